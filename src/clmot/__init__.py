@@ -1,0 +1,58 @@
+"""clmot: train a multi-object tracker from boxes alone, without identity labels."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from clmot._version import __version__
+
+if TYPE_CHECKING:
+    from clmot.config import Config, TrackerConfig, load_config
+    from clmot.errors import UserError
+    from clmot.evaluation.mot import evaluate
+    from clmot.inference import Model, load_model
+    from clmot.pipeline import track
+    from clmot.tracking.tracker import Tracker
+    from clmot.training.run import train
+    from clmot.types import Detections, Scores, TrackedFrame
+
+# Loaded when first used, so that `clmot.Tracker` needs no torch and `--help` is quick.
+_HOMES = {
+    "Config": "clmot.config",
+    "Detections": "clmot.types",
+    "Model": "clmot.inference",
+    "Scores": "clmot.types",
+    "TrackedFrame": "clmot.types",
+    "Tracker": "clmot.tracking.tracker",
+    "TrackerConfig": "clmot.config",
+    "UserError": "clmot.errors",
+    "evaluate": "clmot.evaluation.mot",
+    "load_config": "clmot.config",
+    "load_model": "clmot.inference",
+    "track": "clmot.pipeline",
+    "train": "clmot.training.run",
+}
+
+__all__ = [
+    "Config",
+    "Detections",
+    "Model",
+    "Scores",
+    "TrackedFrame",
+    "Tracker",
+    "TrackerConfig",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "load_config",
+    "load_model",
+    "track",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'clmot' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,422 @@
+"""Configuration: a frozen value, validated when made, saved in every checkpoint.
+
+A configuration is built in four layers, each overriding the one before: the defaults below, a named recipe
+(`RECIPES`), a YAML file, and dotted overrides (``train.learning_rate=0.001``). Each part of the program receives only
+its own section.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from clmot.errors import UserError
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UserError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is read from disk and how it is loaded."""
+
+    min_visibility: float = 0.1
+    """Boxes that the annotation calls less visible than this are ignored in training (where it says so at all)."""
+    workers: int = 1
+    """Processes that prepare views beside the training process; 0 prepares them in the training process."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.min_visibility <= 1, f"data.min_visibility must be in [0, 1], got {self.min_visibility}")
+        _require(self.workers >= 0, f"data.workers must be >= 0, got {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsConfig:
+    """How the two views of a frame are made: each draws everything below for itself.
+
+    Difficulty lies in geometry; colour stays mostly as it is, because it is what tells people apart within a scene.
+    """
+
+    scale: tuple[float, float] = (0.7, 1.4)
+    """Range of the zoom about a random point of the image (log-uniform); above 1 it crops."""
+    aspect: float = 0.1
+    """Largest relative stretch of width against height, either way."""
+    shift: float = 0.1
+    """Largest shift as a share of the input size, along each axis."""
+    rotate: float = 4.0
+    """Largest rotation in degrees, either way."""
+    mirror: float = 0.5
+    """Probability of a left-right mirror."""
+    brightness: float = 0.15
+    """Largest relative change of brightness."""
+    contrast: float = 0.15
+    """Largest relative change of contrast."""
+    saturation: float = 0.15
+    """Largest relative change of saturation."""
+    hue: float = 4.0
+    """Largest turn of the hue in degrees."""
+    blur: float = 0.2
+    """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
+    min_visible_share: float = 0.35
+    """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        _require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
+        for name in ("mirror", "blur", "min_visible_share"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
+        for name in ("aspect", "shift", "brightness", "contrast", "saturation"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"views.{name} must be in [0, 1), got {value}")
+        for name in ("rotate", "hue"):
+            value = getattr(self, name)
+            _require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The one-shot network: encoder, neck, heads and embedding read-out."""
+
+    encoder: str = "mobilenetv4_conv_small"
+    """Any timm model that supports `features_only`."""
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments passed to timm for this encoder."""
+    pretrained: str = "timm"
+    """Start of the encoder: `timm` (its pretrained weights, if they can be had), `none`, or a file of weights."""
+    image_size: tuple[int, int] = (512, 288)
+    """Input width and height in pixels, multiples of 32; images are letterboxed into it."""
+    classes: tuple[str, ...] = ("person",)
+    """Class names, one heatmap each. Training sets it from the data."""
+    width: int = 48
+    """Channels of the neck and the heads."""
+    read_out: Literal["stripes", "center"] = "stripes"
+    """Where in the box the embedding is taken: horizontal stripes over the box, or its centre point (as published)."""
+    stripes: int = 6
+    """Number of stripes a box is cut into, top to bottom."""
+    embedding_dimension: int = 192
+    """Length of the embedding; with `stripes` a multiple of 2 x stripes (shallow and deep level)."""
+
+    def __post_init__(self) -> None:
+        for side in self.image_size:
+            _require(
+                side > 0 and side % 32 == 0,
+                f"model.image_size must be multiples of 32 (width height), got {list(self.image_size)}",
+            )
+        _require(len(self.classes) > 0, "model.classes must name at least one class")
+        _require(self.width > 0, f"model.width must be > 0, got {self.width}")
+        _require(self.stripes > 0, f"model.stripes must be > 0, got {self.stripes}")
+        _require(
+            self.embedding_dimension > 0,
+            f"model.embedding_dimension must be > 0, got {self.embedding_dimension}",
+        )
+        if self.read_out == "stripes":
+            parts = 2 * self.stripes
+            _require(
+                self.embedding_dimension % parts == 0,
+                f"model.embedding_dimension must be a multiple of 2 x stripes = {parts}, "
+                f"got {self.embedding_dimension}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights and constants of the training loss."""
+
+    size_weight: float = 0.1
+    """Weight of the L1 loss on the four side distances (FairMOT: 0.1)."""
+    offset_weight: float = 1.0
+    """Weight of the L1 loss on the sub-pixel centre."""
+    temperature: float = 0.1
+    """Temperature of the contrastive loss (published: 0.5)."""
+    negatives: Literal["frame", "sequences"] = "sequences"
+    """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
+    same sequence: they may show the same object)."""
+
+    def __post_init__(self) -> None:
+        for name in ("size_weight", "offset_weight"):
+            value = getattr(self, name)
+            _require(value >= 0, f"loss.{name} must be >= 0, got {value}")
+        _require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Optimiser, schedule and bookkeeping."""
+
+    steps: int = 3000
+    batch_size: int = 8
+    """Frames a step; each gives two views."""
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup_steps: int = 50
+    gradient_clip: float = 10.0
+    """Largest norm of the gradient."""
+    ema: float = 0.998
+    """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    device: str = "auto"
+    """`auto` (a GPU where there is one), `cpu` or `cuda`."""
+    seed: int = 0
+    save_every: int = 200
+    """Steps between checkpoints."""
+    log_every: int = 10
+    """Steps between log lines."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "save_every", "log_every"):
+            value = getattr(self, name)
+            _require(value >= 1, f"train.{name} must be >= 1, got {value}")
+        for name in ("learning_rate", "gradient_clip"):
+            value = getattr(self, name)
+            _require(value > 0, f"train.{name} must be > 0, got {value}")
+        for name in ("weight_decay", "warmup_steps", "seed"):
+            value = getattr(self, name)
+            _require(value >= 0, f"train.{name} must be >= 0, got {value}")
+        _require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig:
+    """How output maps become detections."""
+
+    score_threshold: float = 0.1
+    """Peaks below this are not reported (the tracker's second stage uses low scores too)."""
+    max_detections: int = 300
+    """Most peaks kept in one image."""
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.score_threshold < 1,
+            f"detect.score_threshold must be in [0, 1), got {self.score_threshold}",
+        )
+        _require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerConfig:
+    """Association: FairMOT's stages and constants, and ByteTrack's second association of low scores."""
+
+    high_score: float = 0.4
+    """Detections at least this sure take part in the first two stages (FairMOT's detection threshold)."""
+    low_score: float = 0.1
+    """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack)."""
+    new_track_score: float = 0.5
+    """An unmatched detection at least this sure starts a track."""
+    appearance: bool = True
+    """Use embeddings where the detections have them; off is motion only."""
+    appearance_threshold: float = 0.4
+    """Largest cost of a first-stage match: `appearance_weight` x cosine distance + the rest x Mahalanobis distance."""
+    appearance_weight: float = 0.98
+    """Share of the cosine distance in the first-stage cost."""
+    embedding_momentum: float = 0.9
+    """Weight of the past in a track's moving average of embeddings."""
+    iou_threshold: float = 0.5
+    """Largest IoU distance of a second-stage match."""
+    low_score_iou_threshold: float = 0.5
+    """Largest IoU distance of a low-score match."""
+    unconfirmed_iou_threshold: float = 0.7
+    """Largest IoU distance of a match with a track seen in one frame only."""
+    duplicate_iou_threshold: float = 0.15
+    """Of two tracks closer than this IoU distance, the younger ends."""
+    lost_seconds: float = 1.0
+    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s)."""
+    frame_rate: float = 30.0
+    """Frames a second of the video; `clmot track` sets it from the source."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "high_score",
+            "low_score",
+            "new_track_score",
+            "appearance_weight",
+            "embedding_momentum",
+            "iou_threshold",
+            "low_score_iou_threshold",
+            "unconfirmed_iou_threshold",
+            "duplicate_iou_threshold",
+        ):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"tracker.{name} must be in [0, 1], got {value}")
+        _require(
+            0 <= self.appearance_threshold <= 2,
+            f"tracker.appearance_threshold must be in [0, 2], got {self.appearance_threshold}",
+        )
+        _require(self.lost_seconds >= 0, f"tracker.lost_seconds must be >= 0, got {self.lost_seconds}")
+        _require(self.frame_rate > 0, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides a run."""
+
+    recipe: str = "street"
+    data: DataConfig = field(default_factory=DataConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    detect: DetectConfig = field(default_factory=DetectConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+
+    def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
+        """This configuration with a nested mapping laid over it.
+
+        Args:
+            changes: ``{"train": {"steps": 100}}``; values as YAML gives them.
+            source: where the mapping came from, named in errors.
+
+        Raises:
+            UserError: an unknown key (with the nearest known one), a value of the wrong type or out of range.
+        """
+        return typing.cast(Config, _overlay(self, changes, source, ""))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values (lists for tuples), as written to YAML."""
+        return typing.cast(dict[str, Any], _plain(dataclasses.asdict(self)))
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML text; `load_config` reads it back."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False)
+
+
+def street(base: Config) -> Config:
+    """About two million parameters for two CPU cores: the default."""
+    return base
+
+
+RECIPES: dict[str, Callable[[Config], Config]] = {"street": street}
+"""Named recipes: each modifies the defaults."""
+
+
+def load_config(recipe: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Build a configuration from a recipe, a YAML file and dotted overrides, in this order.
+
+    Args:
+        recipe: a name in `RECIPES`; by default the file's ``recipe:`` entry, else ``street``.
+        file: a YAML file of nested sections, any part of them.
+        overrides: ``section.key=value`` strings, values in YAML syntax.
+
+    Raises:
+        UserError: an unknown recipe or key, a wrong value, an unreadable file.
+    """
+    from_file = read_yaml(file) if file is not None else {}
+    name = recipe or from_file.get("recipe") or "street"
+    if name not in RECIPES:
+        raise UserError(f"unknown recipe '{name}'{_did_you_mean(str(name), RECIPES)}; known: {', '.join(RECIPES)}")
+    config = dataclasses.replace(RECIPES[name](Config()), recipe=name)
+    config = config.updated({key: value for key, value in from_file.items() if key != "recipe"}, str(file))
+    return config.updated(parse_overrides(overrides), "override")
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file's mapping.
+
+    Raises:
+        UserError: it cannot be read, is not YAML (with the line), or holds no mapping.
+    """
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise UserError(f"{file}: cannot read the configuration: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected sections such as 'train:' at the top, got {type(content).__name__}")
+    return content
+
+
+def parse_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """``["train.steps=5"]`` to ``{"train": {"steps": 5}}``."""
+    nested: dict[str, Any] = {}
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals:
+            raise UserError(f"override '{override}': write it as section.key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UserError(f"override '{override}': the value is not valid YAML") from error
+        *sections, key = path.split(".")
+        target = nested
+        for section in sections:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise UserError(f"override '{override}': '{section}' was given a plain value before")
+        target[key] = value
+    return nested
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _overlay(section: Any, changes: Any, source: str, prefix: str) -> Any:
+    """A dataclass with a mapping laid over it, section by section."""
+    if not isinstance(changes, Mapping):
+        raise UserError(f"{source}: '{prefix.rstrip('.')}' is a section, got the plain value {changes!r}")
+    kinds = typing.get_type_hints(type(section))
+    values: dict[str, Any] = {}
+    for key, value in changes.items():
+        if key not in kinds:
+            raise UserError(f"{source}: unknown key '{prefix}{key}'{_did_you_mean(str(key), kinds)}")
+        current = getattr(section, key)
+        if dataclasses.is_dataclass(current):
+            values[key] = _overlay(current, value, source, f"{prefix}{key}.")
+        else:
+            values[key] = _convert(value, kinds[key], f"{source}: {prefix}{key}")
+    return dataclasses.replace(section, **values)
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    """A YAML value as the type an attribute is annotated with."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        choices = ", ".join(map(str, arguments))
+        raise UserError(f"{where}: '{value}' is not one of {choices}{_did_you_mean(str(value), arguments)}")
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        if arguments[-1] is ...:
+            return tuple(_convert(item, arguments[0], where) for item in items)
+        if len(items) != len(arguments):
+            raise UserError(f"{where}: expected {len(arguments)} values, got {value!r}")
+        return tuple(_convert(item, part, where) for item, part in zip(items, arguments, strict=True))
+    if origin is dict:
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise UserError(f"{where}: expected a mapping, got {value!r}")
+    # YAML 1.1 reads 1e-3 as a word: numbers are taken from words too
+    if kind is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif kind is int and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        return int(value)
+    elif kind is str and isinstance(value, str | int | float):
+        return str(value)
+    elif kind is bool and isinstance(value, bool):
+        return value
+    raise UserError(f"{where}: expected {kind.__name__}, got {value!r}")

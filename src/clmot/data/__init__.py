@@ -1,0 +1,1 @@
+"""Data: readers, views, batches and synthetic scenes."""

@@ -1,0 +1,1 @@
+"""Training losses: functions of data, without configuration or state."""

@@ -1,0 +1,1 @@
+"""Network: encoder, neck, heads, embedding read-out and decoding."""

@@ -1,0 +1,1 @@
+"""Association of detections over time, in NumPy; imports no torch."""

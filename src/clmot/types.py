@@ -1,0 +1,262 @@
+"""The values that flow between the parts of clmot.
+
+Boxes are float32 ``xyxy`` pixels in continuous coordinates everywhere: a box that covers exactly the top left pixel
+is ``(0, 0, 1, 1)``. Boxes may extend beyond the image. Images are RGB.
+
+This module imports no torch, so that tracking and scoring work without it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Float32Array = npt.NDArray[np.float32]
+Int64Array = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Image = npt.NDArray[np.uint8]
+"""uint8 [height, width, 3], RGB."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """One annotated still image, as a reader yields it.
+
+    Attributes:
+        image: path of the image file.
+        width: image width in pixels.
+        height: image height in pixels.
+        sequence: name of the sequence (or data set) the image belongs to. Two boxes from one sequence may show the
+            same object; boxes from two sequences never do.
+        frame: frame number in the sequence, 1-based.
+        boxes: float32 [n, 4], xyxy pixels, may extend beyond the image.
+        classes: int64 [n], index into `Dataset.classes`.
+        ignore: bool [n], True where a detector is neither rewarded nor punished.
+        identities: int64 [n], -1 where unknown.
+    """
+
+    image: Path
+    width: int
+    height: int
+    sequence: str
+    frame: int
+    boxes: Float32Array
+    classes: Int64Array
+    ignore: BoolArray
+    identities: Int64Array
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4):
+            raise ValueError(f"Sample.boxes must be [n, 4], got {self.boxes.shape}")
+        for name in ("classes", "ignore", "identities"):
+            if getattr(self, name).shape != (n,):
+                raise ValueError(f"Sample.{name} must be [{n}], got {getattr(self, name).shape}")
+
+    def without_identities(self) -> Sample:
+        """The same sample as label-free training sees it: every identity unknown."""
+        return replace(self, identities=np.full(len(self.boxes), -1, np.int64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Samples and what their class indices mean.
+
+    Attributes:
+        samples: the samples, ordered by sequence and frame.
+        classes: class names; `Sample.classes` indexes them.
+        skipped: how many annotation rows were left out, by reason (``"degenerate box"``, ...), for the log.
+    """
+
+    samples: Sequence[Sample]
+    classes: tuple[str, ...]
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """One augmented view of a sample at the network's input size.
+
+    Attributes:
+        image: uint8 [height, width, 3], RGB.
+        boxes: float32 [m, 4], xyxy pixels of this view, not clipped to it.
+        classes: int64 [m].
+        ignore: bool [m]: ignored in the sample, or too little of the object is left in this view.
+        object_index: int64 [m], row of the sample that each box came from.
+        matrix: float64 [3, 3], takes sample pixels to view pixels (the same one for image and boxes).
+    """
+
+    image: Image
+    boxes: Float32Array
+    classes: Int64Array
+    ignore: BoolArray
+    object_index: Int64Array
+    matrix: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ViewPair:
+    """Two independent views of one sample.
+
+    Attributes:
+        views: the two views.
+        sample_index: which sample of the data set.
+        sequence_index: number of the sample's sequence.
+    """
+
+    views: tuple[View, View]
+    sample_index: int
+    sequence_index: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Views of several frames with their boxes packed along one axis of length m (no padding, no maximum).
+
+    Attributes:
+        images: uint8 [v, 3, height, width], RGB; views 2i and 2i+1 show the same frame.
+        boxes: float32 [m, 4], xyxy pixels of the view.
+        classes: int64 [m].
+        ignore: bool [m].
+        image_index: int64 [m], which view the box lies in.
+        object_index: int64 [m]: two boxes of one frame with equal index are the same object.
+        frame_index: int64 [m], which frame the box's view shows, unique in the data set.
+        sequence_index: int64 [m], which sequence the frame belongs to.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    classes: Tensor
+    ignore: Tensor
+    image_index: Tensor
+    object_index: Tensor
+    frame_index: Tensor
+    sequence_index: Tensor
+
+    def to(self, device: Any, non_blocking: bool = False) -> Batch:
+        """The batch on another device."""
+        moved = {name: value.to(device, non_blocking=non_blocking) for name, value in vars(self).items()}
+        return Batch(**moved)
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory (called by the data loader)."""
+        return Batch(**{name: value.pin_memory() for name, value in vars(self).items()})
+
+
+class OutputMaps(NamedTuple):
+    """What the network says about v images, on maps of height h and width w (input size / stride).
+
+    Attributes:
+        heatmap: [v, classes, h, w], logits of an object centre lying in the cell.
+        size: [v, 4, h, w], distances from the centre to the box's left, top, right and bottom side, in cells.
+        offset: [v, 2, h, w], where in its cell the centre lies (x, y), in cells.
+        embedding: maps that the read-out takes embeddings from, [v, channels, h_l, w_l] for each level l.
+    """
+
+    heatmap: Tensor
+    size: Tensor
+    offset: Tensor
+    embedding: tuple[Tensor, ...]
+
+
+class LossTerms(NamedTuple):
+    """The loss to minimise and its named parts (scalars; the parts are detached, before weighting)."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detections:
+    """Objects found in one image: the border between torch and NumPy.
+
+    Attributes:
+        xyxy: float32 [n, 4], pixels of the image.
+        score: float32 [n], in [0, 1].
+        class_id: int64 [n].
+        embedding: float32 [n, d] of unit length, or None where the detector gives none.
+
+    Raises:
+        ValueError: a shape is wrong, a number is not finite, or a box has no area.
+    """
+
+    xyxy: Float32Array
+    score: Float32Array
+    class_id: Int64Array
+    embedding: Float32Array | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xyxy", np.asarray(self.xyxy, np.float32).reshape(-1, 4))
+        object.__setattr__(self, "score", np.asarray(self.score, np.float32))
+        object.__setattr__(self, "class_id", np.asarray(self.class_id, np.int64))
+        n = len(self.xyxy)
+        for name in ("score", "class_id"):
+            if getattr(self, name).shape != (n,):
+                raise ValueError(f"Detections.{name} must be [{n}], got {list(getattr(self, name).shape)}")
+        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
+            raise ValueError("Detections hold a box or score that is not finite")
+        if n and not (self.xyxy[:, 2:] > self.xyxy[:, :2]).all():
+            row = int(np.argmin((self.xyxy[:, 2:] > self.xyxy[:, :2]).all(axis=1)))
+            raise ValueError(f"Detections.xyxy row {row} has no area: {self.xyxy[row].tolist()}")
+        if self.embedding is not None:
+            object.__setattr__(self, "embedding", np.asarray(self.embedding, np.float32))
+            if self.embedding.ndim != 2 or len(self.embedding) != n:
+                raise ValueError(f"Detections.embedding must be [{n}, d], got {list(self.embedding.shape)}")
+            if not np.isfinite(self.embedding).all():
+                raise ValueError("Detections hold an embedding that is not finite")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, index: Any) -> Detections:
+        """The chosen rows (a slice, mask or index array)."""
+        return Detections(
+            xyxy=self.xyxy[index],
+            score=self.score[index],
+            class_id=self.class_id[index],
+            embedding=None if self.embedding is None else self.embedding[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrackedFrame:
+    """The tracker's answer for one frame.
+
+    Attributes:
+        frame: frame number, 1-based.
+        detections: the objects seen in this frame that belong to a track.
+        track_id: int64 [n], positive, constant along a track.
+    """
+
+    frame: int
+    detections: Detections
+    track_id: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Tracking scores: percentages as such (HOTA, DetA, AssA, MOTA, MOTP, IDF1), counts as numbers (IDSW, MT, ML, ...).
+
+    Attributes:
+        combined: metric name to value over all sequences together.
+        sequences: sequence name to metric name to value.
+    """
+
+    combined: dict[str, float]
+    sequences: dict[str, dict[str, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form written as JSON: ``{"combined": {...}, "sequences": {name: {...}}}``."""
+        return {"combined": self.combined, "sequences": self.sequences}

@@ -1,0 +1,25 @@
+"""Shared test set-up: shape checks on array functions, no network, few threads, the optional real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+# checks the annotated shapes and dtypes of every call of these modules while tests run
+install_import_hook(["clmot.boxes", "clmot.losses", "clmot.models"], "beartype.beartype")
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real sequences named by CLMOT_DATA."""
+    folder = os.environ.get("CLMOT_DATA")
+    if not folder:
+        pytest.skip("CLMOT_DATA is not set: no real sequences to test on")
+    path = Path(folder).resolve()
+    if not path.is_dir():
+        pytest.skip(f"CLMOT_DATA={folder} is not a folder")
+    return path
