@@ -1,0 +1,137 @@
+"""A trained network in use: images in, `Detections` with embeddings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from clmot.config import Config
+from clmot.data.augment import letterbox_matrix, warp_image
+from clmot.errors import UserError
+from clmot.models.decode import decode
+from clmot.models.network import STRIDE, Network
+from clmot.training.checkpoint import load_saved_model, load_weights
+from clmot.types import Detections, Float32Array, Image
+
+
+class Model:
+    """Detector and embedding in one.
+
+    Args:
+        network: its weights are moved to `device` and its mode set to evaluation.
+        config: the configuration it was trained with.
+        device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+        precision: ``bf16`` (default; on CPU faster where the processor knows it) or ``float32``.
+
+    Attributes:
+        config: the configuration, with `config.detect` and `config.tracker` for use.
+        classes: class names, indexed by `Detections.class_id`.
+    """
+
+    def __init__(self, network: Network, config: Config, device: str = "auto", precision: str = "bf16") -> None:
+        if precision not in ("bf16", "float32"):
+            raise UserError(f"precision: '{precision}' is not one of bf16, float32")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError("device cuda: no CUDA device here; use cpu or auto")
+        self.config = config
+        self.classes = config.model.classes
+        self.device = torch.device(device)
+        self.precision = precision
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def detect(self, image: Image) -> Detections:
+        """Objects of one image.
+
+        Args:
+            image: uint8 [height, width, 3], RGB, any size.
+
+        Returns:
+            Boxes in pixels of the image, best first, with unit embeddings.
+        """
+        return self.detect_batch([image])[0]
+
+    @torch.inference_mode()
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        """`detect` for several images in one pass."""
+        if not images:
+            return []
+        pixels, matrices = self._letterbox(images)
+        options = self.config.detect
+        with self._autocast():
+            maps = self.network.maps(pixels)
+            peaks = decode(maps, STRIDE, options.score_threshold, options.max_detections)
+            embeddings = self.network.read_out(maps.embedding, peaks.boxes, peaks.image_index)
+        boxes, score, class_id, image_index, embedding = (
+            tensor.cpu().numpy() for tensor in (*peaks, embeddings.float())
+        )
+        found = []
+        for index, matrix in enumerate(matrices):
+            mine = image_index == index
+            # letterboxing is a zoom and a shift
+            zoom, shift = matrix[0, 0], np.tile(matrix[:2, 2], 2)
+            found.append(
+                Detections(
+                    xyxy=((boxes[mine] - shift) / zoom).astype(np.float32),
+                    score=score[mine],
+                    class_id=class_id[mine],
+                    embedding=embedding[mine],
+                )
+            )
+        return found
+
+    @torch.inference_mode()
+    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        """Embeddings of given boxes, from whatever detector.
+
+        Args:
+            image: uint8 [height, width, 3], RGB.
+            boxes: float [n, 4], xyxy pixels of the image.
+
+        Returns:
+            float32 [n, d], unit vectors.
+        """
+        pixels, (matrix,) = self._letterbox([image])
+        placed = np.asarray(boxes, np.float32).reshape(-1, 4) * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
+        tensor = torch.from_numpy(placed.astype(np.float32)).to(self.device)
+        with self._autocast():
+            maps = self.network.maps(pixels)
+            index = torch.zeros(len(tensor), dtype=torch.int64, device=self.device)
+            embeddings: Tensor = self.network.read_out(maps.embedding, tensor, index)
+        return embeddings.float().cpu().numpy()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def _letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
+        """Images at the network's input size, and the matrices that took them there."""
+        size = self.config.model.image_size
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
+        matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
+        placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
+        return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
+
+
+def load_model(path: str | Path, *, device: str = "auto", precision: str = "bf16") -> Model:
+    """Load a trained model.
+
+    Args:
+        path: a run folder, one of its checkpoints, or a ``model.safetensors`` file.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``bf16`` or ``float32``.
+
+    Raises:
+        UserError: there is nothing to load, or it does not fit.
+    """
+    saved = load_saved_model(Path(path))
+    network = Network(saved.config.model)
+    load_weights(network, saved)
+    return Model(network, saved.config, device, precision)

@@ -1,0 +1,31 @@
+"""Detection losses: focal on the heatmap, L1 at object centres."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def heatmap_focal(
+    logits: Float[Tensor, "v classes h w"],
+    target: Float[Tensor, "v classes h w"],
+    ignored: Bool[Tensor, "v h w"],
+    alpha: float = 2.0,
+    beta: float = 4.0,
+) -> Float[Tensor, ""]:
+    """Penalty-reduced focal loss, summed and divided by the number of objects (CornerNet eq. 1, CenterNet eq. 1).
+
+    Cells with target 1 are positive; all others are negative, the less so the nearer their target is to 1.
+    """
+    probability = logits.sigmoid()
+    positive = target == 1
+    hit = (1 - probability) ** alpha * F.logsigmoid(logits)
+    miss = (1 - target) ** beta * probability**alpha * F.logsigmoid(-logits)
+    counted = ~ignored[:, None]
+    loss = -(torch.where(positive, hit, miss) * counted).sum()
+    return loss / positive.sum().clamp(min=1)
+
+
+def l1_at_objects(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
+    """Mean absolute error over objects and values; zero (with zero gradient) without objects."""
+    return (prediction - target).abs().sum() / max(target.numel(), 1)

@@ -1,0 +1,39 @@
+"""Necks: maps of several strides to one map of stride 4."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """3x3 (or other) convolution, batch normalisation, ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(inplace=True),
+        )
+
+
+class TopDownNeck(nn.Module):
+    """A light feature pyramid: each level is projected, added to the level above and smoothed (Lin et al. 2017).
+
+    Args:
+        channels: channels of the encoder's maps, finest first.
+        width: channels of the output.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(ConvBlock(count, width, kernel=1) for count in channels)
+        self.smooth = nn.ModuleList(ConvBlock(width, width) for _ in channels[:-1])
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps finest first, each half the size of the one before, to one map [v, width, h, w] of the finest size."""
+        merged: Tensor = self.lateral[-1](maps[-1])
+        for level in reversed(range(len(maps) - 1)):
+            finer = self.lateral[level](maps[level])
+            merged = self.smooth[level](finer + F.interpolate(merged, size=finer.shape[-2:], mode="nearest"))
+        return merged

@@ -1,0 +1,148 @@
+"""Checkpoints: one folder a checkpoint, complete or not there at all.
+
+A run folder holds ``checkpoint-000200/`` and so on, each with ``model.safetensors`` (the averaged weights, with the
+configuration in its metadata: all that tracking needs, and a file that can be moved anywhere) and ``state.pt``
+(everything that resuming needs). A checkpoint is written beside its final name and renamed when it is complete, and
+the previous one is deleted only then: a kill or a full disk at any moment leaves the last good one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from clmot.config import Config
+from clmot.errors import UserError
+
+MODEL_FILE = "model.safetensors"
+STATE_FILE = "state.pt"
+_PATTERN = re.compile(r"checkpoint-(\d{6,})")
+
+
+class SavedModel(NamedTuple):
+    """Weights and the configuration they belong to."""
+
+    config: Config
+    weights: dict[str, Tensor]
+    file: Path
+
+
+def save_checkpoint(run: Path, step: int, config: Config, weights: dict[str, Tensor], state: dict[str, Any]) -> Path:
+    """Write the checkpoint of a step and delete the run's older ones.
+
+    Args:
+        run: the run folder.
+        step: steps done.
+        config: saved beside the weights.
+        weights: what tracking uses.
+        state: what resuming needs: tensors, numbers and strings only.
+
+    Raises:
+        UserError: it could not be written (a full disk, no permission); older checkpoints are untouched.
+    """
+    final = run / f"checkpoint-{step:06d}"
+    temporary = run / f".{final.name}.tmp-{os.getpid()}"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(
+            {name: value.contiguous() for name, value in weights.items()},
+            temporary / MODEL_FILE,
+            metadata={"format": "clmot", "step": str(step), "config": config.to_yaml()},
+        )
+        torch.save(state, temporary / STATE_FILE)
+        for file in temporary.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        kept = find_checkpoint(run)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        last = f"the last good one is {kept}" if kept else "there is none yet"
+        raise UserError(f"{final}: the checkpoint could not be written ({reason}); {last}") from error
+    for other in run.glob("checkpoint-*"):
+        if other != final and _PATTERN.fullmatch(other.name):
+            shutil.rmtree(other, ignore_errors=True)
+    return final
+
+
+def find_checkpoint(run: Path) -> Path | None:
+    """The newest complete checkpoint of a run folder, or None."""
+    found = [path for path in run.glob("checkpoint-*") if _PATTERN.fullmatch(path.name) and path.is_dir()]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def load_saved_model(path: Path) -> SavedModel:
+    """Read weights and configuration from a run folder, a checkpoint folder or a ``.safetensors`` file.
+
+    Raises:
+        UserError: there is no checkpoint, or the file is broken or not clmot's.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such run or model file")
+    file = path
+    if path.is_dir():
+        checkpoint = path if (path / MODEL_FILE).is_file() else find_checkpoint(path)
+        if checkpoint is None:
+            raise UserError(f"{path}: holds no checkpoint (expected checkpoint-NNNNNN/{MODEL_FILE}); train one first")
+        file = checkpoint / MODEL_FILE
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file}: not a readable model file ({error})") from error
+    if "config" not in metadata:
+        raise UserError(f"{file}: safetensors without clmot's configuration; was it made by clmot train?")
+    config = Config().updated(yaml.safe_load(metadata["config"]), str(file))
+    return SavedModel(config, weights, file)
+
+
+def load_weights(network: nn.Module, saved: SavedModel) -> None:
+    """Put saved weights into a network.
+
+    Raises:
+        UserError: a tensor is missing, unknown or of another shape; the first is named.
+    """
+    wanted = network.state_dict()
+    for name, value in wanted.items():
+        if name not in saved.weights:
+            raise UserError(f"{saved.file}: does not fit this network: '{name}' is missing")
+        if saved.weights[name].shape != value.shape:
+            raise UserError(
+                f"{saved.file}: does not fit this network: '{name}' is {list(saved.weights[name].shape)}, "
+                f"the network has {list(value.shape)}"
+            )
+    for name in saved.weights:
+        if name not in wanted:
+            raise UserError(f"{saved.file}: does not fit this network: '{name}' is not part of it")
+    network.load_state_dict(saved.weights)
+
+
+def load_state(checkpoint: Path) -> dict[str, Any]:
+    """What `save_checkpoint` was given as state.
+
+    Raises:
+        UserError: the file is missing or broken.
+    """
+    file = checkpoint / STATE_FILE
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken archive raises many types
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise UserError(f"{file}: cannot resume from it ({reason})") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{file}: cannot resume from it (no state inside)")
+    return state

@@ -1,0 +1,54 @@
+import math
+
+import pytest
+import torch
+from torchvision.ops import sigmoid_focal_loss
+
+from clmot.losses.detection import heatmap_focal, l1_at_objects
+
+
+def test_focal_equals_the_formula_cell_by_cell():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 5, 4, generator=generator)
+    target = torch.rand(2, 3, 5, 4, generator=generator)
+    target[0, 1, 2, 3] = target[1, 0, 0, 0] = 1.0
+    ignored = torch.rand(2, 5, 4, generator=generator) < 0.3
+    ignored[0, 2, 3] = ignored[1, 0, 0] = False
+    total = 0.0
+    for v in range(2):
+        for c in range(3):
+            for y in range(5):
+                for x in range(4):
+                    if ignored[v, y, x]:
+                        continue
+                    p, t = 1 / (1 + math.exp(-logits[v, c, y, x].item())), target[v, c, y, x].item()
+                    total += (1 - p) ** 2 * math.log(p) if t == 1 else (1 - t) ** 4 * p**2 * math.log(1 - p)
+    assert heatmap_focal(logits, target, ignored).item() == pytest.approx(-total / 2, rel=1e-5)
+
+
+def test_focal_on_hard_targets_is_the_focal_loss():
+    """With targets of 0 and 1 only, it is Lin et al.'s focal loss without alpha balancing."""
+    logits = torch.randn(1, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    target = torch.zeros(1, 1, 6, 6)
+    target[0, 0, 3, 3] = 1
+    expected = sigmoid_focal_loss(logits, target, alpha=-1, gamma=2, reduction="sum")
+    torch.testing.assert_close(heatmap_focal(logits, target, torch.zeros(1, 6, 6, dtype=torch.bool)), expected)
+
+
+def test_focal_is_finite_for_extreme_logits():
+    logits = torch.tensor([1e4, -1e4, 0.0]).view(1, 1, 1, 3).requires_grad_()
+    loss = heatmap_focal(logits, torch.tensor([0.0, 1, 0]).view(1, 1, 1, 3), torch.zeros(1, 1, 3, dtype=torch.bool))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_l1_without_objects_is_zero_with_zero_gradient():
+    prediction = torch.zeros(0, 4, requires_grad=True)
+    loss = l1_at_objects(prediction, torch.zeros(0, 4))
+    loss.backward()
+    assert loss.item() == 0
+
+
+def test_l1_is_the_mean():
+    assert l1_at_objects(torch.tensor([[1.0, 2], [3, 4]]), torch.tensor([[0.0, 0], [0, 0]])).item() == 2.5
