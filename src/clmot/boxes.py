@@ -46,12 +46,12 @@ def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Fl
     return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
 
 
-def clip(boxes: Float[np.ndarray, "n 4"], width: float, height: float) -> Float[np.ndarray, "n 4"]:
+def clip(boxes: Float[np.ndarray, "n 4"], width: int | float, height: int | float) -> Float[np.ndarray, "n 4"]:
     """The part of each box inside an image of that size."""
     return np.asarray(np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype)))
 
 
-def visible_share(boxes: Float[np.ndarray, "n 4"], width: float, height: float) -> Float[np.ndarray, " n"]:
+def visible_share(boxes: Float[np.ndarray, "n 4"], width: int | float, height: int | float) -> Float[np.ndarray, " n"]:
     """Share of each box's area inside an image of that size, in [0, 1]; zero for empty boxes."""
     whole = area(boxes)
     inside = area(clip(boxes, width, height))

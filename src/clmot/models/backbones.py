@@ -1,10 +1,15 @@
 """Encoders: any timm model with `features_only`, and where its weights come from."""
 
+import difflib
 import logging
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+import huggingface_hub
 import timm
 import torch
 from safetensors import SafetensorError
@@ -38,8 +43,8 @@ class Encoder(nn.Module):
         try:
             self.body = timm.create_model(name, features_only=True, pretrained=False, **dict(options or {}))
         except Exception as error:  # timm raises whatever its builders raise
-            near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
-            hint = f"; similar: {near}" if near and name not in timm.list_models() else ""
+            near = difflib.get_close_matches(name, timm.list_models(), n=3) if name not in timm.list_models() else []
+            hint = f"; similar: {', '.join(near)}" if near else ""
             raise UserError(f"model.encoder '{name}': timm cannot build it as an encoder ({error}){hint}") from error
         info: Any = self.body.feature_info
         reductions = list(info.reduction())
@@ -84,10 +89,11 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
         log.info(line)
         return line
     try:
-        log.info("encoder %s: looking for timm's pretrained weights (cache, then download)", name)
-        source = timm.create_model(name, features_only=True, pretrained=True, **dict(options))
+        source = timm.create_model(
+            name, features_only=True, pretrained=True, pretrained_cfg_overlay=_pretrained_source(name), **dict(options)
+        )
         encoder.body.load_state_dict(source.state_dict())
-    except Exception as error:  # no network, no cache, no such weights: hub libraries raise many types
+    except Exception as error:  # no network, no such weights: hub libraries raise many types
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
         line = f"encoder {name}: random weights (timm's pretrained weights cannot be had: {reason})"
         log.warning("%s; name a local file with model.pretrained=FILE", line)
@@ -95,6 +101,30 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
     line = f"encoder {name}: timm's pretrained weights"
     log.info(line)
     return line
+
+
+def _pretrained_source(name: str) -> dict[str, str] | None:
+    """Where timm shall take weights from: a file in the local cache, or (None) the hub.
+
+    Raises:
+        OSError: not in the cache, and the hub cannot be reached. The hub's client would only say so after a minute of
+            retries.
+    """
+    defaults = timm.get_pretrained_cfg(name)
+    repository = defaults.hf_hub_id if defaults else None
+    if not repository:
+        return None
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        cached = huggingface_hub.try_to_load_from_cache(repository, file)
+        if isinstance(cached, str):
+            return {"file": cached}
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        raise OSError("not in the local cache, and HF_HUB_OFFLINE is set")
+    host = urlsplit(huggingface_hub.constants.ENDPOINT)
+    if not getproxies():
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    log.info("encoder %s: downloading timm's pretrained weights from %s/%s", name, host.netloc, repository)
+    return None
 
 
 def load_encoder_weights(encoder: Encoder, file: Path) -> str:

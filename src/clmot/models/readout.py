@@ -108,5 +108,5 @@ class StripeReadOut(nn.Module):
                 ).mean(dim=3)
                 parts.append(torch.einsum("mcs,scd->msd", pooled, projection))
             joined = F.normalize(torch.cat(parts, dim=1), dim=2)
-        embedding: Tensor = joined.flatten(1) / joined.shape[1] ** 0.5
-        return embedding
+        # a stripe wholly outside the image has no direction and does not count
+        return F.normalize(joined.flatten(1), dim=1)

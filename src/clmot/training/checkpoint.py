@@ -101,7 +101,7 @@ def load_saved_model(path: Path) -> SavedModel:
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}
     except (OSError, SafetensorError) as error:
         raise UserError(f"{file}: not a readable model file ({error})") from error
     if "config" not in metadata:

@@ -134,7 +134,7 @@ def _start(config: Config, found: Path | None) -> tuple[Network, WeightAverage, 
     """Network, moving average and optimiser, new or as a checkpoint left them, and the steps done."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        network = Network(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = Network(config.model).to(memory_format=torch.channels_last)
     if found is None:
         initialise_encoder(
             network.encoder, config.model.encoder, config.model.encoder_options, config.model.pretrained

@@ -1,0 +1,44 @@
+# make demo | make test: each makes .venv if needed, installs, and runs. Nothing else has to be installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# one idle thread that spins costs a busy machine more than it saves
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+
+.PHONY: demo test lint types unit install clean
+
+demo: install
+	$(BIN)/clmot demo --out demo
+
+test: install lint types unit
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed ($(PYTHON) was not found)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@echo "installing (about 6 GB with torch; a few minutes) ..."
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@# OpenCV's usual wheel needs libGL, which machines without a screen lack: there the headless one takes its place
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+		$(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
+		$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
+	@touch $@
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+unit:
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

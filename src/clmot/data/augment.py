@@ -1,0 +1,141 @@
+"""Augmentations of one image: pure functions of the array and a random generator.
+
+Geometry is a 3x3 matrix that takes source pixels to output pixels in continuous coordinates (pixel i covers
+``[i, i + 1)``), so that `warp_image` and `clmot.boxes.warp` move image and boxes by the same numbers. Colour is one
+linear map of RGB.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from clmot.config import ViewsConfig
+
+PADDING = 128
+"""Grey level of output pixels that no source pixel covers (FairMOT's 127.5, rounded)."""
+
+MAX_BLUR_SIGMA = 1.5
+"""Largest standard deviation of `blur`, in output pixels."""
+
+# FCC 1953: brightness Y and two colour differences that are zero for greys
+_RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+_YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
+
+
+def letterbox_matrix(width: int, height: int, out_size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
+    """The largest upright copy of an image that fits into the output, centred, with its ratio kept.
+
+    Args:
+        width: source width in pixels.
+        height: source height in pixels.
+        out_size: output width and height in pixels.
+    """
+    out_width, out_height = out_size
+    scale = min(out_width / width, out_height / height)
+    left, top = (out_width - scale * width) / 2, (out_height - scale * height) / 2
+    return np.array([[scale, 0, left], [0, scale, top], [0, 0, 1]])
+
+
+def random_affine(
+    config: ViewsConfig, size_in: tuple[int, int], size_out: tuple[int, int], rng: np.random.Generator
+) -> Float[np.ndarray, "3 3"]:
+    """A random view of an image: letterbox, mirror, stretch, rotation, zoom, shift, in this order.
+
+    Mirror, stretch and rotation turn about the centre of the output. The zoom fixes a random point of the image: above
+    1 every crop of that size is equally likely, below 1 the image lies anywhere in the output.
+
+    Args:
+        config: ranges.
+        size_in: source width and height in pixels.
+        size_out: output width and height in pixels.
+        rng: source of randomness; the number of draws does not depend on the ranges.
+    """
+    size = np.array(size_out, np.float64)
+    letterbox = letterbox_matrix(*size_in, size_out)
+    mirror = -1.0 if rng.random() < config.mirror else 1.0
+    stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log1p(config.aspect))
+    angle = np.deg2rad(rng.uniform(-config.rotate, config.rotate))
+    zoom = np.exp(rng.uniform(*np.log(config.scale)))
+    point = letterbox[:2, 2] + rng.random(2) * letterbox[:2, :2].diagonal() * size_in
+    shift = rng.uniform(-config.shift, config.shift, 2) * size
+
+    # stretching before turning keeps the box's sides along the object's own axes (see `boxes.warp`)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([mirror * stretch, 1 / stretch])
+    zoomed = _about(np.eye(2) * zoom, point)
+    zoomed[:2, 2] += shift
+    return np.asarray(zoomed @ _about(linear, size / 2) @ letterbox)
+
+
+def warp_image(
+    image: UInt8[np.ndarray, "h_in w_in 3"], matrix: Float[np.ndarray, "3 3"], size: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The image under an affine map, on grey.
+
+    Bilinear, on an image halved by averaging as often as the map shrinks by two, against aliasing.
+
+    Args:
+        image: source.
+        matrix: source to output pixels, continuous coordinates.
+        size: output width and height in pixels.
+    """
+    while True:
+        extent = np.array(image.shape[1::-1])
+        halve = (np.linalg.norm(matrix[:2, :2], axis=0) <= 0.5) & (extent > 1)
+        if not halve.any():
+            break
+        half_width, half_height = np.where(halve, (extent + 1) // 2, extent).tolist()
+        image = cv2.resize(image, (half_width, half_height), interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([*(extent / (half_width, half_height)), 1])
+    # OpenCV counts from pixel centres: its (0, 0) is our (0.5, 0.5)
+    matrix = _translation(-0.5, -0.5) @ matrix @ _translation(0.5, 0.5)
+    return np.asarray(cv2.warpAffine(image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderValue=(PADDING,) * 3))
+
+
+def colour_matrix(brightness: float, contrast: float, saturation: float, hue: float) -> Float[np.ndarray, "3 4"]:
+    """One linear map of RGB values: ``rgb' = matrix[:, :3] @ rgb + matrix[:, 3]``.
+
+    Args:
+        brightness: factor on all channels.
+        contrast: factor on the distance from mid-grey (127.5).
+        saturation: factor on the distance from the pixel's own grey.
+        hue: turn of the colour about its own grey in degrees, at constant luma.
+    """
+    angle = np.deg2rad(hue)
+    turn = saturation * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    chroma = np.eye(3)
+    chroma[1:, 1:] = turn
+    linear = brightness * contrast * _YIQ_TO_RGB @ chroma @ _RGB_TO_YIQ
+    # saturation and hue leave greys alone, so the pivot of the contrast passes through them unchanged
+    bias = np.full((3, 1), brightness * (1 - contrast) * 127.5)
+    return np.concatenate([linear, bias], axis=1)
+
+
+def jitter_colour(
+    image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Random brightness, contrast, saturation and hue, each uniform in its range, saturating at 0 and 255."""
+    limits = np.array([config.brightness, config.contrast, config.saturation])
+    brightness, contrast, saturation = 1 + rng.uniform(-limits, limits)
+    hue = rng.uniform(-config.hue, config.hue)
+    return np.asarray(cv2.transform(image, colour_matrix(brightness, contrast, saturation, hue)))
+
+
+def blur(
+    image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
+) -> UInt8[np.ndarray, "h w 3"]:
+    """With the configured probability, a Gaussian blur of uniformly random sigma up to `MAX_BLUR_SIGMA` pixels."""
+    chosen, sigma = rng.random() < config.blur, rng.uniform(0, MAX_BLUR_SIGMA)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma)) if chosen and sigma > 0 else image
+
+
+def _translation(x: float, y: float) -> Float[np.ndarray, "3 3"]:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], np.float64)
+
+
+def _about(linear: Float[np.ndarray, "2 2"], point: Float[np.ndarray, " 2"]) -> Float[np.ndarray, "3 3"]:
+    """The linear map with a fixed point other than the origin."""
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = point - linear @ point
+    return matrix

@@ -1,0 +1,313 @@
+"""From a data set to training batches: which frames at which step, views in worker processes, packing.
+
+What is loaded at a step depends on the seed and the step alone, not on workers, restarts or the state of any generator:
+a run resumed at step k sees exactly the batches that an uninterrupted run sees from k on.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from clmot.config import DataConfig, ViewsConfig
+from clmot.data.views import make_view_pair
+from clmot.errors import UserError
+from clmot.io.image import read_image
+from clmot.types import Batch, Dataset, Sample, ViewPair
+
+Draw = tuple[int, int]
+"""A sample's index, and the number of this draw in the endless sequence of draws: the seed of its views."""
+
+# tell apart the streams of random numbers that grow from one seed
+_ORDER_STREAM, _VIEWS_STREAM = 0, 1
+
+
+def pack(pairs: Sequence[ViewPair]) -> Batch:
+    """View pairs as one batch: views 2i and 2i+1 show frame i, all boxes lie along one axis."""
+    views = [view for pair in pairs for view in pair.views]
+    counts = torch.tensor([len(view.boxes) for view in views])
+
+    def per_box(per_view: Sequence[int]) -> Tensor:
+        return torch.repeat_interleave(torch.tensor(per_view, dtype=torch.int64), counts)
+
+    def joined(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(view, name) for view in views]))
+
+    return Batch(
+        # the channel axis is moved, not copied: the result is in channels_last layout, which convolutions prefer
+        images=torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2),
+        boxes=joined("boxes"),
+        classes=joined("classes"),
+        ignore=joined("ignore"),
+        object_index=joined("object_index"),
+        image_index=per_box(range(len(views))),
+        frame_index=per_box([pair.sample_index for pair in pairs for _ in pair.views]),
+        sequence_index=per_box([pair.sequence_index for pair in pairs for _ in pair.views]),
+    )
+
+
+class StepSampler(Sampler[list[Draw]]):
+    """The draws of each training step, as a function of (seed, step).
+
+    Epochs, each a permutation of the samples seeded by (seed, epoch), follow each other endlessly; step k takes the
+    k-th stretch of `batch_size` of them, whatever the number of samples.
+
+    Args:
+        samples: number of samples.
+        batch_size: frames a step, over all processes together.
+        steps: the step to stop before.
+        start_step: the first step.
+        seed: of the run.
+        rank: number of this process.
+        world_size: number of processes; each takes its own slice of every batch.
+
+    Raises:
+        UserError: there are no samples, or the batch cannot be shared out evenly.
+    """
+
+    def __init__(
+        self,
+        samples: int,
+        *,
+        batch_size: int,
+        steps: int,
+        start_step: int = 0,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if samples < 1:
+            raise UserError("there are no frames to train on")
+        if batch_size % world_size:
+            raise UserError(f"train.batch_size must be a multiple of the {world_size} processes, got {batch_size}")
+        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+        self.steps, self.start_step = steps, start_step
+        self.share = batch_size // world_size
+        self.rank = rank
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return max(0, self.steps - self.start_step)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        return (self.draws(step) for step in range(self.start_step, self.steps))
+
+    def draws(self, step: int) -> list[Draw]:
+        """This process's draws at a step."""
+        first = step * self.batch_size + self.rank * self.share
+        return [(self._sample(draw), draw) for draw in range(first, first + self.share)]
+
+    def _sample(self, draw: int) -> int:
+        epoch, place = divmod(draw, self.samples)
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self.seed, _ORDER_STREAM, epoch])
+            self._epoch, self._order = epoch, rng.permutation(self.samples)
+        return int(self._order[place])
+
+
+class PairDataset(TorchDataset[ViewPair]):
+    """Maps a draw to two views of its sample.
+
+    Holds the annotations of all samples in a few flat arrays, which cost a worker process little and leave no room for
+    identities: label-free training cannot see them by accident.
+
+    Args:
+        dataset: the samples.
+        views: ranges of the augmentations.
+        size: width and height of the views in pixels.
+        seed: of the run.
+    """
+
+    def __init__(self, dataset: Dataset, views: ViewsConfig, size: tuple[int, int], seed: int = 0) -> None:
+        samples = [sample.without_identities() for sample in dataset.samples]
+        self.views, self.size, self.seed = views, size, seed
+        self.sequences = tuple(dict.fromkeys(sample.sequence for sample in samples))
+        number = {name: index for index, name in enumerate(self.sequences)}
+        self._paths = np.array([os.fsencode(sample.image) for sample in samples], np.bytes_)
+        self._facts = np.array([(s.width, s.height, number[s.sequence], s.frame) for s in samples], np.int64)
+        self._ends = np.cumsum([0, *(len(sample.boxes) for sample in samples)])
+        self._boxes = np.concatenate([np.empty((0, 4), np.float32), *(sample.boxes for sample in samples)])
+        self._classes = np.concatenate([np.empty(0, np.int64), *(sample.classes for sample in samples)])
+        self._ignore = np.concatenate([np.empty(0, np.bool_), *(sample.ignore for sample in samples)])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, draw: Draw) -> ViewPair:
+        """Two views of a sample.
+
+        Raises:
+            UserError: its image cannot be read, or is not of the size that the annotation says.
+        """
+        index, number = draw
+        sample = self.sample(index)
+        image = read_image(sample.image)
+        height, width = image.shape[:2]
+        if (width, height) != (sample.width, sample.height):
+            raise UserError(
+                f"{sample.image}: the image is {width}x{height} but its annotation says {sample.width}x{sample.height}"
+            )
+        rng = np.random.default_rng([self.seed, _VIEWS_STREAM, number])
+        sequence_index = int(self._facts[index, 2])
+        return make_view_pair(image, sample, index, sequence_index, self.views, self.size, rng)
+
+    def sample(self, index: int) -> Sample:
+        """A sample, its identities unknown."""
+        width, height, sequence_index, frame = self._facts[index].tolist()
+        rows = slice(self._ends[index], self._ends[index + 1])
+        return Sample(
+            image=Path(os.fsdecode(self._paths[index])),
+            width=width,
+            height=height,
+            sequence=self.sequences[sequence_index],
+            frame=frame,
+            boxes=self._boxes[rows],
+            classes=self._classes[rows],
+            ignore=self._ignore[rows],
+            identities=np.full(rows.stop - rows.start, -1, np.int64),
+        )
+
+
+class BatchLoader(DataLoader[Batch]):
+    """A data loader whose worker processes report a user's mistake as the same one-line `UserError`."""
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """The batches, once.
+
+        Raises:
+            UserError: an image cannot be used, or a worker process died.
+        """
+        with _hidden_main():
+            batches = super().__iter__()
+        try:
+            for batch in batches:
+                if isinstance(batch, UserError):
+                    raise batch
+                yield batch
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise UserError(
+                "a data worker process died, perhaps for lack of memory: set data.workers=0 to do without"
+            ) from error
+
+
+def make_loader(
+    dataset: Dataset,
+    data: DataConfig,
+    views: ViewsConfig,
+    size: tuple[int, int],
+    *,
+    batch_size: int,
+    steps: int,
+    start_step: int = 0,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> BatchLoader:
+    """The batches of training steps `start_step` up to `steps`.
+
+    Args:
+        dataset: the samples.
+        data: number of worker processes; 0 prepares the batches in this one.
+        views: ranges of the augmentations.
+        size: width and height of the views in pixels.
+        batch_size: frames a step over all processes together; each gives two views.
+        steps: the step to stop before.
+        start_step: the first step, above 0 in a resumed run.
+        seed: of the run.
+        rank: number of this training process.
+        world_size: number of training processes.
+        pin_memory: put batches into page-locked memory, for faster copies to a GPU.
+
+    Raises:
+        UserError: there are no samples, or the batch cannot be shared out evenly.
+    """
+    sampler = StepSampler(
+        len(dataset.samples),
+        batch_size=batch_size,
+        steps=steps,
+        start_step=start_step,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+    return BatchLoader(
+        _Batches(PairDataset(dataset, views, size, seed)),
+        sampler=sampler,
+        batch_size=None,
+        collate_fn=_unchanged,
+        num_workers=data.workers,
+        prefetch_factor=3 if data.workers else None,
+        worker_init_fn=_start_worker,
+        multiprocessing_context=_process_context() if data.workers else None,
+        pin_memory=pin_memory,
+        # a generator of its own: the loader would draw from, and so advance, torch's global one
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+class _Batches(TorchDataset[Batch]):
+    """Whole batches by their draws; a user's mistake is handed on as a value, since torch rewrites exceptions."""
+
+    def __init__(self, pairs: PairDataset) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, draws: list[Draw]) -> Batch | UserError:  # type: ignore[override]
+        try:
+            return pack([self.pairs[draw] for draw in draws])
+        except UserError as error:
+            return error
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+def _process_context() -> multiprocessing.context.BaseContext:
+    """Workers start from a clean helper process, or from scratch where there is none (Windows).
+
+    A plain fork would copy this process's OpenMP and OpenCV thread pools in an unusable state, and hang on first use.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # imported once in the helper process instead of once in every worker, while this process prepares the rest
+    context.set_forkserver_preload([__name__])
+    forkserver.ensure_running()
+    return context
+
+
+@contextlib.contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Start processes that do not run the main script again.
+
+    Workers need nothing from it, and so a script that trains needs no ``if __name__ == "__main__":``.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _start_worker(worker: int) -> None:
+    # one thread a worker, the parallelism is in their number; Ctrl-C is the training process's to handle
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,106 @@
+"""Reader of MOTChallenge ground truth: MOT15 (10 columns, persons only) and MOT16/17/20 (9, class and visibility).
+
+Which rows count follows the MOTChallenge devkit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from clmot.errors import UserError
+from clmot.io.mot import MotRows, check_unique, read_mot_rows
+from clmot.io.sequences import EXPECTED, PERSON, SequenceFolder, distractor_classes, find_sequences
+from clmot.types import BoolArray, Dataset, Sample
+
+__all__ = ["SequenceFolder", "find_sequences", "read_motchallenge"]
+
+_MOT17_DETECTOR = re.compile(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$")
+
+
+def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
+    """Read the annotated sequences at a path, identities included.
+
+    Each frame between the first and the last annotated one is a sample, also where nothing is in it. Persons that do
+    not count (flag 0), distractors, and persons less visible than `min_visibility` are `Sample.ignore`; other classes
+    are left out. Boxes keep their extent beyond the image. The order of the rows in a file has no effect, and neither
+    have identities on anything but `Sample.identities`.
+
+    MOT17 holds each video once per public detector; one copy is read, because the same people in two sequences would
+    be taken for different ones.
+
+    Raises:
+        UserError: no sequence or no ground truth there, ground truth of which no frame has an image, or as
+            `find_sequences` and `read_mot_rows`.
+    """
+    sequences = find_sequences(path)
+    annotated = [sequence for sequence in sequences if sequence.ground_truth]
+    if not annotated:
+        raise UserError(f"{sequences[0].folder}: no gt/gt.txt, and no other sequence has one; expected {EXPECTED}")
+    skipped: Counter[str] = Counter()
+    samples: list[Sample] = []
+    videos: set[str] = set()
+    for sequence in annotated:
+        match = _MOT17_DETECTOR.match(sequence.name)
+        video = match[1] if match else sequence.name
+        if video in videos:
+            skipped["sequence that repeats another (MOT17 has one copy per detector)"] += 1
+            continue
+        videos.add(video)
+        samples += _read_samples(sequence, min_visibility, skipped)
+    return Dataset(samples=samples, classes=("person",), skipped=skipped)
+
+
+def _read_samples(sequence: SequenceFolder, min_visibility: float, skipped: Counter[str]) -> list[Sample]:
+    """One sequence's samples by frame; counts the rows left out in `skipped`."""
+    assert sequence.ground_truth is not None
+    rows = read_mot_rows(sequence.ground_truth)
+    check_unique(rows, sequence.ground_truth)
+    if not len(rows):
+        skipped["degenerate box"] += rows.skipped
+        return []
+    has_image = np.isin(rows.frame, sequence.frames)
+    if not has_image.any():
+        raise UserError(
+            f"{sequence.ground_truth}: frames {rows.frame.min()} to {rows.frame.max()}, but the images of "
+            f"{sequence.name} are frames {sequence.frames[0]} to {sequence.frames[-1]}; no row has an image"
+        )
+    is_object, ignore = _judge(rows, sequence.name, min_visibility)
+    skipped["degenerate box"] += rows.skipped
+    skipped["frame without image"] += int((~has_image).sum())
+    skipped["class other than person"] += int((has_image & ~is_object).sum())
+    # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
+    order = np.lexsort((rows.identity, ignore, *rows.boxes.T[::-1], rows.frame))
+    order = order[(is_object & has_image)[order]]
+    samples = []
+    for image, frame in zip(sequence.images, sequence.frames, strict=True):
+        if not rows.frame.min() <= frame <= rows.frame.max():
+            continue
+        start, stop = np.searchsorted(rows.frame[order], [frame, frame + 1])
+        index = order[start:stop]
+        samples.append(
+            Sample(
+                image=image,
+                width=sequence.width,
+                height=sequence.height,
+                sequence=sequence.name,
+                frame=frame,
+                boxes=rows.boxes[index],
+                classes=np.zeros(len(index), np.int64),
+                ignore=ignore[index],
+                identities=np.maximum(rows.identity[index], -1),
+            )
+        )
+    return samples
+
+
+def _judge(rows: MotRows, name: str, min_visibility: float) -> tuple[BoolArray, BoolArray]:
+    """Which rows are objects at all, and which of them a detector is neither rewarded nor punished for."""
+    is_distractor = np.isin(rows.class_id, distractor_classes(mot20=name.startswith("MOT20")))
+    # -1 stands for an unknown class, in the files that have the column too
+    is_person = (rows.class_id == PERSON) | (rows.class_id == -1)
+    hidden = (rows.visibility >= 0) & (rows.visibility < min_visibility)
+    return is_person | is_distractor, is_distractor | hidden | (rows.confidence == 0)

@@ -1,0 +1,140 @@
+"""Scenes on disk, as MOTChallenge folders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clmot.data.synthetic.scene import PEDESTRIAN, Frame, Scene
+
+_QUALITY = 90
+_SCORED = 0.1
+"""People less visible than this are not scored (flag 0)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSummary:
+    """What was written.
+
+    Attributes:
+        stills: the folder of training sequences.
+        clips: the folder of scoring sequences.
+        frames: number of images.
+        boxes: number of pedestrian boxes that are scored.
+        events: number of occlusion and reversal events in the clips.
+    """
+
+    stills: Path
+    clips: Path
+    frames: int
+    boxes: int
+    events: int
+
+
+def write_scenes(
+    out: Path,
+    *,
+    still_frames: int = 600,
+    still_sequences: int = 30,
+    clips: int = 4,
+    clip_frames: int = 150,
+    size: tuple[int, int] = (512, 288),
+    frame_rate: int = 25,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> SceneSummary:
+    """Write stills for training and clips for scoring.
+
+    ``out/stills/<sequence>`` and ``out/clips/<sequence>`` are MOTChallenge folders: ``img1/000001.jpg``, ``gt/gt.txt``
+    (frame, identity, left, top, width, height, flag, class, visibility; 1-based pixels) and ``seqinfo.ini``. Stills are
+    one second apart and come from many streets; clips are continuous, and the camera pans in every second one. The
+    same arguments give the same bytes; stills and clips share nobody and no street.
+
+    Args:
+        out: folder to write into; made if needed.
+        still_frames: number of stills in all.
+        still_sequences: number of streets that they come from.
+        clips: number of clips.
+        clip_frames: frames a clip.
+        size: width and height in pixels.
+        frame_rate: frames a second of the clips.
+        seed: another seed gives other streets and people.
+        progress: called with (frames written, frames in all) after every frame.
+
+    Raises:
+        ValueError: a number is negative, or the size is too small to hold people.
+    """
+    if min(still_frames, still_sequences, clips, clip_frames) < 0 or frame_rate < 1:
+        raise ValueError("counts of frames, sequences and clips must not be negative, frame_rate must be positive")
+    if size[0] < 160 or size[1] < 96:
+        raise ValueError(f"size must be at least 160x96, got {size[0]}x{size[1]}")
+    streams = np.random.SeedSequence(seed).spawn(2)
+    total = still_frames + clips * clip_frames
+    written = boxes = events = 0
+    sequences = min(still_sequences, still_frames)
+    plan: list[tuple[Path, Scene, range, int]] = []
+
+    def write(folder: Path, scene: Scene, numbers: range, rate: int) -> int:
+        nonlocal written
+        rows: list[str] = []
+        scored = 0
+        (folder / "img1").mkdir(parents=True, exist_ok=True)
+        (folder / "gt").mkdir(exist_ok=True)
+        for number, index in enumerate(numbers, start=1):
+            frame = scene.render(index)
+            _write_image(folder / "img1" / f"{number:06d}.jpg", frame)
+            lines, count = _rows(number, frame)
+            rows += lines
+            scored += count
+            written += 1
+            if progress is not None:
+                progress(written, total)
+        (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
+        (folder / "seqinfo.ini").write_text(_seqinfo(folder.name, len(numbers), size, rate), newline="\n")
+        return scored
+
+    del plan
+    for i, stream in enumerate(streams[0].spawn(sequences)):
+        count = still_frames * (i + 1) // sequences - still_frames * i // sequences
+        rng = np.random.default_rng(stream)
+        scene = Scene(rng, size, frames=count * frame_rate, frame_rate=frame_rate, pan=bool(i % 3 == 2))
+        boxes += write(out / "stills" / f"still-{i + 1:02d}", scene, range(0, count * frame_rate, frame_rate), 1)
+    for i, stream in enumerate(streams[1].spawn(clips)):
+        rng = np.random.default_rng(stream)
+        scene = Scene(rng, size, frames=clip_frames, frame_rate=frame_rate, pan=bool(i % 2))
+        boxes += write(out / "clips" / f"clip-{i + 1:02d}", scene, range(clip_frames), frame_rate)
+        events += len(scene.events)
+    return SceneSummary(stills=out / "stills", clips=out / "clips", frames=written, boxes=boxes, events=events)
+
+
+def _write_image(path: Path, frame: Frame) -> None:
+    encoded, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    )
+    if not encoded:
+        raise RuntimeError(f"{path}: JPEG encoding failed")
+    path.write_bytes(data.tobytes())
+
+
+def _rows(number: int, frame: Frame) -> tuple[list[str], int]:
+    """Ground-truth lines of a frame, by identity, and how many of them are scored."""
+    rows, scored = [], 0
+    for i in np.argsort(frame.identities):
+        left, top, right, bottom = (float(side) for side in frame.boxes[i])
+        visible = float(frame.visibility[i])
+        flag = int(frame.classes[i] == PEDESTRIAN and visible >= _SCORED)
+        scored += flag
+        rows.append(
+            f"{number},{frame.identities[i]},{left + 1:.2f},{top + 1:.2f},{right - left:.2f},{bottom - top:.2f},"
+            f"{flag},{frame.classes[i]},{visible:.3f}\n"
+        )
+    return rows, scored
+
+
+def _seqinfo(name: str, frames: int, size: tuple[int, int], frame_rate: int) -> str:
+    return (
+        f"[Sequence]\nname={name}\nimDir=img1\nframeRate={frame_rate}\nseqLength={frames}\n"
+        f"imWidth={size[0]}\nimHeight={size[1]}\nimExt=.jpg\n"
+    )

@@ -1,0 +1,181 @@
+"""The whole way once, on scenes of our own: stills with boxes in, a scored tracker out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from clmot.config import load_config
+from clmot.data.synthetic import write_scenes
+from clmot.errors import UserError
+from clmot.evaluation.mot import evaluate, write_json
+from clmot.inference import Model, load_model
+from clmot.models.network import Network
+from clmot.pipeline import track
+from clmot.report.progress import progress_bar
+from clmot.training.checkpoint import find_checkpoint
+from clmot.training.run import train
+from clmot.types import Detections, Image, Scores
+
+log = logging.getLogger(__name__)
+
+METRICS = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML")
+
+TRAINED = "this embedding + motion"
+MOTION = "motion only"
+UNTRAINED = "untrained embedding + motion"
+
+
+def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bool = True) -> dict[str, Scores]:
+    """Make scenes, train label-free on the stills, track unseen clips three ways, print and save one table.
+
+    All three rows use the very same detections; they differ in what association may look at.
+
+    Args:
+        out: scenes/, run/, results/<row>/, scores.json, scores.md. A demo that was interrupted is continued.
+        steps: training steps; by default the recipe's.
+        seed: of scenes and training.
+        progress: show progress bars on standard error.
+
+    Returns:
+        Row name to scores.
+
+    Raises:
+        UserError: `out` holds something else or a finished demo.
+    """
+    began = time.perf_counter()
+    scenes, run, results = out / "scenes", out / "run", out / "results"
+    if out.exists() and any(out.iterdir()) and not scenes.exists():
+        raise UserError(f"{out}: is not empty and not a demo; choose another --out")
+    if (out / "scores.json").exists():
+        raise UserError(f"{out}: already holds a finished demo (scores.json); choose another --out or delete it")
+    _make_scenes(scenes, seed, progress)
+
+    overrides = [f"train.seed={seed}", *([f"train.steps={steps}"] if steps else [])]
+    config = load_config("demo", overrides=overrides)
+    began_training = time.perf_counter()
+    train(scenes / "stills", run, config, resume=True, progress=progress)
+    training_seconds = time.perf_counter() - began_training
+
+    model = load_model(run)
+    rows = compare_embeddings(model, untrained(model, seed), scenes / "clips", results, progress=progress)
+    _save(rows, out, {"seed": seed, "steps": config.train.steps, "training_seconds": training_seconds})
+    Console().print(comparison_table(rows))
+    video = next((results / slug(TRAINED)).glob("*.mp4"))
+    print(
+        f"video:       {video}\nresults:     {results}\nscores:      {out / 'scores.json'}\n"
+        f"loss curves: {run / 'loss.png'}\nmodel:       {find_checkpoint(run)}\n"
+        f"{time.perf_counter() - began:.0f} s in all, {training_seconds:.0f} s of them training"
+    )
+    return rows
+
+
+def compare_embeddings(
+    model: Model, other: Model, clips: Path, results: Path, *, progress: bool = True
+) -> dict[str, Scores]:
+    """Track clips with a model's embedding, without any, and with another model's, on the first model's detections.
+
+    Args:
+        model: detector and embedding.
+        other: its embeddings are read at the detections of `model`.
+        clips: MOTChallenge sequences with ground truth.
+        results: one folder a row is written here, the first with videos.
+        progress: show progress bars on standard error.
+    """
+    recorder = Recorder(model)
+    track(clips, recorder, results / slug(TRAINED), video=True, progress=progress)
+    motion = dataclasses.replace(model.config.tracker, appearance=False)
+    track(clips, Replay(model, recorder.found), results / slug(MOTION), tracker=motion, progress=progress)
+    track(clips, Replay(model, recorder.found, other), results / slug(UNTRAINED), progress=progress)
+    return {row: evaluate(results / slug(row), clips) for row in (TRAINED, MOTION, UNTRAINED)}
+
+
+class Recorder:
+    """A detector that keeps everything it finds."""
+
+    def __init__(self, model: Model) -> None:
+        self.config, self.classes, self._model = model.config, model.classes, model
+        self.found: list[Detections] = []
+
+    def detect_batch(self, images: list[Image]) -> list[Detections]:
+        """The model's detections."""
+        found = self._model.detect_batch(images)
+        self.found.extend(found)
+        return found
+
+
+class Replay:
+    """Recorded detections in the order they were made, optionally with another model's embeddings."""
+
+    def __init__(self, model: Model, found: Sequence[Detections], embedder: Model | None = None) -> None:
+        self.config, self.classes = model.config, model.classes
+        self._found, self._embedder = iter(found), embedder
+
+    def detect_batch(self, images: list[Image]) -> list[Detections]:
+        """The next detections, one for each image."""
+        found = [next(self._found) for _ in images]
+        if self._embedder is None:
+            return found
+        return [
+            dataclasses.replace(detections, embedding=self._embedder.embed(image, detections.xyxy))
+            for image, detections in zip(images, found, strict=True)
+        ]
+
+
+def untrained(model: Model, seed: int) -> Model:
+    """The same network with random weights throughout."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1)
+        return Model(Network(model.config.model), model.config, str(model.device), model.precision)
+
+
+def slug(row: str) -> str:
+    """A row's folder name."""
+    return row.replace(" + ", "-").replace(" ", "-")
+
+
+def comparison_table(rows: dict[str, Scores]) -> Table:
+    """Combined scores, a line a row."""
+    table = Table("same detections, associated by", title="synthetic clips, unseen in training")
+    for metric in METRICS:
+        table.add_column(metric, justify="right")
+    for name, scores in rows.items():
+        table.add_row(name, *(_format(metric, scores.combined[metric]) for metric in METRICS))
+    return table
+
+
+def _format(metric: str, value: float) -> str:
+    return f"{value:.0f}" if metric in ("IDSW", "MT", "ML") else f"{value:.1f}"
+
+
+def _make_scenes(scenes: Path, seed: int, progress: bool) -> None:
+    """Write scenes beside their place and move them there when complete, so that an interrupt leaves none by half."""
+    if scenes.exists():
+        return
+    partial = scenes.with_name("scenes.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    with progress_bar(progress) as bar:
+        task = bar.add_task("scenes", total=None, note="")
+        write_scenes(partial, seed=seed, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    partial.rename(scenes)
+
+
+def _save(rows: dict[str, Scores], out: Path, facts: dict[str, Any]) -> None:
+    for name, scores in rows.items():
+        write_json(scores, out / "results" / f"{slug(name)}.json")
+    combined = {name: scores.combined for name, scores in rows.items()}
+    lines = ["| association | " + " | ".join(METRICS) + " |", "|---" * (len(METRICS) + 1) + "|"]
+    for name, values in combined.items():
+        lines.append(f"| {name} | " + " | ".join(_format(metric, values[metric]) for metric in METRICS) + " |")
+    (out / "scores.md").write_text("\n".join(lines) + "\n")
+    (out / "scores.json").write_text(json.dumps({"rows": combined, **facts}, indent=2) + "\n")

@@ -1,0 +1,75 @@
+"""Run a generator in a thread of its own, a few items ahead of whoever consumes it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def prefetch(
+    items: Generator[Item, None, None], *, size: int = 4, drop_oldest: bool = False
+) -> Generator[Item, None, None]:
+    """Yield the items of a generator that runs ahead in a background thread.
+
+    Decoding a video or writing a file releases the interpreter lock, so it overlaps the consumer's work. An exception
+    in the thread is raised here, after the items made before it. Closing this generator (or dropping it) stops the
+    thread, closes `items` in it and waits for its end.
+
+    Args:
+        items: the generator to run; the thread starts with the first item asked for.
+        size: most items waiting to be consumed.
+        drop_oldest: where the consumer is too slow, drop the oldest waiting item instead of holding the generator up:
+            for a live camera, whose frames would otherwise come later and later.
+    """
+    waiting: deque[Item] = deque()
+    changed = threading.Condition()
+    finished = stopped = False
+    failure: BaseException | None = None
+
+    def has_room_or_stopped() -> bool:
+        return stopped or len(waiting) < size
+
+    def has_item_or_finished() -> bool:
+        return finished or bool(waiting)
+
+    def produce() -> None:
+        nonlocal finished, failure
+        try:
+            for item in items:
+                with changed:
+                    if drop_oldest and len(waiting) == size:
+                        waiting.popleft()
+                    changed.wait_for(has_room_or_stopped)
+                    if stopped:
+                        break
+                    waiting.append(item)
+                    changed.notify_all()
+            items.close()
+        except BaseException as error:  # whatever it is, it belongs to the consumer
+            failure = error
+        with changed:
+            finished = True
+            changed.notify_all()
+
+    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            with changed:
+                changed.wait_for(has_item_or_finished)
+                if not waiting:
+                    break
+                item = waiting.popleft()
+                changed.notify_all()
+            yield item
+    finally:
+        with changed:
+            stopped = True
+            changed.notify_all()
+        thread.join()
+    if failure is not None:
+        raise failure

@@ -1,0 +1,166 @@
+"""Frames from wherever they come: videos, image folders, MOTChallenge sequences, cameras."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+
+from clmot.errors import UserError
+from clmot.io.image import read_image
+from clmot.io.prefetch import prefetch
+from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
+from clmot.io.video import Frames, credible_frame_rate, decode_video, probe_video
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+_CAMERA_SCHEMES = ("rtsp", "rtsps", "rtmp", "udp", "rtp", "srt")
+_SCHEMES = (*_CAMERA_SCHEMES, "http", "https")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSource:
+    """A sequence of frames, read each time it is iterated, by a thread that runs a few frames ahead.
+
+    Closing the iterator (``contextlib.closing``) stops the thread. A frame that cannot be read raises `UserError`; a
+    video that breaks in the middle ends there, with a warning in the log.
+
+    Attributes:
+        name: what to call its results.
+        frame_rate: frames a second, None where the source does not say.
+        length: how many frames there are, None where unknown (cameras); for videos as their header says.
+        live: a camera, which does not wait: frames that the consumer is too slow for are dropped, and their numbers
+            with them.
+        decode: makes the generator of frames.
+    """
+
+    name: str
+    frame_rate: float | None
+    length: int | None
+    live: bool = False
+    decode: Callable[[], Frames]
+
+    def __iter__(self) -> Frames:
+        return prefetch(self.decode(), drop_oldest=self.live)
+
+
+def open_source(source: str | Path) -> list[FrameSource]:
+    """The frame sources behind one name, checked as far as possible without reading all frames.
+
+    Args:
+        source: a video file, a folder of images (in natural order: 2 before 10), a MOTChallenge sequence folder or a
+            folder of those, a webcam's number ("0"), or an rtsp:// or http(s):// address.
+
+    Raises:
+        UserError: it is missing, empty or cannot be opened.
+    """
+    text = str(source)
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme.lower() in _SCHEMES:
+        return [_video(text, _address_name(text), live=scheme.lower() in _CAMERA_SCHEMES)]
+    path = Path(source)
+    if text.isdecimal() and not path.exists():
+        return [_webcam(int(text))]
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
+    return [_video(text, path.stem)]
+
+
+def natural_order(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key under which ``frame2`` comes before ``frame10``."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def _folder(path: Path) -> list[FrameSource]:
+    sequences = sequence_folders(path)
+    images = sorted(filter(_is_image, path.iterdir()), key=natural_order)
+    if images and path not in sequences:
+        return [
+            FrameSource(
+                name=path.resolve().name,
+                frame_rate=None,
+                length=len(images),
+                decode=partial(_read, images, range(1, len(images) + 1)),
+            )
+        ]
+    if not sequences:
+        raise UserError(f"{path}: no images and no sequences ({describe_folder(path)}); expected images, or {EXPECTED}")
+    return [
+        FrameSource(
+            name=sequence.name,
+            frame_rate=sequence.frame_rate,
+            length=len(sequence.images),
+            decode=partial(_read, sequence.images, sequence.frames),
+        )
+        for sequence in find_sequences(path)
+    ]
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _read(images: Sequence[Path], numbers: Sequence[int]) -> Frames:
+    for number, image in zip(numbers, images, strict=True):
+        yield number, read_image(image)
+
+
+def _video(address: str, name: str, live: bool = False) -> FrameSource:
+    frame_rate, length = probe_video(address)
+    # an address without an end is a camera too, whatever its scheme
+    live = live or ("://" in address and length is None)
+    return FrameSource(
+        name=name,
+        frame_rate=frame_rate,
+        length=None if live else length,
+        live=live,
+        decode=partial(decode_video, address, live=live),
+    )
+
+
+def _address_name(address: str) -> str:
+    """A file name for an address: the last part of its path, else its host."""
+    parts = urlsplit(address)
+    return re.sub(r"[^\w.-]+", "_", Path(parts.path).stem or parts.hostname or "stream")
+
+
+def _webcam(index: int) -> FrameSource:
+    camera = _open_webcam(index)
+    frame_rate = credible_frame_rate(camera.get(cv2.CAP_PROP_FPS))
+    camera.release()
+    return FrameSource(
+        name=f"webcam{index}", frame_rate=frame_rate, length=None, live=True, decode=partial(_film, index)
+    )
+
+
+def _film(index: int) -> Frames:
+    camera = _open_webcam(index)
+    number = 0
+    try:
+        while True:
+            taken, image = camera.read()
+            if not taken:
+                _log.warning("webcam %d: no more images after frame %d", index, number)
+                return
+            number += 1
+            yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
+    finally:
+        camera.release()
+
+
+def _open_webcam(index: int) -> cv2.VideoCapture:
+    camera = cv2.VideoCapture(index)
+    if not camera.isOpened():
+        raise UserError(f"webcam {index}: cannot be opened; is it connected, and free?")
+    return camera

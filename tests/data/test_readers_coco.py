@@ -1,0 +1,251 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clmot.data.readers import read_dataset
+from clmot.data.readers.coco import read_coco
+from clmot.errors import UserError
+
+
+def image(key: int, **more: Any) -> dict[str, Any]:
+    return {"id": key, "file_name": f"{key}.jpg", "width": 32, "height": 24, **more}
+
+
+def annotation(image_id: int, left: float = 5, category: int = 1, **more: Any) -> dict[str, Any]:
+    return {"id": 0, "image_id": image_id, "category_id": category, "bbox": [left, 4, 10, 12], **more}
+
+
+CATEGORIES = [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}, {"id": 3, "name": "car"}]
+PHOTOS: dict[str, Any] = {
+    "images": [image(20), image(3)],
+    "annotations": [annotation(20, 7), annotation(20, -6, 18), annotation(3, iscrowd=1), annotation(20, 1)],
+    "categories": CATEGORIES,
+}
+
+
+def write(path: Path, content: Any, images: str = ".") -> Path:
+    """Writes the JSON and its images into a folder relative to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    folder = path.parent / images
+    folder.mkdir(parents=True, exist_ok=True)
+    data = cv2.imencode(".jpg", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
+    for record in content["images"]:
+        (folder / record["file_name"]).write_bytes(data)
+    return path
+
+
+def test_photos(tmp_path: Path) -> None:
+    path = write(tmp_path / "photos.json", PHOTOS)
+    dataset = read_dataset([path])
+    assert dataset.classes == ("person", "dog")  # by category id; no box is a car
+    assert not dataset.skipped
+    first, second = dataset.samples
+    assert (first.sequence, first.frame) == ("photos/20", 1)
+    assert (second.sequence, second.frame) == ("photos/3", 1)
+    assert first.image == tmp_path / "20.jpg"
+    assert (first.width, first.height) == (32, 24)
+    np.testing.assert_array_equal(first.boxes, [[-6, 4, 4, 16], [1, 4, 11, 16], [7, 4, 17, 16]])
+    assert first.boxes.dtype == np.float32
+    assert first.classes.tolist() == [1, 0, 0]
+    assert first.identities.tolist() == [-1, -1, -1]
+    assert second.ignore.tolist() == [True]
+
+
+def test_video_with_identities(tmp_path: Path) -> None:
+    content = {
+        "videos": [{"id": 5, "name": "street"}, {"id": 6, "name": "mall"}],
+        "images": [
+            image(1, video_id=5, frame_id=1),
+            image(2, video_id=5, frame_id=0),
+            image(3, video_id=6, frame_id=0),
+        ],
+        "annotations": [annotation(1, track_id=4), annotation(2, instance_id=4), annotation(3)],
+        "categories": CATEGORIES,
+    }
+    path = write(tmp_path / "video.json", content)
+    samples = read_dataset([path], identities=True).samples
+    assert [(s.sequence, s.frame, s.image.stem, s.identities.tolist()) for s in samples] == [
+        ("mall", 1, "3", [-1]),
+        ("street", 1, "2", [4]),
+        ("street", 2, "1", [4]),
+    ]
+    assert all((s.identities == -1).all() for s in read_dataset([path]).samples)
+
+
+def test_frame_numbers_of_videos(tmp_path: Path) -> None:
+    content: dict[str, Any] = {
+        "videos": [{"id": 5, "name": "street"}],
+        "images": [image(1, video_id=5, frame_id=1), image(2, video_id=5, frame_id=11)],
+        "annotations": [annotation(1)],
+        "categories": CATEGORIES,
+    }
+    path = write(tmp_path / "video.json", content)
+    assert [sample.frame for sample in read_coco(path).samples] == [1, 11]  # 1-based already
+    for record in content["images"]:
+        del record["frame_id"]
+    content["images"].append(image(9))
+    write(path, content)
+    assert [(sample.sequence, sample.frame) for sample in read_coco(path).samples] == [
+        ("street", 1),
+        ("street", 2),
+        ("video/9", 1),
+    ]
+
+
+def test_identities_without_videos_make_one_sequence(tmp_path: Path) -> None:
+    content = copy.deepcopy(PHOTOS)
+    content["annotations"][0]["track_id"] = 3
+    samples = read_dataset([write(tmp_path / "photos.json", content)]).samples
+    assert [(sample.sequence, sample.frame) for sample in samples] == [("photos", 1), ("photos", 2)]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [
+        ("a.json", "."),
+        ("a.json", "images"),
+        ("annotations/a.json", ".."),
+        ("annotations/a.json", "../images"),
+        ("annotations/instances_val2017.json", "../val2017"),
+    ],
+)
+def test_where_images_are_looked_for(tmp_path: Path, annotations: str, images: str) -> None:
+    path = write(tmp_path / annotations, PHOTOS, images)
+    for place in (path, tmp_path):
+        dataset = read_dataset([place])
+        assert all(sample.image.is_file() for sample in dataset.samples)
+        assert len(dataset.samples) == 2
+
+
+def test_missing_images(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", PHOTOS)
+    (tmp_path / "20.jpg").unlink()
+    with pytest.raises(UserError, match=r"a\.json: 1 of 2 images are missing in .*; the first: 20\.jpg"):
+        read_coco(path)
+    (tmp_path / "3.jpg").unlink()
+    with pytest.raises(UserError, match=r"a\.json: image 3\.jpg not found; looked in "):
+        read_coco(path)
+
+
+def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
+    content = copy.deepcopy(PHOTOS)
+    content["annotations"] += [
+        annotation(20, float("nan")),
+        annotation(20) | {"bbox": [1, 2, -3, 4]},
+        annotation(20) | {"bbox": [1, None, 3, 4]},
+        annotation(99),
+    ]
+    dataset = read_dataset([write(tmp_path / "a.json", content)])
+    assert dataset.skipped == {"degenerate box": 3, "image not listed": 1}
+    assert sum(len(sample.boxes) for sample in dataset.samples) == 4
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("annotations", 1, "bbox"), None, r"annotations\[1\]\.bbox is missing"),
+        (("annotations", 1, "bbox"), [1, 2, 3], r"annotations\[1\]\.bbox is \[1, 2, 3\], expected \[left, top"),
+        (("annotations", 1, "bbox"), [1, 2, 3, "4"], r"annotations\[1\]\.bbox is"),
+        (("annotations", 2, "category_id"), 4, r"annotations\[2\]\.category_id is 4, which is not in categories"),
+        (("annotations", 2, "category_id"), None, r"annotations\[2\]\.category_id is missing"),
+        (
+            ("annotations", 0, "image_id"),
+            [1],
+            r"annotations\[0\]\.image_id is \[1\], expected a whole number or a text",
+        ),
+        (("annotations", 0, "track_id"), "a", r"annotations\[0\]\.track_id is 'a', expected a whole number"),
+        (("annotations", 0), 7, r"annotations\[0\] is 7, expected an object"),
+        (("images", 1, "file_name"), None, r"images\[1\]\.file_name is missing"),
+        (("images", 1, "width"), "32", r"images\[1\]\.width is '32', expected a whole number"),
+        (("images", 1, "height"), 0, r"images\[1\]\.height is 0, expected a number >= 1"),
+        (("images", 1, "id"), 20, r"images\[1\]\.id is 20, which an image before it has"),
+        (("images", 0, "video_id"), 8, r"image 20 has video_id 8, which is not in videos"),
+        (("images",), [], r"'images' is empty"),
+        (("categories",), None, r"'categories' is missing; expected a COCO file"),
+        (("categories", 0, "name"), None, r"categories\[0\]\.name is missing"),
+        (("annotations",), {}, r"'annotations' is a dict, expected a list"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, place: tuple[Any, ...], value: Any, message: str) -> None:
+    path = write(tmp_path / "a.json", PHOTOS)
+    content = copy.deepcopy(PHOTOS)
+    target: Any = content
+    for key in place[:-1]:
+        target = target[key]
+    if value is None:
+        del target[place[-1]]
+    else:
+        target[place[-1]] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"a\.json: " + message):
+        read_coco(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", r"a\.json: holds a list, expected a COCO file"),
+        ('{\n"images": [\n1 2]}', r"a\.json:3: not valid JSON"),
+        ("", r"a\.json:1: not valid JSON"),
+    ],
+)
+def test_not_a_coco_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_coco(path)
+
+
+def test_no_boxes(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", PHOTOS | {"annotations": []})
+    assert len(read_coco(path).samples) == 2
+    with pytest.raises(UserError, match=r"a\.json: no boxes to train on in 2 images"):
+        read_dataset([path])
+
+
+def test_folder_with_two_annotation_files(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", PHOTOS)
+    write(tmp_path / "b.json", PHOTOS)
+    with pytest.raises(UserError, match=r"2 JSON files \(a\.json, b\.json\); name one of them"):
+        read_dataset([tmp_path])
+
+
+@settings(deadline=None, max_examples=15)
+@given(images=st.permutations(range(2)), annotations=st.permutations(range(4)), categories=st.permutations(range(3)))
+def test_order_in_the_file_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, images: list[int], annotations: list[int], categories: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("coco")
+    expected = read_dataset([write(folder / "a.json", PHOTOS)])
+    content = {
+        "images": [PHOTOS["images"][i] for i in images],
+        "annotations": [PHOTOS["annotations"][i] for i in annotations],
+        "categories": [PHOTOS["categories"][i] for i in categories],
+    }
+    found = read_dataset([write(folder / "a.json", content)])
+    assert found.classes == expected.classes
+    for a, b in zip(found.samples, expected.samples, strict=True):
+        assert (a.image, a.sequence) == (b.image, b.sequence)
+        for name in ("boxes", "classes", "ignore"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_classes_are_merged_by_name(tmp_path: Path) -> None:
+    content = {
+        "images": [image(1)],
+        "annotations": [annotation(1, 2, 1), annotation(1, 9, 2), annotation(1, 12, 3)],
+        "categories": [{"id": 1, "name": "bus"}, {"id": 2, "name": "person"}, {"id": 3, "name": "bus"}],
+    }
+    first, second = write(tmp_path / "x" / "a.json", PHOTOS), write(tmp_path / "y" / "b.json", content)
+    dataset = read_dataset([first, second])
+    assert dataset.classes == ("person", "dog", "bus")
+    classes = {sample.sequence: sample.classes.tolist() for sample in dataset.samples}
+    assert classes == {"a/20": [1, 0, 0], "a/3": [0], "b/1": [2, 0, 2]}

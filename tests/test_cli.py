@@ -1,0 +1,186 @@
+"""The command line as a user meets it: in processes of its own where exit codes count, else in this one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from clmot.cli import main
+from clmot.data.synthetic import write_scenes
+
+TINY = [
+    "--model.encoder=resnet10t",
+    "--model.encoder_options",
+    "{channels: [8, 8, 16, 16]}",
+    "model.pretrained=none",
+    "model.image_size=[128, 96]",
+    "model.width=8",
+    "model.stripes=2",
+    "model.embedding_dimension=16",
+    "train.batch_size=2",
+    "data.workers=0",
+]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, still_frames=4, still_sequences=2, clips=1, clip_frames=6, size=(256, 160), seed=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(scenes, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    assert call("train", scenes / "stills", "--out", folder, "--steps", 2, *TINY) == 0
+    return folder
+
+
+def call(*arguments: object) -> int:
+    """Exit code of the command line, run in this process."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def fails(capsys, *arguments: object) -> str:
+    """The one line that a user's mistake is answered with."""
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("clmot: ")]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+def test_train_track_evaluate(scenes, run, tmp_path, capsys):
+    clips = scenes / "clips"
+    assert call("track", clips, "--model", run, "--out", tmp_path / "results", "--video") == 0
+    assert "frames/s" in capsys.readouterr().out
+    (sequence,) = clips.iterdir()
+    assert (tmp_path / "results" / f"{sequence.name}.mp4").stat().st_size > 0
+    assert call("evaluate", tmp_path / "results", "--gt", clips, "--json", tmp_path / "scores.json") == 0
+    assert "HOTA" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert set(scores) == {"combined", "sequences"}
+    assert set(scores["sequences"]) == {sequence.name}
+    assert {"HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML"} <= set(scores["combined"])
+
+
+def test_resume_goes_on_with_the_saved_configuration(scenes, run, tmp_path):
+    folder = tmp_path / "run"
+    assert call("train", scenes / "stills", "--out", folder, "--steps", 1, *TINY) == 0
+    assert call("train", scenes / "stills", "--out", folder, "--resume", "train.steps=2") == 0
+    assert (folder / "checkpoint-000002").is_dir()
+
+
+def test_data_synth_and_show(tmp_path):
+    assert (
+        call("data", "synth", tmp_path / "s", "--frames", 4, "--clips", 1, "--clip-frames", 3, "--size", 192, 96) == 0
+    )
+    assert len(list((tmp_path / "s/clips").glob("*/img1/*.jpg"))) == 3
+    assert call("data", "show", tmp_path / "s/stills", "--out", tmp_path / "v.png", "--frames", 2) == 0
+    assert cv2.imread(str(tmp_path / "v.png")) is not None
+
+
+def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):
+    assert call("config", "--recipe", "demo", "train.steps=7") == 0
+    (tmp_path / "mine.yaml").write_text(capsys.readouterr().out)
+    assert call("config", "--config", tmp_path / "mine.yaml") == 0
+    text = capsys.readouterr().out
+    assert text == (tmp_path / "mine.yaml").read_text()
+    assert "steps: 7" in text
+
+
+def test_help_has_examples(capsys):
+    for verb in (["train"], ["track"], ["evaluate"], ["demo"], ["config"], ["data", "synth"], ["data", "show"]):
+        assert call(*verb, "--help") == 0
+        assert f"clmot {' '.join(verb)}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], 'Did you mean "train"'),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "--stpes", "4"], "Did you mean --steps"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "train.stpes=4"], "did you mean 'steps'"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "--train.steps", "many"], "train.steps: expected int"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "--recipe", "stret"], "did you mean 'street'"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "--config", "{tmp}/no.yaml"], "no.yaml: cannot read"),
+        (["train", "{tmp}/nowhere", "--out", "{tmp}/r"], "nowhere"),
+        (["train", "{tmp}/empty", "--out", "{tmp}/r"], "empty"),
+        (["train", "--out", "{tmp}/r"], "at least one data folder"),
+        (["train", "{scenes}/stills"], "--out"),
+        (["train", "{scenes}/stills", "--out", "{run}"], "--resume"),
+        (["track", "{scenes}/clips", "--model", "{tmp}/nowhere", "--out", "{tmp}/r"], "no such run"),
+        (["track", "{scenes}/clips", "--model", "{tmp}/empty", "--out", "{tmp}/r"], "holds no checkpoint"),
+        (["track", "{tmp}/nowhere.mp4", "--model", "{run}", "--out", "{tmp}/r"], "nowhere.mp4"),
+        (["track", "{tmp}/text.mp4", "--model", "{run}", "--out", "{tmp}/r"], "text.mp4"),
+        (["track", "{scenes}/clips", "--model", "{run}", "--out", "{tmp}/r", "tracker.low=1"], "did you mean"),
+        (["evaluate", "{tmp}/nowhere", "--gt", "{scenes}/clips"], "nowhere"),
+        (["evaluate", "{tmp}/empty", "--gt", "{scenes}/clips"], "clip"),
+        (["evaluate", "{tmp}/bad", "--gt", "{scenes}/clips"], "clip-01.txt:2"),
+        (["data", "synth", "{scenes}"], "not empty"),
+        (["data", "synth", "{tmp}/s", "--size", "100", "50"], "at least 160x96"),
+        (["data", "synth", "{tmp}/s", "--frames", "0"], "--frames must be >= 1"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(scenes, run, tmp_path, capsys, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/clip-01.txt").write_text("1,1,10,10,20,40,0.9,-1,-1,-1\n2,1,ten,10,20,40,0.9,-1,-1,-1\n")
+    places = {"scenes": scenes, "run": run, "tmp": tmp_path}
+    assert message in fails(capsys, *(argument.format(**places) for argument in arguments))
+    assert not (tmp_path / "r").exists(), "a mistake must not leave a half-made folder"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_image_is_named(scenes, tmp_path, capsys, workers):
+    sequence = tmp_path / "data/sequence"
+    (sequence / "img1").mkdir(parents=True)
+    (sequence / "gt").mkdir()
+    for frame in (1, 2):
+        cv2.imwrite(str(sequence / f"img1/{frame:06d}.jpg"), np.zeros((96, 128, 3), np.uint8))
+    whole = (sequence / "img1/000002.jpg").read_bytes()
+    (sequence / "img1/000002.jpg").write_bytes(whole[: len(whole) // 2])
+    (sequence / "gt/gt.txt").write_text("1,1,10,10,20,40,1,1,1\n2,1,10,10,20,40,1,1,1\n")
+    command = ["train", tmp_path / "data", "--out", tmp_path / "r", "--steps", 2, *TINY, f"data.workers={workers}"]
+    assert "000002.jpg" in fails(capsys, *command)
+
+
+def test_annotations_of_every_kind_train(tmp_path, caplog):
+    """500 boxes in a frame, a frame without boxes, NaN and negative sizes, sorted by identity."""
+    sequence = tmp_path / "data/sequence"
+    (sequence / "img1").mkdir(parents=True)
+    (sequence / "gt").mkdir()
+    rng = np.random.default_rng(0)
+    for frame in (1, 2, 3):
+        cv2.imwrite(str(sequence / f"img1/{frame:06d}.jpg"), rng.integers(0, 255, (96, 128, 3), dtype=np.uint8))
+    rows = [f"1,{i},{rng.uniform(0, 110):.1f},{rng.uniform(0, 80):.1f},12,20,1,1,1" for i in range(1, 501)]
+    rows += ["3,1,10,10,20,40,1,1,1", "3,2,nan,10,20,40,1,1,1", "3,3,50,10,-20,40,1,1,1"]
+    rows.sort(key=lambda row: int(row.split(",")[1]))
+    caplog.set_level("INFO")
+    (sequence / "gt/gt.txt").write_text("\n".join(rows) + "\n")
+    assert call("train", tmp_path / "data", "--out", tmp_path / "r", "--steps", 3, *TINY) == 0
+    assert "3 frames of 1 sequences with 501 boxes" in caplog.text
+    assert "2 annotation rows skipped: degenerate box" in caplog.text
+
+
+def test_exit_code_and_no_traceback_of_the_installed_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "clmot", "evaluate", tmp_path, "--gt", tmp_path / "nowhere"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("clmot: ")
+    assert len(done.stderr.splitlines()) == 1

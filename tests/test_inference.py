@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+
+from clmot.boxes import iou
+from clmot.config import load_config
+from clmot.errors import UserError
+from clmot.inference import Model, load_model
+from clmot.models.network import Network
+from clmot.training.checkpoint import save_checkpoint
+
+CONFIG = load_config(
+    overrides=[
+        "model.encoder=resnet10t",
+        "model.encoder_options={channels: [8, 8, 16, 16]}",
+        "model.image_size=[128, 96]",
+        "model.width=8",
+        "model.stripes=2",
+        "model.embedding_dimension=16",
+        "detect.score_threshold=0.0",
+        "detect.max_detections=20",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    network = Network(CONFIG.model)
+    torch.nn.init.normal_(network.heatmap.out.weight, std=1.0)  # peaks here and there
+    return network
+
+
+@pytest.fixture(scope="module")
+def model(network) -> Model:
+    return Model(network, CONFIG, "cpu", "float32")
+
+
+def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def test_detections_are_in_pixels_of_the_image(model):
+    """The same picture at twice the size gives the same objects at twice the size."""
+    small = picture(128, 96)
+    large = small.repeat(2, axis=0).repeat(2, axis=1)
+    first, second = model.detect(small), model.detect(large)
+    assert len(first) == len(second) == 20
+    overlap = iou(first.xyxy * 2, second.xyxy)
+    assert (overlap.max(axis=1) > 0.99).all()
+
+
+def test_any_size_is_letterboxed(model):
+    for width, height in ((300, 100), (40, 200), (128, 96)):
+        found = model.detect(picture(width, height))
+        centre = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2
+        assert len(found) > 0
+        assert found.embedding.shape == (len(found), 16)
+        np.testing.assert_allclose(np.linalg.norm(found.embedding, axis=1), 1, atol=1e-5)
+        # centres lie in the image up to the grey borders of the letterbox
+        scale = min(128 / width, 96 / height)
+        border = (np.array([128, 96]) / scale - (width, height)) / 2
+        assert (centre >= -border - 1).all()
+        assert (centre <= np.array([width, height]) + border + 1).all()
+
+
+def test_a_batch_is_its_images_one_by_one(model):
+    images = [picture(128, 96, seed) for seed in range(3)] + [picture(200, 90)]
+    for together, image in zip(model.detect_batch(images), images, strict=True):
+        alone = model.detect(image)
+        np.testing.assert_allclose(together.xyxy, alone.xyxy, atol=1e-2)
+        np.testing.assert_allclose(together.embedding, alone.embedding, atol=1e-4)
+    assert model.detect_batch([]) == []
+
+
+def test_embedding_of_a_detected_box_is_the_detection_s(model):
+    image = picture(160, 100)
+    found = model.detect(image)
+    np.testing.assert_allclose(model.embed(image, found.xyxy), found.embedding, atol=1e-4)
+    assert model.embed(image, np.empty((0, 4), np.float32)).shape == (0, 16)
+
+
+def test_load_gives_the_same_answers(network, model, tmp_path):
+    folder = save_checkpoint(tmp_path, 1, CONFIG, network.state_dict(), {})
+    image = picture(128, 96)
+    expected = model.detect(image)
+    for path in (tmp_path, folder, folder / "model.safetensors"):
+        actual = load_model(path, device="cpu", precision="float32").detect(image)
+        np.testing.assert_allclose(actual.xyxy, expected.xyxy, atol=1e-4)
+
+
+def test_a_checkpoint_of_another_shape(network, tmp_path):
+    other = load_config(overrides=["model.width=16"]).updated({"model": {**CONFIG.as_dict()["model"], "width": 16}})
+    save_checkpoint(tmp_path, 1, other, network.state_dict(), {})
+    with pytest.raises(
+        UserError, match=r"model\.safetensors: does not fit this network: '.*' is \[.*, the network has"
+    ):
+        load_model(tmp_path)
+
+
+def test_wrong_images_are_refused(model):
+    with pytest.raises(ValueError, match=r"uint8 \[height, width, 3\], got float32"):
+        model.detect(picture(64, 64).astype(np.float32))
+    with pytest.raises(ValueError, match="uint8"):
+        model.detect(picture(64, 64)[..., 0])
+
+
+def test_unknown_precision(network):
+    with pytest.raises(UserError, match="not one of bf16, float32"):
+        Model(network, CONFIG, "cpu", "fp8")

@@ -1,0 +1,116 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from clmot.tracking import kalman
+
+F = np.block([[np.eye(4), np.eye(4)], [np.zeros((4, 4)), np.eye(4)]])
+H = np.hstack([np.eye(4), np.zeros((4, 4))])
+
+
+class MatrixFilter:
+    """One object's textbook filter over 8 states, with full covariance algebra."""
+
+    def __init__(self, z):
+        h = z[3]
+        self.mean = np.concatenate([z, np.zeros(4)])
+        std = [h / 10, h / 10, 1e-2, h / 10, h / 16, h / 16, 1e-5, h / 16]
+        self.cov = np.diag(np.square(std))
+
+    def predict(self, lost):
+        h = self.mean[3]
+        if lost:
+            self.mean[7] = 0
+        std = [h / 20, h / 20, 1e-2, h / 20, h / 160, h / 160, 1e-5, h / 160]
+        self.mean = F @ self.mean
+        self.cov = F @ self.cov @ F.T + np.diag(np.square(std))
+
+    def projected(self):
+        h = self.mean[3]
+        noise = np.diag(np.square([h / 20, h / 20, 1e-1, h / 20]))
+        return H @ self.mean, H @ self.cov @ H.T + noise
+
+    def update(self, z):
+        mean, innovation = self.projected()
+        gain = self.cov @ H.T @ np.linalg.inv(innovation)
+        self.mean = self.mean + gain @ (z - mean)
+        self.cov = self.cov - gain @ innovation @ gain.T
+
+    def distance(self, z):
+        mean, innovation = self.projected()
+        return (z - mean) @ np.linalg.solve(innovation, z - mean)
+
+
+def measurements(rng, n):
+    return np.stack(
+        [rng.uniform(-50, 2000, n), rng.uniform(-50, 1100, n), rng.uniform(0.2, 3, n), rng.uniform(5, 500, n)], axis=1
+    )
+
+
+def assert_equal(state, oracles):
+    means = np.array([oracle.mean for oracle in oracles])
+    covariances = np.array([oracle.cov for oracle in oracles])
+    i, j = np.arange(4), np.arange(4, 8)
+    for value, expected in (
+        (state.position, means[:, :4]),
+        (state.velocity, means[:, 4:]),
+        (state.position_variance, covariances[:, i, i]),
+        (state.covariance, covariances[:, i, j]),
+        (state.velocity_variance, covariances[:, j, j]),
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-8, atol=1e-8)
+    off = covariances.copy()
+    off[:, i, i] = off[:, i, j] = off[:, j, i] = off[:, j, j] = 0
+    np.testing.assert_allclose(off, 0, atol=1e-8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 6))
+def test_equals_the_matrix_filter(seed, n):
+    rng = np.random.default_rng(seed)
+    z = measurements(rng, n)
+    state, oracles = kalman.initiate(z), [MatrixFilter(row) for row in z]
+    assert_equal(state, oracles)
+    for _ in range(30):
+        lost = rng.random(n) < 0.3
+        state = kalman.predict(state, lost)
+        for oracle, flag in zip(oracles, lost, strict=True):
+            oracle.predict(flag)
+        assert_equal(state, oracles)
+
+        others = measurements(rng, 3)
+        expected = [[oracle.distance(z) for z in others] for oracle in oracles]
+        np.testing.assert_allclose(kalman.mahalanobis(state, others), expected, rtol=1e-8, atol=1e-8)
+
+        z = state.position * (1 + 0.05 * rng.normal(size=(n, 4)))
+        seen = np.flatnonzero(rng.random(n) < 0.7)
+        parts = [kalman.update(state[seen], z[seen]), state[np.setdiff1d(np.arange(n), seen)]]
+        order = np.argsort(np.concatenate([seen, np.setdiff1d(np.arange(n), seen)]))
+        state = kalman.KalmanState.concatenate(parts)[order]
+        for k in seen:
+            oracles[k].update(z[k])
+        assert_equal(state, oracles)
+
+
+def test_works_on_no_objects():
+    nothing = np.empty((0, 4))
+    state = kalman.update(kalman.predict(kalman.initiate(nothing), np.empty(0, bool)), nothing)
+    assert len(state) == 0
+    assert kalman.mahalanobis(state, np.ones((3, 4))).shape == (0, 3)
+
+
+def test_gate_is_the_chi_squared_quantile():
+    assert kalman.GATE == pytest.approx(chi2.ppf(0.95, df=4), abs=1e-4)
+
+
+def test_inputs_stay_as_they_are():
+    z = measurements(np.random.default_rng(0), 4)
+    state = kalman.update(kalman.predict(kalman.initiate(z), np.zeros(4, bool)), z + 1)
+    before = {name: value.copy() for name, value in vars(state).items()}
+    kalman.update(kalman.predict(state, np.ones(4, bool)), z)
+    for field in dataclasses.fields(state):
+        np.testing.assert_array_equal(getattr(state, field.name), before[field.name])

@@ -1,0 +1,430 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from clmot.boxes import cxcyah_to_xyxy, iou, xyxy_to_cxcyah
+from clmot.config import TrackerConfig
+from clmot.tracking import kalman
+from clmot.tracking.tracker import Tracker
+from clmot.types import Detections
+
+WIDTH, HEIGHT = 30.0, 80.0
+NOTHING = Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0))
+
+
+def boxes_at(centres, scale=1.0):
+    centres = np.asarray(centres, np.float64).reshape(-1, 2)
+    half = np.outer(np.broadcast_to(scale, len(centres)), [WIDTH / 2, HEIGHT / 2])
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
+def detect(centres, embedding=None, score=0.9, class_id=0, scale=1.0):
+    xyxy = boxes_at(centres, scale)
+    n = len(xyxy)
+    return Detections(
+        xyxy=xyxy, score=np.broadcast_to(score, n), class_id=np.broadcast_to(class_id, n), embedding=embedding
+    )
+
+
+def unit(rng, n, d=32):
+    vectors = rng.normal(size=(n, d))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def messy_video(seed, frames=60, objects=8, embeddings=True):
+    """Walkers with misses, low scores, wrong detections, look-alikes, two classes, growth and noisy embeddings."""
+    rng = np.random.default_rng(seed)
+    start, velocity = rng.uniform(0, 300, (objects, 2)), rng.normal(0, 3, (objects, 2))
+    looks, kind = unit(rng, objects), rng.integers(0, 2, objects)
+    scale, growth = rng.uniform(0.5, 2, objects), rng.normal(1, 0.02, objects)
+    looks[1] = looks[0]
+    for t in range(frames):
+        velocity = np.where(rng.random((objects, 1)) < 0.03, -velocity, velocity)
+        start, scale = start + velocity, np.clip(scale * growth, 0.3, 3)
+        seen = rng.random(objects) < (0.2 if 25 <= t < 32 else 0.9)
+        wrong = int(rng.integers(0, 3))
+        centres = np.concatenate([start[seen] + rng.normal(0, 1, (seen.sum(), 2)), rng.uniform(0, 300, (wrong, 2))])
+        vectors = np.concatenate([looks[seen] + rng.normal(0, 0.1, (seen.sum(), 32)), unit(rng, wrong)])
+        yield Detections(
+            xyxy=boxes_at(centres, np.concatenate([scale[seen], np.ones(wrong)])),
+            score=rng.uniform(0.05, 1, len(centres)),
+            class_id=np.concatenate([kind[seen], rng.integers(0, 2, wrong)]),
+            embedding=vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if embeddings else None,
+        )
+
+
+def history(tracker, video):
+    """{(frame, box): id} of everything the tracker shows."""
+    shown = {}
+    for detections in video:
+        tracked = tracker.update(detections)
+        for xyxy, identity in zip(tracked.detections.xyxy, tracked.track_id, strict=True):
+            shown[tracked.frame, tuple(xyxy.tolist())] = int(identity)
+    return shown
+
+
+class LoopTracker:
+    """The same rules told for one object at a time, over lists of dicts: the oracle of `Tracker`."""
+
+    def __init__(self, config):
+        self.config, self.tracks, self.frame, self.born = config, [], 0, 0
+
+    def box(self, track):
+        return cxcyah_to_xyxy(track["state"].position)[0]
+
+    def pair(self, tracks, found, limit, cost):
+        if not tracks or not found:
+            return
+        table = np.array([[cost(t, d) if t["class"] == d["class"] else np.inf for d in found] for t in tracks])
+        for row, column in zip(*linear_sum_assignment(np.minimum(table, limit)), strict=True):
+            if table[row, column] < limit:
+                tracks[row]["found"], found[column]["track"] = found[column], tracks[row]
+
+    def iou_distance(self, track, detection):
+        return 1 - iou(self.box(track)[None], detection["box"][None])[0, 0]
+
+    def fused(self, track, detection):
+        motion = kalman.mahalanobis(track["state"], detection["z"])[0, 0]
+        cosine = max(0, 1 - float(track["look"] @ detection["look"]))
+        return np.inf if motion > 9.4877 else 0.98 * cosine + 0.02 * motion
+
+    def update(self, detections):
+        config, self.frame = self.config, self.frame + 1
+        found = [
+            {
+                "box": detections.xyxy[i].astype(np.float64),
+                "z": xyxy_to_cxcyah(detections.xyxy[i : i + 1].astype(np.float64)),
+                "score": detections.score[i],
+                "class": detections.class_id[i],
+                "look": None if detections.embedding is None else detections.embedding[i],
+                "track": None,
+            }
+            for i in range(len(detections))
+        ]
+        for track in self.tracks:
+            track["state"] = kalman.predict(track["state"], np.array([track["lost"]]))
+            track["found"] = None
+
+        def tracks(keep):
+            return [track for track in self.tracks if track["found"] is None and keep(track)]
+
+        def free(low, high):
+            return [d for d in found if d["track"] is None and low <= d["score"] < high]
+
+        high, low = (config.high_score, np.inf), (config.low_score, config.high_score)
+        if detections.embedding is not None:
+            self.pair(tracks(lambda t: t["confirmed"]), free(*high), config.appearance_threshold, self.fused)
+        else:
+            limit = config.motion_only_iou_threshold
+            self.pair(tracks(lambda t: t["confirmed"]), free(*high), limit, self.iou_distance)
+        for scores in (high, low):
+            visible = tracks(lambda t: t["confirmed"] and not t["lost"])
+            self.pair(visible, free(*scores), 0.5, self.iou_distance)
+        self.pair(tracks(lambda t: not t["confirmed"]), free(*high), 0.7, self.iou_distance)
+
+        for track in list(self.tracks):
+            match = track["found"]
+            if match is not None:
+                track.update(state=kalman.update(track["state"], match["z"]), last=self.frame, lost=False)
+                track["confirmed"] = True
+                if match["look"] is not None and match["score"] >= config.high_score:
+                    look = 0.9 * track["look"] + 0.1 * match["look"]
+                    track["look"] = look / np.linalg.norm(look)
+            else:
+                track["lost"] = True
+                age = self.frame - track["last"]
+                if not track["confirmed"] or age > config.lost_seconds * config.frame_rate:
+                    self.tracks.remove(track)
+        for detection in free(config.new_track_score, np.inf):
+            track = {"state": kalman.initiate(detection["z"]), "look": detection["look"], "class": detection["class"]}
+            track |= {"first": self.frame, "last": self.frame, "lost": False, "confirmed": self.frame == 1}
+            detection["track"], self.born = track, self.born + 1
+            self.tracks.append(track | {"found": detection, "id": self.born})
+        gone = []
+        for a in self.tracks:
+            for b in self.tracks:
+                if not a["lost"] and b["lost"] and a["class"] == b["class"]:
+                    if 1 - iou(self.box(a)[None], self.box(b)[None])[0, 0] < config.duplicate_iou_threshold:
+                        gone.append(id(a if b["first"] < a["first"] else b))
+        self.tracks = [track for track in self.tracks if id(track) not in gone]
+        shown = [track for track in self.tracks if track["confirmed"] and not track["lost"]]
+        return {(self.frame, tuple(t["found"]["box"].tolist())): t["id"] for t in shown}
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_loop_tracker(seed, embeddings):
+    config = TrackerConfig(lost_seconds=0.3)
+    video = list(messy_video(seed, embeddings=embeddings))
+    tracker, oracle = Tracker(config), LoopTracker(config)
+    shown = history(tracker, video)
+    expected = {}
+    for detections in video:
+        expected |= oracle.update(detections)
+    assert shown.keys() == expected.keys()
+    pairs = {(shown[key], expected[key]) for key in shown}
+    assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) > 3
+    beliefs = np.concatenate([track["state"].position for track in oracle.tracks])
+    np.testing.assert_allclose(np.sort(tracker._tracks.motion.position, axis=0), np.sort(beliefs, axis=0), atol=1e-6)
+
+
+def test_every_tracker_counts_from_one():
+    video = list(messy_video(0))
+    first, second = Tracker(), Tracker()
+    shown = history(first, video)
+    assert history(second, video) == shown
+    assert sorted(set(shown.values())) == list(range(1, max(shown.values()) + 1))
+    first.reset()
+    assert history(first, video) == shown
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_detections_does_not_matter(seed, embeddings):
+    rng = np.random.default_rng(seed)
+    video = list(messy_video(seed, embeddings=embeddings))
+    shuffled = [detections[rng.permutation(len(detections))] for detections in video]
+    assert history(Tracker(), shuffled) == history(Tracker(), video)
+
+
+def test_rows_keep_the_given_order_boxes_and_scores():
+    tracker = Tracker()
+    for detections in messy_video(3):
+        tracked = tracker.update(detections)
+        given_rows = [tuple(row) for row in np.column_stack([detections.xyxy, detections.score])]
+        shown_rows = [tuple(row) for row in np.column_stack([tracked.detections.xyxy, tracked.detections.score])]
+        assert shown_rows == [row for row in given_rows if row in set(shown_rows)]
+        assert len(set(tracked.track_id.tolist())) == len(tracked)
+    assert len(tracked) > 3
+
+
+def test_nothing_for_two_thousand_frames():
+    tracker = Tracker()
+    look = np.eye(3)[:1]
+    assert len(tracker.update(NOTHING)) == 0
+    for _ in range(3):
+        tracker.update(detect([50, 50], look))
+    for _ in range(2000):
+        assert len(tracker.update(NOTHING)) == 0
+    assert len(tracker.update(detect([50, 50], look))) == 0  # unconfirmed: not the first frame of the video
+    tracked = tracker.update(detect([50, 50], look))
+    assert (tracked.frame, tracked.track_id.tolist()) == (2006, [2])
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_a_thousand_objects(embeddings):
+    rng = np.random.default_rng(0)
+    centres = np.stack(np.meshgrid(np.arange(40) * 40.0, np.arange(25) * 90.0), axis=-1).reshape(-1, 2)
+    looks = unit(rng, 1000) if embeddings else None
+    tracker = Tracker()
+    for t in range(3):
+        tracked = tracker.update(detect(centres + t, looks))
+        assert set(tracked.track_id.tolist()) == set(range(1, 1001))
+        if t == 0:
+            ids = tracked.track_id
+        np.testing.assert_array_equal(tracked.track_id, ids)
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_perfect_detections_on_straight_paths(seed, embeddings):
+    rng = np.random.default_rng(seed)
+    n = 12
+    start = np.stack([rng.uniform(0, 500, n), np.arange(n) * 100.0], axis=1)
+    speed = np.stack([rng.uniform(-6, 6, n), np.zeros(n)], axis=1)
+    looks = unit(rng, n) if embeddings else None
+    if embeddings:  # lanes cross: motion alone would have to guess
+        start[:, 1] /= 4
+    tracker = Tracker()
+    for t in range(100):
+        tracked = tracker.update(detect(start + t * speed, looks))
+        if t == 0:
+            ids = tracked.track_id
+        np.testing.assert_array_equal(tracked.track_id, ids)
+
+
+def ids_after_reversal(tracker, looks):
+    """Ids before and after a walker turns round behind a wall, 14 frames long."""
+    for t in range(30):
+        before = tracker.update(detect([100 + 2 * t, 200], looks)).track_id.tolist()
+    for _ in range(14):
+        assert len(tracker.update(NOTHING)) == 0
+    for t in range(5):
+        after = tracker.update(detect([146 - 2 * t, 200], looks)).track_id.tolist()
+    return before, after
+
+
+def test_appearance_recognises_a_walker_that_turned_round():
+    look = np.eye(8)[:1]
+    assert ids_after_reversal(Tracker(), look) == ([1], [1])
+    assert ids_after_reversal(Tracker(), None) == ([1], [2])
+    assert ids_after_reversal(Tracker(TrackerConfig(appearance=False)), look) == ([1], [2])
+
+
+@pytest.mark.parametrize(("hidden", "expected"), [(1, 1), (20, 1), (21, 2)])
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_lost_tracks_are_kept_as_long_as_configured(hidden, expected, embeddings):
+    tracker = Tracker(TrackerConfig(lost_seconds=2.0, frame_rate=10.0))
+    look = np.eye(4)[:1] if embeddings else None
+    for _ in range(5):
+        tracker.update(detect([50, 50], look))
+    for _ in range(hidden):
+        tracker.update(NOTHING)
+    tracker.update(detect([50, 50], look))
+    assert tracker.update(detect([50, 50], look)).track_id.tolist() == [expected]
+
+
+def test_low_scores_continue_a_track_but_start_none():
+    def shown(config):
+        tracker = Tracker(config)
+        score = [0.9] * 5 + [0.2] * 10 + [0.9] * 2
+        return [tracker.update(detect([50 + 3 * t, 50], score=s)).track_id.tolist() for t, s in enumerate(score)]
+
+    assert shown(TrackerConfig()) == [[1]] * 17
+    assert shown(TrackerConfig(low_score=0.4))[5:15] == [[]] * 10
+    tracker = Tracker()
+    for _ in range(5):
+        assert len(tracker.update(detect([50, 50], score=0.2))) == 0
+
+
+def test_scores_between_high_and_new_continue_a_track_but_start_none():
+    tracker = Tracker()
+    assert len(tracker.update(detect([50, 50], score=0.45))) == 0
+    assert len(tracker.update(detect([50, 50], score=0.45))) == 0
+    tracker.update(detect([50, 50], score=0.55))
+    assert tracker.update(detect([50, 50], score=0.45)).track_id.tolist() == [1]
+
+
+def test_scores_below_high_start_no_track_however_low_the_start_is():
+    tracker = Tracker(TrackerConfig(high_score=0.6, new_track_score=0.3))
+    assert len(tracker.update(detect([50, 50], score=0.5))) == 0
+    assert len(tracker.update(detect([50, 50], score=0.7))) == 0
+    assert tracker.update(detect([50, 50], score=0.5)).track_id.tolist() == []  # unconfirmed: high scores only
+    tracker.update(detect([50, 50], score=0.7))
+    assert tracker.update(detect([50, 50], score=0.7)).track_id.tolist() == [1]
+
+
+def test_a_lost_track_stops_growing():
+    tracker = Tracker(TrackerConfig(motion_only_iou_threshold=0.5))
+    for t in range(20):
+        tracker.update(detect([500, 500], scale=1 + 0.1 * t))
+    for _ in range(20):
+        tracker.update(NOTHING)
+    assert tracker.update(detect([500, 500], scale=3)).track_id.tolist() == [1]
+
+
+def test_low_scores_do_not_touch_the_embedding():
+    look, smear = np.eye(4)[:1], np.eye(4)[1:2]
+
+    def last_ids(score):
+        tracker = Tracker()
+        for _ in range(5):
+            tracker.update(detect([50, 50], look))
+        for _ in range(15):
+            tracker.update(detect([50, 50], smear, score))
+        for _ in range(10):
+            tracker.update(NOTHING)
+        for _ in range(2):
+            ids = tracker.update(detect([85, 50], look)).track_id.tolist()  # out of reach by overlap
+        return ids
+
+    assert last_ids(0.2) == [1]
+    assert last_ids(0.9) == [2]  # the smear was learnt
+
+
+def test_classes_never_mix():
+    tracker = Tracker()
+    look = np.eye(4)[:1]
+    for _ in range(3):
+        tracker.update(detect([50, 50], look, class_id=0))
+    for score in (0.9, 0.2, 0.9, 0.9):
+        tracked = tracker.update(detect([50, 50], look, score=score, class_id=7))
+        assert 1 not in tracked.track_id
+    assert tracked.track_id.tolist() == [2]
+    assert tracker.update(detect([50, 50], look, class_id=0)).track_id.tolist() == [1]
+
+
+def test_a_flash_gets_no_id():
+    tracker = Tracker()
+    tracker.update(detect([50, 50]))
+    assert tracker.update(detect([[50, 50], [300, 50]])).track_id.tolist() == [1]
+    assert tracker.update(detect([50, 50])).track_id.tolist() == [1]
+    tracker.update(detect([[50, 50], [500, 50]]))
+    assert tracker.update(detect([[50, 50], [500, 50]])).track_id.tolist() == [1, 2]
+
+
+def test_first_stage_without_embeddings_accepts_less_overlap():
+    def ids(config):
+        tracker = Tracker(config)
+        tracker.update(detect([0, 0]))
+        for t in (18, 36):  # IoU 0.25
+            tracked = tracker.update(detect([t, 0]))
+        return tracked.track_id.tolist()
+
+    assert ids(TrackerConfig()) == [1]
+    assert ids(TrackerConfig(motion_only_iou_threshold=0.5)) != [1]
+
+
+def test_of_duplicates_the_younger_ends():
+    first, second = np.eye(4)[:1], np.eye(4)[1:2]
+
+    def new_in_the_place_of_a_lost_one(threshold):
+        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold))
+        for _ in range(3):
+            tracker.update(detect([50, 50], first))
+        tracker.update(NOTHING)
+        return [tracker.update(detect([50, 50], second)).track_id.tolist() for _ in range(3)]
+
+    assert new_in_the_place_of_a_lost_one(0.15) == [[], [], []]
+    assert new_in_the_place_of_a_lost_one(0.0) == [[], [2], [2]]
+
+    def old_walks_over_a_lost_one(threshold, start=1):
+        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold))
+        for t in range(37):
+            centres, looks = [[2 * t, 50]], first
+            if start <= t < 15 or t >= 35:
+                centres, looks = [*centres, [40, 50]], np.concatenate([first, second])
+            tracked = tracker.update(detect(centres, looks))
+        return tracked.track_id.tolist()
+
+    assert old_walks_over_a_lost_one(0.15) == [1, 3]
+    assert old_walks_over_a_lost_one(0.15, start=0) == [1, 3]  # of an age: the one that is not seen
+    assert old_walks_over_a_lost_one(0.0) == [1, 2]
+
+
+def test_frame_numbers():
+    tracker = Tracker()
+    assert tracker.update(NOTHING).frame == 1
+    assert tracker.update(NOTHING, frame=7).frame == 7
+    assert tracker.update(NOTHING).frame == 8
+    with pytest.raises(ValueError, match="frame 8 comes after frame 8"):
+        tracker.update(NOTHING, frame=8)
+    with pytest.raises(ValueError, match="frame 0"):
+        Tracker().update(NOTHING, frame=0)
+
+
+def test_embeddings_must_stay_of_one_length():
+    tracker = Tracker()
+    tracker.update(detect([50, 50], np.eye(4)[:1]))
+    with pytest.raises(ValueError, match="length 5, those of the tracks 4"):
+        tracker.update(detect([50, 50], np.eye(5)[:1]))
+    with pytest.raises(ValueError, match="length 0"):
+        tracker.update(detect([50, 50]))
+    assert tracker.update(detect([50, 50], np.eye(4)[:1])).track_id.tolist() == [1]
+
+
+def test_wide_and_small_boxes_are_tracked_like_others():
+    tracker = Tracker()
+    boxes = np.array([[0, 0, 200, 20], [300, 300, 304, 306], [-80, -40, 10, 60]])
+    detections = Detections(xyxy=boxes, score=np.full(3, 0.9), class_id=np.zeros(3))
+    for _ in range(3):
+        tracked = tracker.update(detections)
+        np.testing.assert_array_equal(tracked.detections.xyxy, boxes)
+
+
+def test_imports_no_torch():
+    code = "import sys, clmot, clmot.io.mot; clmot.Tracker(); assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", code], check=True)

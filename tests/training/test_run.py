@@ -1,0 +1,190 @@
+"""Whole training runs, a few steps each, on small synthetic scenes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clmot.config import Config, load_config
+from clmot.data.synthetic import write_scenes
+from clmot.errors import UserError
+from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
+from clmot.training.run import train
+
+OVERRIDES = [
+    "model.encoder=resnet10t",
+    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    "model.pretrained=none",
+    "model.image_size=[128, 96]",
+    "model.width=8",
+    "model.stripes=2",
+    "model.embedding_dimension=16",
+    "train.batch_size=2",
+    "train.steps=6",
+    "train.log_every=1",
+    "train.warmup_steps=2",
+    "train.save_every=3",
+    "data.workers=0",
+]
+
+
+def config(*changes: str) -> Config:
+    return load_config(overrides=[*OVERRIDES, *changes])
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, still_frames=8, still_sequences=2, clips=0, clip_frames=2, size=(256, 160), seed=1)
+    return folder / "stills"
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_saved_model(run).weights
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture(scope="module")
+def straight(stills, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "straight"
+    train(stills, run, config(), progress=False)
+    return run
+
+
+def test_leaves_everything_a_user_needs(straight):
+    assert {path.name for path in straight.iterdir()} == {"config.yaml", "log.jsonl", "loss.png", "checkpoint-000006"}
+    lines = [json.loads(line) for line in (straight / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert all(np.isfinite(list(line.values())).all() for line in lines)
+    assert load_config(file=straight / "config.yaml") == config()
+
+
+def test_equal_seeds_give_equal_weights_and_others_do_not(straight, stills, tmp_path):
+    train(stills, tmp_path / "again", config(), progress=False)
+    assert same(weights(straight), weights(tmp_path / "again"))
+    train(stills, tmp_path / "other", config("train.seed=1"), progress=False)
+    assert not same(weights(straight), weights(tmp_path / "other"))
+
+
+def test_workers_do_not_change_the_weights(straight, stills, tmp_path):
+    train(stills, tmp_path / "run", config("data.workers=2"), progress=False)
+    assert same(weights(straight), weights(tmp_path / "run"))
+
+
+def test_blind_to_identities(straight, stills, tmp_path):
+    """Permuting the identities of the training data at random changes not one bit of the weights."""
+    rng = np.random.default_rng(0)
+    permuted = tmp_path / "stills"
+    for sequence in sorted(stills.iterdir()):
+        (permuted / sequence.name / "gt").mkdir(parents=True)
+        (permuted / sequence.name / "img1").symlink_to(sequence / "img1")
+        (permuted / sequence.name / "seqinfo.ini").symlink_to(sequence / "seqinfo.ini")
+        rows = [line.split(",") for line in (sequence / "gt/gt.txt").read_text().splitlines()]
+        before = [row[:2] for row in rows]
+        for frame in {row[0] for row in rows}:
+            mine = [row for row in rows if row[0] == frame]
+            for row, identity in zip(mine, rng.choice(10_000, len(mine), replace=False), strict=True):
+                row[1] = str(identity + 1)
+        assert [row[:2] for row in rows] != before
+        (permuted / sequence.name / "gt/gt.txt").write_text("\n".join(map(",".join, rows)) + "\n")
+    train(permuted, tmp_path / "run", config(), progress=False)
+    assert same(weights(straight), weights(tmp_path / "run"))
+
+
+def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch):
+    """Stopped by Ctrl-C after step 4 of 6, then resumed: the weights and the whole training state agree bit for bit."""
+    import clmot.training.run as run_module
+
+    step = run_module.train_step
+    calls = 0
+
+    def interrupt_during_the_fourth(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_step", interrupt_during_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        train(stills, tmp_path, config(), progress=False)
+    assert find_checkpoint(tmp_path).name == "checkpoint-000004"
+    train(stills, tmp_path, config(), resume=True, progress=False)
+    assert same(weights(straight), weights(tmp_path))
+    mine, theirs = (load_state(find_checkpoint(run)) for run in (tmp_path, straight))
+    assert same(mine["network"], theirs["network"])
+    for key, moments in mine["optimizer"]["state"].items():
+        assert same(moments, theirs["optimizer"]["state"][key])
+    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (tmp_path, straight)]
+    assert [line["total"] for line in logs[0]] == [line["total"] for line in logs[1]]
+
+
+def test_a_killed_run_resumes(stills, tmp_path, straight):
+    """SIGKILL at any moment: the newest checkpoint loads, and resuming from it ends at the same weights."""
+    script = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
+        "from test_run import config; from clmot.training.run import train\n"
+        "if __name__ == '__main__': train(sys.argv[1], sys.argv[2], config('train.save_every=1'), progress=False)\n"
+    )
+    run = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-c", script, stills, run, Path(__file__).parent])
+    deadline = time.monotonic() + 120
+    while find_checkpoint(run) is None and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    train(stills, run, config("train.save_every=1"), resume=True, progress=False)
+    assert same(weights(straight), weights(run))
+
+
+def test_a_run_is_not_overwritten(straight, stills):
+    before = weights(straight)
+    with pytest.raises(UserError, match="already holds checkpoint-000006; go on with --resume"):
+        train(stills, straight, config(), progress=False)
+    assert same(before, weights(straight))
+
+
+def test_resuming_a_finished_run_does_nothing(straight, stills):
+    before = (straight / "log.jsonl").read_text()
+    assert train(stills, straight, config(), resume=True, progress=False).name == "checkpoint-000006"
+    assert (straight / "log.jsonl").read_text() == before
+
+
+def test_resuming_with_another_network_is_refused(straight, stills):
+    with pytest.raises(UserError, match="another model section"):
+        train(stills, straight, config("model.width=16", "train.steps=9"), resume=True, progress=False)
+
+
+def test_a_loss_that_is_not_finite_names_the_step(stills, tmp_path):
+    with pytest.raises(UserError, match=r"step \d: the gradient is not finite .* try a lower train\.learning_rate"):
+        train(stills, tmp_path, config("train.learning_rate=1e30", "train.warmup_steps=0"), progress=False)
+
+
+def test_a_full_disk_is_one_line(stills, tmp_path, monkeypatch):
+    import errno
+
+    from clmot.training import checkpoint
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        train(stills, tmp_path, config(), progress=False)
+
+
+def test_the_point_read_out_trains_too(stills, tmp_path):
+    changes = ["model.read_out=center", "train.steps=2", "loss.negatives=frame"]
+    train(stills, tmp_path, config(*changes), progress=False)
+    assert find_checkpoint(tmp_path) is not None
