@@ -171,7 +171,8 @@ def _ground(rng: np.random.Generator, image: UInt8Array, camera: Camera, wall: f
     top = float(camera.scale(wall)) * slab
     for i in range(-int(width / top) - 1, int(width / top) + 2):
         ends = np.array([[centre + i * top, wall], [centre + i * bottom, height]])
-        cv2.line(image, *(tuple(map(int, np.rint(end))) for end in ends), joint, 1, cv2.LINE_AA)
+        start, end = np.rint(ends).astype(int).tolist()
+        cv2.line(image, start, end, joint, 1, cv2.LINE_AA)
     _box(image, 0, wall - 1, width, wall + 2, shade(paving, 0.6))
     if rng.random() < 0.6:
         kerb = camera.horizon + (height - camera.horizon) * rng.uniform(0.78, 0.9)

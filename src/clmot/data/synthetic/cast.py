@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.data.synthetic.figure import Dress
 from clmot.data.synthetic.motion import Camera, Stop, Trajectory, walk
@@ -25,10 +26,13 @@ _LEGWEAR: tuple[Colour, ...] = (
     (74, 84, 56),
 )  # fmt: skip
 _SKINS: tuple[Colour, ...] = ((236, 196, 168), (216, 164, 128), (176, 122, 88), (128, 84, 58), (92, 60, 44))
-_HAIRS: tuple[Colour, ...] = ((28, 24, 22), (70, 46, 30), (134, 96, 54), (206, 172, 108), (150, 146, 144), (120, 52, 30))
+_HAIRS: tuple[Colour, ...] = (
+    (28, 24, 22), (70, 46, 30), (134, 96, 54), (206, 172, 108), (150, 146, 144), (120, 52, 30),
+)  # fmt: skip
 _SHOES: tuple[Colour, ...] = ((24, 22, 22), (222, 220, 216), (96, 64, 40), (60, 62, 70))
 
 EventKind = Literal["turn", "wait", "swap", "meet"]
+_BEHIND: tuple[EventKind, ...] = ("turn", "wait", "swap", "swap")
 _PATTERNS = ("plain", "stripes", "logo", "split", "vest")
 _LOWERS = ("trousers", "shorts", "skirt")
 _BAGS = ("none", "backpack", "handbag")
@@ -131,7 +135,7 @@ class Casting:
         camera: Camera,
         props: Sequence[Prop],
         *,
-        pan: np.ndarray,
+        pan: npt.NDArray[np.int64],
         size: tuple[int, int],
         wall: float,
         frame_rate: float,
@@ -166,18 +170,14 @@ class Casting:
         frame = int(rng.uniform(20, 70))
         while frame < len(self._pan) - 12:
             if abs(prop.x - self._pan[frame] - self._width / 2) < 0.46 * self._width:
-                kind = cast(EventKind, ("turn", "wait", "swap", "swap")[rng.integers(4)])
+                kind = _BEHIND[rng.integers(len(_BEHIND))]
                 side = 1.0 if rng.random() < 0.5 else -1.0
                 first = self._wardrobe.dress()
                 cast_list = [(side, first)]
                 if kind == "swap":
                     near_twin = rng.random() < 0.25
                     cast_list.append((-side, self._wardrobe.twin(first) if near_twin else self._wardrobe.dress()))
-                identities = [self._hide(prop, kind, where, dress, frame) for where, dress in cast_list]
-                if identities and None not in identities:
-                    self._events.append(
-                        Event(kind=kind, frame=frame, identities=tuple(i for i in identities if i is not None))
-                    )
+                self._note(kind, frame, [self._hide(prop, kind, where, dress, frame) for where, dress in cast_list])
             frame += int(rng.uniform(60, 110))
 
     def _hide(self, prop: Prop, kind: EventKind, side: float, dress: Dress, frame: int) -> int | None:
@@ -210,15 +210,18 @@ class Casting:
                 Stop(self._edge(side if back else -side), ground + shift + rng.uniform(-6, 6)),
             ]
             identities.append(self._add(dress, stops, (1, frame)))
-        if None not in identities:
-            self._events.append(
-                Event(kind="meet", frame=frame, identities=tuple(i for i in identities if i is not None))
-            )
+        self._note("meet", frame, identities)
+
+    def _note(self, kind: EventKind, frame: int, identities: Sequence[int | None]) -> None:
+        """Remember an event that everybody in it is seen around."""
+        present = tuple(identity for identity in identities if identity is not None)
+        if len(present) == len(identities):
+            self._events.append(Event(kind=kind, frame=frame, identities=present))
 
     def _crowd(self) -> None:
         """Add passers-by where the street is emptiest until enough people are on screen."""
         rng = self._rng
-        wanted = rng.uniform(4.5, 8.5)
+        wanted = rng.uniform(3.5, 6.0)
         for _ in range(60):
             low = int(np.argmin(self._present + rng.uniform(0, 0.5, len(self._present))))
             if self._present.mean() >= wanted and self._present[low] >= 3:
@@ -236,7 +239,7 @@ class Casting:
                 speed, phase = rng.uniform(0.6, 0.85), rng.uniform(0, 6)
                 offset = 0.55 * float(self._camera.scale(ground))
                 for shift, row in ((0.0, 0.0), (offset, rng.uniform(-4, 4))):
-                    stops = [Stop(self._edge(side) + shift, ground + row), Stop(self._edge(-side) + shift, ground + row)]
+                    stops = [Stop(self._edge(where) + shift, ground + row) for where in (side, -side)]
                     arrival = (0, low - int(abs(x - self._edge(side)) / self._pace(ground, speed)))
                     self._add(self._wardrobe.dress(), stops, arrival, speed=speed, phase=phase)
             elif choice < 0.82:
@@ -288,7 +291,7 @@ class Casting:
         frames = np.arange(way.start, way.start + len(way))
         column = way.x - self._pan[frames]
         seen = frames[(column > 0) & (column < self._width)]
-        if len(seen) < 4:
+        if len(seen) < min(4, len(self._pan)):
             return None
         self._present[seen] += 1
         identity = len(self._actors) + 1

@@ -4,8 +4,10 @@ The body is a small skeleton in three dimensions (forward, to its left, up; unit
 heading and projected, so that side, front and back views and everything between come from one description.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import accumulate
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -83,35 +85,41 @@ class _Part(NamedTuple):
     body: bool = True
 
 
+_Number = TypeVar("_Number", float, FloatArray)
+
+
 class _View:
     """Projection of body coordinates for one heading."""
 
     def __init__(self, heading: float, lift: float) -> None:
-        self.cosine, self.sine, self.lift = float(np.cos(heading)), float(np.sin(heading)), lift
+        self.cosine, self.sine, self.lift = math.cos(heading), math.sin(heading), lift
 
-    def toward(self, forward: npt.ArrayLike, left: npt.ArrayLike) -> FloatArray:
+    def toward(self, forward: _Number, left: _Number) -> _Number:
         """How much nearer to the camera than the body's axis."""
-        return np.asarray(forward) * self.sine - np.asarray(left) * self.cosine
+        return forward * self.sine - left * self.cosine
 
-    def __call__(self, forward: npt.ArrayLike, left: npt.ArrayLike, up: npt.ArrayLike) -> FloatArray:
-        right = np.asarray(forward) * self.cosine + np.asarray(left) * self.sine
-        down = self.lift - np.asarray(up) + _TILT * self.toward(forward, left)
-        return np.stack([right, np.broadcast_to(down, right.shape)], axis=-1)
+    def __call__(self, forward: _Number, left: _Number, up: _Number) -> FloatArray:
+        """One projected point [2], or n of them [n, 2]."""
+        right = forward * self.cosine + left * self.sine
+        down = self.lift - up + _TILT * self.toward(forward, left)
+        return np.array([right, down]).T
 
     def half_width(self, across: float, through: float) -> float:
         """Half the apparent width of an elliptical cross-section."""
-        return float(np.hypot(across * self.sine, through * self.cosine))
+        return math.hypot(across * self.sine, through * self.cosine)
 
-    def column(self, lean: float, levels: list[tuple[float, float, float]]) -> FloatArray:
-        """Outline of a stack of cross-sections (up, half width across, half depth), top first."""
-        up = np.array([level[0] for level in levels])
-        width = np.array([self.half_width(across, through) for _, across, through in levels])
+    def column(self, lean: float, levels: npt.ArrayLike) -> FloatArray:
+        """Outline of a stack of cross-sections [n, 3] (up, half width across, half depth), top first."""
+        up, across, through = np.asarray(levels).T
+        width = np.hypot(across * self.sine, through * self.cosine)
         axis = self(lean * (up - 0.5), 0 * up, up)
-        side = np.stack([width, 0 * width], axis=1)
+        side = np.array([width, 0 * width]).T
         return np.concatenate([axis + side, (axis - side)[::-1]])
 
 
 _SIDES = np.array([1.0, -1.0])
+_START_RADII = np.repeat([0.056, 0.041, 0.028, 0.036, 0.029, 0.024], 2)
+_END_RADII = np.repeat([0.042, 0.030, 0.022, 0.030, 0.023, 0.024], 2)
 
 
 def outline(dress: Dress, pose: Pose) -> Outline:
@@ -137,15 +145,23 @@ def outline(dress: Dress, pose: Pose) -> Outline:
 
     hip_left, knee_left, shoulder_left = 0.048 * build * _SIDES, 0.045 * build * _SIDES, 0.108 * build * _SIDES
     elbow_left, hand_left = shoulder_left + 0.022 * _SIDES, shoulder_left + 0.016 * _SIDES
-    hip, knee = view(np.zeros(2), hip_left, np.full(2, 0.5)), view(knee_forward, knee_left, knee_up)
-    ankle, toe = view(ankle_forward, knee_left, ankle_up), view(toe_forward, 1.25 * knee_left, toe_up)
-    shoulder = view(shoulder_forward, shoulder_left, np.full(2, 0.805))
-    elbow, hand = view(elbow_forward, elbow_left, elbow_up), view(hand_forward, hand_left, hand_up)
+    hip_forward, hip_up, shoulder_up = np.zeros(2), np.full(2, 0.5), np.full(2, 0.805)
+    joints = view(
+        np.concatenate(
+            [hip_forward, knee_forward, ankle_forward, toe_forward, shoulder_forward, elbow_forward, hand_forward]
+        ),
+        np.concatenate(
+            [hip_left, knee_left, knee_left, 1.25 * knee_left, shoulder_left, elbow_left, hand_left],
+        ),
+        np.concatenate([hip_up, knee_up, ankle_up, toe_up, shoulder_up, elbow_up, hand_up]),
+    )
+    # thighs, shins, shoes, upper arms, forearms; a hand is a limb of no length
+    leg, arm_joints, hand = joints[:8], joints[8:], joints[12:]
     limbs = capsules(
-        np.concatenate([hip, knee, ankle, shoulder, elbow, hand - 1e-3]),
-        np.concatenate([knee, ankle, toe, elbow, hand, hand + 1e-3]),
-        build * np.repeat([0.056, 0.041, 0.028, 0.036, 0.029, 0.024], 2),
-        build * np.repeat([0.042, 0.030, 0.022, 0.030, 0.023, 0.024], 2),
+        np.concatenate([leg[:6], arm_joints[:4], hand - 1e-3]),
+        np.concatenate([leg[2:], arm_joints[2:], hand + 1e-3]),
+        build * _START_RADII,
+        build * _END_RADII,
     ).reshape(6, 2, 12, 2)
 
     parts: list[_Part] = []
@@ -166,16 +182,15 @@ def outline(dress: Dress, pose: Pose) -> Outline:
         parts.append(_Part(arm_depth[side], limbs[4, side], shade(dress.skin if dress.short_sleeves else sleeve, dim)))
         parts.append(_Part(arm_depth[side], limbs[3, side], shade(sleeve, dim)))
     parts += _torso(dress, view, lean)
-    parts += _bag(dress, view, hand_forward, hand_left, hand_up)
+    parts += _bag(dress, view, lean, hand_forward, hand_left, hand_up)
     parts.sort(key=lambda part: part.depth)
     parts += _head(dress, view, 0.42 * lean)
     if dress.long_hair and view.sine > -0.2:
         parts.insert(0, parts.pop())  # seen from the front, long hair hangs behind everything
 
-    counts = np.cumsum([len(part.points) for part in parts])
     return Outline(
         points=np.concatenate([part.points for part in parts]),
-        ends=tuple(counts.tolist()),
+        ends=tuple(accumulate(len(part.points) for part in parts)),
         colours=tuple(part.colour for part in parts),
         body=tuple(part.body for part in parts),
     )
@@ -194,12 +209,10 @@ def _torso(dress: Dress, view: _View, lean: float) -> list[_Part]:
 
     def band(high: float, low: float, narrow: float = 1.0) -> FloatArray:
         """The part of the shirt between two heights."""
-        levels = []
-        for up in (high, low):
-            mix = float(np.clip((0.80 - up) / 0.325, 0, 1))
-            across, through = ((1 - mix) * chest[i] + mix * hip[i] for i in (1, 2))
-            levels.append((up, 0.97 * narrow * across, 0.97 * narrow * through))
-        return view.column(lean, levels)
+        up, across, through = np.array([hip, waist, chest]).T
+        levels = np.array([high, low])
+        width, thickness = np.interp(levels, up, across), np.interp(levels, up, through)
+        return view.column(lean, np.stack([levels, 0.97 * narrow * width, 0.97 * narrow * thickness], axis=1))
 
     if dress.pattern == "stripes":
         parts += [_Part(0, band(up, up - 0.028), dress.print_colour, False) for up in (0.77, 0.71, 0.65, 0.59, 0.53)]
@@ -217,11 +230,12 @@ def _torso(dress: Dress, view: _View, lean: float) -> list[_Part]:
 
 
 def _bag(
-    dress: Dress, view: _View, hand_forward: FloatArray, hand_left: FloatArray, hand_up: FloatArray
+    dress: Dress, view: _View, lean: float, hand_forward: FloatArray, hand_left: FloatArray, hand_up: FloatArray
 ) -> list[_Part]:
     if dress.bag == "backpack":
         radii = (view.half_width(0.085, 0.05), 0.105)
-        return [_Part(float(view.toward(-0.10, 0)), ellipse(view(-0.10, 0, 0.70), radii), dress.bag_colour)]
+        forward = 0.2 * lean - 0.095
+        return [_Part(view.toward(forward, 0.0), ellipse(view(forward, 0.0, 0.70), radii), dress.bag_colour)]
     if dress.bag == "handbag":
         forward, left, up = float(hand_forward[0]), float(hand_left[0]), float(hand_up[0])
         radii = (view.half_width(0.03, 0.075), 0.06)

@@ -80,7 +80,6 @@ def walk(
     body_height: float,
     phase: float,
     meet: tuple[int, int],
-    facing: float | None = None,
 ) -> Trajectory:
     """Walk from stop to stop at a constant pace, slowing down and turning smoothly.
 
@@ -92,7 +91,6 @@ def walk(
         body_height: metres.
         phase: gait phase at the first stop, radians.
         meet: (index of a stop, frame at which the walker arrives there).
-        facing: heading while standing before the first step, radians.
     """
     x, ground, arrival = [np.array([stops[0].x])], [np.array([stops[0].ground])], [0]
     length = 1
@@ -120,8 +118,6 @@ def walk(
     if moving.any():
         held = np.maximum.accumulate(np.where(moving, np.arange(length), np.argmax(moving)))
         heading = heading[held]
-    if facing is not None:
-        heading = np.where(np.maximum.accumulate(moving), heading, facing)
     heading = _smooth(np.unwrap(heading), 5)
     swing = np.clip(pace * frame_rate / _BRISK, 0, 1)
     stride = 0.62 + 0.28 * swing

@@ -28,6 +28,11 @@ def fill(image: UInt8Array, points: npt.NDArray[np.int32], colour: Sequence[floa
     cv2.fillConvexPoly(image, points, colour, cv2.LINE_AA if smooth else cv2.LINE_8, _SHIFT)
 
 
+def extent(points: FloatArray) -> FloatArray:
+    """Box [4] (xyxy) of what `fill` paints for these outlines: OpenCV's edge is half a pixel outside the outline."""
+    return np.concatenate([points.min(axis=0) - 0.5, points.max(axis=0) + 0.5])
+
+
 def rectangle(left: float, top: float, right: float, bottom: float) -> FloatArray:
     """Outline [4, 2] of an upright rectangle."""
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
@@ -52,5 +57,5 @@ def capsules(start: FloatArray, end: FloatArray, start_radius: FloatArray, end_r
 
 def shade(colour: Sequence[float], factor: float) -> Colour:
     """A colour made darker (factor below 1) or lighter."""
-    red, green, blue = (min(255, round(channel * factor)) for channel in colour)
-    return red, green, blue
+    red, green, blue = colour
+    return min(255, round(red * factor)), min(255, round(green * factor)), min(255, round(blue * factor))

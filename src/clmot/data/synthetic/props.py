@@ -3,10 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from clmot.data.synthetic.figure import Dress, Pose, outline
-from clmot.data.synthetic.paint import Colour, FloatArray, UInt8Array, ellipse, fill, fixed_point, rectangle, shade
+from clmot.data.synthetic.paint import (
+    Colour,
+    FloatArray,
+    UInt8Array,
+    ellipse,
+    extent,
+    fill,
+    fixed_point,
+    rectangle,
+    shade,
+)
 
 _PAINTS: tuple[Colour, ...] = (
     (178, 40, 44), (36, 84, 140), (42, 104, 68), (226, 222, 214), (60, 60, 66), (214, 170, 48), (110, 70, 50),
@@ -207,23 +218,19 @@ def paint_figure(
     for end, colour, _ in zip(body.ends, body.colours, body.body, strict=True):
         brush.shape(tall * body.points[begin:end], colour)
         begin = end
-    points = brush.foot + metre * tall * body.points
-    return _cut(brush, kind, x, ground, 0.0, np.concatenate([points.min(axis=0), points.max(axis=0)]))
+    return _cut(brush, kind, x, ground, 0.0, extent(brush.foot + metre * tall * body.points))
 
 
 def _ground_shadow(image: UInt8Array, x: float, ground: float, metre: float) -> None:
-    corners = fixed_point(ellipse(np.array([x, ground]), (metre, 0.16 * metre)))
-    shadow = np.zeros(image.shape[:2], np.uint8)
-    fill(shadow, corners, (255,))
-    image[shadow > 127] = (image[shadow > 127] * 0.72).astype(np.uint8)
+    shadow = np.full(image.shape[:2], 255, np.uint8)
+    fill(shadow, fixed_point(ellipse(np.array([x, ground]), (metre, 0.16 * metre))), (170,))
+    soft = cv2.GaussianBlur(shadow, (0, 0), 2)
+    cv2.multiply(image, cv2.merge([soft] * 3), dst=image, scale=1 / 255)
 
 
-def _cut(
-    brush: _Brush, kind: str, x: float, ground: float, half_width: float, box: FloatArray | None = None
-) -> Prop:
-    rows, columns = brush.mask.any(axis=1).nonzero()[0], brush.mask.any(axis=0).nonzero()[0]
-    if not len(rows):
+def _cut(brush: _Brush, kind: str, x: float, ground: float, half_width: float, box: FloatArray | None = None) -> Prop:
+    left, top, width, height = cv2.boundingRect(brush.mask)
+    if width == 0:
         raise ValueError(f"{kind} at column {x:.0f} lies outside the panorama")
-    top, left = int(rows[0]), int(columns[0])
-    mask = np.ascontiguousarray(brush.mask[top : rows[-1] + 1, left : columns[-1] + 1])
+    mask = np.ascontiguousarray(brush.mask[top : top + height, left : left + width])
     return Prop(kind, x, ground, half_width, kind in HIDING, left, top, mask, box)

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.data.synthetic.backdrop import make_backdrop
-from clmot.data.synthetic.cast import Actor, Casting, Event, Wardrobe
+from clmot.data.synthetic.cast import Actor, Casting, Wardrobe
 from clmot.data.synthetic.figure import Pose, outline
-from clmot.data.synthetic.paint import FloatArray, UInt8Array, fill, fixed_point
+from clmot.data.synthetic.paint import FloatArray, UInt8Array, extent, fill, fixed_point
 from clmot.data.synthetic.props import HIDING, Prop, paint_figure, paint_prop
 
 PEDESTRIAN, DISTRACTOR = 1, 8
@@ -102,7 +102,7 @@ class Scene:
         pan = int(self._pan[frame])
         image = self._backdrop.image[:, pan : pan + width].copy()
         labels = np.zeros((height, width), np.uint8)
-        on_stage = [actor for actor in self.actors if 0 <= frame - actor.trajectory.start < len(actor.trajectory)]
+        on_stage = [actor for actor in self.actors if self._near(actor, frame, pan)]
         queue: list[tuple[float, Actor | Prop]] = [
             *((prop.ground, prop) for prop in self.props),
             *((float(actor.trajectory.ground[frame - actor.trajectory.start]), actor) for actor in on_stage),
@@ -132,7 +132,7 @@ class Scene:
                     classes.append(PEDESTRIAN)
                     whole.append(max(cv2.countNonZero(silhouette.mask), 1))
                     _stamp(labels, silhouette, len(boxes))
-        seen = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1 : len(boxes) + 1]
+        seen = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()[1 : len(boxes) + 1]
         return Frame(
             image=self._develop(image, frame),
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
@@ -147,10 +147,10 @@ class Scene:
         height, width = backdrop.image.shape[:2]
         depth = height - backdrop.wall
         plan: list[tuple[float, float, str]] = []
-        count = max(round(width / 512 * rng.integers(3, 5)), 1)
+        count = max(round(width / 512 * rng.integers(2, 4)), 1)
         for i in range(count):
             x = width * (i + rng.uniform(0.25, 0.75)) / count
-            kind = str(rng.choice(HIDING, p=(0.27, 0.23, 0.1, 0.2, 0.2)))
+            kind = str(rng.choice(HIDING, p=(0.34, 0.14, 0.06, 0.12, 0.34)))
             plan.append((backdrop.wall + depth * rng.uniform(0.22, 0.55), x, kind))
         for kind in ("lamp", "tree", "bin", "bin"):
             if rng.random() < 0.55:
@@ -175,18 +175,27 @@ class Scene:
         row, column = min(max(int(ground), 0), light.shape[0] - 1), min(max(int(x), 0), light.shape[1] - 1)
         return float(light[row, column])
 
+    def _near(self, actor: Actor, frame: int, pan: int) -> bool:
+        """Whether the actor may be in the image: nobody reaches half a body height to either side."""
+        way, index = actor.trajectory, frame - actor.trajectory.start
+        if not 0 <= index < len(way):
+            return False
+        reach = 0.5 * float(self._backdrop.camera.scale(float(way.ground[index]))) * actor.dress.height
+        return -reach < float(way.x[index]) - pan < self.size[0] + reach
+
     def _paint(self, image: UInt8Array, actor: Actor, frame: int, pan: int) -> tuple[FloatArray, Silhouette]:
         way, index = actor.trajectory, frame - actor.trajectory.start
         x, ground = float(way.x[index]), float(way.ground[index])
         scale = float(self._backdrop.camera.scale(ground)) * actor.dress.height
         body = outline(actor.dress, Pose(float(way.heading[index]), float(way.phase[index]), float(way.swing[index])))
         points = np.array([x - pan, ground]) + scale * body.points
-        low, high = points.min(axis=0), points.max(axis=0)
-        left, top = (int(value) for value in np.floor(low) - 1)
-        right, bottom = (int(value) for value in np.ceil(high) + 1)
+        box = extent(points)
+        left, top = (int(value) for value in np.floor(box[:2]) - 1)
+        right, bottom = (int(value) for value in np.ceil(box[2:]) + 1)
         mask = np.zeros((bottom - top, right - left), np.uint8)
         self._throw_shadow(image, x - pan, ground, scale)
-        on_image, on_mask = fixed_point(points), fixed_point(points - np.array([left, top]))
+        on_image = fixed_point(points)
+        on_mask = on_image - fixed_point(np.array([left + 0.5, top + 0.5]))
         light = self._light_at(x, ground)
         colours = np.minimum(np.array(body.colours) * light, 255).tolist()
         begin = 0
@@ -195,21 +204,21 @@ class Scene:
             if visible:
                 fill(mask, on_mask[begin:end], (1,), smooth=False)
             begin = end
-        return np.concatenate([low, high]), Silhouette(left, top, mask)
+        return box, Silhouette(left, top, mask)
 
     def _throw_shadow(self, image: UInt8Array, x: float, ground: float, scale: float) -> None:
         """A soft dark spot under the feet."""
         half_width, half_height = max(round(0.27 * scale), 3), max(round(0.055 * scale), 2)
         left, top = round(x + 0.06 * scale) - half_width, round(ground) - half_height
-        stamp = cv2.resize(self._shadow, (2 * half_width, 2 * half_height), interpolation=cv2.INTER_AREA)
+        shape = (2 * half_width, 2 * half_height)
+        stamp = np.asarray(cv2.resize(self._shadow, shape, interpolation=cv2.INTER_AREA), np.uint8)
         target, source = _overlap(image, left, top, stamp)
         if target.size:
             cv2.multiply(target, cv2.merge([source] * 3), dst=target, scale=1 / 255)
 
     def _cover(self, image: UInt8Array, labels: UInt8Array, silhouette: Silhouette, label: int, pan: int) -> None:
         """Put a static thing back in front of the people painted so far."""
-        width, height = self.size
-        original = self._backdrop.image[:, pan : pan + width]
+        original = self._backdrop.image[:, pan : pan + self.size[0]]
         target, mask = _overlap(image, silhouette.left, silhouette.top, silhouette.mask)
         source, _ = _overlap(original, silhouette.left, silhouette.top, silhouette.mask)
         if target.size:
@@ -242,7 +251,7 @@ class _Drift:
         warmth = self._warmth + self._swing * wave[1]
         gains = level * np.array([1 + warmth, 1, 1 - warmth])
         table = np.arange(256)[:, None] * gains - _NOISE
-        return np.clip(np.rint(table), 0, 255).astype(np.uint8)[None]
+        return np.asarray(np.clip(np.rint(table), 0, 255)[None], np.uint8)
 
 
 def _pan(rng: np.random.Generator, frames: int, frame_rate: float, width: int) -> npt.NDArray[np.int64]:
@@ -255,14 +264,14 @@ def _pan(rng: np.random.Generator, frames: int, frame_rate: float, width: int) -
     else:
         offset = 32 * np.sin(2 * np.pi * time / rng.uniform(5, 9) + rng.uniform(0, 2 * np.pi))
     offset = offset * width / 512
-    return np.rint(offset - offset.min()).astype(np.int64)
+    return np.asarray(np.rint(offset - offset.min()), np.int64)
 
 
 def _shadow_stamp() -> UInt8Array:
     """Brightness under a person, uint8 [32, 64]: dark in the middle, 255 at the rim."""
-    row, column = np.mgrid[-1 : 1 : 32j, -1 : 1 : 64j]
+    row, column = np.mgrid[-1:1:32j, -1:1:64j]
     distance = np.hypot(row, column)
-    return np.rint(255 * (1 - 0.5 * np.clip(1.3 * (1 - distance), 0, 1))).astype(np.uint8)
+    return np.asarray(np.rint(255 * (1 - 0.5 * np.clip(1.3 * (1 - distance), 0, 1))), np.uint8)
 
 
 def _overlap(image: UInt8Array, left: int, top: int, patch: UInt8Array) -> tuple[UInt8Array, UInt8Array]:

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from clmot.data.synthetic.scene import PEDESTRIAN, Frame, Scene
+from clmot.errors import UserError
 
 _QUALITY = 90
-_SCORED = 0.1
+_SCORED = 0.25
 """People less visible than this are not scored (flag 0)."""
 
 
@@ -64,49 +65,56 @@ def write_scenes(
         progress: called with (frames written, frames in all) after every frame.
 
     Raises:
-        ValueError: a number is negative, or the size is too small to hold people.
+        UserError: the size is too small to hold people.
+        ValueError: a count is negative, or there are frames without a sequence to put them in, or the reverse.
     """
     if min(still_frames, still_sequences, clips, clip_frames) < 0 or frame_rate < 1:
         raise ValueError("counts of frames, sequences and clips must not be negative, frame_rate must be positive")
+    if (still_frames and not still_sequences) or (clips and not clip_frames):
+        raise ValueError("stills need at least one sequence and clips at least one frame")
     if size[0] < 160 or size[1] < 96:
-        raise ValueError(f"size must be at least 160x96, got {size[0]}x{size[1]}")
-    streams = np.random.SeedSequence(seed).spawn(2)
+        raise UserError(f"size must be at least 160x96, got {size[0]}x{size[1]}")
+    still_stream, clip_stream = np.random.SeedSequence(seed).spawn(2)
     total = still_frames + clips * clip_frames
     written = boxes = events = 0
-    sequences = min(still_sequences, still_frames)
-    plan: list[tuple[Path, Scene, range, int]] = []
 
-    def write(folder: Path, scene: Scene, numbers: range, rate: int) -> int:
+    def count() -> None:
         nonlocal written
-        rows: list[str] = []
-        scored = 0
-        (folder / "img1").mkdir(parents=True, exist_ok=True)
-        (folder / "gt").mkdir(exist_ok=True)
-        for number, index in enumerate(numbers, start=1):
-            frame = scene.render(index)
-            _write_image(folder / "img1" / f"{number:06d}.jpg", frame)
-            lines, count = _rows(number, frame)
-            rows += lines
-            scored += count
-            written += 1
-            if progress is not None:
-                progress(written, total)
-        (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
-        (folder / "seqinfo.ini").write_text(_seqinfo(folder.name, len(numbers), size, rate), newline="\n")
-        return scored
+        written += 1
+        if progress is not None:
+            progress(written, total)
 
-    del plan
-    for i, stream in enumerate(streams[0].spawn(sequences)):
-        count = still_frames * (i + 1) // sequences - still_frames * i // sequences
+    sequences = min(still_sequences, still_frames)
+    for i, stream in enumerate(still_stream.spawn(sequences)):
+        length = still_frames * (i + 1) // sequences - still_frames * i // sequences
+        moments = range(0, length * frame_rate, frame_rate)
         rng = np.random.default_rng(stream)
-        scene = Scene(rng, size, frames=count * frame_rate, frame_rate=frame_rate, pan=bool(i % 3 == 2))
-        boxes += write(out / "stills" / f"still-{i + 1:02d}", scene, range(0, count * frame_rate, frame_rate), 1)
-    for i, stream in enumerate(streams[1].spawn(clips)):
+        scene = Scene(rng, size, frames=len(moments) * frame_rate, frame_rate=frame_rate, pan=i % 3 == 2)
+        boxes += _write_sequence(out / "stills" / f"still-{i + 1:02d}", scene, moments, 1, count)
+    for i, stream in enumerate(clip_stream.spawn(clips)):
         rng = np.random.default_rng(stream)
-        scene = Scene(rng, size, frames=clip_frames, frame_rate=frame_rate, pan=bool(i % 2))
-        boxes += write(out / "clips" / f"clip-{i + 1:02d}", scene, range(clip_frames), frame_rate)
+        scene = Scene(rng, size, frames=clip_frames, frame_rate=frame_rate, pan=i % 2 == 1)
+        boxes += _write_sequence(out / "clips" / f"clip-{i + 1:02d}", scene, range(clip_frames), frame_rate, count)
         events += len(scene.events)
     return SceneSummary(stills=out / "stills", clips=out / "clips", frames=written, boxes=boxes, events=events)
+
+
+def _write_sequence(folder: Path, scene: Scene, moments: range, frame_rate: int, count: Callable[[], None]) -> int:
+    """Write those frames of a scene; returns the number of scored boxes."""
+    rows: list[str] = []
+    scored = 0
+    (folder / "img1").mkdir(parents=True, exist_ok=True)
+    (folder / "gt").mkdir(exist_ok=True)
+    for number, moment in enumerate(moments, start=1):
+        frame = scene.render(moment)
+        _write_image(folder / "img1" / f"{number:06d}.jpg", frame)
+        lines, in_frame = _rows(number, frame)
+        rows += lines
+        scored += in_frame
+        count()
+    (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
+    (folder / "seqinfo.ini").write_text(_seqinfo(folder.name, len(moments), scene.size, frame_rate), newline="\n")
+    return scored
 
 
 def _write_image(path: Path, frame: Frame) -> None:
