@@ -214,7 +214,7 @@ class TrackerConfig:
     """An unmatched detection at least this sure starts a track."""
     appearance: bool = True
     """Use embeddings where the detections have them; off is motion only."""
-    appearance_threshold: float = 0.4
+    appearance_threshold: float = 0.7
     """Largest cost of a first-stage match: `appearance_weight` x cosine distance + the rest x Mahalanobis distance."""
     appearance_weight: float = 0.98
     """Share of the cosine distance in the first-stage cost."""

@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from clmot.config import Config, TrackerConfig
 from clmot.errors import UserError
 from clmot.io.mot import MotTextWriter
@@ -25,11 +22,12 @@ from clmot.io.sources import FrameSource, open_source
 from clmot.io.video import VideoWriter
 from clmot.io.window import Window
 from clmot.report.draw import Trails, draw_tracks, fit
+from clmot.report.progress import progress_bar
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Image, TrackedFrame
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Progress
 
 TRAIL_SECONDS = 1.5
 """How far back the trails in videos go."""
@@ -107,7 +105,7 @@ def track(
 
     Raises:
         UserError: the source or model cannot be read (nothing is written then), `out` cannot be written, or there is
-            no display to show frames on.
+            no display to show frames on; or the video would replace the source.
         KeyboardInterrupt: as it came, the files being complete.
     """
     if batch_size < 1:
@@ -116,13 +114,15 @@ def track(
         raise UserError("a video needs an output folder to be written to")
     folder = None if out is None else Path(out)
     sources = open_source(source)
+    if folder is not None and video and any(_same_file(folder / f"{each.name}.mp4", source) for each in sources):
+        raise UserError(f"{source}: the video written to {folder} would replace it; choose another output folder")
     detector = _load(model) if isinstance(model, str | Path) else model
     results: list[TrackingResult] = []
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(Window("clmot")) if show else None
         if folder is not None:
             _make_folder(folder)
-        bar = stack.enter_context(_Bar(enabled=progress))
+        bar = stack.enter_context(progress_bar(progress))
         for each in sources:
             config = tracker or detector.config.tracker
             if each.frame_rate is not None:
@@ -146,18 +146,19 @@ def detect(
 
 
 def _track_sequence(
-    source: FrameSource, model: Detector, tracker: Tracker, sinks: _Sinks, batch_size: int, bar: _Bar
+    source: FrameSource, model: Detector, tracker: Tracker, sinks: _Sinks, batch_size: int, bar: Progress
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
     ids: set[int] = set()
-    with sinks, contextlib.closing(iter(source)) as frames, bar.sequence(source.name, source.length):
+    task = bar.add_task(source.name, total=source.length, note="")
+    with sinks, contextlib.closing(iter(source)) as frames:
         for number, image, detections in detect(frames, model, batch_size):
             tracked = tracker.update(detections, number)
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             count += 1
-            bar.advance(count / (time.perf_counter() - start))
+            bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if sinks.asked_to_stop:
                 break
     return TrackingResult(
@@ -224,45 +225,14 @@ class _Sinks:
             self.asked_to_stop = not self._window.show(drawn)
 
 
-class _Bar:
-    """A progress bar on standard error with frames a second and the time left, or nothing."""
-
-    def __init__(self, *, enabled: bool) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not enabled,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    @contextlib.contextmanager
-    def sequence(self, name: str, length: int | None) -> Iterator[None]:
-        self._task = self._progress.add_task(name, total=length, rate="")
-        try:
-            yield
-        finally:
-            self._progress.stop_task(self._task)
-
-    def advance(self, frames_per_second: float) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, advance=1, rate=f"{frames_per_second:.1f} frames/s")
-
-
 def _load(path: str | Path) -> Detector:
     from clmot.inference import load_model
 
     return load_model(path)
+
+
+def _same_file(path: Path, source: str | Path) -> bool:
+    return path.resolve() == Path(source).resolve()
 
 
 def _make_folder(folder: Path) -> None:

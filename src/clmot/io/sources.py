@@ -160,7 +160,12 @@ def _film(index: int) -> Frames:
 
 
 def _open_webcam(index: int) -> cv2.VideoCapture:
-    camera = cv2.VideoCapture(index)
+    # OpenCV's own account of a missing camera is ten lines long
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        camera = cv2.VideoCapture(index)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if not camera.isOpened():
         raise UserError(f"webcam {index}: cannot be opened; is it connected, and free?")
     return camera

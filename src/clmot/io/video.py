@@ -89,19 +89,15 @@ def decode_video(address: str, *, live: bool = False) -> Frames:
             stream.thread_type = "SLICE" if live else "AUTO"
             announced = stream.frames
             for packet in container.demux(stream):
-                failure: Exception | None = None
                 try:
                     decoded = packet.decode()
-                except av.error.InvalidDataError as error:
+                except av.error.InvalidDataError:
                     if live:
                         continue  # the next key frame mends the picture
-                    # the decoder still holds frames from before the break
-                    failure, decoded = error, stream.codec_context.decode(None)
+                    raise
                 for frame in decoded:
                     number += 1
                     yield number, _to_rgb(frame)
-                if failure:
-                    raise failure
     except (av.FFmpegError, OSError) as error:
         if not number:
             raise UserError(f"{shown}: cannot be read as video: {_reason(error)}") from error
@@ -141,6 +137,7 @@ class VideoWriter:
         self._first_frame: int | None = None
         self._next_frame = 1
         try:
+            self._partial.touch()  # PyAV opens it with the first image, which is late to find out
             self._container = av.open(str(self._partial), "w", format="mp4", options={"movflags": "faststart"})
         except self._errors as error:
             raise self._failure(error) from error

@@ -15,7 +15,8 @@ _NOT_CURVES = ("step", "epoch", "time", "seconds", "elapsed", "eta")
 """Where and when a line was written, by the beginnings of the names."""
 _COLUMNS = 3
 _LOG_SCALE_RATIO = 30.0
-"""Curves whose largest value is this many times the smallest are drawn on a logarithmic axis."""
+"""Curves whose largest value is this many times the smallest are drawn on a logarithmic axis; not so the learning rate,
+whose schedule is read on a linear one."""
 
 
 def loss_curves(log: Path, picture: Path) -> None:
@@ -45,9 +46,10 @@ def loss_curves(log: Path, picture: Path) -> None:
         axes.plot(steps, smooth(values), color="tab:blue", linewidth=1.6)
         axes.set_title(name.replace("_", " "), fontsize=10)
         axes.grid(alpha=0.25)
-        axes.tick_params(labelsize=8)
+        axes.tick_params(which="both", labelsize=8)
         known = values[np.isfinite(values)]
-        if len(known) and known.min() > 0 and known.max() > _LOG_SCALE_RATIO * known.min():
+        wide = len(known) and known.min() > 0 and known.max() > _LOG_SCALE_RATIO * known.min()
+        if wide and name != "learning_rate":
             axes.set_yscale("log")
         if index >= len(curves) - columns:
             axes.set_xlabel("step", fontsize=9)

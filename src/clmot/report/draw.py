@@ -19,6 +19,8 @@ Point = tuple[float, float]
 """x, y in pixels."""
 
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+_TONES = ((0.85, 1.0), (0.6, 0.85), (0.8, 0.8), (0.55, 1.0), (0.6, 0.7))
+"""Saturations and brightnesses that one hue is still told apart by, none too dark to be seen at night."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DEFAULT_COLOUR: Colour = (255, 176, 0)
 
@@ -27,10 +29,10 @@ _DEFAULT_COLOUR: Colour = (255, 176, 0)
 def track_colour(track_id: int) -> Colour:
     """The colour of a track: the same in every frame and run, far from the colours of the ids before it.
 
-    Hues advance by the golden ratio of the circle, the spacing that keeps any run of consecutive ids apart; saturation
-    and brightness alternate so that ids whose hues come close again still differ.
+    Hues advance by the golden ratio of the circle, the spacing that keeps any run of consecutive ids apart. They come
+    close again after 8, 13, 21 and 34 ids, none a multiple of the number of tones, so those ids still differ.
     """
-    saturation, value = ((0.85, 1.0), (0.55, 1.0), (0.9, 0.75))[track_id % 3]
+    saturation, value = _TONES[track_id % len(_TONES)]
     red, green, blue = colorsys.hsv_to_rgb(track_id * _GOLDEN_RATIO % 1, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 

@@ -1,0 +1,168 @@
+import contextlib
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from clmot.errors import UserError
+from clmot.io import sources
+from clmot.io.sources import natural_order, open_source
+from clmot.io.video import VideoWriter
+
+
+def save_image(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((48, 64, 3), value, np.uint8))
+
+
+def make_sequence(folder: Path, frames: list[int], frame_rate: int = 7) -> Path:
+    for frame in frames:
+        save_image(folder / "img1" / f"{frame:06d}.png", frame)
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nname={folder.name}\nframeRate={frame_rate}\n")
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    with VideoWriter(tmp_path / "street.mp4", 12.5, (64, 48)) as writer:
+        for value in range(40):
+            writer.write(np.full((48, 64, 3), 5 * value, np.uint8))
+    return tmp_path / "street.mp4"
+
+
+def test_video_file(video: Path) -> None:
+    [source] = open_source(video)
+    assert (source.name, source.frame_rate, source.length, source.live) == ("street", 12.5, 40, False)
+    for _ in range(2):  # each iteration starts again
+        numbers, images = zip(*source, strict=True)
+        assert numbers == tuple(range(1, 41))
+        assert images[20].mean() == pytest.approx(100, abs=3)
+
+
+def test_image_folder_in_natural_order(tmp_path: Path) -> None:
+    for value in (1, 2, 10, 9, 100):
+        save_image(tmp_path / "shots" / f"view{value}.png", value)
+    save_image(tmp_path / "shots" / "view3.PNG", 3)
+    (tmp_path / "shots" / "notes.txt").write_text("not an image")
+    (tmp_path / "shots" / "._view1.png").write_text("a file manager's")
+    [source] = open_source(str(tmp_path / "shots"))
+    assert (source.name, source.frame_rate, source.length) == ("shots", None, 6)
+    assert [(number, int(image[0, 0, 0])) for number, image in source] == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (4, 9),
+        (5, 10),
+        (6, 100),
+    ]
+
+
+def test_natural_order_compares_words_and_numbers() -> None:
+    names = ["10.png", "2.png", "a.png", "b2c3.png", "b2c10.png", "B1.png", "2a.png"]
+    ordered = [path.name for path in sorted(map(Path, names), key=natural_order)]
+    assert ordered == ["2.png", "2a.png", "10.png", "a.png", "B1.png", "b2c3.png", "b2c10.png"]
+
+
+def test_sequence_folder_keeps_its_frame_numbers(tmp_path: Path) -> None:
+    [source] = open_source(make_sequence(tmp_path / "S1", [3, 4, 8]))
+    assert (source.name, source.frame_rate, source.length) == ("S1", 7, 3)
+    assert [(number, int(image[0, 0, 0])) for number, image in source] == [(3, 3), (4, 4), (8, 8)]
+
+
+def test_folder_of_sequences(tmp_path: Path) -> None:
+    for name in ("B", "A"):
+        make_sequence(tmp_path / name, [1, 2], frame_rate=5 if name == "A" else 9)
+    assert [(source.name, source.frame_rate, len(list(source))) for source in open_source(tmp_path)] == [
+        ("A", 5, 2),
+        ("B", 9, 2),
+    ]
+
+
+def test_a_sequence_is_no_image_folder_even_with_a_picture_in_it(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "S1", [1, 2])
+    save_image(tmp_path / "S1" / "preview.png", 0)
+    [source] = open_source(tmp_path / "S1")
+    assert source.length == 2
+
+
+def test_breaking_off_leaves_no_thread(video: Path) -> None:
+    [source] = open_source(video)
+    with contextlib.closing(iter(source)) as frames:
+        for number, _ in frames:
+            assert any(thread.name == "prefetch" for thread in threading.enumerate())
+            if number == 3:
+                break
+    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("empty_file", [True, False])
+def test_an_unreadable_image_is_named(tmp_path: Path, empty_file: bool) -> None:
+    for value in (1, 2, 3):
+        save_image(tmp_path / f"{value}.png", value)
+    (tmp_path / "2.png").write_bytes(b"" if empty_file else b"\x89PNG broken")
+    [source] = open_source(tmp_path)
+    seen = []
+    with pytest.raises(UserError, match=r"2\.png: "):
+        seen.extend(number for number, _ in source)
+    assert seen == [1]
+
+
+def test_opencv_is_quiet_about_a_missing_camera(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="webcam 97: cannot be opened"):
+        open_source("97")
+    assert capfd.readouterr().err == ""
+
+
+def test_missing_and_empty(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.mp4: no such file or folder"):
+        open_source(tmp_path / "nowhere.mp4")
+    with pytest.raises(UserError, match=r"no images and no sequences \(it is empty\)"):
+        open_source(tmp_path)
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    with pytest.raises(UserError, match=r"cannot be read as video"):
+        open_source(tmp_path / "notes.txt")
+
+
+def test_a_folder_named_as_a_number_is_no_webcam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_image(tmp_path / "0" / "1.png", 1)
+    monkeypatch.chdir(tmp_path)
+    assert [source.name for source in open_source("0")] == ["0"]
+
+
+class FakeCamera:
+    """Three BGR images, then nothing; counts how often it was opened and released."""
+
+    opened = released = 0
+
+    def __init__(self, index: int) -> None:
+        self.index, self.taken = index, 0
+        FakeCamera.opened += 1
+
+    def isOpened(self) -> bool:
+        return self.index == 0
+
+    def get(self, what: int) -> float:
+        return 15.0 if what == cv2.CAP_PROP_FPS else 0.0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.taken += 1
+        return (True, np.full((4, 6, 3), (10, 20, 30), np.uint8)) if self.taken <= 3 else (False, None)
+
+    def release(self) -> None:
+        FakeCamera.released += 1
+
+
+def test_webcam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources.cv2, "VideoCapture", FakeCamera)
+    monkeypatch.setattr(FakeCamera, "opened", 0)
+    monkeypatch.setattr(FakeCamera, "released", 0)
+    [source] = open_source("0")
+    assert (source.name, source.frame_rate, source.length, source.live) == ("webcam0", 15, None, True)
+    frames = list(source)
+    assert [number for number, _ in frames] == [1, 2, 3]
+    assert frames[0][1][0, 0].tolist() == [30, 20, 10]
+    assert FakeCamera.opened == FakeCamera.released == 2
+    with pytest.raises(UserError, match="webcam 1: cannot be opened"):
+        open_source("1")

@@ -1,0 +1,305 @@
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from clmot import pipeline
+from clmot.config import Config, TrackerConfig
+from clmot.errors import UserError
+from clmot.io.mot import read_mot_text
+from clmot.io.video import VideoWriter, decode_video, probe_video
+from clmot.pipeline import track
+from clmot.tracking.tracker import Tracker
+from clmot.types import Detections, Image
+
+WIDTH, HEIGHT = 160, 96
+
+
+def object_box(frame: int) -> tuple[float, float, float, float]:
+    """Where the scene's one object is: it moves right by 3 pixels a frame."""
+    return (10 + 3.0 * frame, 20, 34 + 3.0 * frame, 80)
+
+
+def make_frame(frame: int) -> Image:
+    image = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+    left, top, right, bottom = map(int, object_box(frame))
+    image[top:bottom, left:right] = (230, 40, 40)
+    return image
+
+
+class RedThings:
+    """A model that finds the red object by its colour, so that it needs no frame numbers."""
+
+    classes = ("thing",)
+
+    def __init__(self, fail_at: int | None = None, failure: type[BaseException] = KeyboardInterrupt) -> None:
+        self.config = Config()
+        self.batches: list[int] = []
+        self._fail_at, self._failure = fail_at, failure
+
+    def detect_batch(self, images: list[Image]) -> list[Detections]:
+        self.batches.append(len(images))
+        if self._fail_at is not None and sum(self.batches) >= self._fail_at:
+            raise self._failure
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Image) -> Detections:
+        rows, columns = np.nonzero(image[..., 0].astype(int) - image[..., 1] > 100)
+        if not len(rows):
+            return Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0))
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return Detections(xyxy=np.array([box]), score=np.array([0.9]), class_id=np.array([0]))
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    with VideoWriter(tmp_path / "street.mp4", 12.5, (WIDTH, HEIGHT)) as writer:
+        for frame in range(1, 31):
+            writer.write(make_frame(frame))
+    return tmp_path / "street.mp4"
+
+
+def make_sequence(folder: Path, frames: range) -> Path:
+    (folder / "img1").mkdir(parents=True)
+    for frame in frames:
+        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), make_frame(frame)[..., ::-1])
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nname={folder.name}\nframeRate=7\n")
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_one_object_is_one_track_in_text_and_video(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "results"
+    [result] = track(video, RedThings(), out, video=True, progress=False)
+    assert (result.name, result.frames, result.tracks) == ("street", 30, 1)
+    assert result.frames_per_second == pytest.approx(30 / result.seconds)
+    assert (result.text_path, result.video_path) == (out / "street.txt", out / "street.mp4")
+    assert files(out) == ["street.mp4", "street.txt"]
+
+    rows = read_mot_text(out / "street.txt")
+    assert [row.frame for row in rows] == list(range(1, 31))
+    assert all(row.track_id.tolist() == [1] for row in rows)
+    for row in rows:
+        np.testing.assert_allclose(row.detections.xyxy[0], object_box(row.frame), atol=1.5)
+        assert row.detections.score[0] == pytest.approx(0.9)
+
+    assert probe_video(str(out / "street.mp4")) == (12.5, 30)
+    plain, drawn = (dict(decode_video(str(path))) for path in (video, out / "street.mp4"))
+    difference = np.abs(plain[20].astype(int) - drawn[20]).max(axis=2) > 50
+    left, top, _, bottom = map(round, object_box(20))
+    assert difference[top + 3 : bottom - 3, left - 1 : left + 2].any(axis=1).all()  # the box
+    assert difference[bottom - 3 : bottom + 2, left - 20 : left].any()  # the trail
+    assert not difference[:, : left - 62].any()
+
+
+def test_sequences_each_begin_at_id_one_and_keep_their_frame_numbers(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "data" / "A", range(1, 6))
+    make_sequence(tmp_path / "data" / "B", range(11, 15))
+    results = track(str(tmp_path / "data"), RedThings(), str(tmp_path / "out"), progress=False)
+    assert [(result.name, result.frames, result.tracks) for result in results] == [("A", 5, 1), ("B", 4, 1)]
+    assert files(tmp_path / "out") == ["A.txt", "B.txt"]
+    rows = read_mot_text(tmp_path / "out" / "B.txt")
+    assert [(row.frame, *row.track_id) for row in rows] == [(11, 1), (12, 1), (13, 1), (14, 1)]
+
+
+@pytest.mark.parametrize(("batch_size", "batches"), [(1, [1] * 30), (8, [8, 8, 8, 6]), (100, [30])])
+def test_batches_change_speed_and_nothing_else(
+    video: Path, tmp_path: Path, batch_size: int, batches: list[int]
+) -> None:
+    model = RedThings()
+    track(video, model, tmp_path / "out", batch_size=batch_size, progress=False)
+    assert model.batches == batches
+    track(video, RedThings(), tmp_path / "reference", progress=False)
+    assert (tmp_path / "out" / "street.txt").read_text() == (tmp_path / "reference" / "street.txt").read_text()
+
+
+def test_without_out_nothing_is_written(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [result] = track(video, RedThings(), progress=False)
+    assert (result.frames, result.text_path, result.video_path) == (30, None, None)
+    assert files(tmp_path) == ["street.mp4"]
+
+
+def test_tracker_gets_the_sources_frame_rate_where_it_has_one(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[TrackerConfig] = []
+
+    class Recorder(Tracker):
+        def __init__(self, config: TrackerConfig | None = None) -> None:
+            assert config is not None
+            used.append(config)
+            super().__init__(config)
+
+    monkeypatch.setattr(pipeline, "Tracker", Recorder)
+    model = RedThings()
+    model.config = replace(model.config, tracker=TrackerConfig(frame_rate=3, lost_seconds=2))
+    own = TrackerConfig(frame_rate=4, lost_seconds=5)
+    sequence = make_sequence(tmp_path / "A", range(1, 4))
+    track(sequence, model, progress=False)
+    track(sequence, model, tracker=own, progress=False)
+    track(sequence / "img1", model, progress=False)  # plain images have no frame rate
+    track(video, model, progress=False)
+    assert [(config.frame_rate, config.lost_seconds) for config in used] == [(7, 2), (7, 5), (3, 2), (12.5, 2)]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
+def test_what_was_tracked_before_a_failure_is_kept(video: Path, tmp_path: Path, failure: type[BaseException]) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(failure) as caught:
+        track(video, RedThings(fail_at=18, failure=failure), out, video=True, progress=False)
+    # the traceback keeps every local variable alive, and with them a source that nobody closed
+    assert caught.tb
+    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+    assert files(out) == ["street.mp4", "street.txt"]
+    assert [row.frame for row in read_mot_text(out / "street.txt")] == list(range(1, 18))
+    assert len(list(decode_video(str(out / "street.mp4")))) == 17
+
+
+def test_a_corrupt_image_ends_the_sequence_and_keeps_its_beginning(tmp_path: Path) -> None:
+    sequence = make_sequence(tmp_path / "A", range(1, 10))
+    (sequence / "img1" / "000006.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"000006\.png"):
+        track(sequence, RedThings(), tmp_path / "out", progress=False)
+    assert [row.frame for row in read_mot_text(tmp_path / "out" / "A.txt")] == [1, 2, 3, 4, 5]
+    assert files(tmp_path / "out") == ["A.txt"]
+
+
+def test_frames_without_objects(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for frame in range(1, 4):
+        cv2.imwrite(str(tmp_path / "empty" / f"{frame}.png"), np.zeros((48, 64, 3), np.uint8))
+    [result] = track(tmp_path / "empty", RedThings(), tmp_path / "out", video=True, progress=False)
+    assert (result.frames, result.tracks) == (3, 0)
+    assert (tmp_path / "out" / "empty.txt").read_text() == ""
+    assert probe_video(str(tmp_path / "out" / "empty.mp4"))[1] == 3
+
+
+def test_images_of_several_sizes_make_one_video(tmp_path: Path) -> None:
+    (tmp_path / "shots").mkdir()
+    for number, shape in enumerate([(48, 64), (64, 48), (100, 100)], 1):
+        cv2.imwrite(str(tmp_path / "shots" / f"{number}.png"), np.full((*shape, 3), 128, np.uint8))
+    track(tmp_path / "shots", RedThings(), tmp_path / "out", video=True, progress=False)
+    assert [image.shape for _, image in decode_video(str(tmp_path / "out" / "shots.mp4"))] == [(48, 64, 3)] * 3
+
+
+def test_bad_input_is_found_before_anything_is_written(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    for source in (broken, tmp_path / "nowhere.mp4"):
+        with pytest.raises(UserError, match=source.name):
+            track(source, RedThings(), out, video=True, progress=False)
+    with pytest.raises(UserError, match="batch size must be >= 1"):
+        track(video, RedThings(), out, batch_size=0, progress=False)
+    with pytest.raises(UserError, match="a video needs an output folder"):
+        track(video, RedThings(), video=True, progress=False)
+    assert not out.exists()
+
+
+def test_the_source_is_never_replaced(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = video.read_bytes()
+    monkeypatch.chdir(video.parent)
+    for source, out in ((video, video.parent), ("street.mp4", video.parent), (video, ".")):
+        with pytest.raises(UserError, match=r"street\.mp4: the video written to .* would replace it"):
+            track(source, RedThings(), out, video=True, progress=False)
+    assert video.read_bytes() == before
+    assert files(video.parent) == ["street.mp4"]
+    track(video, RedThings(), video.parent, progress=False)
+    assert files(video.parent) == ["street.mp4", "street.txt"]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_model_may_be_a_path(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[str] | type[Path]
+) -> None:
+    def load_model(path: str | Path) -> RedThings:
+        if Path(path).name != "run":
+            raise UserError(f"{path}: no such run")
+        return RedThings()
+
+    monkeypatch.setitem(sys.modules, "clmot.inference", SimpleNamespace(load_model=load_model))
+    assert track(video, kind(tmp_path / "run"), progress=False)[0].tracks == 1
+    with pytest.raises(UserError, match="mistyped: no such run"):
+        track(video, kind(tmp_path / "mistyped"), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_that_cannot_be_made(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"file.*: cannot make the output folder: "):
+            track(video, RedThings(), out, progress=False)
+
+
+def test_progress_goes_to_standard_error(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    track(video, RedThings())
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "street" in printed.err
+    assert "30/30" in printed.err
+    assert "frames/s" in printed.err
+    track(video, RedThings(), progress=False)
+    assert capsys.readouterr().err == ""
+
+
+class TestShow:
+    def test_without_a_display_nothing_is_written(
+        self, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.platform", "linux")
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        with pytest.raises(UserError, match="no display to show frames on"):
+            track(video, RedThings(), tmp_path / "out", show=True, progress=False)
+        assert not (tmp_path / "out").exists()
+
+    def test_shows_each_frame_until_the_user_stops(
+        self, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shown: list[Image] = []
+        closed: list[str] = []
+        monkeypatch.setenv("DISPLAY", ":0")
+        monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+        monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
+        monkeypatch.setattr(cv2, "waitKey", lambda _: ord("q") if len(shown) == 12 else -1)
+        monkeypatch.setattr(cv2, "destroyWindow", closed.append)
+        [result] = track(video, RedThings(), tmp_path / "out", show=True, progress=False)
+        assert result.frames == len(shown) == 12
+        assert closed == ["clmot"]
+        assert [row.frame for row in read_mot_text(tmp_path / "out" / "street.txt")] == list(range(1, 13))
+        # OpenCV shows BGR: the red object has its red last
+        assert shown[0][50, 30].argmax() == 2
+
+
+def test_real_sequence(real_data: Path, tmp_path: Path) -> None:
+    class Annotator(RedThings):
+        """Answers with the ground truth, frame after frame."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.truth = iter(read_mot_text(real_data / "mot" / "TUD-Stadtmitte" / "gt" / "gt.txt"))
+
+        def detect_batch(self, images: list[Image]) -> list[Detections]:
+            found = [next(self.truth).detections for _ in images]
+            return [replace(each, score=np.full(len(each), 0.9)) for each in found]
+
+    [result] = track(real_data / "mot" / "TUD-Stadtmitte", Annotator(), tmp_path, video=True, progress=False)
+    assert result.frames == 179
+    assert 10 <= result.tracks <= 14  # ten people, some of them hidden for a while
+    assert probe_video(str(tmp_path / "TUD-Stadtmitte.mp4")) == (25, 179)
