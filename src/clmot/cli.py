@@ -58,7 +58,7 @@ def train(
     out
         Run folder: configuration, log, loss curves and the newest checkpoint.
     recipe
-        Named starting point of the configuration.
+        Named starting point: street (default; small, from random weights), mobilenet (ImageNet weights), demo.
     config
         YAML file laid over the recipe.
     steps
@@ -213,7 +213,7 @@ def show_config(
     Parameters
     ----------
     recipe
-        Named starting point of the configuration.
+        Named starting point: street (default; small, from random weights), mobilenet (ImageNet weights), demo.
     config
         YAML file laid over the recipe.
     """

@@ -45,6 +45,4 @@ def criterion(
     )
     embedding = nt_xent(embeddings[seen], positive, negative, config.temperature)
     parts = {"heatmap": heatmap, "size": size, "offset": offset, "embedding": embedding}
-    return LossTerms(
-        total=balance(detection, embedding), parts={name: value.detach() for name, value in parts.items()}
-    )
+    return LossTerms(total=balance(detection, embedding), parts={name: value.detach() for name, value in parts.items()})

@@ -22,12 +22,23 @@ log = logging.getLogger(__name__)
 
 STRIDES = (4, 8, 16, 32)
 
+NARROW: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet18d-narrow": ("resnet18d", {"channels": (32, 64, 96, 128), "stem_width": 8}),
+}
+"""Encoders of ours: a timm model and the arguments that make it narrower. Pretrained weights do not fit them."""
+
+
+def timm_encoder(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The timm model and its keyword arguments that an encoder's name and options stand for."""
+    model, narrowing = NARROW.get(name, (name, {}))
+    return model, {**narrowing, **options}
+
 
 class Encoder(nn.Module):
     """A timm encoder cut down to its feature maps at strides 4, 8, 16 and 32.
 
     Args:
-        name: timm model name.
+        name: timm model name, or one of `NARROW`.
         options: keyword arguments for `timm.create_model`.
 
     Attributes:
@@ -40,8 +51,9 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, options: Mapping[str, Any] | None = None) -> None:
         super().__init__()
+        model, arguments = timm_encoder(name, options or {})
         try:
-            self.body = timm.create_model(name, features_only=True, pretrained=False, **dict(options or {}))
+            self.body = timm.create_model(model, features_only=True, pretrained=False, **arguments)
         except Exception as error:  # timm raises whatever its builders raise
             near = difflib.get_close_matches(name, timm.list_models(), n=3) if name not in timm.list_models() else []
             hint = f"; similar: {', '.join(near)}" if near else ""
@@ -54,7 +66,7 @@ class Encoder(nn.Module):
         last = {stride: index for index, stride in enumerate(reductions)}
         self.indices = [last[stride] for stride in STRIDES]
         self.channels = [info.channels()[index] for index in self.indices]
-        defaults = timm.get_pretrained_cfg(name)
+        defaults = timm.get_pretrained_cfg(model)
         self.mean = tuple(defaults.mean) if defaults else (0.5, 0.5, 0.5)
         self.std = tuple(defaults.std) if defaults else (0.5, 0.5, 0.5)
 
@@ -88,9 +100,13 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
         line = load_encoder_weights(encoder, Path(pretrained))
         log.info(line)
         return line
+    model, arguments = timm_encoder(name, options)
     try:
+        if name in NARROW:
+            raise ValueError("there are none for this narrow encoder; the recipe mobilenet has some")
+        overlay = _pretrained_source(model)
         source = timm.create_model(
-            name, features_only=True, pretrained=True, pretrained_cfg_overlay=_pretrained_source(name), **dict(options)
+            model, features_only=True, pretrained=True, pretrained_cfg_overlay=overlay, **arguments
         )
         encoder.body.load_state_dict(source.state_dict())
     except Exception as error:  # no network, no such weights: hub libraries raise many types

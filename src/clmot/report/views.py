@@ -1,6 +1,5 @@
 """A contact sheet of training views, to see at a glance whether boxes, pairs and augmentations are right."""
 
-import colorsys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +7,10 @@ import cv2
 import numpy as np
 
 from clmot.errors import UserError
+from clmot.report.draw import contact_sheet, track_colour
 from clmot.types import Image, View, ViewPair
 
 _IGNORED = (150, 150, 150)
-_GAP = 4
 
 
 def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
@@ -26,8 +25,8 @@ def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    rows = [np.hstack([_framed(draw_view(view)) for view in pair.views]) for pair in pairs]
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+    sheet = contact_sheet([draw_view(view) for pair in pairs for view in pair.views], columns=2)
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     try:
         out.write_bytes(encoded.tobytes())
     except OSError as error:
@@ -44,23 +43,13 @@ def draw_view(view: View) -> Image:
         if view.ignore[row]:
             _dashed_rectangle(canvas, left, top, right - 1, bottom - 1)
             continue
-        colour = object_colour(number)
+        colour = track_colour(number)
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, 1, cv2.LINE_AA)
         # the label stays readable where the corner is outside
         place = (max(left + 2, 2), max(top + 11, 11))
         cv2.putText(canvas, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(canvas, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
     return canvas
-
-
-def object_colour(number: int) -> tuple[int, int, int]:
-    """A bright RGB colour; neighbouring numbers are far apart in hue (golden ratio steps)."""
-    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.75, 1)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def _framed(image: Image) -> Image:
-    return np.asarray(cv2.copyMakeBorder(image, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
 
 
 def _dashed_rectangle(canvas: Image, left: int, top: int, right: int, bottom: int, dash: int = 4) -> None:

@@ -125,7 +125,7 @@ def train(
     finally:
         training_log.close()
         if done > start:
-            loss_curves(out / "log.jsonl", out / "loss.png")
+            _draw_curves(out)
     assert checkpoint is not None
     return checkpoint
 
@@ -136,9 +136,7 @@ def _start(config: Config, found: Path | None) -> tuple[Network, WeightAverage, 
         torch.manual_seed(config.train.seed)
         network = Network(config.model).to(memory_format=torch.channels_last)
     if found is None:
-        initialise_encoder(
-            network.encoder, config.model.encoder, config.model.encoder_options, config.model.pretrained
-        )
+        initialise_encoder(network.encoder, config.model.encoder, config.model.encoder_options, config.model.pretrained)
         average = WeightAverage(network, config.train.ema)
         return network, average, make_optimizer(network, config.train), 0
     saved, state = load_saved_model(found), load_state(found)
@@ -178,6 +176,14 @@ def _describe(dataset: Dataset) -> None:
     log.info("%d frames of %d sequences with %d boxes", len(dataset.samples), sequences, boxes)
     for reason, count in sorted(dataset.skipped.items()):
         log.warning("%d annotation rows skipped: %s", count, reason)
+
+
+def _draw_curves(out: Path) -> None:
+    """The picture of the losses; a run is not lost for want of it."""
+    try:
+        loss_curves(out / "log.jsonl", out / "loss.png")
+    except (UserError, OSError) as error:
+        log.warning("no picture of the losses: %s", error)
 
 
 def _step_or_explain(
