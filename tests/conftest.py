@@ -7,7 +7,17 @@ import pytest
 from jaxtyping import install_import_hook
 
 # checks the annotated shapes and dtypes of every call of these modules while tests run
-install_import_hook(["clmot.boxes", "clmot.losses", "clmot.models"], "beartype.beartype")
+install_import_hook(
+    [
+        "clmot.boxes",
+        "clmot.losses",
+        "clmot.models",
+        "clmot.tracking.assignment",
+        "clmot.tracking.costs",
+        "clmot.tracking.kalman",
+    ],
+    "beartype.beartype",
+)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")

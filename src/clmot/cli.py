@@ -317,13 +317,7 @@ def show(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C."""
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=False)],
-    )
-    for name in ("httpx", "timm", "huggingface_hub", "lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    _log_to_standard_error()
     try:
         app(
             _join_dotted_options(sys.argv[1:] if arguments is None else arguments),
@@ -340,6 +334,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # the reader of our output has gone: nothing to say and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+
+
+def _log_to_standard_error() -> None:
+    """Our lines, and warnings of the libraries we use; above a progress bar on a terminal, else as plain lines."""
+    handler: logging.Handler = logging.StreamHandler()
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=False)
+    handler.addFilter(lambda record: record.name.startswith("clmot") or record.levelno >= logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
 
 
 def _fail(message: str, code: int) -> None:

@@ -164,7 +164,7 @@ class TrainConfig:
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` (a GPU where there is one), `cpu` or `cuda`."""
     seed: int = 0
     save_every: int = 200

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -20,8 +21,10 @@ from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate, write_json
 from clmot.inference import Model, load_model
+from clmot.io.video import decode_video
 from clmot.models.network import Network
 from clmot.pipeline import track
+from clmot.report.draw import contact_sheet
 from clmot.report.progress import progress_bar
 from clmot.training.checkpoint import find_checkpoint
 from clmot.training.run import train
@@ -42,7 +45,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     All three rows use the very same detections; they differ in what association may look at.
 
     Args:
-        out: scenes/, run/, results/<row>/, scores.json, scores.md. A demo that was interrupted is continued.
+        out: scenes/, run/, results/<row>/, scores.json, scores.md and tracks.jpg. An interrupted demo is continued.
         steps: training steps; by default the recipe's.
         seed: of scenes and training.
         progress: show progress bars on standard error.
@@ -72,11 +75,17 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     _save(rows, out, {"seed": seed, "steps": config.train.steps, "training_seconds": training_seconds})
     Console().print(comparison_table(rows))
     video = next((results / slug(TRAINED)).glob("*.mp4"))
-    print(
-        f"video:       {video}\nresults:     {results}\nscores:      {out / 'scores.json'}\n"
-        f"loss curves: {run / 'loss.png'}\nmodel:       {find_checkpoint(run)}\n"
-        f"{time.perf_counter() - began:.0f} s in all, {training_seconds:.0f} s of them training"
-    )
+    save_picture(video, out / "tracks.jpg")
+    places = {
+        "video": video,
+        "picture": out / "tracks.jpg",
+        "results": results,
+        "scores": out / "scores.json",
+        "loss curves": run / "loss.png",
+        "model": find_checkpoint(run),
+    }
+    print("\n".join(f"{name + ':':13}{place}" for name, place in places.items()))
+    print(f"{time.perf_counter() - began:.0f} s in all, {training_seconds:.0f} s of them training")
     return rows
 
 
@@ -142,6 +151,19 @@ def untrained(model: Model, seed: int) -> Model:
 def slug(row: str) -> str:
     """A row's folder name."""
     return row.replace(" + ", "-").replace(" ", "-")
+
+
+def save_picture(video: Path, file: Path, moments: Sequence[float] = (0.3, 0.4, 0.5, 0.6)) -> None:
+    """Some frames of a video side by side.
+
+    Args:
+        video: the video.
+        file: JPEG to write.
+        moments: which frames, as shares of the video's length.
+    """
+    frames = [image for _, image in decode_video(str(video))]
+    sheet = contact_sheet([frames[int(moment * len(frames))] for moment in moments], columns=2)
+    cv2.imwrite(str(file), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def comparison_table(rows: dict[str, Scores]) -> Table:

@@ -71,13 +71,12 @@ def train(
     _describe(dataset)
 
     fabric = _make_fabric(config)
-    network, average, optimizer, start = _start(config, found)
+    network, average, optimizer, start = _start(config, found, fabric.device)
     _make_run_folder(out, config)
     if start >= config.train.steps:
         log.info("%s: all %d steps are done", out, start)
         return find_checkpoint(out) or out
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    average.network.to(fabric.device)
     wrapped.train()
 
     def save(step: int) -> Path:
@@ -130,20 +129,22 @@ def train(
     return checkpoint
 
 
-def _start(config: Config, found: Path | None) -> tuple[Network, WeightAverage, torch.optim.Optimizer, int]:
+def _start(
+    config: Config, found: Path | None, device: torch.device
+) -> tuple[Network, WeightAverage, torch.optim.Optimizer, int]:
     """Network, moving average and optimiser, new or as a checkpoint left them, and the steps done."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        network = Network(config.model).to(memory_format=torch.channels_last)
+        network = Network(config.model)
     if found is None:
         initialise_encoder(network.encoder, config.model.encoder, config.model.encoder_options, config.model.pretrained)
-        average = WeightAverage(network, config.train.ema)
-        return network, average, make_optimizer(network, config.train), 0
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average, optimizer = WeightAverage(network, config.train.ema), make_optimizer(network, config.train)
+    if found is None:
+        return network, average, optimizer, 0
     saved, state = load_saved_model(found), load_state(found)
     if saved.config.model != config.model:
         raise UserError(f"{found}: was trained with another model section than this run's; choose another --out")
-    average = WeightAverage(network, config.train.ema)
-    optimizer = make_optimizer(network, config.train)
     try:
         network.load_state_dict(state["network"])
         average.network.load_state_dict(saved.weights)
@@ -157,8 +158,6 @@ def _start(config: Config, found: Path | None) -> tuple[Network, WeightAverage, 
 def _make_fabric(config: Config) -> Fabric:
     if config.train.device == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device=cuda: no CUDA device here; use train.device=cpu or auto")
-    if config.train.device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"train.device: '{config.train.device}' is not one of auto, cpu, cuda")
     return Fabric(accelerator=config.train.device, devices=1, precision=config.train.precision)
 
 
