@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -277,21 +278,24 @@ def test_lost_tracks_are_kept_as_long_as_configured(hidden, expected, embeddings
     assert tracker.update(detect([50, 50], look)).track_id.tolist() == [expected]
 
 
+BYTE = TrackerConfig(high_score=0.4, low_score=0.1, new_track_score=0.5)
+
+
 def test_low_scores_continue_a_track_but_start_none():
     def shown(config):
         tracker = Tracker(config)
         score = [0.9] * 5 + [0.2] * 10 + [0.9] * 2
         return [tracker.update(detect([50 + 3 * t, 50], score=s)).track_id.tolist() for t, s in enumerate(score)]
 
-    assert shown(TrackerConfig()) == [[1]] * 17
-    assert shown(TrackerConfig(low_score=0.4))[5:15] == [[]] * 10
-    tracker = Tracker()
+    assert shown(BYTE) == [[1]] * 17
+    assert shown(replace(BYTE, low_score=0.4))[5:15] == [[]] * 10
+    tracker = Tracker(BYTE)
     for _ in range(5):
         assert len(tracker.update(detect([50, 50], score=0.2))) == 0
 
 
 def test_scores_between_high_and_new_continue_a_track_but_start_none():
-    tracker = Tracker()
+    tracker = Tracker(BYTE)
     assert len(tracker.update(detect([50, 50], score=0.45))) == 0
     assert len(tracker.update(detect([50, 50], score=0.45))) == 0
     tracker.update(detect([50, 50], score=0.55))
@@ -320,7 +324,7 @@ def test_low_scores_do_not_touch_the_embedding():
     look, smear = np.eye(4)[:1], np.eye(4)[1:2]
 
     def last_ids(score):
-        tracker = Tracker()
+        tracker = Tracker(BYTE)
         for _ in range(5):
             tracker.update(detect([50, 50], look))
         for _ in range(15):
