@@ -278,7 +278,7 @@ def test_lost_tracks_are_kept_as_long_as_configured(hidden, expected, embeddings
     assert tracker.update(detect([50, 50], look)).track_id.tolist() == [expected]
 
 
-BYTE = TrackerConfig(high_score=0.4, low_score=0.1, new_track_score=0.5)
+BYTE = TrackerConfig(high_score=0.4, low_score=0.1, new_track_score=0.5, appearance_threshold=0.4)
 
 
 def test_low_scores_continue_a_track_but_start_none():
