@@ -210,7 +210,7 @@ class TrackerConfig:
     """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
     low_score: float = 0.3
     """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage)."""
-    new_track_score: float = 0.6
+    new_track_score: float = 0.5
     """An unmatched detection at least this sure starts a track."""
     appearance: bool = True
     """Use embeddings where the detections have them; off is motion only."""
@@ -231,8 +231,8 @@ class TrackerConfig:
     """Largest IoU distance of a match with a track seen in one frame only."""
     duplicate_iou_threshold: float = 0.15
     """Of two tracks closer than this IoU distance, the younger ends."""
-    lost_seconds: float = 1.0
-    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s)."""
+    lost_seconds: float = 2.0
+    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s, which is one second)."""
     frame_rate: float = 30.0
     """Frames a second of the video; `clmot track` sets it from the source."""
 
@@ -306,7 +306,6 @@ def demo(base: Config) -> Config:
         views=dataclasses.replace(base.views, scale=(0.8, 1.25), shift=0.05, rotate=2.0),
         model=dataclasses.replace(base.model, image_size=(384, 224)),
         train=dataclasses.replace(base.train, steps=1000, ema=0.98),
-        tracker=dataclasses.replace(base.tracker, lost_seconds=2.0, new_track_score=0.5),
     )
 
 

@@ -19,7 +19,7 @@ def track_ground_truth(clips: Path, out: Path, *, know_identities: bool) -> None
     """Results of a detector that is always right, with or without embeddings that are always right."""
     dataset = read_dataset([clips], min_visibility=0.25, identities=True)
     for name in sorted({sample.sequence for sample in dataset.samples}):
-        tracker = Tracker(TrackerConfig(frame_rate=25.0, lost_seconds=2.0))
+        tracker = Tracker(TrackerConfig(frame_rate=25.0))
         frames = []
         for sample in dataset.samples:
             if sample.sequence != name:
