@@ -55,7 +55,7 @@ _CLASSES = range(1, 14)
 _MATCH_IOU = 0.5 - np.finfo(np.float64).eps
 
 
-def evaluate(results: Path, ground_truth: Path, *, benchmark: Benchmark = "auto") -> Scores:
+def evaluate(results: str | Path, ground_truth: str | Path, *, benchmark: Benchmark = "auto") -> Scores:
     """Score tracking results against MOTChallenge ground truth.
 
     Args:
@@ -75,6 +75,7 @@ def evaluate(results: Path, ground_truth: Path, *, benchmark: Benchmark = "auto"
         UserError: a folder or a sequence's results are missing, a file is faulty (with its line), results lie beyond
             the sequence's last frame or have no track ids.
     """
+    results, ground_truth = Path(results), Path(ground_truth)
     folders = {folder.resolve().name: folder for folder in sequence_folders(ground_truth) if ground_truth_file(folder)}
     if not folders:
         raise UserError(f"{ground_truth}: no ground truth ({describe_folder(ground_truth)}); expected {EXPECTED}")
