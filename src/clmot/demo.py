@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,8 +74,9 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     model = load_model(run)
     rows = compare_embeddings(model, untrained(model, seed), scenes / "clips", results, progress=progress)
     _save(rows, out, {"seed": seed, "steps": config.train.steps, "training_seconds": training_seconds})
-    Console().print(comparison_table(rows))
-    video = next((results / slug(TRAINED)).glob("*.mp4"))
+    # a table that wraps is hard to read in a log
+    Console(width=None if sys.stdout.isatty() else 110).print(comparison_table(rows))
+    video = min((results / slug(TRAINED)).glob("*.mp4"))
     save_picture(video, out / "tracks.jpg")
     places = {
         "video": video,
