@@ -206,12 +206,11 @@ class TestViewsSheet:
     def test_one_row_a_frame_with_matched_boxes_in_one_colour(self, tmp_path):
         views_sheet(self.pairs(), tmp_path / "views.png")
         sheet = cv2.imread(str(tmp_path / "views.png"))
-        frame_height, frame_width = sheet.shape[0] // 3, sheet.shape[1] // 2
-        assert frame_height >= 100
-        assert frame_width >= 200
-        left, right = sheet[:frame_height, :frame_width], sheet[:frame_height, frame_width:]
+        gap = 4
+        assert sheet.shape == (3 * (100 + gap) + gap, 2 * (200 + gap) + gap, 3)
+        left, right = sheet[gap : gap + 100, gap : gap + 200], sheet[gap : gap + 100, 2 * gap + 200 : 2 * gap + 400]
         np.testing.assert_array_equal(left, right)
-        inner = left[4:-4, 4:-4].astype(int)
+        inner = left.astype(int)
         saturated = np.ptp(inner, axis=2) > 60
         assert saturated[:, 15:65].any()
         # the ignored one is grey, and dashed: some of its side is drawn and some is not
