@@ -44,7 +44,7 @@ def train(
     steps: int | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Train a tracker from boxes alone. Identities in the data are never read.
+    """Train a tracker from boxes alone. Identities in the data are not used.
 
     Examples:
 
