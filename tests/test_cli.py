@@ -1,6 +1,7 @@
 """The command line as a user meets it: in processes of its own where exit codes count, else in this one."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,23 @@ def test_annotations_of_every_kind_train(tmp_path, caplog):
     assert call("train", tmp_path / "data", "--out", tmp_path / "r", "--steps", 3, *TINY) == 0
     assert "3 frames of 1 sequences with 501 boxes" in caplog.text
     assert "2 annotation rows skipped: degenerate box" in caplog.text
+
+
+def test_ctrl_c_is_one_line_and_keeps_what_was_finished(scenes, tmp_path, capsys, monkeypatch):
+    import clmot.training.run as run_module
+
+    step, steps = run_module.train_step, []
+
+    def interrupt_the_second(*args, **kwargs):
+        steps.append(None)
+        if len(steps) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_step", interrupt_the_second)
+    assert call("train", scenes / "stills", "--out", tmp_path / "r", "--steps", 50, *TINY) == 130
+    assert "clmot: interrupted; what was finished is kept" in capsys.readouterr().err.splitlines()
+    assert (tmp_path / "r/checkpoint-000002").is_dir()
 
 
 def test_exit_code_and_no_traceback_of_the_installed_command(tmp_path):

@@ -25,6 +25,8 @@ app = App(
     help="Label-free multi-object tracking: train a tracker from still images with boxes and no identities.",
     version=__version__,
     help_format="markdown",
+    # `main` says what became of the work
+    suppress_keyboard_interrupt=False,
 )
 data_app = App(name="data", help="Make and look at data.")
 app.command(data_app)
