@@ -305,7 +305,7 @@ def demo(base: Config) -> Config:
         data=dataclasses.replace(base.data, min_visibility=0.25),
         views=dataclasses.replace(base.views, scale=(0.8, 1.25), shift=0.05, rotate=2.0),
         model=dataclasses.replace(base.model, image_size=(384, 224)),
-        train=dataclasses.replace(base.train, steps=900, ema=0.98),
+        train=dataclasses.replace(base.train, steps=800, ema=0.98),
     )
 
 
