@@ -173,7 +173,7 @@ class TestRanges:
             (ModelConfig, {"image_size": (0, 288)}, "multiples of 32"),
             (ModelConfig, {"classes": ()}, "model.classes"),
             (ModelConfig, {"width": 0}, "model.width"),
-            (ModelConfig, {"embedding_dimension": 100}, "multiple of 2 x stripes = 12"),
+            (ModelConfig, {"embedding_dimension": 100}, "multiple of levels x stripes = 12"),
             (config_module.LossConfig, {"temperature": 0}, "loss.temperature"),
             (config_module.LossConfig, {"size_weight": -1}, "loss.size_weight"),
             (TrainConfig, {"steps": 0}, "train.steps"),

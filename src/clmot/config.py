@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ class DataConfig:
 
     min_visibility: float = 0.1
     """Boxes that the annotation calls less visible than this are ignored in training (where it says so at all)."""
+    identities: bool = False
+    """Use identities where the annotation has them (supervised or mixed training). Off: nothing after the reader sees
+    any."""
     workers: int = 1
     """Processes that prepare views beside the training process; 0 prepares them in the training process."""
 
@@ -56,6 +60,10 @@ class ViewsConfig:
     """Largest rotation in degrees, either way."""
     mirror: float = 0.5
     """Probability of a left-right mirror."""
+    opposite_mirror: bool = False
+    """The second view is mirrored exactly if the first is not (as published), instead of by its own draw."""
+    colour: float = 1.0
+    """Strength of all colour changes together: a factor on `brightness`, `contrast`, `saturation`, `hue` and `hsv`."""
     brightness: float = 0.15
     """Largest relative change of brightness."""
     contrast: float = 0.15
@@ -64,23 +72,69 @@ class ViewsConfig:
     """Largest relative change of saturation."""
     hue: float = 4.0
     """Largest turn of the hue in degrees."""
+    hsv: float = 0.0
+    """Largest relative change of saturation and of value in HSV (published: 0.5)."""
     blur: float = 0.2
     """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
+    erase: float = 0.0
+    """Probability, for each object and view, that a rectangle of it is filled with noise."""
+    occlude: float = 0.0
+    """Probability, for each object and view, that a piece cut from another object is pasted over a part of it."""
+    warp: float = 0.0
+    """Probability, for each object and view, of a smooth body-like warp (sinusoidal shear of its rows)."""
+    object_stretch: float = 0.0
+    """Largest relative change of each object's own width and height, drawn apart for each object and view."""
+    background: float = 0.0
+    """Probability that a view keeps its boxes and takes its surroundings from a frame of another sequence."""
+    off_center: float = 0.0
+    """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (published: a
+    point anywhere in the box, 1)."""
+    neighbour: float = 0.0
+    """Probability that the second view shows a neighbouring frame of the sequence, boxes matched by overlap."""
+    neighbour_frames: int = 2
+    """Largest distance to a neighbouring frame."""
+    mosaic: float = 0.0
+    """Probability that a frame is joined with three others into one picture."""
+    copy_paste: float = 0.0
+    """Probability that objects of another frame are pasted into a frame, as objects in their own right."""
     min_visible_share: float = 0.35
     """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
 
     def __post_init__(self) -> None:
         low, high = self.scale
         _require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
-        for name in ("mirror", "blur", "min_visible_share"):
+        shares = (
+            "mirror",
+            "blur",
+            "erase",
+            "occlude",
+            "warp",
+            "background",
+            "off_center",
+            "neighbour",
+            "mosaic",
+            "copy_paste",
+            "min_visible_share",
+        )
+        for name in shares:
             value = getattr(self, name)
             _require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
-        for name in ("aspect", "shift", "brightness", "contrast", "saturation"):
+        for name in ("aspect", "shift", "brightness", "contrast", "saturation", "hsv", "object_stretch"):
             value = getattr(self, name)
             _require(0 <= value < 1, f"views.{name} must be in [0, 1), got {value}")
+        _require(0 <= self.colour <= 4, f"views.colour must be in [0, 4], got {self.colour}")
+        _require(self.neighbour_frames >= 1, f"views.neighbour_frames must be >= 1, got {self.neighbour_frames}")
         for name in ("rotate", "hue"):
             value = getattr(self, name)
             _require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
+
+
+LEVELS = ("stride4", "stride8", "stride16", "stride32", "neck")
+"""Maps that the stripe read-out can pool from."""
+
+Objective = Literal[
+    "nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard", "identity", "identity_focal", "instance", "none"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +146,42 @@ class ModelConfig:
     encoder_options: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments passed to timm for this encoder."""
     pretrained: str = "none"
-    """Start of the encoder: `timm` (its pretrained weights, if they can be had), `none`, or a file of weights."""
+    """Start of the encoder: `timm` (its pretrained weights, if they can be had), `none`, or a file of weights. A run
+    folder starts the whole network, as far as it fits."""
     image_size: tuple[int, int] = (512, 288)
     """Input width and height in pixels, multiples of 32; images are letterboxed into it."""
+    normalise: Literal["encoder", "none"] = "encoder"
+    """Pixels: with the mean and deviation the encoder's weights expect, or only to [0, 1] (FairMOT, CL-MOT)."""
     classes: tuple[str, ...] = ("person",)
     """Class names, one heatmap each. Training sets it from the data."""
+    neck: Literal["top-down", "dla", "deconvolution", "concat", "concat-mixed"] = "top-down"
+    """From the encoder's maps to one of stride 4: a light top-down pyramid, DLA's iterative aggregation, ResNet-FPN
+    by transposed convolution, or HRNet's up-sampling and concatenation (mixed into 64 channels: CL-MOT's)."""
+    deformable: bool = False
+    """Deformable (DCNv2) instead of plain convolutions in the necks `dla` and `deconvolution`."""
     width: int = 32
-    """Channels of the neck and the heads."""
-    read_out: Literal["stripes", "center"] = "stripes"
-    """Where in the box the embedding is taken: horizontal stripes over the box, or its centre point (as published)."""
+    """Channels of the neck `top-down` (the others have their own) and of the maps that stripes are read from."""
+    head_width: int = 0
+    """Channels inside the heads (FairMOT: 256); 0 takes `width`."""
+    head_norm: bool = True
+    """Batch normalisation in the heads (FairMOT: none)."""
+    size: Literal["sides", "extent"] = "sides"
+    """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
+    read_out: Literal["stripes", "points", "center"] = "stripes"
+    """Where in the box the embedding is taken: horizontal stripes over the box, the mean of a grid of points, or the
+    centre point (as published)."""
     stripes: int = 6
     """Number of stripes a box is cut into, top to bottom."""
+    levels: tuple[str, ...] = ("stride4", "neck")
+    """Maps that stripes are read from: stride4, stride8, stride16, stride32 (of the encoder), neck."""
+    visible_parts: bool = False
+    """A stripe that a nearer box covers counts less."""
     embedding_dimension: int = 192
-    """Length of the embedding; with `stripes` a multiple of 2 x stripes (shallow and deep level)."""
+    """Length of the embedding; with `stripes` a multiple of levels x stripes."""
+    projection: tuple[int, ...] = ()
+    """Hidden and output widths of a projection head that only training uses (CL-MOT: [512, 256]); empty: none."""
+    identities: int = 0
+    """Classes of the identity classifier that only training uses. Training sets it from the data."""
 
     def __post_init__(self) -> None:
         for side in self.image_size:
@@ -119,11 +196,16 @@ class ModelConfig:
             self.embedding_dimension > 0,
             f"model.embedding_dimension must be > 0, got {self.embedding_dimension}",
         )
+        _require(self.head_width >= 0, f"model.head_width must be >= 0, got {self.head_width}")
+        _require(all(width > 0 for width in self.projection), f"model.projection must be > 0, got {self.projection}")
+        for level in self.levels:
+            _require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
+        _require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
         if self.read_out == "stripes":
-            parts = 2 * self.stripes
+            parts = len(self.levels) * self.stripes
             _require(
                 self.embedding_dimension % parts == 0,
-                f"model.embedding_dimension must be a multiple of 2 x stripes = {parts}, "
+                f"model.embedding_dimension must be a multiple of levels x stripes = {parts}, "
                 f"got {self.embedding_dimension}",
             )
 
@@ -136,17 +218,33 @@ class LossConfig:
     """Weight of the L1 loss on the four side distances, in cells (FairMOT: 0.1)."""
     offset_weight: float = 1.0
     """Weight of the L1 loss on the sub-pixel centre."""
+    detection_views: Literal["both", "first"] = "both"
+    """Views that the detection losses look at (CL-MOT: the first)."""
+    objective: Objective = "nt_xent"
+    """What teaches the embedding. By contrast of views: nt_xent, decoupled, sigmoid, triplet (all), triplet_hard. By a
+    classifier: identity and identity_focal (need `data.identities`), instance (every box its own class). Or none."""
     temperature: float = 0.1
-    """Temperature of the contrastive loss (published: 0.5)."""
-    negatives: Literal["frame", "sequences"] = "sequences"
+    """Temperature of nt_xent, decoupled and sigmoid (published: 0.5)."""
+    margin: float = 0.5
+    """Margin of the triplet losses, in cosine distance."""
+    focal_gamma: float = 2.0
+    """Exponent of identity_focal."""
+    negatives: Literal["frame", "sequences", "queue"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
-    same sequence: they may show the same object)."""
+    same sequence: they may show the same object), or also a queue of earlier boxes of other sequences."""
+    queue_size: int = 8192
+    """Boxes that the queue holds."""
+    task_weights: Literal["learned", "fixed"] = "learned"
+    """Balance of detection and embedding: learned (FairMOT), or fixed at its start values (CL-MOT)."""
 
     def __post_init__(self) -> None:
         for name in ("size_weight", "offset_weight"):
             value = getattr(self, name)
             _require(value >= 0, f"loss.{name} must be >= 0, got {value}")
         _require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
+        _require(0 < self.margin <= 2, f"loss.margin must be in (0, 2], got {self.margin}")
+        _require(self.focal_gamma >= 0, f"loss.focal_gamma must be >= 0, got {self.focal_gamma}")
+        _require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,18 +252,33 @@ class TrainConfig:
     """Optimiser, schedule and bookkeeping."""
 
     steps: int = 3000
+    epochs: int = 0
+    """Passes over the data, instead of `steps`; 0: `steps` says how long."""
     batch_size: int = 4
-    """Frames a step; each gives two views."""
+    """Frames a step over all processes; each gives two views."""
+    accumulate: int = 1
+    """Parts that the batch is computed in, one after the other, where memory is short; objects are contrasted within
+    their part."""
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
     learning_rate: float = 5e-3
+    schedule: Literal["cosine", "step"] = "cosine"
+    """Learning rate after warm-up: half a cosine to zero, or a tenth from two thirds of the steps on (published)."""
     weight_decay: float = 0.01
     warmup_steps: int = 50
     gradient_clip: float = 10.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient (.inf: any, as published)."""
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` (a GPU where there is one), `cpu` or `cuda`."""
+    devices: int = 1
+    """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead."""
+    sync_batchnorm: bool = True
+    """With several GPUs, normalise over the batch of all of them."""
+    compile: bool = False
+    """Compile the network with torch.compile: minutes at the start, faster steps on a GPU."""
     seed: int = 0
     save_every: int = 200
     """Steps between checkpoints."""
@@ -173,13 +286,13 @@ class TrainConfig:
     """Steps between log lines."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "save_every", "log_every"):
+        for name in ("steps", "batch_size", "accumulate", "devices", "save_every", "log_every"):
             value = getattr(self, name)
             _require(value >= 1, f"train.{name} must be >= 1, got {value}")
         for name in ("learning_rate", "gradient_clip"):
             value = getattr(self, name)
             _require(value > 0, f"train.{name} must be > 0, got {value}")
-        for name in ("weight_decay", "warmup_steps", "seed"):
+        for name in ("epochs", "weight_decay", "warmup_steps", "seed"):
             value = getattr(self, name)
             _require(value >= 0, f"train.{name} must be >= 0, got {value}")
         _require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
@@ -273,7 +386,7 @@ class Config:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
     def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
-        """This configuration with a nested mapping laid over it.
+        """This configuration with a nested mapping laid over it; `train.steps` puts `train.epochs` out of force.
 
         Args:
             changes: ``{"train": {"steps": 100}}``; values as YAML gives them.
@@ -282,6 +395,10 @@ class Config:
         Raises:
             UserError: an unknown key (with the nearest known one), a value of the wrong type or out of range.
         """
+        train = changes.get("train")
+        if isinstance(train, Mapping) and "steps" in train and "epochs" not in train:
+            # who asks for steps does not want the epochs of the recipe
+            changes = {**changes, "train": {**train, "epochs": 0}}
         return typing.cast(Config, _overlay(self, changes, source, ""))
 
     def as_dict(self) -> dict[str, Any]:
@@ -291,6 +408,9 @@ class Config:
     def to_yaml(self) -> str:
         """The configuration as YAML text; `load_config` reads it back."""
         return yaml.safe_dump(self.as_dict(), sort_keys=False)
+
+
+Recipe = Callable[[Config], Config]
 
 
 def street(base: Config) -> Config:
@@ -318,7 +438,141 @@ def mobilenet(base: Config) -> Config:
     )
 
 
-RECIPES: dict[str, Callable[[Config], Config]] = {"street": street, "demo": demo, "mobilenet": mobilenet}
+def dla34(base: Config) -> Config:
+    """FairMOT's and CL-MOT's main network, DLA-34 with a deformable decoder, from ImageNet weights, for a GPU."""
+    return _published_network(base, encoder="dla34", neck="dla", deformable=True)
+
+
+def resnet(depth: int, deformable: bool) -> Recipe:
+    """Recipe of FairMOT's ResNet-FPN of a depth that timm has, with deformable or plain convolutions in the decoder."""
+
+    def recipe(base: Config) -> Config:
+        """FairMOT's ResNet-FPN, from ImageNet weights, for a GPU."""
+        return _published_network(base, encoder=f"resnet{depth}", neck="deconvolution", deformable=deformable)
+
+    return recipe
+
+
+def hrnet(width: int) -> Recipe:
+    """Recipe of FairMOT's HRNetV2 of a width that timm has."""
+
+    def recipe(base: Config) -> Config:
+        """FairMOT's HRNetV2, from ImageNet weights, for a GPU."""
+        # the branches themselves, without the classifier's widening of them
+        options = {"feature_location": ""}
+        return _published_network(base, encoder=f"hrnet_w{width}", encoder_options=options, neck="concat")
+
+    return recipe
+
+
+def _published_network(base: Config, **network: Any) -> Config:
+    """FairMOT's heads, input and read-out around some encoder and neck."""
+    model = dataclasses.replace(
+        base.model,
+        pretrained="timm",
+        image_size=(1088, 608),
+        normalise="none",
+        head_width=256,
+        head_norm=False,
+        read_out="center",
+        embedding_dimension=128,
+        **network,
+    )
+    return dataclasses.replace(
+        base, model=model, train=dataclasses.replace(base.train, batch_size=12, learning_rate=1e-3)
+    )
+
+
+def paper(base: Config) -> Config:
+    """CL-MOT as published, with the network `dla34`; FairMOT's where CL-MOT is silent.
+
+    Two things differ in how they are drawn: the zoom is log-uniform, and about a random point instead of the centre.
+    """
+    return _published_training(dla34(base)).updated(
+        {
+            "views": {"opposite_mirror": True},
+            "model": {"embedding_dimension": 512, "size": "extent"},
+            "loss": {
+                # width and height are given as four halves: their mean error is half of that of the two
+                "size_weight": 0.2,
+                "detection_views": "first",
+                "temperature": 0.5,
+                "negatives": "frame",
+                "task_weights": "fixed",
+            },
+            "detect": {"score_threshold": 0.6, "max_detections": 128},
+            "tracker": {"high_score": 0.6, "low_score": 0.6, "new_track_score": 0.6, "appearance_threshold": 0.7},
+        }
+    )
+
+
+def fairmot(base: Config) -> Config:
+    """FairMOT as published, supervised: the arm with identity labels next to `paper`.
+
+    FairMOT learns from one view of a frame. Here it gets two, as every other recipe does: twice the images a step.
+    """
+    return _published_training(dla34(base)).updated(
+        {
+            "data": {"identities": True},
+            "loss": {"objective": "identity", "size_weight": 0.1},
+            "detect": {"score_threshold": 0.4, "max_detections": 500},
+            "tracker": {"high_score": 0.4, "low_score": 0.4, "new_track_score": 0.4, "appearance_threshold": 0.4},
+        }
+    )
+
+
+def _published_training(base: Config) -> Config:
+    """What FairMOT and CL-MOT share: views, optimiser, schedule, and one association of one kind of detections."""
+    return base.updated(
+        {
+            "data": {"min_visibility": 0},
+            "views": {
+                "scale": (0.5, 1.2),
+                "aspect": 0,
+                "shift": 0.1,
+                "rotate": 5,
+                "mirror": 0.5,
+                "brightness": 0,
+                "contrast": 0,
+                "saturation": 0,
+                "hue": 0,
+                "hsv": 0.5,
+                "blur": 0,
+                "min_visible_share": 0.1,
+            },
+            "train": {
+                "epochs": 30,
+                "batch_size": 12,
+                "optimizer": "adam",
+                "learning_rate": 1e-4,
+                "schedule": "step",
+                "weight_decay": 0,
+                "warmup_steps": 0,
+                "gradient_clip": math.inf,
+                "ema": 0,
+                "precision": "32-true",
+            },
+            "tracker": {"lost_seconds": 1},
+        }
+    )
+
+
+RECIPES: dict[str, Recipe] = {
+    "street": street,
+    "demo": demo,
+    "mobilenet": mobilenet,
+    "dla34": dla34,
+    "paper": paper,
+    "fairmot": fairmot,
+    "resnet18": resnet(18, deformable=False),
+    "resnet34": resnet(34, deformable=False),
+    "resnet50": resnet(50, deformable=False),
+    "resnet18-dcn": resnet(18, deformable=True),
+    "resnet34-dcn": resnet(34, deformable=True),
+    "resnet50-dcn": resnet(50, deformable=True),
+    "hrnet18": hrnet(18),
+    "hrnet32": hrnet(32),
+}
 """Named recipes: each modifies the defaults."""
 
 

@@ -84,38 +84,42 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """One augmented view of a sample at the network's input size.
+    """One augmented view of a frame at the network's input size, with m boxes.
 
     Attributes:
         image: uint8 [height, width, 3], RGB.
         boxes: float32 [m, 4], xyxy pixels of this view, not clipped to it.
+        embedding_boxes: float32 [m, 4], where the embedding is read: `boxes`, or off their centres.
         classes: int64 [m].
         ignore: bool [m]: ignored in the sample, or too little of the object is left in this view.
-        object_index: int64 [m], row of the sample that each box came from.
-        matrix: float64 [3, 3], takes sample pixels to view pixels (the same one for image and boxes).
+        object_index: int64 [m], row of the sample that each box came from; -1: not contrasted with anything.
+        frame_index: int64 [m], which sample of the data set each box came from.
+        sequence_index: int64 [m], the number of that sample's sequence.
+        identities: int64 [m], unique in the data set, -1 where unknown (everywhere in label-free training).
+        matrix: float64 [3, 3], takes frame pixels to view pixels (the same one for image and boxes).
     """
 
     image: Image
     boxes: Float32Array
+    embedding_boxes: Float32Array
     classes: Int64Array
     ignore: BoolArray
     object_index: Int64Array
+    frame_index: Int64Array
+    sequence_index: Int64Array
+    identities: Int64Array
     matrix: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ViewPair:
-    """Two independent views of one sample.
+    """Two independent views of one frame (or of two neighbouring frames with their boxes matched).
 
     Attributes:
-        views: the two views.
-        sample_index: which sample of the data set.
-        sequence_index: number of the sample's sequence.
+        views: the two views. Boxes with equal `frame_index` and `object_index` are the same object.
     """
 
     views: tuple[View, View]
-    sample_index: int
-    sequence_index: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,24 +127,28 @@ class Batch:
     """Views of several frames with their boxes packed along one axis of length m (no padding, no maximum).
 
     Attributes:
-        images: uint8 [v, 3, height, width], RGB; views 2i and 2i+1 show the same frame.
+        images: uint8 [v, 3, height, width], RGB; views 2i and 2i+1 are a pair.
         boxes: float32 [m, 4], xyxy pixels of the view.
+        embedding_boxes: float32 [m, 4], where the embedding is read.
         classes: int64 [m].
         ignore: bool [m].
         image_index: int64 [m], which view the box lies in.
-        object_index: int64 [m]: two boxes of one frame with equal index are the same object.
-        frame_index: int64 [m], which frame the box's view shows, unique in the data set.
+        object_index: int64 [m]: two boxes of one frame with equal index are the same object; -1: not contrasted.
+        frame_index: int64 [m], which frame the box came from, unique in the data set.
         sequence_index: int64 [m], which sequence the frame belongs to.
+        identities: int64 [m], unique in the data set, -1 where unknown.
     """
 
     images: Tensor
     boxes: Tensor
+    embedding_boxes: Tensor
     classes: Tensor
     ignore: Tensor
     image_index: Tensor
     object_index: Tensor
     frame_index: Tensor
     sequence_index: Tensor
+    identities: Tensor
 
     def to(self, device: Any, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
@@ -150,6 +158,15 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory (called by the data loader)."""
         return Batch(**{name: value.pin_memory() for name, value in vars(self).items()})
+
+    def take(self, views: slice) -> Batch:
+        """Some of the views with their boxes; the two of a pair must stay together for their objects to match."""
+        index = self.image_index.new_full((len(self.images),), -1)
+        index[views] = index[views].new_ones(len(index[views])).cumsum(0) - 1
+        image_index = index[self.image_index]
+        kept = image_index >= 0
+        boxes = {name: value[kept] for name, value in vars(self).items() if name not in ("images", "image_index")}
+        return Batch(images=self.images[views], image_index=image_index[kept], **boxes)
 
 
 class OutputMaps(NamedTuple):
@@ -166,6 +183,20 @@ class OutputMaps(NamedTuple):
     size: Tensor
     offset: Tensor
     embedding: tuple[Tensor, ...]
+
+
+class TrainingOutput(NamedTuple):
+    """What the network says about a training batch with m boxes.
+
+    Attributes:
+        maps: of the batch's images.
+        embeddings: [m, d], unit vectors of the boxes, behind the projection head where there is one.
+        logits: [m, identities] of the identity classifier, None where there is none.
+    """
+
+    maps: OutputMaps
+    embeddings: Tensor
+    logits: Tensor | None
 
 
 class LossTerms(NamedTuple):

@@ -14,7 +14,7 @@ def test_focal_equals_the_formula_cell_by_cell():
     target[0, 1, 2, 3] = target[1, 0, 0, 0] = 1.0
     ignored = torch.rand(2, 5, 4, generator=generator) < 0.3
     ignored[0, 2, 3] = ignored[1, 0, 0] = False
-    total = 0.0
+    expected = 0.0
     for v in range(2):
         for c in range(3):
             for y in range(5):
@@ -22,8 +22,10 @@ def test_focal_equals_the_formula_cell_by_cell():
                     if ignored[v, y, x]:
                         continue
                     p, t = 1 / (1 + math.exp(-logits[v, c, y, x].item())), target[v, c, y, x].item()
-                    total += (1 - p) ** 2 * math.log(p) if t == 1 else (1 - t) ** 4 * p**2 * math.log(1 - p)
-    assert heatmap_focal(logits, target, ignored).item() == pytest.approx(-total / 2, rel=1e-5)
+                    expected -= (1 - p) ** 2 * math.log(p) if t == 1 else (1 - t) ** 4 * p**2 * math.log(1 - p)
+    total, count = heatmap_focal(logits, target, ignored)
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+    assert count.item() == 2
 
 
 def test_focal_on_hard_targets_is_the_focal_loss():
@@ -32,23 +34,44 @@ def test_focal_on_hard_targets_is_the_focal_loss():
     target = torch.zeros(1, 1, 6, 6)
     target[0, 0, 3, 3] = 1
     expected = sigmoid_focal_loss(logits, target, alpha=-1, gamma=2, reduction="sum")
-    torch.testing.assert_close(heatmap_focal(logits, target, torch.zeros(1, 6, 6, dtype=torch.bool)), expected)
+    total, count = heatmap_focal(logits, target, torch.zeros(1, 6, 6, dtype=torch.bool))
+    torch.testing.assert_close(total, expected)
+    assert count.item() == 1
 
 
 def test_focal_is_finite_for_extreme_logits():
     logits = torch.tensor([1e4, -1e4, 0.0]).view(1, 1, 1, 3).requires_grad_()
-    loss = heatmap_focal(logits, torch.tensor([0.0, 1, 0]).view(1, 1, 1, 3), torch.zeros(1, 1, 3, dtype=torch.bool))
-    loss.backward()
-    assert torch.isfinite(loss)
+    total, _ = heatmap_focal(logits, torch.tensor([0.0, 1, 0]).view(1, 1, 1, 3), torch.zeros(1, 1, 3, dtype=torch.bool))
+    total.backward()
+    assert torch.isfinite(total)
     assert torch.isfinite(logits.grad).all()
+
+
+def test_focal_gradient():
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(1, 2, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(1, 2, 3, 3, generator=generator, dtype=torch.float64)
+    target[0, 0, 1, 1] = 1
+    ignored = torch.rand(1, 3, 3, generator=generator) < 0.3
+    assert torch.autograd.gradcheck(lambda x: heatmap_focal(x, target, ignored)[0], (logits,))
+
+
+def test_an_empty_image_counts_nothing_and_punishes_what_is_seen_in_it():
+    logits = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    total, count = heatmap_focal(logits, torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, dtype=torch.bool))
+    total.backward()
+    assert count.item() == 0
+    assert total.item() == pytest.approx(16 * 0.25 * math.log(2))
+    assert (logits.grad > 0).all()
 
 
 def test_l1_without_objects_is_zero_with_zero_gradient():
     prediction = torch.zeros(0, 4, requires_grad=True)
-    loss = l1_at_objects(prediction, torch.zeros(0, 4))
-    loss.backward()
-    assert loss.item() == 0
+    total, count = l1_at_objects(prediction, torch.zeros(0, 4))
+    total.backward()
+    assert total.item() == count.item() == 0
 
 
-def test_l1_is_the_mean():
-    assert l1_at_objects(torch.tensor([[1.0, 2], [3, 4]]), torch.tensor([[0.0, 0], [0, 0]])).item() == 2.5
+def test_l1_is_the_sum_over_all_values():
+    total, count = l1_at_objects(torch.tensor([[1.0, -2], [3, 4]]), torch.tensor([[0.0, 0], [0, 0]]))
+    assert (total.item(), count.item()) == (10, 4)

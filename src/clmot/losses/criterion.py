@@ -4,45 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from clmot.config import LossConfig
-from clmot.losses.contrastive import contrast_pairs, nt_xent
+from clmot.losses.decoupled import decoupled
 from clmot.losses.detection import heatmap_focal, l1_at_objects
+from clmot.losses.identity import identity_cross_entropy
+from clmot.losses.nt_xent import nt_xent
+from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted
+from clmot.losses.sigmoid import sigmoid
+from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
-from clmot.types import Batch, LossTerms, OutputMaps
+from clmot.losses.triplet import triplet_all, triplet_hard
+from clmot.types import Batch, LossTerms, TrainingOutput
+
+
+def _alone(counts: Tensor) -> Tensor:
+    return counts
 
 
 def criterion(
-    maps: OutputMaps,
-    embeddings: Tensor,
+    output: TrainingOutput,
     batch: Batch,
     config: LossConfig,
-    balance: Callable[[Tensor, Tensor], Tensor],
+    balance: Callable[[Tensor, Tensor, Tensor], Tensor],
     stride: int,
+    others: Contrasted | None = None,
+    process_mean: Callable[[Tensor], Tensor] = _alone,
 ) -> LossTerms:
-    """The training loss: detection on both views, contrast between them.
+    """The training loss: detection on the views, and what teaches the embedding.
+
+    Every term is a sum divided by a count. Where there is nothing to count (no objects, no pairs, objective ``none``)
+    it is a finite zero; so are its gradients, which exist for every output in any case, as distributed training needs.
 
     Args:
-        maps: the network's output for the batch's images.
-        embeddings: [m, d], unit vectors of the batch's boxes; those of ignored boxes do not count.
+        output: of the network for the batch; embeddings of ignored boxes do not count.
         batch: the boxes.
-        config: weights and constants.
-        balance: detection and embedding loss to the total (the network's learned task weights).
+        config: objective, weights and constants.
+        balance: detection loss, embedding loss and whether there was anything to teach the embedding, to the total
+            (the network's task weights).
         stride: input pixels a cell of the maps.
-    """
-    shape = (maps.heatmap.shape[0], maps.heatmap.shape[1], maps.heatmap.shape[2], maps.heatmap.shape[3])
-    targets = detection_targets(batch.boxes, batch.classes, batch.ignore, batch.image_index, shape, stride)
-    where = (targets.image_index, slice(None), targets.row, targets.column)
-    heatmap = heatmap_focal(maps.heatmap, targets.heatmap, targets.ignored)
-    size = l1_at_objects(maps.size[where], targets.size)
-    offset = l1_at_objects(maps.offset[where], targets.offset)
-    detection = heatmap + config.size_weight * size + config.offset_weight * offset
+        others: further boxes to contrast with: of other processes, or remembered.
+        process_mean: mean of the counts, float [4], over all training processes. With it the mean of the losses over
+            processes is the loss of all boxes together. Called once.
 
-    seen = ~batch.ignore
-    positive, negative = contrast_pairs(
-        batch.object_index[seen], batch.frame_index[seen], batch.sequence_index[seen], config.negatives
-    )
-    embedding = nt_xent(embeddings[seen], positive, negative, config.temperature)
-    parts = {"heatmap": heatmap, "size": size, "offset": offset, "embedding": embedding}
-    return LossTerms(total=balance(detection, embedding), parts={name: value.detach() for name, value in parts.items()})
+    Raises:
+        ValueError: the objective needs an identity classifier and the network has none.
+    """
+    terms = [*_detection_losses(output, batch, config, stride), embedding_loss(output, batch, config, others)]
+    counts = process_mean(torch.stack([count.to(total.dtype) for total, count in terms]))
+    divisors = torch.where(counts > 0, counts, 1)
+    heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
+    detection = heatmap + config.size_weight * size + config.offset_weight * offset
+    parts = {"heatmap": heatmap, "size": size, "offset": offset}
+    if config.objective != "none":
+        parts["embedding"] = embedding
+    total = balance(detection, embedding, counts[3] > 0)
+    return LossTerms(total=total, parts={name: value.detach() for name, value in parts.items()})
+
+
+def _detection_losses(
+    output: TrainingOutput, batch: Batch, config: LossConfig, stride: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Sum and count of the heatmap, size and offset loss."""
+    heatmap, size, offset = output.maps.heatmap, output.maps.size, output.maps.offset
+    boxes, classes, ignore, image_index = batch.boxes, batch.classes, batch.ignore, batch.image_index
+    if config.detection_views == "first":
+        first = image_index % 2 == 0
+        heatmap, size, offset = heatmap[::2], size[::2], offset[::2]
+        boxes, classes, ignore, image_index = boxes[first], classes[first], ignore[first], image_index[first] // 2
+    shape = (heatmap.shape[0], heatmap.shape[1], heatmap.shape[2], heatmap.shape[3])
+    targets = detection_targets(boxes, classes, ignore, image_index, shape, stride)
+    where = (targets.image_index, slice(None), targets.row, targets.column)
+    return [
+        heatmap_focal(heatmap, targets.heatmap, targets.ignored),
+        l1_at_objects(size[where], targets.size),
+        l1_at_objects(offset[where], targets.offset),
+    ]
+
+
+def embedding_loss(
+    output: TrainingOutput, batch: Batch, config: LossConfig, others: Contrasted | None
+) -> tuple[Tensor, Tensor]:
+    """Sum and count of what teaches the embedding.
+
+    Args:
+        output: of the network for the batch; the maps are not looked at.
+        batch: the boxes.
+        config: objective, temperature, margin and choice of negatives.
+        others: further boxes to contrast with.
+
+    Raises:
+        ValueError: the objective needs an identity classifier and the network has none.
+    """
+    if config.objective == "none":
+        return output.embeddings.sum() * 0, output.embeddings.new_zeros(())
+    if config.objective in ("identity", "identity_focal", "instance"):
+        if output.logits is None:
+            raise ValueError(f"objective {config.objective} needs the network's identity classifier")
+        gamma = config.focal_gamma if config.objective == "identity_focal" else 0.0
+        identities = batch.identities.masked_fill(batch.ignore, -1)
+        return identity_cross_entropy(output.logits, identities, gamma).sum(), (identities >= 0).sum()
+    anchors = contrasted(output.embeddings, batch)
+    keys = anchors if others is None else anchors.and_then(others)
+    positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
+    similarity = cosines(anchors.embeddings, keys.embeddings)
+    if config.objective == "triplet":
+        each, active = triplet_all(similarity, positive, negative, config.margin)
+        return each.sum(), active.sum()
+    if config.objective == "triplet_hard":
+        each = triplet_hard(similarity, positive, negative, config.margin)
+    elif config.objective == "nt_xent":
+        each = nt_xent(similarity, positive, negative, config.temperature)
+    elif config.objective == "decoupled":
+        each = decoupled(similarity, positive, negative, config.temperature)
+    else:
+        each = sigmoid(similarity, positive, negative, config.temperature)
+    counted = positive.any(dim=1) & negative.any(dim=1)
+    return (each * counted).sum(), counted.sum()

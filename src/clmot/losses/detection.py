@@ -1,7 +1,7 @@
 """Detection losses: focal on the heatmap, L1 at object centres."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,8 +12,8 @@ def heatmap_focal(
     ignored: Bool[Tensor, "v h w"],
     alpha: float = 2.0,
     beta: float = 4.0,
-) -> Float[Tensor, ""]:
-    """Penalty-reduced focal loss, summed and divided by the number of objects (CornerNet eq. 1, CenterNet eq. 1).
+) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
+    """Penalty-reduced focal loss (CornerNet eq. 1, CenterNet eq. 1): its sum, and the number of objects to divide by.
 
     Cells with target 1 are positive; all others are negative, the less so the nearer their target is to 1.
     """
@@ -22,10 +22,11 @@ def heatmap_focal(
     hit = (1 - probability) ** alpha * F.logsigmoid(logits)
     miss = (1 - target) ** beta * probability**alpha * F.logsigmoid(-logits)
     counted = ~ignored[:, None]
-    loss = -(torch.where(positive, hit, miss) * counted).sum()
-    return loss / positive.sum().clamp(min=1)
+    return -(torch.where(positive, hit, miss) * counted).sum(), positive.sum()
 
 
-def l1_at_objects(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
-    """Mean absolute error over objects and values; zero (with zero gradient) without objects."""
-    return (prediction - target).abs().sum() / max(target.numel(), 1)
+def l1_at_objects(
+    prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]
+) -> tuple[Float[Tensor, ""], Int64[Tensor, ""]]:
+    """Absolute error: its sum, and the number of values to divide by; zero (with zero gradient) without objects."""
+    return (prediction - target).abs().sum(), torch.tensor(target.numel(), device=target.device)

@@ -15,7 +15,16 @@ class TaskWeights(nn.Module):
         self.detection = nn.Parameter(torch.tensor(-1.85))
         self.embedding = nn.Parameter(torch.tensor(-1.05))
 
-    def forward(self, detection: Tensor, embedding: Tensor) -> Tensor:
-        """Two scalar losses to one."""
-        weighed = torch.exp(-self.detection) * detection + torch.exp(-self.embedding) * embedding
-        return 0.5 * (weighed + self.detection + self.embedding)
+    def forward(self, detection: Tensor, embedding: Tensor, has_embedding: Tensor | bool = True) -> Tensor:
+        """Two scalar losses to one.
+
+        Args:
+            detection: loss of the detection heads.
+            embedding: loss of the embedding.
+            has_embedding: whether there was anything to teach the embedding. Otherwise its weight rests: with a loss
+                of 0 for want of pairs it would grow without end.
+        """
+        detected = torch.exp(-self.detection) * detection + self.detection
+        embedded = torch.exp(-self.embedding) * embedding + self.embedding
+        present = torch.as_tensor(has_embedding, device=embedded.device)
+        return 0.5 * (detected + torch.where(present, embedded, 0))

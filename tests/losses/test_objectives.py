@@ -1,0 +1,201 @@
+"""What holds for every contrastive objective: its definition written out, and its laws."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from clmot.losses.decoupled import decoupled
+from clmot.losses.nt_xent import nt_xent
+from clmot.losses.pairs import BoxLabels, contrast_pairs
+from clmot.losses.sigmoid import sigmoid
+from clmot.losses.triplet import triplet_all, triplet_hard
+
+T, MARGIN = 0.3, 0.5
+
+
+def loop_nt_xent(near: list[float], far: list[float]) -> float:
+    total = sum(math.exp(s / T) for s in far)
+    return sum(-math.log(math.exp(s / T) / (math.exp(s / T) + total)) for s in near) / len(near)
+
+
+def loop_decoupled(near: list[float], far: list[float]) -> float:
+    total = sum(math.exp(s / T) for s in far)
+    return sum(-math.log(math.exp(s / T) / total) for s in near) / len(near)
+
+
+def loop_sigmoid(near: list[float], far: list[float]) -> float:
+    odds = len(near) / len(far)
+    told = sum(math.log(1 + math.exp(-s / T) / odds) for s in near)
+    return (told + sum(math.log(1 + math.exp(s / T) * odds) for s in far)) / len(near)
+
+
+def loop_triplets(near: list[float], far: list[float]) -> list[float]:
+    every = [(1 - s_p) - (1 - s_n) + MARGIN for s_p in near for s_n in far]
+    return [loss for loss in every if loss > 0]
+
+
+def loop_triplet_hard(near: list[float], far: list[float]) -> float:
+    return max(0.0, (1 - min(near)) - (1 - max(far)) + MARGIN)
+
+
+OBJECTIVES: dict[str, tuple[Callable[..., Tensor], Callable[[list[float], list[float]], float]]] = {
+    "nt_xent": (lambda *pairs: nt_xent(*pairs, T), loop_nt_xent),
+    "decoupled": (lambda *pairs: decoupled(*pairs, T), loop_decoupled),
+    "sigmoid": (lambda *pairs: sigmoid(*pairs, T), loop_sigmoid),
+    "triplet": (lambda *pairs: triplet_all(*pairs, MARGIN)[0], lambda near, far: sum(loop_triplets(near, far))),
+    "triplet_hard": (lambda *pairs: triplet_hard(*pairs, MARGIN), loop_triplet_hard),
+}
+
+
+@pytest.fixture(params=OBJECTIVES)
+def objective(request) -> Callable[..., Tensor]:
+    return OBJECTIVES[request.param][0]
+
+
+def scene(seed: int = 0, frames: int = 4, objects: int = 5, known: float = 0.4) -> tuple[Tensor, BoxLabels]:
+    """Two views of each object of each frame in random order, a few in one view only, a share of identities known."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.tensor([(o, f, f % 2, o + 100 * (f % 2)) for f in range(frames) for o in range(objects)])
+    rows = rows.repeat(2, 1)[:-3]
+    rows = rows[torch.randperm(len(rows), generator=generator)]
+    rows[torch.rand(len(rows), generator=generator) >= known, 3] = -1
+    embeddings = torch.randn(len(rows), 16, generator=generator, dtype=torch.float64)
+    return F.normalize(embeddings, dim=1), BoxLabels(*rows.unbind(1))
+
+
+def counted(positive: Tensor, negative: Tensor) -> Tensor:
+    return positive.any(dim=1) & negative.any(dim=1)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("negatives", ["frame", "sequences"])
+@pytest.mark.parametrize("known", [0.0, 0.5])
+def test_equals_the_definition_written_out(name, negatives, known):
+    loss, loop = OBJECTIVES[name]
+    embeddings, labels = scene(known=known)
+    anchors = BoxLabels(*(values[:30] for values in labels))
+    positive, negative = contrast_pairs(anchors, labels, negatives)
+    similarity = embeddings[:30] @ embeddings.T
+    actual = loss(similarity, positive, negative)
+    compared = 0
+    for i in counted(positive, negative).nonzero().squeeze(1).tolist():
+        expected = loop(similarity[i][positive[i]].tolist(), similarity[i][negative[i]].tolist())
+        assert actual[i].item() == pytest.approx(expected, abs=1e-12)
+        compared += 1
+    assert compared > 20
+    assert (positive.sum(dim=1).max() > 1) == (known > 0), "mixed supervision should give several positives"
+
+
+@settings(deadline=None, max_examples=60)
+@given(anchors=st.integers(0, 6), more=st.integers(0, 6), seed=st.integers(0, 10**6), share=st.floats(0, 1))
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_any_masks_give_finite_losses_and_gradients(name, anchors, more, seed, share):
+    """Whoever lacks positives or negatives, in whatever combination, and whatever the cosines."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (anchors, anchors + more)
+    kind = torch.rand(shape, generator=generator)
+    positive, negative = kind < share / 2, kind > 1 - share / 2
+    similarity = torch.rand(shape, generator=generator).mul(2).sub(1).round(decimals=1).requires_grad_()
+    loss = OBJECTIVES[name][0](similarity, positive, negative)
+    assert loss.shape == (anchors,)
+    assert torch.isfinite(loss).all()
+    (loss * counted(positive, negative)).sum().backward()
+    assert similarity.grad is not None
+    assert torch.isfinite(similarity.grad).all()
+    assert not similarity.grad[~counted(positive, negative)].any()
+    assert not similarity.grad[~(positive | negative)].any()
+
+
+def test_gradient(objective):
+    embeddings, labels = scene(seed=1, frames=2, objects=3)
+    positive, negative = contrast_pairs(labels, labels)
+    use = counted(positive, negative)
+    embeddings.requires_grad_()
+    assert torch.autograd.gradcheck(lambda e: objective(e @ e.T, positive, negative)[use], (embeddings,))
+
+
+def test_gradient_pulls_positives_and_pushes_negatives(objective):
+    embeddings, labels = scene(seed=5)
+    positive, negative = contrast_pairs(labels, labels)
+    similarity = (embeddings @ embeddings.T).requires_grad_()
+    (objective(similarity, positive, negative) * counted(positive, negative)).sum().backward()
+    assert similarity.grad is not None
+    assert (similarity.grad[positive] <= 0).all()
+    assert (similarity.grad[negative] >= 0).all()
+    assert similarity.grad[positive].any()
+    assert similarity.grad[negative].any()
+
+
+def test_permuting_the_boxes_permutes_the_losses(objective):
+    embeddings, labels = scene(seed=3)
+    order = torch.randperm(len(embeddings), generator=torch.Generator().manual_seed(4))
+    straight = objective(embeddings @ embeddings.T, *contrast_pairs(labels, labels))
+    embeddings, labels = embeddings[order], BoxLabels(*(values[order] for values in labels))
+    torch.testing.assert_close(objective(embeddings @ embeddings.T, *contrast_pairs(labels, labels)), straight[order])
+
+
+def test_permuting_identities_changes_nothing_without_identities(objective):
+    embeddings, labels = scene(known=0.0)
+    positive, negative = contrast_pairs(labels, labels)
+    renamed = labels._replace(object_index=(labels.object_index * 7 + 3) % 11)
+    similarity = embeddings @ embeddings.T
+    renamed_loss = objective(similarity, *contrast_pairs(renamed, renamed))
+    assert torch.equal(objective(similarity, positive, negative), renamed_loss)
+
+
+def test_single_precision_is_close_to_double(objective):
+    embeddings, labels = scene(seed=6, frames=6, objects=12)
+    similarity, masks = embeddings @ embeddings.T, contrast_pairs(labels, labels)
+    use = counted(*masks)
+    single = objective(similarity.float(), *masks)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single[use].double(), objective(similarity, *masks)[use], rtol=1e-4, atol=1e-4)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Numbers in the largest tensor that any operation gives."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(value, Tensor):
+                self.numbers = max(self.numbers, value.numel())
+        return result
+
+
+def test_no_tensor_is_larger_than_anchors_times_keys(objective):
+    """Neither positives x negatives nor triplets are ever formed, forwards or backwards, however many positives."""
+    embeddings, labels = scene(frames=20, objects=10, known=1.0)
+    n = len(embeddings)
+    embeddings.requires_grad_()
+    with LargestTensor() as largest:
+        positive, negative = contrast_pairs(labels, labels)
+        objective(embeddings @ embeddings.T, positive, negative).sum().backward()
+    assert positive.sum() > 7000
+    assert positive.sum(dim=1).max() >= 18
+    assert largest.numbers == n * n
+    with LargestTensor() as meter:
+        embeddings.detach()[positive.nonzero()[:, 0]] @ embeddings.detach().T
+    assert meter.numbers == positive.sum() * n, "the meter itself"
+
+
+def test_one_object_or_frames_of_one_sequence_alone_teach_nothing():
+    """Two views of one object have no negatives; a frame of unmatched boxes has no positives."""
+    zeros, ones = torch.zeros(2, dtype=torch.int64), torch.ones(2, dtype=torch.int64)
+    alone = BoxLabels(zeros, zeros, zeros, -ones)
+    assert not counted(*contrast_pairs(alone, alone)).any()
+    unmatched = BoxLabels(torch.arange(2), zeros, zeros, -ones)
+    assert not counted(*contrast_pairs(unmatched, unmatched)).any()
+    other_frames = BoxLabels(zeros, torch.arange(2), zeros, -ones)
+    positive, negative = contrast_pairs(other_frames, other_frames)
+    assert not positive.any()
+    assert not negative.any()
