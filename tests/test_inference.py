@@ -40,6 +40,16 @@ def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
 
 
+def test_each_class_has_its_heatmap():
+    torch.manual_seed(0)
+    config = CONFIG.updated({"model": {"classes": ["person", "car", "bus"]}, "detect": {"max_detections": 200}})
+    network = Network(config.model)
+    torch.nn.init.normal_(network.heatmap.out.weight, std=1.0)
+    network.heatmap.out.bias.data = torch.tensor([-500.0, 0.0, 0.0])
+    found = Model(network, config, "cpu", "float32").detect(picture(128, 96))
+    assert set(found.class_id.tolist()) == {1, 2}
+
+
 def test_detections_are_in_pixels_of_the_image(model):
     """The same picture at twice the size gives the same objects at twice the size."""
     small = picture(128, 96)

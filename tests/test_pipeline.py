@@ -107,6 +107,35 @@ def test_one_object_is_one_track_in_text_and_video(video: Path, tmp_path: Path) 
     assert not difference[:, : left - 62].any()
 
 
+def test_classes_reach_the_file(video: Path, tmp_path: Path) -> None:
+    class TwoKinds(RedThings):
+        """Also finds something of the second class that stands still, now before and now after the red object."""
+
+        classes = ("thing", "post")
+
+        def _find(self, image: Image) -> Detections:
+            red = super()._find(image)
+            order = [[0, 1], [1, 0]][int(red.xyxy[0, 0]) % 2]
+            post = np.array([[130.0, 10, 150, 60]])
+            both = Detections(xyxy=np.concatenate([red.xyxy, post]), score=np.full(2, 0.9), class_id=np.array([0, 1]))
+            return both[order]
+
+    track(video, TwoKinds(), tmp_path / "two", video=True, progress=False)
+    rows = read_mot_text(tmp_path / "two" / "street.txt")
+    kinds = {
+        (i, c) for row in rows for i, c in zip(row.track_id.tolist(), row.detections.class_id.tolist(), strict=True)
+    }
+    assert sum(map(len, rows)) == 60
+    assert sorted(kind for _, kind in kinds) == [0, 1]
+    assert len({identity for identity, _ in kinds}) == 2
+    for row in rows:
+        assert row.detections.xyxy[row.detections.class_id == 1, 0].tolist() == [130]
+    assert (tmp_path / "two" / "street.txt").read_text().splitlines()[0].count(",") == 8
+
+    track(video, RedThings(), tmp_path / "one", progress=False)
+    assert (tmp_path / "one" / "street.txt").read_text().splitlines()[0].endswith(",-1,-1,-1")
+
+
 def test_sequences_each_begin_at_id_one_and_keep_their_frame_numbers(tmp_path: Path) -> None:
     make_sequence(tmp_path / "data" / "A", range(1, 6))
     make_sequence(tmp_path / "data" / "B", range(11, 15))

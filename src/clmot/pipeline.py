@@ -94,8 +94,8 @@ def track(
         source: a video file, an image folder, a MOTChallenge sequence folder or a folder of those, a webcam's number,
             or an rtsp:// or http(s):// address (`clmot.io.sources.open_source`).
         model: a model, or what `clmot.load_model` takes.
-        out: folder for ``<sequence>.txt`` (MOTChallenge text) and ``<sequence>.mp4``; made if missing. None writes
-            nothing.
+        out: folder for ``<sequence>.txt`` (MOTChallenge text, with a class column where the model has several classes)
+            and ``<sequence>.mp4``; made if missing. None writes nothing.
         tracker: constants of the association; by default the model's. The frame rate is taken from the source where
             it says one.
         video: write a video with boxes, ids and trails.
@@ -200,7 +200,7 @@ class _Sinks:
 
     def __enter__(self) -> _Sinks:
         if self.text_path:
-            self._text_writer = MotTextWriter(self.text_path)
+            self._text_writer = MotTextWriter(self.text_path, with_classes=len(self._classes) > 1)
             self._writers.callback(self._text_writer.close)
         return self
 

@@ -6,10 +6,10 @@ from clmot.io.mot import MotTextWriter, check_unique, read_mot_rows, read_mot_te
 from clmot.types import Detections, TrackedFrame
 
 
-def tracked(frame, boxes, ids, score=0.9):
+def tracked(frame, boxes, ids, score=0.9, class_id=0):
     n = len(ids)
     detections = Detections(
-        xyxy=np.asarray(boxes, np.float32), score=np.broadcast_to(score, n), class_id=np.zeros(n, np.int64)
+        xyxy=np.asarray(boxes, np.float32), score=np.broadcast_to(score, n), class_id=np.broadcast_to(class_id, n)
     )
     return TrackedFrame(frame=frame, detections=detections, track_id=np.asarray(ids, np.int64))
 
@@ -55,6 +55,31 @@ def test_the_first_pixel_is_1_1_in_the_file(tmp_path):
     write_mot_text(path, [tracked(3, [[0, 0, 10, 20]], [7], 0.625)])
     assert path.read_text() == "3,7,1.000,1.000,10.000,20.000,0.625000,-1,-1,-1\n"
     np.testing.assert_array_equal(read_mot_rows(path).boxes, [[0, 0, 10, 20]])
+
+
+def test_classes_come_back(tmp_path):
+    """Class ids count from 0, and from 1 in the file, as in ground truth."""
+    path = tmp_path / "a.txt"
+    frames = [
+        tracked(1, [[0, 0, 10, 20], [5, 5, 9, 9]], [7, 3], [0.625, 0.5], [0, 2]),
+        tracked(2, [[1, 0, 11, 20]], [7], class_id=0),
+    ]
+    write_mot_text(path, frames, with_classes=True)
+    assert path.read_text().splitlines() == [
+        "1,7,1.000,1.000,10.000,20.000,0.625000,1,1",
+        "1,3,6.000,6.000,4.000,4.000,0.500000,3,1",
+        "2,7,2.000,1.000,10.000,20.000,0.900000,1,1",
+    ]
+    assert [frame.detections.class_id.tolist() for frame in read_mot_text(path)] == [[0, 2], [0]]
+    rows = read_mot_rows(path)
+    assert (rows.class_id.tolist(), rows.visibility.tolist()) == ([1, 3, 1], [1, 1, 1])
+
+
+def test_classes_are_left_out_of_single_class_files(tmp_path):
+    path = tmp_path / "a.txt"
+    write_mot_text(path, [tracked(1, [[0, 0, 10, 20]], [7], class_id=2)])
+    assert path.read_text().endswith(",-1,-1,-1\n")
+    assert read_mot_text(path)[0].detections.class_id.tolist() == [0]
 
 
 def test_no_results_make_an_empty_file(tmp_path):

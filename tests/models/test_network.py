@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from clmot.config import ModelConfig
+from clmot.config import RECIPES, ModelConfig, load_config
 from clmot.errors import UserError
 from clmot.models.backbones import Encoder, initialise_encoder
 from clmot.models.network import Network
@@ -18,7 +18,7 @@ def tiny(**changes) -> ModelConfig:
 def test_shapes_at_any_multiple_of_32(read_out, dimension, size):
     network = Network(tiny(read_out=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
     images = torch.randint(0, 255, (2, 3, size[1], size[0]), dtype=torch.uint8)
-    maps, embeddings = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
+    maps, embeddings, _ = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
     height, width = size[1] // 4, size[0] // 4
     assert maps.heatmap.shape == (2, 2, height, width)
     assert maps.size.shape == (2, 4, height, width)
@@ -40,11 +40,61 @@ def test_every_parameter_learns():
     # timm starts the last norm of each block at zero, which silences the block's convolutions at the first step
     network = Network(tiny(encoder_options={**TINY["encoder_options"], "zero_init_last": False}))
     images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
-    maps, embeddings = network(images, torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]]), torch.tensor([0, 1]))
+    maps, embeddings, _ = network(images, torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]]), torch.tensor([0, 1]))
     weighed = sum((value * torch.randn_like(value)).sum() for value in maps[:3])
     network.task_weights(weighed, (embeddings * torch.randn_like(embeddings)).sum()).backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
+
+
+def learn_twice(network: Network, side: int = 64) -> list[str]:
+    """Two steps on noise; names of the parameters that the second one would not have changed."""
+    images = torch.randint(0, 255, (2, 3, side, side), dtype=torch.uint8)
+    boxes = torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]])
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    for _ in range(2):
+        optimizer.zero_grad()
+        maps, embeddings, _ = network(images, boxes, torch.tensor([0, 1]))
+        detection = sum((value * torch.randn_like(value)).sum() for value in maps[:3])
+        total = network.task_weights(detection / 100, (embeddings * torch.randn_like(embeddings)).sum())
+        assert total.isfinite()
+        total.backward()
+        optimizer.step()
+    return [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("street", "demo", "mobilenet")])
+def test_published_networks_learn(recipe):
+    torch.manual_seed(0)
+    config = load_config(recipe, overrides=["model.image_size=[64,64]", "model.identities=0"])
+    network = Network(config.model)
+    assert learn_twice(network) == []
+    assert network.heatmap.body[0].out_channels == 256
+
+
+@pytest.mark.parametrize(
+    ("encoder", "channels"),
+    [
+        ("mobilenetv4_conv_small", [32, 64, 96, 960]),
+        ("convnext_atto", [40, 80, 160, 320]),
+        ("repvit_m0_9", [48, 96, 192, 384]),
+        ("resnet10t", [64, 128, 256, 512]),
+    ],
+)
+def test_any_timm_encoder(encoder, channels):
+    torch.manual_seed(0)
+    network = Network(ModelConfig(encoder=encoder, width=8, embedding_dimension=24))
+    assert network.encoder.channels == channels
+    maps = network.encoder(torch.zeros(1, 3, 64, 96))
+    assert [tuple(each.shape[2:]) for each in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert learn_twice(network) == []
+
+
+@pytest.mark.parametrize("neck", ["dla", "deconvolution", "concat"])
+def test_each_neck_serves_any_encoder_and_read_out(neck):
+    torch.manual_seed(0)
+    network = Network(tiny(neck=neck, deformable=True, read_out="stripes", embedding_dimension=48))
+    assert learn_twice(network) == []
 
 
 def test_bfloat16_is_close_to_float32():
@@ -52,9 +102,9 @@ def test_bfloat16_is_close_to_float32():
     images = torch.randint(0, 255, (1, 3, 64, 96), dtype=torch.uint8)
     boxes, index = torch.tensor([[10.0, 5, 40, 60]]), torch.tensor([0])
     with torch.inference_mode():
-        exact, exact_embedding = network(images, boxes, index)
+        exact, exact_embedding, _ = network(images, boxes, index)
         with torch.autocast("cpu", torch.bfloat16):
-            rough, rough_embedding = network(images, boxes, index)
+            rough, rough_embedding, _ = network(images, boxes, index)
     assert rough.heatmap.dtype == torch.float32
     torch.testing.assert_close(rough.heatmap, exact.heatmap, atol=0.05, rtol=0.05)
     assert (rough_embedding * exact_embedding).sum() > 0.99

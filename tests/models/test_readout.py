@@ -3,7 +3,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clmot.models.readout import CenterPointReadOut, StripeReadOut, bilinear
+from clmot.models.readout import (
+    LEAST_VISIBLE,
+    CenterPointReadOut,
+    PointsReadOut,
+    StripeReadOut,
+    bilinear,
+    visible_share,
+)
 
 
 def ramp(height: int, width: int) -> torch.Tensor:
@@ -58,12 +65,20 @@ def test_stripes_pool_the_average_of_a_flat_region():
     torch.testing.assert_close(actual[0], torch.cat(parts) / 2**0.5, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["center", "stripes"])
+READ_OUTS = {
+    "center": lambda: CenterPointReadOut(4),
+    "points": lambda: PointsReadOut(4),
+    "stripes": lambda: StripeReadOut((8, 8), (4, 4), 3, 24),
+    "visible stripes": lambda: StripeReadOut((8, 8), (4, 4), 3, 24, visible_parts=True),
+}
+
+
+@pytest.mark.parametrize("kind", READ_OUTS)
 def test_unit_length_packed_order_and_no_boxes(kind):
     generator = torch.Generator().manual_seed(4)
     maps = torch.randn(3, 8, 24, 40, generator=generator)
-    read_out = CenterPointReadOut(4) if kind == "center" else StripeReadOut((8, 8), (4, 4), 3, 24)
-    levels = (maps,) if kind == "center" else (maps, maps.flip(1))
+    read_out = READ_OUTS[kind]()
+    levels = (maps, maps.flip(1)) if "stripes" in kind else (maps,)
     left_top = torch.rand(20, 2, generator=generator) * 100 - 10  # some boxes reach beyond the image
     boxes = torch.cat([left_top, left_top + 5 + 60 * torch.rand(20, 2, generator=generator)], dim=1)
     image_index = torch.randint(0, 3, (20,), generator=generator)
@@ -72,3 +87,61 @@ def test_unit_length_packed_order_and_no_boxes(kind):
     order = torch.randperm(20, generator=generator)
     torch.testing.assert_close(read_out(levels, boxes[order], image_index[order]), embeddings[order])
     assert read_out(levels, boxes[:0], image_index[:0]).shape == (0, embeddings.shape[1])
+
+
+def test_one_point_is_the_centre_and_several_are_their_mean():
+    maps = (torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(5)),)
+    boxes, image = torch.tensor([[10.0, 8, 26, 40], [3, 30, 17, 50]]), torch.tensor([1, 0])
+    torch.testing.assert_close(PointsReadOut(4, (1, 1))(maps, boxes, image), CenterPointReadOut(4)(maps, boxes, image))
+    # the loop: quarter points of the box, one at a time
+    total = torch.zeros(2, 4)
+    for column in (0.25, 0.75):
+        for row in (1 / 6, 0.5, 5 / 6):
+            at = boxes[:, :2] + torch.tensor([column, row]) * (boxes[:, 2:] - boxes[:, :2])
+            total += F.normalize(bilinear(maps[0], at / 4, image), dim=1)
+    torch.testing.assert_close(PointsReadOut(4, (3, 2))(maps, boxes, image), F.normalize(total, dim=1))
+
+
+def loop_visible(boxes, image_index, stripes):
+    shares = torch.ones(len(boxes), stripes)
+    for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
+        for k in range(stripes):
+            high, low = top + k * (bottom - top) / stripes, top + (k + 1) * (bottom - top) / stripes
+            for j, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+                if image_index[i] != image_index[j] or not y2 > bottom:
+                    continue
+                across, down = max(min(right, x2) - max(left, x1), 0), max(min(low, y2) - max(high, y1), 0)
+                shares[i, k] = min(shares[i, k], 1 - across * down / ((right - left) * (low - high)))
+    return shares.clamp(LEAST_VISIBLE, 1)
+
+
+def test_visible_share_equals_the_loop():
+    generator = torch.Generator().manual_seed(6)
+    left_top = torch.rand(30, 2, generator=generator) * 60
+    boxes = torch.cat([left_top, left_top + 8 + 40 * torch.rand(30, 2, generator=generator)], dim=1)
+    image_index = torch.randint(0, 3, (30,), generator=generator)
+    torch.testing.assert_close(visible_share(boxes, image_index, 5), loop_visible(boxes, image_index, 5))
+
+
+def test_what_a_nearer_box_covers_counts_less():
+    """A box whose lower half is covered is compared by its upper half; the nearer box, and other images, by all."""
+    read_out = StripeReadOut((3,), (4,), stripes=4, dimension=32, visible_parts=True)
+    maps = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+    boxes = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120], [32, 16, 64, 112]])
+    embeddings = read_out((maps,), boxes, torch.tensor([0, 0, 1])).view(3, 4, 8)
+    weight = torch.tensor([1, 1, LEAST_VISIBLE, LEAST_VISIBLE])
+    torch.testing.assert_close((embeddings[0] ** 2).sum(dim=1), weight / weight.sum())
+    torch.testing.assert_close((embeddings[1:] ** 2).sum(dim=2), torch.full((2, 4), 0.25))
+
+
+def test_levels_of_several_strides_see_the_same_place():
+    read_out = StripeReadOut((2, 2), (4, 8), stripes=2, dimension=8)
+    fine = torch.zeros(1, 2, 16, 16)
+    fine[:, :, :8], fine[:, :, 8:] = 1.0, -2.0
+    coarse = F.avg_pool2d(fine, 2)
+    one, two = read_out((fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])).view(2, 2, 2)
+    with torch.no_grad():
+        read_out.projection[1].copy_(read_out.projection[0])
+    same = read_out((fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])).view(2, 2, 2)
+    torch.testing.assert_close(same[0], same[1])
+    assert not torch.allclose(one, two)

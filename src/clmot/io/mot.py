@@ -1,8 +1,8 @@
 """MOTChallenge text: tracking results, detections and ground truth, one box a line.
 
 Columns: frame (1-based), id, left, top, width, height (1-based pixels), confidence, and up to three more. Files of 9
-columns are MOT16/17/20 ground truth (class and visibility last); files of 10 are results, detections or MOT15 ground
-truth (world coordinates last, ignored).
+columns are MOT16/17/20 ground truth or results of several classes (class, 1-based, and visibility last); files of 10
+are results, detections or MOT15 ground truth (world coordinates last, ignored).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MotRows:
         identity: int64 [n], -1 in detection files.
         boxes: float32 [n, 4], xyxy pixels, 0-based continuous coordinates.
         confidence: float64 [n], the 7th column (ground truth: whether the row counts).
-        class_id: int64 [n], the 8th column of a 9-column file, else -1.
+        class_id: int64 [n], the 8th column of a 9-column file as it stands there (1-based), else -1.
         visibility: float64 [n], the 9th column of a 9-column file, else 1.
         line: int64 [n], the row's line in the file, 1-based.
         skipped: how many rows were left out because a number is not finite or the box has no area.
@@ -86,8 +86,8 @@ def read_mot_rows(path: Path) -> MotRows:
 def read_mot_text(path: Path) -> list[TrackedFrame]:
     """Read results (or detections) back, one `TrackedFrame` for each frame that has rows, ordered by frame.
 
-    Class ids are 0 where the file names no class; track ids are -1 in detection files; rows that are not finite or
-    have no area are left out (`read_mot_rows` counts them).
+    Class ids count from 0, in files from 1; they are 0 where the file names no class. Track ids are -1 in detection
+    files. Rows that are not finite or have no area are left out (`read_mot_rows` counts them).
 
     Raises:
         UserError: as `read_mot_rows` and `check_unique`.
@@ -102,7 +102,7 @@ def read_mot_text(path: Path) -> list[TrackedFrame]:
             detections=Detections(
                 xyxy=rows.boxes[index],
                 score=rows.confidence[index].astype(np.float32),
-                class_id=np.maximum(rows.class_id[index], 0),
+                class_id=np.maximum(rows.class_id[index] - 1, 0),
             ),
             track_id=rows.identity[index],
         )
@@ -138,11 +138,16 @@ class MotTextWriter:
         with MotTextWriter(path) as writer:
             writer.write(tracked)
 
+    Args:
+        path: the file.
+        with_classes: end each row with class (1-based) and visibility (1) as in ground truth, not with -1, -1, -1.
+
     Raises:
         UserError: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, with_classes: bool = False) -> None:
+        self._with_classes = with_classes
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
         try:
@@ -155,11 +160,15 @@ class MotTextWriter:
         found = tracked.detections
         ltwh = box.xyxy_to_ltwh(found.xyxy.astype(np.float64))
         ltwh[:, :2] += 1  # MOTChallenge counts pixels from 1
-        rows = zip(tracked.track_id.tolist(), ltwh.tolist(), found.score.tolist(), strict=True)
+        if self._with_classes:
+            ends = [f"{class_id + 1},1" for class_id in found.class_id.tolist()]
+        else:
+            ends = ["-1,-1,-1"] * len(found)
+        rows = zip(tracked.track_id.tolist(), ltwh.tolist(), found.score.tolist(), ends, strict=True)
         try:
             self._file.writelines(
-                f"{tracked.frame},{identity},{left:.3f},{top:.3f},{width:.3f},{height:.3f},{score:.6f},-1,-1,-1\n"
-                for identity, (left, top, width, height), score in rows
+                f"{tracked.frame},{identity},{left:.3f},{top:.3f},{width:.3f},{height:.3f},{score:.6f},{end}\n"
+                for identity, (left, top, width, height), score, end in rows
             )
         except OSError as error:
             self._fail(error)
@@ -190,23 +199,23 @@ class MotTextWriter:
         raise UserError(f"{self._path}: cannot write results: {error.strerror}") from error
 
 
-def write_mot_text(path: Path, frames: Iterable[TrackedFrame]) -> None:
+def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:
     """Write tracking results: frame, id, left, top, width, height (1-based pixels), score, -1, -1, -1.
 
-    The file appears under its name only when it is whole.
+    The file appears under its name only when it is whole. `with_classes` as of `MotTextWriter`.
 
     Raises:
         UserError: the file cannot be written.
     """
-    with MotTextWriter(path) as writer:
+    with MotTextWriter(path, with_classes) as writer:
         for tracked in frames:
             writer.write(tracked)
 
 
 def _to_rows(table: npt.NDArray[np.float64], line: Int64Array, path: Path) -> MotRows:
     """Checked and converted columns of a numeric table with 7 to 10 columns."""
-    is_ground_truth = table.shape[1] == 9
-    for column in (0, 1, 7) if is_ground_truth else (0, 1):
+    has_classes = table.shape[1] == 9
+    for column in (0, 1, 7) if has_classes else (0, 1):
         values = table[:, column]
         lowest = 1.0 if column == 0 else -_LARGEST_WHOLE
         # a comparison with NaN is False, which is what is wanted here
@@ -218,7 +227,7 @@ def _to_rows(table: npt.NDArray[np.float64], line: Int64Array, path: Path) -> Mo
     with np.errstate(over="ignore", invalid="ignore"):
         boxes = box.ltwh_to_xyxy(table[:, 2:6] - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
     keep = box.well_formed(boxes) & np.isfinite(table[:, 6])
-    if is_ground_truth:
+    if has_classes:
         keep &= np.isfinite(table[:, 8])
     kept = table[keep]
     n = len(kept)
@@ -227,8 +236,8 @@ def _to_rows(table: npt.NDArray[np.float64], line: Int64Array, path: Path) -> Mo
         identity=kept[:, 1].astype(np.int64),
         boxes=boxes[keep],
         confidence=kept[:, 6].copy(),
-        class_id=kept[:, 7].astype(np.int64) if is_ground_truth else np.full(n, -1, np.int64),
-        visibility=kept[:, 8].copy() if is_ground_truth else np.ones(n),
+        class_id=kept[:, 7].astype(np.int64) if has_classes else np.full(n, -1, np.int64),
+        visibility=kept[:, 8].copy() if has_classes else np.ones(n),
         line=line[keep],
         skipped=len(table) - n,
     )

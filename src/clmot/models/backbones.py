@@ -191,7 +191,9 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(f"{file}: not a weights file ({str(error).splitlines()[0][:120]})") from error
     except Exception as error:  # pickle refuses anything but tensors
-        raise UserError(f"{file}: refused: it holds more than tensors ({type(error).__name__})") from error
+        raise UserError(
+            f"{file}: refused: no weights file, or one that holds more than tensors ({type(error).__name__})"
+        ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]

@@ -1,10 +1,15 @@
-"""Dense heads on the stride-4 map: heatmap, size, offset, embedding."""
+"""Dense heads on the stride-4 map (heatmap, size, offset, embedding), and the projection behind the embedding."""
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from clmot.models.backbones import STRIDES
 from clmot.models.necks import ConvBlock
 
 HEATMAP_PRIOR = 0.1
@@ -16,51 +21,113 @@ class DenseHead(nn.Module):
 
     The last convolution runs in float32 whatever the rest does: neighbouring heatmap cells that differ by less than
     bfloat16 can tell would all count as peaks.
+
+    Args:
+        channels_in: channels of the map it reads.
+        width: channels inside.
+        norm: batch normalisation inside; without, the 3x3 convolution has a bias (FairMOT).
+        channels_out: channels of its map.
+        bias: start value of the output.
     """
 
-    def __init__(self, width: int, channels_out: int, bias: float = 0.0) -> None:
+    def __init__(self, channels_in: int, width: int, norm: bool, channels_out: int, bias: float = 0.0) -> None:
         super().__init__()
-        self.body = ConvBlock(width, width)
+        self.body = head_body(channels_in, width, norm)
         self.out = nn.Conv2d(width, channels_out, 1)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.constant_(self.out.bias, bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
-        """[v, width, h, w] to [v, channels_out, h, w], float32."""
+        """[v, channels_in, h, w] to [v, channels_out, h, w], float32."""
         features = self.body(features)
         with torch.autocast(features.device.type, enabled=False):
             return self.out(features.float())  # type: ignore[no-any-return]
 
 
-def heatmap_head(width: int, classes: int) -> DenseHead:
+class ExtentHead(DenseHead):
+    """Width and height, given as equal distances to left and right, top and bottom (CL-MOT, first FairMOT)."""
+
+    def __init__(self, channels_in: int, width: int, norm: bool) -> None:
+        super().__init__(channels_in, width, norm, 2, bias=4.0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[v, channels_in, h, w] to [v, 4, h, w], float32: half the width and half the height, twice."""
+        return (super().forward(features) / 2).repeat(1, 2, 1, 1)
+
+
+def heatmap_head(channels_in: int, width: int, norm: bool, classes: int) -> DenseHead:
     """Head of centre logits, starting at `HEATMAP_PRIOR` everywhere."""
-    return DenseHead(width, classes, bias=math.log(HEATMAP_PRIOR / (1 - HEATMAP_PRIOR)))
+    return DenseHead(channels_in, width, norm, classes, bias=math.log(HEATMAP_PRIOR / (1 - HEATMAP_PRIOR)))
 
 
-class CenterEmbeddingHead(nn.Module):
+def head_body(channels_in: int, width: int, norm: bool) -> nn.Sequential:
+    """3x3 convolution and ReLU, with batch normalisation or a bias between them."""
+    if norm:
+        return ConvBlock(channels_in, width)
+    return nn.Sequential(nn.Conv2d(channels_in, width, 3, padding=1), nn.ReLU(inplace=True))
+
+
+class PointEmbeddingHead(nn.Module):
     """One embedding in each cell, as published: 3x3 convolution, then 1x1 to the embedding's length."""
 
-    def __init__(self, width: int, dimension: int) -> None:
+    def __init__(self, channels_in: int, width: int, norm: bool, dimension: int) -> None:
         super().__init__()
-        self.body = ConvBlock(width, width)
+        self.body = head_body(channels_in, width, norm)
         self.out = nn.Conv2d(width, dimension, 1)
 
-    def forward(self, shallow: Tensor, deep: Tensor) -> tuple[Tensor, ...]:
-        """The deep map [v, width, h, w] to one map [v, dimension, h, w]; the shallow map is not used."""
-        return (self.out(self.body(deep)),)
+    def forward(self, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
+        """The neck's map [v, channels_in, h, w] to one map [v, dimension, h, w]; the encoder's are not used."""
+        return (self.out(self.body(merged)),)
 
 
 class LevelEmbeddingHead(nn.Module):
-    """A thin map from a shallow and a deep level each, for a read-out that pools over the box.
+    """A thin map from each of several levels, for a read-out that pools over the box.
 
-    The shallow level still holds colour and texture, the deep one what belongs to the object.
+    Shallow levels still hold colour and texture, deep ones what belongs to the object.
+
+    Args:
+        levels: of `clmot.config.LEVELS`.
+        encoder_channels: channels of the encoder's maps at strides 4, 8, 16, 32.
+        neck_channels: channels of the neck's map.
+        width: channels of the thin maps.
     """
 
-    def __init__(self, shallow_channels: int, width: int) -> None:
+    def __init__(self, levels: Sequence[str], encoder_channels: Sequence[int], neck_channels: int, width: int) -> None:
         super().__init__()
-        self.shallow = ConvBlock(shallow_channels, width, kernel=1)
-        self.deep = ConvBlock(width, width)
+        # the encoder's maps are many channels of few cells: a projection is enough
+        self.sources = [
+            None if level == "neck" else STRIDES.index(int(level.removeprefix("stride"))) for level in levels
+        ]
+        self.bodies = nn.ModuleList(
+            ConvBlock(neck_channels, width) if source is None else ConvBlock(encoder_channels[source], width, kernel=1)
+            for source in self.sources
+        )
 
-    def forward(self, shallow: Tensor, deep: Tensor) -> tuple[Tensor, ...]:
-        """Encoder map [v, shallow_channels, h, w] and neck map [v, width, h, w] to two maps [v, width, h, w]."""
-        return self.shallow(shallow), self.deep(deep)
+    def forward(self, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
+        """Encoder maps [v, c_l, h_l, w_l] and the neck's [v, c, h, w] to a map [v, width, h_l, w_l] for each level."""
+        return tuple(
+            body(merged if source is None else encoded[source])
+            for source, body in zip(self.sources, self.bodies, strict=True)
+        )
+
+
+class ProjectionHead(nn.Module):
+    """Linear layers with ReLU between them, to unit length: what is contrasted where it shall not be what is used.
+
+    Chen et al. 2020, section 4.2. Tracking uses what goes in.
+
+    Args:
+        widths: of the embedding, the hidden layers and the output.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, embeddings: Float[Tensor, "m d"]) -> Float[Tensor, "m p"]:
+        """Unit vectors to unit vectors, float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return F.normalize(self.layers(embeddings.float()), dim=1)

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clmot.config import ModelConfig
+from clmot.models.concat_neck import ConcatNeck
+from clmot.models.deconvolution_neck import DeconvolutionNeck
+from clmot.models.dla_neck import DlaNeck
+
 
 class ConvBlock(nn.Sequential):
     """3x3 (or other) convolution, batch normalisation, ReLU."""
@@ -27,6 +32,7 @@ class TopDownNeck(nn.Module):
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
+        self.width = width
         self.lateral = nn.ModuleList(ConvBlock(count, width, kernel=1) for count in channels)
         self.smooth = nn.ModuleList(ConvBlock(width, width) for _ in channels[:-1])
 
@@ -37,3 +43,27 @@ class TopDownNeck(nn.Module):
             finer = self.lateral[level](maps[level])
             merged = self.smooth[level](finer + F.interpolate(merged, size=finer.shape[-2:], mode="nearest"))
         return merged
+
+
+Neck = TopDownNeck | DlaNeck | DeconvolutionNeck | ConcatNeck
+"""Maps at strides 4, 8, 16, 32 to one map of `width` channels at stride 4."""
+
+
+def make_neck(config: ModelConfig, channels: Sequence[int]) -> Neck:
+    """The configured neck.
+
+    Args:
+        config: the network's configuration.
+        channels: channels of the encoder's maps at strides 4, 8, 16, 32.
+    """
+    match config.neck:
+        case "top-down":
+            return TopDownNeck(channels, config.width)
+        case "dla":
+            return DlaNeck(channels, config.deformable)
+        case "deconvolution":
+            return DeconvolutionNeck(channels, config.deformable)
+        case "concat":
+            return ConcatNeck(channels)
+        case "concat-mixed":
+            return ConcatNeck(channels, mixed=64)

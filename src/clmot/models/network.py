@@ -7,21 +7,29 @@ from torch import Tensor, nn
 
 from clmot.config import ModelConfig
 from clmot.models.backbones import Encoder
-from clmot.models.heads import CenterEmbeddingHead, DenseHead, LevelEmbeddingHead, heatmap_head
-from clmot.models.necks import TopDownNeck
-from clmot.models.readout import CenterPointReadOut, StripeReadOut
+from clmot.models.heads import (
+    DenseHead,
+    ExtentHead,
+    LevelEmbeddingHead,
+    PointEmbeddingHead,
+    ProjectionHead,
+    heatmap_head,
+)
+from clmot.models.identities import IdentityClassifier
+from clmot.models.necks import make_neck
+from clmot.models.readout import CenterPointReadOut, PointsReadOut, StripeReadOut
 from clmot.models.task_weights import TaskWeights
-from clmot.types import OutputMaps
+from clmot.types import OutputMaps, TrainingOutput
 
 STRIDE = 4
 """Input pixels a cell of the output maps."""
 
 
 class Network(nn.Module):
-    """Encoder, top-down neck to stride 4, four heads and the embedding read-out (after FairMOT, Zhang et al. 2021).
+    """Encoder, neck to stride 4, four heads and the embedding read-out (after FairMOT, Zhang et al. 2021).
 
-    Works at any input whose sides are multiples of 32. The weights of the two tasks belong to it, so that a
-    checkpoint holds everything that was learned.
+    Works at any input whose sides are multiples of 32. What only training uses (projection head, identity classifier,
+    weights of the two tasks) belongs to it too, so that a checkpoint holds everything that was learned.
     """
 
     mean: Tensor
@@ -30,23 +38,36 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.encoder = Encoder(config.encoder, config.encoder_options)
-        self.neck = TopDownNeck(self.encoder.channels, config.width)
-        self.heatmap = heatmap_head(config.width, len(config.classes))
-        self.size = DenseHead(config.width, 4, bias=2.0)
-        self.offset = DenseHead(config.width, 2, bias=0.5)
+        self.neck = make_neck(config, self.encoder.channels)
+        inside = (self.neck.width, config.head_width or config.width, config.head_norm)
+        self.heatmap = heatmap_head(*inside, len(config.classes))
+        self.size: nn.Module
+        if config.size == "sides":
+            self.size = DenseHead(*inside, 4, bias=2.0)
+        else:
+            self.size = ExtentHead(*inside)
+        self.offset = DenseHead(*inside, 2, bias=0.5)
         self.embedding: nn.Module
         self.read_out: nn.Module
-        if config.read_out == "center":
-            self.embedding = CenterEmbeddingHead(config.width, config.embedding_dimension)
-            self.read_out = CenterPointReadOut(STRIDE)
-        else:
-            self.embedding = LevelEmbeddingHead(self.encoder.channels[0], config.width)
+        if config.read_out == "stripes":
+            self.embedding = LevelEmbeddingHead(config.levels, self.encoder.channels, self.neck.width, config.width)
             self.read_out = StripeReadOut(
-                (config.width, config.width), (STRIDE, STRIDE), config.stripes, config.embedding_dimension
+                (config.width,) * len(config.levels),
+                tuple(STRIDE if level == "neck" else int(level.removeprefix("stride")) for level in config.levels),
+                config.stripes,
+                config.embedding_dimension,
+                config.visible_parts,
             )
+        else:
+            self.embedding = PointEmbeddingHead(*inside, config.embedding_dimension)
+            self.read_out = CenterPointReadOut(STRIDE) if config.read_out == "center" else PointsReadOut(STRIDE)
+        widths = (config.embedding_dimension, *config.projection)
+        self.projection = ProjectionHead(widths) if config.projection else nn.Identity()
+        self.classifier = IdentityClassifier(widths[-1], config.identities) if config.identities else None
         self.task_weights = TaskWeights()
-        self.register_buffer("mean", 255 * torch.tensor(self.encoder.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(self.encoder.std).view(1, 3, 1, 1), persistent=False)
+        mean, std = (self.encoder.mean, self.encoder.std) if config.normalise == "encoder" else ((0.0,) * 3, (1.0,) * 3)
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def maps(self, images: Tensor) -> OutputMaps:
         """Images, uint8 RGB [v, 3, height, width] with sides that are multiples of 32, to maps of stride 4.
@@ -64,16 +85,18 @@ class Network(nn.Module):
             heatmap=self.heatmap(merged),
             size=self.size(merged),
             offset=self.offset(merged),
-            embedding=self.embedding(features[0], merged),
+            embedding=self.embedding(features, merged),
         )
 
-    def forward(self, images: Tensor, boxes: Tensor, image_index: Tensor) -> tuple[OutputMaps, Tensor]:
-        """Maps of the images and the embeddings [m, d] of boxes in them, as training needs both.
+    def forward(self, images: Tensor, boxes: Tensor, image_index: Tensor) -> TrainingOutput:
+        """What training needs of some images and boxes in them.
 
         Args:
             images: uint8 [v, 3, height, width], RGB.
-            boxes: float32 [m, 4], xyxy input pixels.
+            boxes: float32 [m, 4], xyxy input pixels, where the embeddings are read.
             image_index: int64 [m], which image each box lies in.
         """
         maps = self.maps(images)
-        return maps, self.read_out(maps.embedding, boxes, image_index)
+        embeddings = self.projection(self.read_out(maps.embedding, boxes, image_index))
+        logits = None if self.classifier is None else self.classifier(embeddings)
+        return TrainingOutput(maps, embeddings, logits)

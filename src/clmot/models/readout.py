@@ -33,6 +33,36 @@ class CenterPointReadOut(nn.Module):
         return F.normalize(bilinear(values, centre / self.stride, image_index), dim=1)
 
 
+class PointsReadOut(nn.Module):
+    """The mean of the embedding map at a grid of points in the box, each normalised, scaled to unit length.
+
+    Several points see what one at the centre misses, and a covered one is outvoted.
+
+    Args:
+        stride: input pixels a cell.
+        grid: rows and columns of points, in the middles of as many equal cells of the box.
+    """
+
+    def __init__(self, stride: int, grid: tuple[int, int] = (4, 2)) -> None:
+        super().__init__()
+        self.stride = stride
+        self.grid = grid
+
+    def forward(
+        self,
+        maps: tuple[Tensor, ...],
+        boxes: Float[Tensor, "m 4"],
+        image_index: Int64[Tensor, " m"],
+    ) -> Float[Tensor, "m d"]:
+        """One map [v, d, h, w], boxes in xyxy input pixels and their image, to unit vectors [m, d]."""
+        (values,) = maps
+        rows, columns = ((torch.arange(n, device=boxes.device) + 0.5) / n for n in self.grid)
+        places = torch.cartesian_prod(columns, rows)
+        points = boxes[:, None, :2] + places * (boxes[:, 2:] - boxes[:, :2])[:, None]
+        each = bilinear(values, points.flatten(0, 1) / self.stride, image_index.repeat_interleave(len(places)))
+        return F.normalize(F.normalize(each, dim=1).view(len(boxes), len(places), values.shape[1]).sum(dim=1), dim=1)
+
+
 def bilinear(
     values: Float[Tensor, "v c h w"], points: Float[Tensor, "m 2"], image_index: Int64[Tensor, " m"]
 ) -> Float[Tensor, "m c"]:
@@ -66,23 +96,35 @@ class StripeReadOut(nn.Module):
     part of the embedding, with its own projection and unit length, so that no part drowns the others. The embedding
     is the parts side by side, scaled to unit length: the cosine of two embeddings is the mean cosine of their parts.
 
+    With `visible_parts`, part i is scaled by the square root of its visible share w_i first. The cosine of two boxes
+    is then the mean of their parts' cosines weighted by ``sqrt(w_i w'_i)``: what is hidden in either counts less.
+
     Args:
         channels: channels of each level's map.
         strides: input pixels a cell of each level.
         stripes: stripes a box, top to bottom.
         dimension: length of the embedding, a multiple of ``len(channels) * stripes``.
+        visible_parts: weigh the stripes by how much of them is not behind a nearer box.
     """
 
     columns = 3
     """Samples across a stripe; they are averaged."""
 
-    def __init__(self, channels: tuple[int, ...], strides: tuple[int, ...], stripes: int, dimension: int) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        stripes: int,
+        dimension: int,
+        visible_parts: bool = False,
+    ) -> None:
         super().__init__()
         parts = len(channels) * stripes
         if dimension % parts:
             raise ValueError(f"dimension {dimension} is not a multiple of {parts} parts")
         self.strides = strides
         self.stripes = stripes
+        self.visible_parts = visible_parts
         self.projection = nn.ParameterList(
             nn.Parameter(torch.randn(stripes, count, dimension // parts) / count**0.5) for count in channels
         )
@@ -93,7 +135,10 @@ class StripeReadOut(nn.Module):
         boxes: Float[Tensor, "m 4"],
         image_index: Int64[Tensor, " m"],
     ) -> Float[Tensor, "m d"]:
-        """One map [v, c_l, h_l, w_l] a level, boxes in xyxy input pixels and their image, to unit vectors [m, d]."""
+        """One map [v, c_l, h_l, w_l] a level, boxes in xyxy input pixels and their image, to unit vectors [m, d].
+
+        With `visible_parts`, the boxes should be all that are known of the images.
+        """
         rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1).float()
         parts = []
         with torch.autocast(boxes.device.type, enabled=False):
@@ -107,6 +152,40 @@ class StripeReadOut(nn.Module):
                     aligned=True,
                 ).mean(dim=3)
                 parts.append(torch.einsum("mcs,scd->msd", pooled, projection))
-            joined = F.normalize(torch.cat(parts, dim=1), dim=2)
+            joined = F.normalize(torch.stack(parts, dim=1), dim=3)
+            if self.visible_parts:
+                joined = joined * visible_share(boxes, image_index, self.stripes).sqrt()[:, None, :, None]
         # a stripe wholly outside the image has no direction and does not count
         return F.normalize(joined.flatten(1), dim=1)
+
+
+LEAST_VISIBLE = 0.05
+"""Share that a wholly covered stripe still counts: a box all of whose stripes are covered keeps a direction."""
+
+
+def visible_share(
+    boxes: Float[Tensor, "m 4"], image_index: Int64[Tensor, " m"], stripes: int
+) -> Float[Tensor, "m stripes"]:
+    """How much of each horizontal stripe of a box is not covered by a nearer box of its image.
+
+    Of two boxes the nearer is the one that ends lower: people stand on the ground, and the camera looks down on it.
+    Where several boxes cover a stripe, the one that covers most of it counts.
+
+    Args:
+        boxes: xyxy pixels, all of the images.
+        image_index: image of each box.
+        stripes: stripes a box, top to bottom.
+
+    Returns:
+        Shares in [`LEAST_VISIBLE`, 1].
+    """
+    edge = torch.arange(stripes + 1, device=boxes.device, dtype=boxes.dtype) / stripes
+    edges = boxes[:, 1:2] + edge * (boxes[:, 3:] - boxes[:, 1:2])
+    top, bottom = edges[:, :-1], edges[:, 1:]
+    left, right = torch.maximum(boxes[:, None, 0], boxes[:, 0]), torch.minimum(boxes[:, None, 2], boxes[:, 2])
+    across = (right - left).clamp(min=0) / (boxes[:, 2] - boxes[:, 0]).clamp(min=1e-6)[:, None]
+    down = torch.minimum(bottom[:, None], boxes[:, 3, None]) - torch.maximum(top[:, None], boxes[:, 1, None])
+    covered = across[:, :, None] * down.clamp(min=0) / (bottom - top).clamp(min=1e-6)[:, None]
+    nearer = (image_index[:, None] == image_index) & (boxes[:, 3] > boxes[:, None, 3])
+    hidden = (covered * nearer[:, :, None]).amax(dim=1) if len(boxes) else covered.new_zeros(0, stripes)
+    return (1 - hidden).clamp(LEAST_VISIBLE, 1)

@@ -1,0 +1,55 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from clmot.models.heads import DenseHead, ExtentHead, LevelEmbeddingHead, ProjectionHead, heatmap_head
+from clmot.models.identities import IdentityClassifier
+
+
+def test_a_head_without_norm_is_two_convolutions_with_bias():
+    head = DenseHead(6, 10, norm=False, channels_out=3).eval()
+    features = torch.randn(2, 6, 5, 7, generator=torch.Generator().manual_seed(0))
+    names = [name for name, _ in head.named_parameters()]
+    assert names == ["body.0.weight", "body.0.bias", "out.weight", "out.bias"]
+    inside = F.relu(F.conv2d(features, head.body[0].weight, head.body[0].bias, padding=1))
+    torch.testing.assert_close(head(features), F.conv2d(inside, head.out.weight, head.out.bias))
+
+
+def test_extent_is_half_of_width_and_height_on_each_side():
+    head = ExtentHead(4, 8, norm=True).eval()
+    left, top, right, bottom = head(torch.randn(1, 4, 3, 3, generator=torch.Generator().manual_seed(1))).unbind(1)
+    assert torch.equal(left, right)
+    assert torch.equal(top, bottom)
+    assert not torch.equal(left, top)
+    # before training, boxes of four cells either way
+    assert left.mean().item() == pytest.approx(2, abs=0.1)
+
+
+def test_an_untrained_heatmap_gives_the_prior():
+    scores = heatmap_head(4, 8, True, 2).eval()(torch.zeros(1, 4, 3, 3)).sigmoid()
+    torch.testing.assert_close(scores, torch.full((1, 2, 3, 3), 0.1), atol=1e-3, rtol=0)
+
+
+def test_levels_are_taken_from_where_their_names_say():
+    head = LevelEmbeddingHead(("stride16", "neck", "stride4"), (3, 4, 5, 6), 7, 2).eval()
+    encoded = [torch.randn(1, c, 32 // s, 32 // s) for c, s in zip((3, 4, 5, 6), (4, 8, 16, 32), strict=True)]
+    maps = head(encoded, torch.randn(1, 7, 8, 8))
+    assert [tuple(m.shape) for m in maps] == [(1, 2, 2, 2), (1, 2, 8, 8), (1, 2, 8, 8)]
+    encoded[3] = encoded[3] + 1  # a level that nobody asked for
+    torch.testing.assert_close(head(encoded, torch.zeros(1, 7, 8, 8))[0], maps[0])
+
+
+def test_projection_is_a_normalised_perceptron():
+    head = ProjectionHead((4, 6, 3))
+    first, _, last = head.layers
+    embeddings = F.normalize(torch.randn(5, 4, generator=torch.Generator().manual_seed(2)), dim=1)
+    torch.testing.assert_close(head(embeddings), F.normalize(last(F.relu(first(embeddings))), dim=1))
+    assert head(embeddings[:0]).shape == (0, 3)
+
+
+def test_the_classifier_scales_unit_embeddings_as_published():
+    classifier = IdentityClassifier(4, 101)
+    embeddings = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(3)), dim=1)
+    scale = 2**0.5 * torch.log(torch.tensor(100.0))
+    torch.testing.assert_close(classifier(embeddings), classifier.linear(scale * embeddings))
+    assert torch.isfinite(IdentityClassifier(4, 1)(embeddings)).all()
