@@ -1,3 +1,5 @@
+import colorsys
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from clmot.data.augment import (
     blur,
     colour_matrix,
     jitter_colour,
+    jitter_hsv,
     letterbox_matrix,
     random_affine,
     warp_image,
@@ -117,6 +120,14 @@ class TestRandomAffine:
         shifts = np.stack([random_affine(config, (50, 25), (200, 100), rng)[:2, 2] for _ in range(500)])
         assert (np.abs(shifts) <= [20, 10]).all()
         assert (np.abs(shifts).max(axis=0) > [19, 9.5]).all()
+
+    @pytest.mark.parametrize("mirrored", [True, False])
+    def test_can_be_told_to_mirror_and_draws_all_else_the_same(self, mirrored):
+        for seed in range(8):
+            drawn = random_affine(ViewsConfig(rotate=0), (64, 32), (64, 32), np.random.default_rng(seed))
+            told = random_affine(ViewsConfig(rotate=0), (64, 32), (64, 32), np.random.default_rng(seed), mirrored)
+            assert (np.linalg.det(told) < 0) == mirrored
+            np.testing.assert_allclose(np.abs(told[:2, :2]), np.abs(drawn[:2, :2]))
 
     def test_number_of_draws_does_not_depend_on_the_ranges(self):
         still, moving = np.random.default_rng(0), np.random.default_rng(0)
@@ -263,10 +274,48 @@ class TestColour:
         assert levels[:, 2].max() == 255
         assert levels[:, 2].min() < 210
 
+    def test_the_dial_turns_all_of_it(self):
+        image = np.random.default_rng(0).integers(60, 190, (16, 16, 3), np.uint8)
+        ranges = {"brightness": 0.1, "contrast": 0.08, "saturation": 0.12, "hue": 6.0}
+        twice = ViewsConfig(**{name: 2 * value for name, value in ranges.items()})
+        dialled = [
+            jitter_colour(image, config, np.random.default_rng(5))
+            for config in (ViewsConfig(colour=2, **ranges), twice)
+        ]
+        np.testing.assert_array_equal(*dialled)
+        off = ViewsConfig(colour=0, hsv=0.5)
+        np.testing.assert_array_equal(jitter_colour(image, off, np.random.default_rng(5)), image)
+        assert jitter_hsv(image, off, np.random.default_rng(5)) is image
+        # turned up beyond what a factor can mean, it blackens and does not invert
+        wild = ViewsConfig(colour=4, brightness=0.9, contrast=0.9, saturation=0.9, hue=180, hsv=0.9)
+        for seed in range(20):
+            assert (
+                jitter_hsv(
+                    jitter_colour(image, wild, np.random.default_rng(seed)), wild, np.random.default_rng(seed)
+                ).dtype
+                == np.uint8
+            )
+
+    def test_hsv_jitter_scales_saturation_and_value(self):
+        rng = np.random.default_rng(0)
+        image = rng.integers(0, 256, (32, 32, 3), np.uint8)
+        for seed in range(8):
+            saturation, value = 1 + np.random.default_rng(seed).uniform(-0.5, 0.5, 2)
+            expected = np.empty((32, 32, 3))
+            for row in range(32):
+                for column in range(32):
+                    h, s, v = colorsys.rgb_to_hsv(*(image[row, column] / 255))
+                    expected[row, column] = colorsys.hsv_to_rgb(h, min(1, saturation * s), min(1, value * v))
+            found = jitter_hsv(image, ViewsConfig(hsv=0.5), np.random.default_rng(seed))
+            # eight bits of hue, saturation and value on the way
+            assert np.abs(found - 255 * expected).max() < 10
+            assert np.abs(found - 255 * expected).mean() < 1
+
     def test_leaves_its_input_alone(self):
         image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
         before = image.copy()
         jitter_colour(image, ViewsConfig(), np.random.default_rng(0))
+        jitter_hsv(image, ViewsConfig(hsv=0.5), np.random.default_rng(0))
         blur(image, ViewsConfig(blur=1), np.random.default_rng(0))
         np.testing.assert_array_equal(image, before)
 

@@ -1,59 +1,47 @@
 import dataclasses
-import os
-import pickle
 import sys
 import types
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from clmot.config import DataConfig, ViewsConfig
-from clmot.data.batch import PairDataset, StepSampler, make_loader, pack
+from clmot.data.batch import StepSampler, make_loader, pack
+from clmot.data.pairs import PairDataset
 from clmot.data.views import plain_view
 from clmot.errors import UserError
-from clmot.types import Dataset, Sample, View, ViewPair
+from clmot.types import Dataset, View, ViewPair
 
 SIZE = (64, 32)
 
 
-def make_dataset(folder, frames=6, seed=0):
-    """Frames of noise in two sequences, the last one without boxes."""
-    rng = np.random.default_rng(seed)
-    samples = []
-    for number in range(frames):
-        path = folder / f"{number}.png"
-        cv2.imwrite(str(path), rng.integers(0, 256, (40, 60, 3), np.uint8))
-        n = 0 if number == frames - 1 else int(rng.integers(1, 6))
-        corner = rng.uniform(0, 30, (n, 2))
-        samples.append(
-            Sample(
-                image=path,
-                width=60,
-                height=40,
-                sequence="ab"[number % 2],
-                frame=number + 1,
-                boxes=np.concatenate([corner, corner + 12], axis=1).astype(np.float32),
-                classes=rng.integers(0, 2, n),
-                ignore=rng.random(n) < 0.2,
-                identities=rng.integers(1, 50, n),
-            )
-        )
-    return Dataset(samples=samples, classes=("person", "car"))
-
-
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def dataset(tmp_path_factory, make_dataset):
     return make_dataset(tmp_path_factory.mktemp("frames"))
 
 
-def loader(dataset, workers=0, steps=5, **options):
+EVERYTHING = ViewsConfig(
+    opposite_mirror=True,
+    hsv=0.5,
+    erase=0.5,
+    occlude=0.5,
+    warp=0.5,
+    object_stretch=0.2,
+    background=0.5,
+    off_center=1.0,
+    neighbour=0.5,
+    mosaic=0.5,
+    copy_paste=0.5,
+)
+
+
+def loader(dataset, workers=0, steps=5, views=EVERYTHING, **options):
     return make_loader(
         dataset,
         DataConfig(workers=workers),
-        ViewsConfig(),
+        views,
         SIZE,
         **{"batch_size": 4, "steps": steps, "seed": 3, **options},
     )
@@ -65,9 +53,14 @@ def assert_equal(first, second):
 
 
 def view_of(rng, rows):
+    n = len(rows)
     return View(
         image=rng.integers(0, 256, (32, 64, 3), np.uint8),
-        boxes=rng.uniform(0, 60, (len(rows), 4)).astype(np.float32),
+        boxes=rng.uniform(0, 60, (n, 4)).astype(np.float32),
+        embedding_boxes=rng.uniform(0, 60, (n, 4)).astype(np.float32),
+        frame_index=rng.integers(0, 99, n),
+        sequence_index=rng.integers(0, 9, n),
+        identities=rng.integers(-1, 50, n),
         classes=rng.integers(0, 2, len(rows)),
         ignore=rng.random(len(rows)) < 0.5,
         object_index=np.array(rows, np.int64),
@@ -79,21 +72,26 @@ class TestPack:
     def test_equals_a_loop_over_boxes(self):
         rng = np.random.default_rng(0)
         pairs = [
-            ViewPair(views=(view_of(rng, a), view_of(rng, b)), sample_index=index, sequence_index=sequence)
-            for a, b, index, sequence in (([0, 1, 4], [1, 4], 12, 0), ([], [0], 3, 1), ([], [], 7, 1), ([2], [], 9, 0))
+            ViewPair(views=(view_of(rng, a), view_of(rng, b)))
+            for a, b in (([0, 1, 4], [1, -1]), ([], [0]), ([], []), ([2], []))
         ]
         batch = pack(pairs)
+        columns = ("classes", "ignore", "object_index", "frame_index", "sequence_index", "identities")
         rows = []
         for image_index in range(8):
             pair = pairs[image_index // 2]
             view = pair.views[image_index % 2]
             np.testing.assert_array_equal(batch.images[image_index].permute(1, 2, 0), view.image)
             for k in range(len(view.boxes)):
-                facts = (view.classes[k], view.ignore[k], image_index, view.object_index[k])
-                rows.append((*view.boxes[k], *facts, pair.sample_index, pair.sequence_index))
-        columns = ("classes", "ignore", "image_index", "object_index", "frame_index", "sequence_index")
+                facts = (getattr(view, name)[k] for name in columns)
+                rows.append((*view.boxes[k], *view.embedding_boxes[k], image_index, *facts))
         packed = [
-            (*batch.boxes[k].tolist(), *(getattr(batch, name)[k].item() for name in columns))
+            (
+                *batch.boxes[k].tolist(),
+                *batch.embedding_boxes[k].tolist(),
+                batch.image_index[k].item(),
+                *(getattr(batch, name)[k].item() for name in columns),
+            )
             for k in range(len(batch.boxes))
         ]
         np.testing.assert_array_equal(np.array(packed, np.float64), np.array(rows, np.float64))
@@ -101,19 +99,19 @@ class TestPack:
 
     def test_dtypes_and_shapes_without_any_box(self):
         rng = np.random.default_rng(0)
-        batch = pack([ViewPair(views=(view_of(rng, []), view_of(rng, [])), sample_index=0, sequence_index=0)])
+        batch = pack([ViewPair(views=(view_of(rng, []), view_of(rng, [])))])
         assert batch.images.shape == (2, 3, 32, 64)
         assert batch.images.dtype == torch.uint8
-        assert batch.boxes.shape == (0, 4)
-        assert batch.boxes.dtype == torch.float32
+        assert batch.boxes.shape == batch.embedding_boxes.shape == (0, 4)
+        assert batch.boxes.dtype == batch.embedding_boxes.dtype == torch.float32
         assert batch.ignore.dtype == torch.bool
-        for name in ("classes", "object_index", "image_index", "frame_index", "sequence_index"):
+        for name in ("classes", "object_index", "image_index", "frame_index", "sequence_index", "identities"):
             assert getattr(batch, name).shape == (0,)
             assert getattr(batch, name).dtype == torch.int64
 
     def test_images_are_channels_last(self):
         rng = np.random.default_rng(0)
-        batch = pack([ViewPair(views=(view_of(rng, []), view_of(rng, [])), sample_index=0, sequence_index=0)])
+        batch = pack([ViewPair(views=(view_of(rng, []), view_of(rng, [])))])
         assert batch.images.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -158,51 +156,6 @@ class TestStepSampler:
             StepSampler(0, batch_size=4, steps=1)
         with pytest.raises(UserError, match=r"train\.batch_size must be a multiple of the 3 processes, got 4"):
             StepSampler(5, batch_size=4, steps=1, world_size=3)
-
-
-class TestPairDataset:
-    def test_holds_the_samples_but_no_identity(self, dataset):
-        pairs = PairDataset(dataset, ViewsConfig(), SIZE)
-        assert len(pairs) == len(dataset.samples)
-        for index, sample in enumerate(dataset.samples):
-            held, expected = pairs.sample(index), sample.without_identities()
-            for name in vars(expected):
-                np.testing.assert_array_equal(getattr(held, name), getattr(expected, name), err_msg=name)
-                assert type(getattr(held, name)) is type(getattr(expected, name))
-
-    def test_identities_change_nothing(self, dataset):
-        rng = np.random.default_rng(0)
-        samples = [dataclasses.replace(s, identities=rng.permutation(s.identities) + 7) for s in dataset.samples]
-        other = Dataset(samples=samples, classes=dataset.classes)
-        state, permuted = (pickle.dumps(PairDataset(these, ViewsConfig(), SIZE)) for these in (dataset, other))
-        assert state == permuted
-
-    def test_is_compact(self, dataset):
-        many = Dataset(samples=list(dataset.samples) * 500, classes=dataset.classes)
-        boxes = sum(len(sample.boxes) for sample in many.samples)
-        path = len(os.fsencode(many.samples[0].image))
-        size = len(pickle.dumps(PairDataset(many, ViewsConfig(), SIZE)))
-        assert size < 2000 + len(many.samples) * (path + 5 * 8) + boxes * (16 + 8 + 1)
-
-    def test_pairs_know_their_frame_and_sequence(self, dataset):
-        pairs = PairDataset(dataset, ViewsConfig(), SIZE)
-        for index in range(6):
-            pair = pairs[index, 0]
-            assert (pair.sample_index, pair.sequence_index) == (index, index % 2)
-
-    def test_views_depend_on_the_draw_and_the_seed(self, dataset):
-        matrices = {
-            PairDataset(dataset, ViewsConfig(), SIZE, seed)[0, draw].views[0].matrix.tobytes()
-            for seed in (0, 1)
-            for draw in (0, 1, 2**40)
-        }
-        assert len(matrices) == 6
-
-    def test_an_image_of_another_size_is_a_clear_error(self, dataset):
-        wrong = dataclasses.replace(dataset.samples[0], width=120)
-        pairs = PairDataset(Dataset(samples=[wrong], classes=("person",)), ViewsConfig(), SIZE)
-        with pytest.raises(UserError, match=r"0\.png: the image is 60x40 but its annotation says 120x40"):
-            pairs[0, 0]
 
 
 class TestLoader:
@@ -262,7 +215,8 @@ class TestLoader:
         samples = list(dataset.samples)
         samples[index] = dataclasses.replace(samples[index], image=tmp_path / "missing.png")
         with_gap = Dataset(samples=samples, classes=dataset.classes)
-        batches = iter(loader(with_gap, batch_size=2))
+        # a frame that nobody borrows from
+        batches = iter(loader(with_gap, views=ViewsConfig(), batch_size=2))
         for _ in range(2):
             next(batches)
         with pytest.raises(UserError, match=r"missing\.png"):
@@ -270,7 +224,6 @@ class TestLoader:
 
 
 def test_a_validation_view_can_be_packed(dataset):
-    sample = dataset.samples[0]
-    view = plain_view(np.zeros((40, 60, 3), np.uint8), sample, SIZE)
-    batch = pack([ViewPair(views=(view, view), sample_index=0, sequence_index=0)])
-    assert len(batch.boxes) == 2 * len(sample.boxes)
+    view = plain_view(PairDataset(dataset, ViewsConfig(), SIZE).picture(0), SIZE)
+    batch = pack([ViewPair(views=(view, view))])
+    assert len(batch.boxes) == 2 * len(dataset.samples[0].boxes)

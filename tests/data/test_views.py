@@ -1,6 +1,5 @@
-from pathlib import Path
+import dataclasses
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,27 +7,21 @@ from hypothesis import strategies as st
 
 from clmot import boxes
 from clmot.config import ViewsConfig
-from clmot.data.views import make_view, make_view_pair, place_boxes, plain_view
-from clmot.errors import UserError
-from clmot.report.views import views_sheet
-from clmot.types import Sample
+from clmot.data.views import make_view, make_view_pair, off_center, place_boxes, plain_view
+from clmot.report.views import UNCHANGED
 
 KEPT, IGNORED, DROPPED = "kept", "ignored", "dropped"
 
-
-def sample_of(rows, size=(200, 100), ignore=None):
-    these = np.array(rows, np.float32).reshape(-1, 4)
-    return Sample(
-        image=Path("none.png"),
-        width=size[0],
-        height=size[1],
-        sequence="s",
-        frame=1,
-        boxes=these,
-        classes=np.arange(len(these)) % 3,
-        ignore=np.zeros(len(these), bool) if ignore is None else np.array(ignore),
-        identities=np.full(len(these), -1),
-    )
+NEW = {
+    "hsv": 0.5,
+    "erase": 1.0,
+    "occlude": 1.0,
+    "warp": 1.0,
+    "object_stretch": 0.3,
+    "background": 1.0,
+    "off_center": 1.0,
+}
+EVERYTHING = ViewsConfig(**NEW)
 
 
 def fate(box, share, matrix=None, size_in=(100, 100), size_out=(100, 100)):
@@ -113,32 +106,35 @@ class TestPlaceBoxes:
 
 
 class TestMakeView:
-    def test_the_matrix_moves_the_boxes_and_rows_keep_their_attributes(self):
+    def test_the_matrix_moves_the_boxes_and_rows_keep_their_attributes(self, make_picture):
         rng = np.random.default_rng(0)
         corner = rng.uniform(-20, 180, (60, 2))
         rows = np.concatenate([corner, corner + rng.uniform(2, 40, (60, 2))], axis=1)
         ignore = rng.random(60) < 0.3
-        sample = sample_of(rows, ignore=ignore)
-        image = np.zeros((100, 200, 3), np.uint8)
-        view = make_view(image, sample, ViewsConfig(), (128, 64), rng)
+        identities = rng.integers(-1, 9, 60)
+        picture = make_picture(rows, ignore=ignore, frame=7, sequence=3, identities=identities)
+        view = make_view(picture, ViewsConfig(), (128, 64), rng)
         index = view.object_index
         assert 0 < len(index) < 60
         assert (np.diff(index) > 0).all()
-        np.testing.assert_array_equal(view.boxes, boxes.warp(sample.boxes, view.matrix)[index])
-        np.testing.assert_array_equal(view.classes, sample.classes[index])
+        np.testing.assert_array_equal(view.boxes, boxes.warp(picture.boxes, view.matrix)[index])
+        np.testing.assert_array_equal(view.embedding_boxes, view.boxes)
+        np.testing.assert_array_equal(view.classes, picture.classes[index])
+        np.testing.assert_array_equal(view.identities, identities[index])
+        assert set(view.frame_index) == {7}
+        assert set(view.sequence_index) == {3}
         assert (view.ignore >= ignore[index]).all()
         assert view.image.shape == (64, 128, 3)
         assert view.boxes.dtype == np.float32
         assert view.object_index.dtype == np.int64
 
     @pytest.mark.parametrize("seed", range(12))
-    def test_a_drawn_rectangle_lies_in_its_box_in_both_views(self, seed):
+    def test_a_drawn_rectangle_lies_in_its_box_in_both_views(self, make_picture, seed):
         image = np.full((300, 400, 3), 40, np.uint8)
         image[100:180, 150:220] = (250, 60, 60)
-        sample = sample_of([[150, 100, 220, 180]], size=(400, 300))
+        picture = make_picture([[150, 100, 220, 180]], image=image)
         config = ViewsConfig(rotate=10, scale=(0.4, 1.4), shift=0, mirror=0.5, blur=0.5)
-        pair = make_view_pair(image, sample, 7, 3, config, (256, 192), np.random.default_rng(seed))
-        assert (pair.sample_index, pair.sequence_index) == (7, 3)
+        pair = make_view_pair(picture, picture, config, (256, 192), np.random.default_rng(seed))
         assert np.abs(pair.views[0].matrix - pair.views[1].matrix).max() > 1e-3
         for view in pair.views:
             # greys cancel, so the difference of two channels is the rectangle alone
@@ -152,73 +148,151 @@ class TestMakeView:
             np.testing.assert_allclose(centre, (view.boxes[0, :2] + view.boxes[0, 2:]) / 2, atol=0.15)
             assert red.sum() == pytest.approx(boxes.area(view.boxes)[0], rel=0.03)
 
-    def test_equal_generators_give_equal_views(self):
-        image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
-        sample = sample_of([[10, 10, 50, 90]])
+    @pytest.mark.parametrize("config", [ViewsConfig(), EVERYTHING])
+    def test_equal_generators_give_equal_views(self, make_picture, config):
+        picture, other = make_picture([[10, 10, 50, 90]]), make_picture([[90, 20, 130, 80]], frame=1, sequence=1)
         first, second = (
-            make_view_pair(image, sample, 0, 0, ViewsConfig(), (64, 32), np.random.default_rng(5)) for _ in range(2)
+            make_view_pair(picture, picture, config, (64, 32), np.random.default_rng(5), lambda rng: other)
+            for _ in range(2)
         )
         for one, other in zip(first.views, second.views, strict=True):
             for name in vars(one):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
-    def test_padding_keeps_its_grey(self):
-        image = np.zeros((100, 100, 3), np.uint8)
-        config = ViewsConfig(scale=(0.5, 0.5), shift=0, brightness=0.9, blur=0)
-        view = make_view(image, sample_of([], size=(100, 100)), config, (200, 100), np.random.default_rng(0))
+    def test_padding_keeps_its_grey(self, make_picture):
+        picture = make_picture([], image=np.zeros((100, 100, 3), np.uint8))
+        config = ViewsConfig(scale=(0.5, 0.5), shift=0, brightness=0.9, hsv=0.5, blur=0)
+        view = make_view(picture, config, (200, 100), np.random.default_rng(0))
         assert (view.image == 128).all(axis=2).mean() > 0.7
 
-    def test_a_frame_without_boxes_is_a_view_without_boxes(self):
-        view = make_view(
-            np.zeros((100, 200, 3), np.uint8), sample_of([]), ViewsConfig(), (64, 32), np.random.default_rng(0)
-        )
-        assert view.boxes.shape == (0, 4)
+    @pytest.mark.parametrize("config", [ViewsConfig(), EVERYTHING])
+    def test_a_frame_without_boxes_is_a_view_without_boxes(self, make_picture, config):
+        view = make_view(make_picture([]), config, (64, 32), np.random.default_rng(0))
+        assert view.boxes.shape == view.embedding_boxes.shape == (0, 4)
         assert view.object_index.shape == (0,)
 
-    def test_five_hundred_boxes(self):
+    def test_five_hundred_boxes(self, make_picture):
         rng = np.random.default_rng(0)
         corner = rng.uniform(0, 180, (500, 2)) * [1, 0.4]
-        sample = sample_of(np.concatenate([corner, corner + 15], axis=1))
-        view = plain_view(np.zeros((100, 200, 3), np.uint8), sample, (64, 32))
-        assert len(view.boxes) == 500
+        picture = make_picture(np.concatenate([corner, corner + 15], axis=1))
+        assert len(plain_view(picture, (64, 32)).boxes) == 500
+        assert len(make_view(picture, EVERYTHING, (64, 32), rng).boxes) > 250
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            [[10, 10, 10.5, 10.5], [20, 20, 21, 90], [199.9, 99.9, 200, 100]],  # tiny
+            [[-500, -500, 700, 700], [-90, 20, 30, 80], [190, 90, 400, 300]],  # beyond the image
+        ],
+    )
+    def test_tiny_boxes_and_boxes_beyond_the_image(self, make_picture, rows):
+        picture, other = make_picture(rows), make_picture(rows, frame=1, sequence=1)
+        for seed in range(5):
+            pair = make_view_pair(picture, picture, EVERYTHING, (96, 64), np.random.default_rng(seed), lambda _: other)
+            for view in pair.views:
+                assert view.boxes.dtype == view.embedding_boxes.dtype == np.float32
+                assert np.isfinite(view.boxes).all()
+                assert view.boxes.shape == view.embedding_boxes.shape == (len(view.object_index), 4)
+                assert set(view.object_index[view.frame_index == 0]) <= {0, 1, 2}
+
+    def test_the_second_is_mirrored_exactly_if_the_first_is_not(self, make_picture):
+        picture, config = make_picture([]), ViewsConfig(opposite_mirror=True)
+        plain = ViewsConfig()
+        firsts = set()
+        for seed in range(12):
+            pair = make_view_pair(picture, picture, config, (64, 32), np.random.default_rng(seed))
+            first, second = (bool(np.linalg.det(view.matrix) < 0) for view in pair.views)
+            assert first != second
+            firsts.add(first)
+            # all else stays as it was drawn
+            other = make_view_pair(picture, picture, plain, (64, 32), np.random.default_rng(seed))
+            np.testing.assert_array_equal(pair.views[0].matrix, other.views[0].matrix)
+            linear = [np.abs(each.views[1].matrix[:2, :2]) for each in (pair, other)]
+            np.testing.assert_allclose(linear[0].diagonal(), linear[1].diagonal())
+        assert firsts == {True, False}
+
+    def test_the_second_view_shows_the_second_picture(self, make_picture):
+        black, white = (make_picture([], image=np.full((100, 200, 3), level, np.uint8)) for level in (0, 255))
+        pair = make_view_pair(black, white, UNCHANGED, (200, 100), np.random.default_rng(0))
+        assert pair.views[0].image.max() == 0
+        assert pair.views[1].image.min() == 255
+
+
+class TestStreams:
+    """Switching a transform on changes what it does, and nothing else."""
+
+    def pair(self, make_picture, config):
+        rows = [[10, 10, 50, 90], [80, 20, 120, 95], [150, 5, 190, 80]]
+        picture = make_picture(rows)
+
+        def donor(rng):
+            return make_picture(rows, frame=1 + int(rng.integers(1000)), sequence=1)
+
+        return make_view_pair(picture, picture, config, (128, 64), np.random.default_rng(3), donor)
+
+    @pytest.mark.parametrize("name", sorted(NEW))
+    def test_geometry_stays(self, make_picture, name):
+        before = self.pair(make_picture, ViewsConfig())
+        after = self.pair(make_picture, ViewsConfig(**{name: NEW[name]}))
+        for one, other in zip(before.views, after.views, strict=True):
+            np.testing.assert_array_equal(one.matrix, other.matrix)
+            changed = [
+                field
+                for field in ("image", "embedding_boxes")
+                if not np.array_equal(getattr(one, field), getattr(other, field))
+            ]
+            assert changed, "the transform did nothing"
+
+    @pytest.mark.parametrize("name", sorted(NEW.keys() - {"off_center"}))
+    def test_off_centre_shifts_do_not_depend_on_other_transforms(self, make_picture, name):
+        def shifts(**changes):
+            pair = self.pair(make_picture, dataclasses.replace(UNCHANGED, off_center=1.0, **changes))
+            return [
+                ((view.embedding_boxes - view.boxes) / np.tile(view.boxes[:, 2:] - view.boxes[:, :2], 2))[:3]
+                for view in pair.views
+            ]
+
+        np.testing.assert_allclose(shifts(), shifts(**{name: NEW[name]}), atol=1e-5)
+
+    def test_pixels_do_not_depend_on_off_centre_shifts(self, make_picture):
+        without = dataclasses.replace(EVERYTHING, off_center=0.0)
+        for one, other in zip(
+            self.pair(make_picture, EVERYTHING).views, self.pair(make_picture, without).views, strict=True
+        ):
+            np.testing.assert_array_equal(one.image, other.image)
+            np.testing.assert_array_equal(one.boxes, other.boxes)
+            assert not np.array_equal(one.embedding_boxes, other.embedding_boxes)
+
+    def test_the_two_views_draw_apart(self, make_picture):
+        for name in sorted(NEW):
+            pair = self.pair(make_picture, dataclasses.replace(UNCHANGED, **{name: NEW[name]}))
+            one, other = pair.views
+            assert not (
+                np.array_equal(one.image, other.image) and np.array_equal(one.embedding_boxes, other.embedding_boxes)
+            ), name
+
+
+class TestOffCenter:
+    def test_is_uniform_over_half_the_size_and_keeps_the_size(self):
+        these = np.tile(np.array([[10, 20, 50, 120]], np.float32), (4000, 1))
+        moved = off_center(these, 0.5, np.random.default_rng(0))
+        assert moved.dtype == np.float32
+        shift = (moved - these)[:, :2]
+        np.testing.assert_allclose(moved[:, 2:] - moved[:, :2], [[40, 100]] * 4000, atol=1e-4)
+        assert (np.abs(shift) <= [10.001, 25.001]).all()
+        np.testing.assert_allclose(np.abs(shift).max(axis=0), [10, 25], rtol=0.01)
+        np.testing.assert_allclose(shift.std(axis=0), np.array([20, 50]) / 12**0.5, rtol=0.05)
+        assert abs(np.corrcoef(shift.T)[0, 1]) < 0.05
 
 
 class TestPlainView:
-    def test_is_the_letterboxed_image_with_every_box_that_shows(self):
+    def test_is_the_letterboxed_image_with_every_box_that_shows(self, make_picture):
         image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
         rows = [[0, 0, 200, 100], [-39, 0, 1, 100], [201, 0, 240, 100], [50, 10, 60, 30]]
-        view = plain_view(image, sample_of(rows, ignore=[False, False, False, True]), (100, 100))
+        picture = make_picture(rows, image=image, ignore=[False, False, False, True])
+        view = plain_view(picture, (100, 100))
         np.testing.assert_allclose(view.boxes, [[0, 25, 100, 75], [-19.5, 25, 0.5, 75], [25, 30, 30, 40]])
         assert view.object_index.tolist() == [0, 1, 3]
         assert view.ignore.tolist() == [False, False, True]
         expected = image.reshape(50, 2, 100, 2, 3).mean(axis=(1, 3))
         np.testing.assert_allclose(view.image[25:75], expected, atol=1)
-
-
-class TestViewsSheet:
-    def pairs(self):
-        sample = sample_of([[20, 10, 60, 90], [100, 10, 140, 90]], ignore=[False, True])
-        image = np.full((100, 200, 3), 50, np.uint8)
-        rng = np.random.default_rng(0)
-        still = ViewsConfig(scale=(1, 1), aspect=0, shift=0, rotate=0, mirror=0, brightness=0, contrast=0, blur=0)
-        return [make_view_pair(image, sample, 0, 0, still, (200, 100), rng) for _ in range(3)]
-
-    def test_one_row_a_frame_with_matched_boxes_in_one_colour(self, tmp_path):
-        views_sheet(self.pairs(), tmp_path / "views.png")
-        sheet = cv2.imread(str(tmp_path / "views.png"))
-        gap = 4
-        assert sheet.shape == (3 * (100 + gap) + gap, 2 * (200 + gap) + gap, 3)
-        left, right = sheet[gap : gap + 100, gap : gap + 200], sheet[gap : gap + 100, 2 * gap + 200 : 2 * gap + 400]
-        np.testing.assert_array_equal(left, right)
-        inner = left.astype(int)
-        saturated = np.ptp(inner, axis=2) > 60
-        assert saturated[:, 15:65].any()
-        # the ignored one is grey, and dashed: some of its side is drawn and some is not
-        assert not saturated[:, 95:145].any()
-        side = inner[12:88, 100, 0]
-        assert (side == 50).any()
-        assert (side > 100).any()
-
-    def test_an_unwritable_file_is_a_clear_error(self, tmp_path):
-        with pytest.raises(UserError, match="cannot write the picture"):
-            views_sheet(self.pairs(), tmp_path / "missing" / "views.png")

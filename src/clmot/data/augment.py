@@ -37,7 +37,11 @@ def letterbox_matrix(width: int, height: int, out_size: tuple[int, int]) -> Floa
 
 
 def random_affine(
-    config: ViewsConfig, size_in: tuple[int, int], size_out: tuple[int, int], rng: np.random.Generator
+    config: ViewsConfig,
+    size_in: tuple[int, int],
+    size_out: tuple[int, int],
+    rng: np.random.Generator,
+    mirrored: bool | None = None,
 ) -> Float[np.ndarray, "3 3"]:
     """A random view of an image: letterbox, mirror, stretch, rotation, zoom, shift, in this order.
 
@@ -49,10 +53,12 @@ def random_affine(
         size_in: source width and height in pixels.
         size_out: output width and height in pixels.
         rng: source of randomness; the number of draws does not depend on the ranges.
+        mirrored: whether to mirror, whatever is drawn; by default as drawn.
     """
     size = np.array(size_out, np.float64)
     letterbox = letterbox_matrix(*size_in, size_out)
-    mirror = -1.0 if rng.random() < config.mirror else 1.0
+    drawn = rng.random() < config.mirror
+    mirror = -1.0 if (drawn if mirrored is None else mirrored) else 1.0
     stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log1p(config.aspect))
     angle = np.deg2rad(rng.uniform(-config.rotate, config.rotate))
     zoom = np.exp(rng.uniform(*np.log(config.scale)))
@@ -115,10 +121,23 @@ def jitter_colour(
     image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Random brightness, contrast, saturation and hue, each uniform in its range, saturating at 0 and 255."""
-    limits = np.array([config.brightness, config.contrast, config.saturation])
+    limits = np.minimum(config.colour * np.array([config.brightness, config.contrast, config.saturation]), 1)
     brightness, contrast, saturation = 1 + rng.uniform(-limits, limits)
-    hue = rng.uniform(-config.hue, config.hue)
+    turn = min(config.colour * config.hue, 180)
+    hue = rng.uniform(-turn, turn)
     return np.asarray(cv2.transform(image, colour_matrix(brightness, contrast, saturation, hue)))
+
+
+def jitter_hsv(
+    image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Saturation and value of HSV each times a random factor, as FairMOT and CL-MOT publish it."""
+    limit = min(config.colour * config.hsv, 1)
+    if not limit:
+        return image
+    saturation, value = 1 + rng.uniform(-limit, limit, 2)
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+    return np.asarray(cv2.cvtColor(cv2.transform(hsv, np.diag([1, saturation, value])), cv2.COLOR_HSV2RGB_FULL))
 
 
 def blur(

@@ -6,13 +6,11 @@ a run resumed at step k sees exactly the batches that an uninterrupted run sees 
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import sys
 import types
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,25 +21,16 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from clmot.config import DataConfig, ViewsConfig
-from clmot.data.views import make_view_pair
+from clmot.data.pairs import ORDER_STREAM, Draw, PairDataset
+from clmot.data.picture import PER_BOX
 from clmot.errors import UserError
-from clmot.io.image import read_image
-from clmot.types import Batch, Dataset, Sample, ViewPair
-
-Draw = tuple[int, int]
-"""A sample's index, and the number of this draw in the endless sequence of draws: the seed of its views."""
-
-# tell apart the streams of random numbers that grow from one seed
-_ORDER_STREAM, _VIEWS_STREAM = 0, 1
+from clmot.types import Batch, Dataset, ViewPair
 
 
 def pack(pairs: Sequence[ViewPair]) -> Batch:
-    """View pairs as one batch: views 2i and 2i+1 show frame i, all boxes lie along one axis."""
+    """View pairs as one batch: views 2i and 2i+1 are pair i, all boxes lie along one axis."""
     views = [view for pair in pairs for view in pair.views]
     counts = torch.tensor([len(view.boxes) for view in views])
-
-    def per_box(per_view: Sequence[int]) -> Tensor:
-        return torch.repeat_interleave(torch.tensor(per_view, dtype=torch.int64), counts)
 
     def joined(name: str) -> Tensor:
         return torch.from_numpy(np.concatenate([getattr(view, name) for view in views]))
@@ -49,13 +38,9 @@ def pack(pairs: Sequence[ViewPair]) -> Batch:
     return Batch(
         # the channel axis is moved, not copied: the result is in channels_last layout, which convolutions prefer
         images=torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2),
-        boxes=joined("boxes"),
-        classes=joined("classes"),
-        ignore=joined("ignore"),
-        object_index=joined("object_index"),
-        image_index=per_box(range(len(views))),
-        frame_index=per_box([pair.sample_index for pair in pairs for _ in pair.views]),
-        sequence_index=per_box([pair.sequence_index for pair in pairs for _ in pair.views]),
+        image_index=torch.repeat_interleave(torch.arange(len(views)), counts),
+        embedding_boxes=joined("embedding_boxes"),
+        **{name: joined(name) for name in PER_BOX},
     )
 
 
@@ -113,72 +98,9 @@ class StepSampler(Sampler[list[Draw]]):
     def _sample(self, draw: int) -> int:
         epoch, place = divmod(draw, self.samples)
         if epoch != self._epoch:
-            rng = np.random.default_rng([self.seed, _ORDER_STREAM, epoch])
+            rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
             self._epoch, self._order = epoch, rng.permutation(self.samples)
         return int(self._order[place])
-
-
-class PairDataset(TorchDataset[ViewPair]):
-    """Maps a draw to two views of its sample.
-
-    Holds the annotations of all samples in a few flat arrays, which cost a worker process little and leave no room for
-    identities: label-free training cannot see them by accident.
-
-    Args:
-        dataset: the samples.
-        views: ranges of the augmentations.
-        size: width and height of the views in pixels.
-        seed: of the run.
-    """
-
-    def __init__(self, dataset: Dataset, views: ViewsConfig, size: tuple[int, int], seed: int = 0) -> None:
-        samples = [sample.without_identities() for sample in dataset.samples]
-        self.views, self.size, self.seed = views, size, seed
-        self.sequences = tuple(dict.fromkeys(sample.sequence for sample in samples))
-        number = {name: index for index, name in enumerate(self.sequences)}
-        self._paths = np.array([os.fsencode(sample.image) for sample in samples], np.bytes_)
-        self._facts = np.array([(s.width, s.height, number[s.sequence], s.frame) for s in samples], np.int64)
-        self._ends = np.cumsum([0, *(len(sample.boxes) for sample in samples)])
-        self._boxes = np.concatenate([np.empty((0, 4), np.float32), *(sample.boxes for sample in samples)])
-        self._classes = np.concatenate([np.empty(0, np.int64), *(sample.classes for sample in samples)])
-        self._ignore = np.concatenate([np.empty(0, np.bool_), *(sample.ignore for sample in samples)])
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, draw: Draw) -> ViewPair:
-        """Two views of a sample.
-
-        Raises:
-            UserError: its image cannot be read, or is not of the size that the annotation says.
-        """
-        index, number = draw
-        sample = self.sample(index)
-        image = read_image(sample.image)
-        height, width = image.shape[:2]
-        if (width, height) != (sample.width, sample.height):
-            raise UserError(
-                f"{sample.image}: the image is {width}x{height} but its annotation says {sample.width}x{sample.height}"
-            )
-        rng = np.random.default_rng([self.seed, _VIEWS_STREAM, number])
-        sequence_index = int(self._facts[index, 2])
-        return make_view_pair(image, sample, index, sequence_index, self.views, self.size, rng)
-
-    def sample(self, index: int) -> Sample:
-        """A sample, its identities unknown."""
-        width, height, sequence_index, frame = self._facts[index].tolist()
-        rows = slice(self._ends[index], self._ends[index + 1])
-        return Sample(
-            image=Path(os.fsdecode(self._paths[index])),
-            width=width,
-            height=height,
-            sequence=self.sequences[sequence_index],
-            frame=frame,
-            boxes=self._boxes[rows],
-            classes=self._classes[rows],
-            ignore=self._ignore[rows],
-            identities=np.full(rows.stop - rows.start, -1, np.int64),
-        )
 
 
 class BatchLoader(DataLoader[Batch]):

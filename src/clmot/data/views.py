@@ -1,8 +1,12 @@
 """What makes view A and view B of a frame: independent draws of geometry and colour, and which objects survive.
 
 The same box seen in both views is a positive pair for the contrastive loss; nothing here knows identities.
+
+Geometry, colour and blur draw from the generator given; every other transform draws from one of its own that grows from
+the same seed (`clmot.data.streams`), so that switching one on changes what it does and nothing else.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -10,48 +14,88 @@ from jaxtyping import Bool, Float, Int64
 
 from clmot import boxes as box_ops
 from clmot.config import ViewsConfig
-from clmot.data.augment import blur, jitter_colour, letterbox_matrix, random_affine, warp_image
-from clmot.types import Image, Sample, View, ViewPair
+from clmot.data import objects
+from clmot.data.augment import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
+from clmot.data.background import replace_background
+from clmot.data.picture import Donor, Picture, no_donor
+from clmot.data.streams import Streams
+from clmot.types import Image, View, ViewPair
 
 
 def make_view_pair(
-    image: Image,
-    sample: Sample,
-    sample_index: int,
-    sequence_index: int,
+    first: Picture,
+    second: Picture,
     config: ViewsConfig,
     size: tuple[int, int],
     rng: np.random.Generator,
+    donor: Donor = no_donor,
 ) -> ViewPair:
-    """Two independent random views of a sample.
+    """Two independent random views of a picture, or of two whose boxes were matched.
 
     Args:
-        image: the sample's image.
-        sample: its annotation.
-        sample_index: which sample of the data set.
-        sequence_index: number of its sequence.
+        first: what the first view shows.
+        second: what the second view shows: the same picture, or a neighbouring frame.
         config: ranges of the augmentations.
         size: width and height of the views in pixels.
         rng: source of all randomness.
+        donor: gives other pictures to transforms that need one; without any they are skipped.
     """
-    views = (make_view(image, sample, config, size, rng), make_view(image, sample, config, size, rng))
-    return ViewPair(views=views, sample_index=sample_index, sequence_index=sequence_index)
+    one = make_view(first, config, size, rng, donor)
+    mirrored = bool(np.linalg.det(one.matrix) > 0) if config.opposite_mirror else None
+    return ViewPair(views=(one, make_view(second, config, size, rng, donor, mirrored)))
 
 
 def make_view(
-    image: Image, sample: Sample, config: ViewsConfig, size: tuple[int, int], rng: np.random.Generator
+    picture: Picture,
+    config: ViewsConfig,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    donor: Donor = no_donor,
+    mirrored: bool | None = None,
 ) -> View:
-    """One random view of a sample: colour, then an affine map, then blur (see `clmot.data.augment`)."""
-    matrix = random_affine(config, (sample.width, sample.height), size, rng)
+    """One random view of a picture: its objects, its surroundings, colour, then an affine map, then blur.
+
+    Args:
+        picture: what to show.
+        config: ranges of the augmentations.
+        size: width and height of the view in pixels.
+        rng: source of all randomness.
+        donor: gives other pictures to transforms that need one.
+        mirrored: whether to mirror; by default as drawn.
+    """
+    matrix = random_affine(config, picture.size, size, rng, mirrored)
+    streams = Streams.beside(rng)
+    picture = _change_objects(picture, config, streams, donor)
+    coloured = jitter_colour(picture.image, config, rng)
+    if config.hsv:
+        coloured = jitter_hsv(coloured, config, streams["hsv"])
     # colour before the map, so that the padding keeps the grey that the network also meets when it tracks
-    pixels = warp_image(jitter_colour(image, config, rng), matrix, size)
-    return _view(blur(pixels, config, rng), sample, matrix, config.min_visible_share)
+    pixels = blur(warp_image(coloured, matrix, size), config, rng)
+    view = _view(pixels, picture, matrix, config.min_visible_share)
+    if config.off_center:
+        moved = off_center(view.boxes, config.off_center, streams["off_center"])
+        view = dataclasses.replace(view, embedding_boxes=moved)
+    return view
 
 
-def plain_view(image: Image, sample: Sample, size: tuple[int, int]) -> View:
-    """The whole sample, letterboxed and otherwise untouched, with every box of which anything shows: for validation."""
-    matrix = letterbox_matrix(sample.width, sample.height, size)
-    return _view(warp_image(image, matrix, size), sample, matrix, min_visible_share=0.0)
+def off_center(boxes: Float[np.ndarray, "m 4"], largest: float, rng: np.random.Generator) -> Float[np.ndarray, "m 4"]:
+    """Boxes moved to where else their embedding may be read (CL-MOT's off-centre positives).
+
+    Args:
+        boxes: xyxy pixels.
+        largest: shift along each axis as a share of half the box's size, uniform; at 1 the centre may lie anywhere in
+            the box.
+        rng: source of randomness.
+    """
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    shift = rng.uniform(-largest, largest, half.shape) * half
+    return np.asarray(boxes + np.tile(shift, 2), boxes.dtype)
+
+
+def plain_view(picture: Picture, size: tuple[int, int]) -> View:
+    """The whole picture, letterboxed and otherwise untouched, with every box that shows at all: for validation."""
+    matrix = letterbox_matrix(*picture.size, size)
+    return _view(warp_image(picture.image, matrix, size), picture, matrix, min_visible_share=0.0)
 
 
 class PlacedBoxes(NamedTuple):
@@ -98,19 +142,42 @@ def place_boxes(
     return PlacedBoxes(moved[object_index], ignore[object_index], object_index)
 
 
+def _change_objects(picture: Picture, config: ViewsConfig, streams: Streams, donor: Donor) -> Picture:
+    """The picture with its objects and its surroundings changed where that is switched on."""
+    # shape before cover, and surroundings last: they hide what stretching did to the old ones
+    if config.object_stretch:
+        picture = objects.object_stretch(picture, config.object_stretch, streams["object_stretch"])
+    if config.warp:
+        picture = objects.warp(picture, config.warp, streams["warp"])
+    if config.occlude:
+        picture = objects.occlude(picture, config.occlude, streams["occlude"], donor)
+    if config.erase:
+        picture = objects.erase(picture, config.erase, streams["erase"])
+    if config.background:
+        rng = streams["background"]
+        other = donor(rng) if rng.random() < config.background else None
+        picture = replace_background(picture, other, rng) if other else picture
+    return picture
+
+
 def _centres_inside(boxes: Float[np.ndarray, "n 4"], size: tuple[int, int]) -> Bool[np.ndarray, " n"]:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.asarray(((centre >= 0) & (centre < size)).all(axis=1))
 
 
-def _view(pixels: Image, sample: Sample, matrix: Float[np.ndarray, "3 3"], min_visible_share: float) -> View:
+def _view(pixels: Image, picture: Picture, matrix: Float[np.ndarray, "3 3"], min_visible_share: float) -> View:
     height, width = pixels.shape[:2]
-    placed = place_boxes(sample.boxes, (sample.width, sample.height), matrix, (width, height), min_visible_share)
+    placed = place_boxes(picture.boxes, picture.size, matrix, (width, height), min_visible_share)
+    rows = placed.object_index
     return View(
         image=pixels,
         boxes=placed.boxes,
-        classes=sample.classes[placed.object_index],
-        ignore=sample.ignore[placed.object_index] | placed.ignore,
-        object_index=placed.object_index,
+        embedding_boxes=placed.boxes,
+        classes=picture.classes[rows],
+        ignore=picture.ignore[rows] | placed.ignore,
+        object_index=picture.object_index[rows],
+        frame_index=picture.frame_index[rows],
+        sequence_index=picture.sequence_index[rows],
+        identities=picture.identities[rows],
         matrix=matrix,
     )

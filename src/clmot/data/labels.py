@@ -1,0 +1,68 @@
+"""Which identities training may see: none, those that are annotated, or each box as one of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.types import Dataset, Int64Array
+
+Labels = Literal["none", "known", "instances"]
+
+
+def labels_of(config: Config) -> Labels:
+    """The labels that a configuration's objective learns from.
+
+    Raises:
+        UserError: the objective needs identities and the configuration keeps them from training.
+    """
+    objective = config.loss.objective
+    if objective == "instance":
+        return "instances"
+    if objective in ("identity", "identity_focal") and not config.data.identities:
+        raise UserError(f"loss.objective={objective} learns from identities: set data.identities=true as well")
+    return "known" if config.data.identities else "none"
+
+
+def with_labels(dataset: Dataset, labels: Labels) -> tuple[Dataset, int]:
+    """A data set with the identities that training may see, numbered from 0 without gaps.
+
+    Identities count by sequence: person 3 of one sequence and person 3 of another are two.
+
+    Args:
+        dataset: as read, with identities.
+        labels: ``none`` drops them, ``known`` numbers them (-1 stays -1), ``instances`` gives every box that is not
+            ignored a number of its own.
+
+    Returns:
+        The data set and how many identities there are.
+
+    Raises:
+        UserError: known identities are asked for and there are none.
+    """
+    numbers: dict[tuple[str, int], int] = {}
+    samples = []
+    count = 0
+    for sample in dataset.samples:
+        if labels == "none":
+            samples.append(sample.without_identities())
+            continue
+        counted = ~sample.ignore & ((sample.identities >= 0) | (labels == "instances"))
+        identities: Int64Array = np.full(len(sample.boxes), -1, np.int64)
+        if labels == "instances":
+            identities[counted] = count + np.arange(counted.sum())
+            count += int(counted.sum())
+        else:
+            identities[counted] = [
+                numbers.setdefault((sample.sequence, int(identity)), len(numbers))
+                for identity in sample.identities[counted]
+            ]
+            count = len(numbers)
+        samples.append(dataclasses.replace(sample, identities=identities))
+    if labels == "known" and not count:
+        raise UserError("data.identities=true, but the annotation knows no identities")
+    return dataclasses.replace(dataset, samples=tuple(samples)), count
