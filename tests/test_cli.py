@@ -101,7 +101,8 @@ def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):
 
 
 def test_help_has_examples(capsys):
-    for verb in (["train"], ["track"], ["evaluate"], ["demo"], ["config"], ["data", "synth"], ["data", "show"]):
+    verbs = ("train", "track", "evaluate", "import-weights", "demo", "config", "data synth", "data show")
+    for verb in map(str.split, verbs):
         assert call(*verb, "--help") == 0
         assert f"clmot {' '.join(verb)}" in " ".join(capsys.readouterr().out.split())
 
@@ -128,6 +129,10 @@ def test_help_has_examples(capsys):
         (["evaluate", "{tmp}/nowhere", "--gt", "{scenes}/clips"], "nowhere"),
         (["evaluate", "{tmp}/empty", "--gt", "{scenes}/clips"], "clip"),
         (["evaluate", "{tmp}/bad", "--gt", "{scenes}/clips"], "clip-01.txt:2"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "--start", "{tmp}/nowhere"], "no such run"),
+        (["import-weights", "{tmp}/nowhere.pth", "--out", "{tmp}/r"], "no such weights file"),
+        (["import-weights", "{tmp}/text.mp4", "--out", "{tmp}/r"], "text.mp4: refused: no weights file"),
+        (["import-weights", "{tmp}/nowhere.pth", "--out", "{run}"], "choose another --out"),
         (["data", "synth", "{scenes}"], "not empty"),
         (["data", "synth", "{tmp}/s", "--size", "100", "50"], "at least 160x96"),
         (["data", "synth", "{tmp}/s", "--frames", "0"], "--frames must be >= 1"),

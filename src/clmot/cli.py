@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from clmot._version import __version__
-from clmot.config import load_config, parse_overrides
+from clmot.config import RECIPES, load_config, parse_overrides
 from clmot.errors import UserError
 
 log = logging.getLogger("clmot")
@@ -35,18 +35,26 @@ Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20"]
 
 _OVERRIDE = re.compile(r"[a-z_]+\.[a-z_.]+=")
 _PATHS_HELP = "MOTChallenge folders or COCO JSON files, and SECTION.KEY=VALUE settings laid over recipe and file."
+_Recipe = Annotated[
+    str | None,
+    Parameter(
+        help="Named starting point: street (default; small, from random weights), mobilenet (ImageNet weights), or "
+        f"{', '.join(name for name in RECIPES if name not in ('street', 'mobilenet'))}."
+    ),
+]
 
 
 @app.command
 def train(
     *data: Annotated[str, Parameter(help=_PATHS_HELP)],
     out: Path,
-    recipe: str | None = None,
+    recipe: _Recipe = None,
     config: Path | None = None,
     steps: int | None = None,
     resume: Annotated[bool, Parameter(negative=())] = False,
+    start: Path | None = None,
 ) -> None:
-    """Train a tracker from boxes alone. Identities in the data are not used.
+    """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
 
     Examples:
 
@@ -54,19 +62,21 @@ def train(
         clmot train MOT16/train --out runs/mot --steps 2000 --model.image_size "[864, 480]"
         clmot train boxes.json --out runs/mine --config mine.yaml train.learning_rate=0.001
         clmot train scenes/stills --out runs/first --resume
+        clmot train MOT16/train --out runs/tuned --start runs/first train.learning_rate=0.001
 
     Parameters
     ----------
     out
         Run folder: configuration, log, loss curves and the newest checkpoint.
-    recipe
-        Named starting point: street (default; small, from random weights), mobilenet (ImageNet weights), demo.
     config
         YAML file laid over the recipe.
     steps
         Training steps, short for `train.steps=N`.
     resume
         Go on from the newest checkpoint in `--out`, with the configuration saved in it.
+    start
+        Run folder to take the weights from as far as they fit, and the configuration unless `--recipe` or `--config`
+        is given.
     """
     paths, overrides = _split_overrides(data)
     if not paths:
@@ -83,9 +93,16 @@ def train(
         settings = load_saved_model(found).config
         settings = settings.updated(parse_overrides(overrides), "override")
     else:
-        settings = load_config(recipe, config, overrides)
+        if start and not (recipe or config):
+            settings = load_saved_model(start).config.updated(parse_overrides(overrides), "override")
+        else:
+            settings = load_config(recipe, config, overrides)
+        if start:
+            settings = settings.updated({"model": {"pretrained": str(start)}})
     checkpoint = run_training([Path(path) for path in paths], out, settings, resume=resume)
-    print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}\ntrack with: clmot track VIDEO --model {out} --out results")
+    if _is_first_process():
+        print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")
 
 
 @app.command
@@ -171,6 +188,42 @@ def evaluate(
         write_json(scores, json)
 
 
+@app.command(name="import-weights")
+def import_weights(
+    file: Path,
+    /,
+    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the recipe.")],
+    out: Path,
+    recipe: str | None = None,
+    classes: str = "",
+) -> None:
+    """Make a run of a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resfpndcn_18, _34, _50, hrnet_18, _32).
+
+    Examples:
+
+        clmot import-weights fairmot_dla34.pth --out runs/fairmot
+        clmot import-weights fairmot_lite.pth --out runs/lite "model.image_size=[576, 320]"
+        clmot import-weights ctdet_coco_dla_2x.pth --out runs/coco --classes person
+        clmot train MOT16/train --out runs/tuned --start runs/coco
+
+    Parameters
+    ----------
+    file
+        PyTorch file as those projects publish it. CenterNet's has no embedding: train it.
+    out
+        Run folder, to track with or to start training from.
+    recipe
+        Take all other settings from this recipe; by default the one that has the same network.
+    classes
+        Names of the classes with commas between them, in the file's order, or those of COCO's 80 to keep.
+    """
+    from clmot.training.start import import_weights as run_import
+
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    print(run_import(file, out, recipe=recipe, classes=names, overrides=overrides))
+    print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
 @app.command
 def demo(
     *,
@@ -202,7 +255,7 @@ def demo(
 @app.command(name="config")
 def show_config(
     *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over recipe and file.")],
-    recipe: str | None = None,
+    recipe: _Recipe = None,
     config: Path | None = None,
 ) -> None:
     """Print every setting as YAML, to look at or to start a file of one's own from.
@@ -214,8 +267,6 @@ def show_config(
 
     Parameters
     ----------
-    recipe
-        Named starting point: street (default; small, from random weights), mobilenet (ImageNet weights), demo.
     config
         YAML file laid over the recipe.
     """
@@ -283,7 +334,10 @@ def synth(
 def show(
     *data: Annotated[str, Parameter(help=_PATHS_HELP)],
     out: Path = Path("views.png"),
-    frames: int = 6,
+    views: Annotated[bool, Parameter(negative=())] = False,
+    recipe: _Recipe = None,
+    config: Path | None = None,
+    frames: int | None = None,
     seed: int = 0,
 ) -> None:
     """Write a picture of training views: both views of some frames, matched boxes in the same colour.
@@ -292,28 +346,41 @@ def show(
 
         clmot data show scenes/stills --out views.png
         clmot data show boxes.json --frames 10 views.rotate=15
+        clmot data show scenes/clips --views --recipe demo --out transforms.png
 
     Parameters
     ----------
     out
         PNG file.
+    views
+        One row for each transform, alone and at full strength, below the views as configured.
+    config
+        YAML file laid over the recipe.
     frames
-        How many frames.
+        How many frames: 6 by default; with --views 2 for each row.
     seed
         Other seed, other frames and views.
     """
     paths, overrides = _split_overrides(data)
     if not paths:
         raise UserError("data show: name at least one data folder or COCO JSON file")
-    settings = load_config(overrides=overrides)
-    from clmot.data.batch import PairDataset, StepSampler
+    count = frames if frames is not None else (2 if views else 6)
+    if count < 1:
+        raise UserError(f"--frames must be >= 1, got {frames}")
+    settings = load_config(recipe, config, overrides)
+    from clmot.data.batch import StepSampler
+    from clmot.data.pairs import PairDataset
     from clmot.data.readers import read_dataset
-    from clmot.report.views import views_sheet
+    from clmot.report.views import each_transform, transforms_sheet, views_sheet
 
     dataset = read_dataset([Path(path) for path in paths], min_visibility=settings.data.min_visibility)
     pairs = PairDataset(dataset, settings.views, settings.model.image_size, seed)
-    draws = StepSampler(len(dataset.samples), batch_size=frames, steps=1, seed=seed).draws(0)
-    views_sheet([pairs[draw] for draw in draws], out)
+    draws = StepSampler(len(dataset.samples), batch_size=count, steps=1, seed=seed).draws(0)
+    if views:
+        configs = {name: pairs.with_views(each) for name, each in each_transform(settings.views).items()}
+        transforms_sheet({name: [each[draw] for draw in draws] for name, each in configs.items()}, out)
+    else:
+        views_sheet([pairs[draw] for draw in draws], out)
     print(out)
 
 
@@ -347,7 +414,15 @@ def _log_to_standard_error() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
 
 
+def _is_first_process() -> bool:
+    """False in the processes that torchrun, or a run on several devices, starts beside the one that talks."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def _fail(message: str, code: int) -> None:
+    if not _is_first_process():
+        # the first process fails in the same way, and one line and exit code are enough
+        raise SystemExit(0)
     print(f"clmot: {message}", file=sys.stderr)
     raise SystemExit(code)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clmot.config import TrainConfig
-from clmot.training.optim import WeightAverage, learning_rate, make_optimizer
+from clmot.training.optim import WeightAverage, learning_rate, make_optimizer, steps_of
 
 
 def test_schedule():
@@ -16,6 +16,46 @@ def test_schedule():
     assert rates[60] == pytest.approx(0.05)
     assert rates[110] == pytest.approx(0, abs=1e-12)
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_published_schedule():
+    """30 epochs of any length: the full rate up to the end of epoch 20, a tenth of it in the ten that follow."""
+    for frames in (1, 7, 5316):
+        published = TrainConfig(epochs=30, batch_size=12, schedule="step", warmup_steps=0, learning_rate=1e-4)
+        steps = steps_of(published, frames)
+        epoch = -(-frames // 12)
+        assert steps == 30 * epoch
+        config = TrainConfig(steps=steps, schedule="step", warmup_steps=0, learning_rate=1e-4)
+        rates = [learning_rate(step, config) for step in range(steps)]
+        assert rates[: 20 * epoch] == [1e-4] * (20 * epoch)
+        assert rates[20 * epoch :] == pytest.approx([1e-5] * (10 * epoch))
+
+
+def test_steps_without_epochs():
+    assert steps_of(TrainConfig(steps=17, epochs=0), 1000) == 17
+
+
+def test_adam_equals_the_recursion():
+    """Kingma & Ba 2015, algorithm 1; AdamW shrinks the weight beside it (Loshchilov & Hutter 2019)."""
+    for kind, decay in (("adam", 0.0), ("adamw", 0.1)):
+        network = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.constant_(network.weight, 1.0)
+        optimizer = make_optimizer(network, TrainConfig(optimizer=kind, learning_rate=0.01, weight_decay=decay))
+        weight, first, second = 1.0, 0.0, 0.0
+        for step in range(1, 20):
+            gradient = math.cos(step)
+            network.weight.grad = torch.full_like(network.weight, gradient)
+            optimizer.step()
+            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+            weight -= 0.01 * decay * weight
+            weight -= 0.01 * (first / (1 - 0.9**step)) / (math.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        assert network.weight.item() == pytest.approx(weight, rel=1e-5)
+
+
+def test_frozen_weights_are_left_out():
+    network = torch.nn.Linear(2, 2)
+    network.bias.requires_grad_(False)
+    assert [len(group["params"]) for group in make_optimizer(network, TrainConfig()).param_groups] == [1, 0]
 
 
 def test_decay_spares_norms_biases_and_task_weights():

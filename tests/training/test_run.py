@@ -1,7 +1,9 @@
 """Whole training runs, a few steps each, on small synthetic scenes."""
 
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from clmot.config import Config, load_config
+from clmot.data.batch import make_loader
+from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
+from clmot.models.network import Network
 from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
+from clmot.training.loop import train_step
+from clmot.training.optim import make_optimizer
+from clmot.training.processes import Processes
 from clmot.training.run import train
+from clmot.types import Batch, LossTerms
 
 OVERRIDES = [
     "model.encoder=resnet10t",
@@ -52,6 +62,20 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def stop_after(monkeypatch, number: int) -> None:
+    """A Ctrl-C during the given step."""
+    import clmot.training.run as run_module
+
+    step, calls = run_module.train_step, itertools.count(1)
+
+    def stepping(*args, **kwargs):
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(run_module, "train_step", stepping)
 
 
 @pytest.fixture(scope="module")
@@ -103,19 +127,7 @@ def test_blind_to_identities(straight, stills, tmp_path):
 
 def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch):
     """Stopped by Ctrl-C after step 4 of 6, then resumed: the weights and the whole training state agree bit for bit."""
-    import clmot.training.run as run_module
-
-    step = run_module.train_step
-    calls = 0
-
-    def interrupt_during_the_fourth(*args, **kwargs):
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(*args, **kwargs)
-
-    monkeypatch.setattr(run_module, "train_step", interrupt_during_the_fourth)
+    stop_after(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
         train(stills, tmp_path, config(), progress=False)
     assert find_checkpoint(tmp_path).name == "checkpoint-000004"
@@ -127,6 +139,108 @@ def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch)
         assert same(moments, theirs["optimizer"]["state"][key])
     logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (tmp_path, straight)]
     assert [line["total"] for line in logs[0]] == [line["total"] for line in logs[1]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["loss.negatives=queue", "loss.queue_size=40", "model.projection=[12, 8]", "train.accumulate=2"],
+        ["loss.objective=identity", "data.identities=true", "model.projection=[12, 8]", "loss.task_weights=fixed"],
+        ["train.optimizer=adam", "train.schedule=step", "train.ema=0", "train.gradient_clip=.inf"],
+    ],
+)
+def test_every_learned_part_survives_a_resume(changes, stills, tmp_path, monkeypatch):
+    """Projection head, classifier, task weights, queue: the original forgot some, and its runs jumped on resuming."""
+    settings = config("train.epochs=1", *changes)
+    train(stills, tmp_path / "straight", settings, progress=False)
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(stills, tmp_path / "stopped", settings, progress=False)
+    assert find_checkpoint(tmp_path / "stopped").name == "checkpoint-000002"
+    train(stills, tmp_path / "stopped", settings, resume=True, progress=False)
+    # one pass over 8 frames in steps of 2
+    assert find_checkpoint(tmp_path / "stopped").name == "checkpoint-000004"
+    assert same(weights(tmp_path / "straight"), weights(tmp_path / "stopped"))
+    mine, theirs = (load_state(find_checkpoint(tmp_path / run)) for run in ("stopped", "straight"))
+    for part in {"network", "queue"} & mine.keys():
+        assert same(mine[part], theirs[part])
+    for key, moments in mine["optimizer"]["state"].items():
+        assert same(moments, theirs["optimizer"]["state"][key])
+
+
+def test_a_checkpoint_holds_what_only_training_uses(stills, tmp_path):
+    changes = ["loss.objective=identity", "data.identities=true", "model.projection=[12, 8]", "train.steps=2"]
+    train(stills, tmp_path, config(*changes), progress=False)
+    names = {name.partition(".")[0] for name in weights(tmp_path)}
+    assert {"projection", "classifier", "task_weights"} <= names
+    assert names == {name.partition(".")[0] for name in load_state(find_checkpoint(tmp_path))["network"]}
+
+
+def test_task_weights_learn_or_stay(straight, stills, tmp_path):
+    train(stills, tmp_path, config("loss.task_weights=fixed", "train.steps=2"), progress=False)
+    fixed, learned = weights(tmp_path), load_state(find_checkpoint(straight))["network"]
+    start = {"task_weights.detection": -1.85, "task_weights.embedding": -1.05}
+    for name, value in start.items():
+        assert fixed[name] == torch.tensor(value)
+        assert learned[name] != torch.tensor(value)
+
+
+def test_a_queue_of_other_data_is_not_used(stills, tmp_path):
+    """Its sequence numbers would mean other sequences."""
+    queued = ["loss.negatives=queue", "loss.queue_size=40"]
+    run = tmp_path / "run"
+    train(stills, run, config(*queued, "train.steps=2"), progress=False)
+    held = load_state(find_checkpoint(run))
+    assert held["sequences"] == sorted(path.name for path in stills.iterdir())
+    first = tmp_path / "first"
+    (first / "one").mkdir(parents=True)
+    (first / "one" / "renamed").symlink_to(min(stills.iterdir()))
+    train(first / "one", run, config(*queued, "train.steps=3"), resume=True, progress=False)
+    assert load_state(find_checkpoint(run))["queue"]["pushed"] < held["queue"]["pushed"]
+
+
+def test_parts_of_a_batch_add_up_to_the_mean_of_their_gradients(stills):
+    """With fixed normalisation statistics: twice a part's own step, halved."""
+    dataset = read_dataset([stills])
+    settings = config("train.precision=32-true", "train.gradient_clip=.inf", "train.accumulate=2")
+    size = settings.model.image_size
+    loader = make_loader(dataset, settings.data, settings.views, size, batch_size=4, steps=1)
+    batch = next(iter(loader))
+
+    def step(some: Batch, accumulate: int) -> tuple[LossTerms, list[torch.Tensor]]:
+        torch.manual_seed(0)
+        network, fabric = Network(settings.model), Fabric(accelerator="cpu", devices=1)
+        wrapped, optimizer = fabric.setup(network, make_optimizer(network, settings.train))
+        wrapped.eval()
+        changed = settings.updated({"train": {"accumulate": accumulate}})
+        terms = train_step(fabric, wrapped, optimizer, some, changed, 0.0, Processes())
+        return terms, [value.grad for value in network.parameters() if value.grad is not None]
+
+    terms, gradients = step(batch, 2)
+    (first, ours), (second, theirs) = (step(batch.take(slice(v, v + 4)), 1) for v in (0, 4))
+    torch.testing.assert_close(terms.total, (first.total + second.total) / 2)
+    for got, one, other in zip(gradients, ours, theirs, strict=True):
+        torch.testing.assert_close(got, (one + other) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_compiled_weights_keep_their_names(straight, stills, tmp_path, monkeypatch):
+    compiled = []
+
+    def compile_in_place(module):
+        compiled.append(type(module))
+        module._compiled_call_impl = module._call_impl
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_in_place)
+    train(stills, tmp_path, config("train.compile=true", "train.steps=2"), progress=False)
+    assert compiled == [Network]
+    assert weights(tmp_path).keys() == weights(straight).keys()
+
+
+def test_tells_the_speed(stills, tmp_path, caplog):
+    with caplog.at_level("INFO", "clmot"):
+        train(stills, tmp_path, config("train.steps=3"), progress=False)
+    assert re.search(r"[\d.]+ images/s, \d+% of the time waiting for data", caplog.text)
 
 
 def test_a_killed_run_resumes(stills, tmp_path, straight):

@@ -36,7 +36,9 @@ class SavedModel(NamedTuple):
     file: Path
 
 
-def save_checkpoint(run: Path, step: int, config: Config, weights: dict[str, Tensor], state: dict[str, Any]) -> Path:
+def save_checkpoint(
+    run: Path, step: int, config: Config, weights: dict[str, Tensor], state: dict[str, Any] | None
+) -> Path:
     """Write the checkpoint of a step and delete the run's older ones.
 
     Args:
@@ -44,7 +46,7 @@ def save_checkpoint(run: Path, step: int, config: Config, weights: dict[str, Ten
         step: steps done.
         config: saved beside the weights.
         weights: what tracking uses.
-        state: what resuming needs: tensors, numbers and strings only.
+        state: what resuming needs: tensors, numbers and strings only; None: weights that no run can resume.
 
     Raises:
         UserError: it could not be written (a full disk, no permission); older checkpoints are untouched.
@@ -59,7 +61,8 @@ def save_checkpoint(run: Path, step: int, config: Config, weights: dict[str, Ten
             temporary / MODEL_FILE,
             metadata={"format": "clmot", "step": str(step), "config": config.to_yaml()},
         )
-        torch.save(state, temporary / STATE_FILE)
+        if state is not None:
+            torch.save(state, temporary / STATE_FILE)
         for file in temporary.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -138,6 +141,10 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
         UserError: the file is missing or broken.
     """
     file = checkpoint / STATE_FILE
+    if not file.exists() and (checkpoint / MODEL_FILE).exists():
+        raise UserError(
+            f"{checkpoint}: holds weights and no run to resume; train from them with --start and another --out"
+        )
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken archive raises many types

@@ -10,19 +10,37 @@ from clmot.config import TrainConfig
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices and kernels only, not on norms, biases and task weights."""
+    """AdamW or Adam; weight decay on matrices and kernels only, not on norms, biases and task weights.
+
+    Parameters that need no gradient are left out.
+    """
     decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=config.learning_rate, fused=True)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to zero: a function of the step alone, so resuming needs no state."""
+    """Linear warm-up, then half a cosine down to zero, or a tenth of the rate from two thirds of the steps on.
+
+    A function of the step alone, so resuming needs no state.
+
+    Args:
+        step: optimiser steps done before, 0 at the first.
+        config: `epochs` must have been resolved to `steps`.
+    """
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.schedule == "step":
+        return config.learning_rate * (0.1 if 3 * step >= 2 * config.steps else 1.0)
     progress = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def steps_of(config: TrainConfig, frames: int) -> int:
+    """How many steps a run on so many frames takes: given, or whole passes over the data rounded up to steps."""
+    return config.epochs * math.ceil(frames / config.batch_size) if config.epochs else config.steps
 
 
 class WeightAverage:

@@ -12,25 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from clmot.config import Config
 from clmot.data.batch import make_loader
+from clmot.data.labels import labels_of, with_labels
 from clmot.data.readers import read_dataset
 from clmot.errors import UserError
-from clmot.models.backbones import initialise_encoder
-from clmot.models.network import Network
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
-from clmot.training.checkpoint import (
-    find_checkpoint,
-    load_saved_model,
-    load_state,
-    save_checkpoint,
-)
+from clmot.training.checkpoint import find_checkpoint
+from clmot.training.feed import Feed, Pace
 from clmot.training.log import TrainingLog
 from clmot.training.loop import train_step
-from clmot.training.optim import WeightAverage, learning_rate, make_optimizer
+from clmot.training.optim import learning_rate, steps_of
+from clmot.training.processes import Processes, start_processes
+from clmot.training.queue import momentum_keys
+from clmot.training.state import new_state, share_normalisation
 from clmot.types import Dataset, LossTerms
 
 log = logging.getLogger(__name__)
@@ -46,12 +43,16 @@ def train(
 ) -> Path:
     """Train the one-shot network on boxes alone; identities in the data are dropped before anything sees them.
 
+    Unless `data.identities` asks for them. Under torchrun, or with `train.devices`, all processes call this alike; the
+    first of them writes and talks.
+
     Args:
         data: MOTChallenge folders or COCO JSON files.
         out: the run folder: ``config.yaml``, ``log.jsonl``, ``loss.png`` and the newest checkpoint.
-        config: what to train and how; by default the recipe ``street``. `model.classes` is taken from the data.
+        config: what to train and how; by default the recipe ``street``. `model.classes` is taken from the data, and
+            so are `train.steps` where there are `train.epochs`.
         resume: go on from the newest checkpoint in `out` (from the start if there is none), to the same weights that
-            an uninterrupted run gives.
+            an uninterrupted run gives. Another number of processes sees the same batches.
         progress: show a progress bar on standard error.
 
     Returns:
@@ -63,102 +64,104 @@ def train(
     """
     config, out = config or Config(), Path(out)
     paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
-    found = find_checkpoint(out)
-    if found and not resume:
-        raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
-    dataset = read_dataset(paths, min_visibility=config.data.min_visibility)
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, classes=dataset.classes))
-    _describe(dataset)
-
-    fabric = _make_fabric(config)
-    network, average, optimizer, start = _start(config, found, fabric.device)
-    _make_run_folder(out, config)
-    if start >= config.train.steps:
+    fabric, processes = start_processes(config.train)
+    is_first = processes.rank == 0
+    if not is_first:
+        logging.getLogger("clmot").setLevel(logging.ERROR)
+    with processes.together():
+        found = find_checkpoint(out)
+        if found and not resume:
+            raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
+        dataset, config = _read(paths, config, processes.count)
+        sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
+        state = new_state(config, sequences, fabric.device, found)
+        start, steps = state.step, config.train.steps
+        if is_first:
+            _make_run_folder(out, config)
+    if start >= steps:
         log.info("%s: all %d steps are done", out, start)
         return find_checkpoint(out) or out
-    wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    wrapped.train()
 
-    def save(step: int) -> Path:
-        state = {
-            "step": step,
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        }
-        return save_checkpoint(out, step, config, average.network.state_dict(), state)
-
+    if config.train.sync_batchnorm and processes.count > 1 and fabric.device.type == "cuda":
+        share_normalisation(state.network)
+    if config.train.compile:
+        # in place: a compiled copy would give the weights other names
+        state.network.compile()
+    network, optimizer = fabric.setup(state.network, state.optimizer)
+    network.train()
     loader = make_loader(
         dataset,
         config.data,
         config.views,
         config.model.image_size,
         batch_size=config.train.batch_size,
-        steps=config.train.steps,
+        steps=steps,
         start_step=start,
         seed=config.train.seed,
+        rank=processes.rank,
+        world_size=processes.count,
         pin_memory=fabric.device.type == "cuda",
     )
-    training_log = TrainingLog(out / "log.jsonl", start)
-    checkpoint, done, began, waited = found, start, time.perf_counter(), 0.0
+    training_log = TrainingLog(out / "log.jsonl", start) if is_first else None
+    feed, pace = Feed(loader, fabric.device), Pace(2 * config.train.batch_size)
     try:
-        with _finish_step_on_interrupt() as interrupted, progress_bar(progress) as bar:
-            task = bar.add_task("training", total=config.train.steps, completed=start, note="")
-            batches = iter(loader)
-            for step in range(start, config.train.steps):
-                before = time.perf_counter()
-                batch = next(batches).to(fabric.device, non_blocking=True)
-                waited += time.perf_counter() - before
+        with _finish_step_on_interrupt() as interrupted, progress_bar(progress and is_first) as bar:
+            task = bar.add_task("training", total=steps, completed=start, note="")
+            for step in range(start, steps):
+                with processes.together():
+                    batch = next(feed)
                 rate = learning_rate(step, config.train)
-                terms = _step_or_explain(fabric, wrapped, wrapped_optimizer, batch, config, rate, step, out)
-                average.update(network, step)
-                done = step + 1
-                if done % config.train.log_every == 0 or done in (1, config.train.steps):
-                    values = _line(terms, done, rate, time.perf_counter() - began, waited)
-                    training_log.write(values)
+                with _explained(step, out):
+                    terms = train_step(fabric, network, optimizer, batch, config, rate, processes, state.queue)
+                state.average.update(state.network, step)
+                if state.queue is not None:
+                    with fabric.autocast():
+                        keys = momentum_keys(state.average.network, batch)
+                    for rows in processes.gather(keys):
+                        state.queue.push(rows)
+                done = state.step = step + 1
+                pace.step(feed.seconds_waiting)
+                if done % config.train.log_every == 0 or done in (1, steps):
+                    values = _line(terms, done, rate, pace, processes)
+                    if training_log:
+                        training_log.write(values)
                     bar.update(task, note=" ".join(f"{name} {values[name]:.2f}" for name in ("total", *terms.parts)))
                 bar.update(task, completed=done)
-                if done % config.train.save_every == 0 or done == config.train.steps or interrupted:
-                    checkpoint = save(done)
-                if interrupted:
+                stop = processes.any(bool(interrupted))
+                if done % config.train.save_every == 0 or done == steps or stop:
+                    with processes.together():
+                        if is_first:
+                            state.save(out)
+                if stop:
                     raise KeyboardInterrupt
     finally:
-        training_log.close()
-        if done > start:
-            _draw_curves(out)
+        if training_log:
+            training_log.close()
+            if state.step > start:
+                _draw_curves(out)
+    if pace.steps > 1:
+        log.info("%s", pace.summary())
+    checkpoint = find_checkpoint(out)
     assert checkpoint is not None
     return checkpoint
 
 
-def _start(
-    config: Config, found: Path | None, device: torch.device
-) -> tuple[Network, WeightAverage, torch.optim.Optimizer, int]:
-    """Network, moving average and optimiser, new or as a checkpoint left them, and the steps done."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.train.seed)
-        network = Network(config.model)
-    if found is None:
-        initialise_encoder(network.encoder, config.model.encoder, config.model.encoder_options, config.model.pretrained)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average, optimizer = WeightAverage(network, config.train.ema), make_optimizer(network, config.train)
-    if found is None:
-        return network, average, optimizer, 0
-    saved, state = load_saved_model(found), load_state(found)
-    if saved.config.model != config.model:
-        raise UserError(f"{found}: was trained with another model section than this run's; choose another --out")
-    try:
-        network.load_state_dict(state["network"])
-        average.network.load_state_dict(saved.weights)
-        optimizer.load_state_dict(state["optimizer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise UserError(f"{found}: cannot resume from it ({str(error).splitlines()[0][:120]})") from error
-    log.info("resuming from %s", found)
-    return network, average, optimizer, int(state["step"])
-
-
-def _make_fabric(config: Config) -> Fabric:
-    if config.train.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("train.device=cuda: no CUDA device here; use train.device=cpu or auto")
-    return Fabric(accelerator=config.train.device, devices=1, precision=config.train.precision)
+def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Dataset, Config]:
+    """The data as training may see it, and the configuration with what only the data tells."""
+    shares = processes * config.train.accumulate
+    if config.train.batch_size % shares:
+        raise UserError(
+            f"train.batch_size must be a multiple of {shares} ({processes} processes x train.accumulate), "
+            f"got {config.train.batch_size}"
+        )
+    labels = labels_of(config)
+    dataset = read_dataset(paths, min_visibility=config.data.min_visibility, identities=labels == "known")
+    dataset, identities = with_labels(dataset, labels)
+    _describe(dataset)
+    classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0
+    model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)
+    train = dataclasses.replace(config.train, steps=steps_of(config.train, len(dataset.samples)))
+    return dataset, dataclasses.replace(config, model=model, train=train)
 
 
 def _make_run_folder(out: Path, config: Config) -> None:
@@ -185,38 +188,41 @@ def _draw_curves(out: Path) -> None:
         log.warning("no picture of the losses: %s", error)
 
 
-def _step_or_explain(
-    fabric: Fabric, network: Any, optimizer: Any, batch: Any, config: Config, rate: float, step: int, out: Path
-) -> LossTerms:
+@contextmanager
+def _explained(step: int, out: Path) -> Iterator[None]:
+    """Losses that are not finite as a `UserError`; they are the same on all processes."""
     try:
-        return train_step(fabric, network, optimizer, batch, config, rate)
+        yield
     except FloatingPointError as error:
         found = find_checkpoint(out)
         last = f"the last good checkpoint is {found}" if found else "there is no checkpoint yet"
         raise UserError(f"step {step + 1}: {error}; {last}; try a lower train.learning_rate") from error
 
 
-def _line(terms: LossTerms, step: int, rate: float, seconds: float, waited: float) -> dict[str, float]:
-    parts = {name: float(value) for name, value in terms.parts.items()}
+def _line(terms: LossTerms, step: int, rate: float, pace: Pace, processes: Processes) -> dict[str, float]:
+    """What is logged of a step; losses are those of all processes together."""
+    names = ("total", *terms.parts)
+    losses = processes.mean(torch.stack([terms.total, *terms.parts.values()])).tolist()
     return {
         "step": step,
-        "total": float(terms.total.detach()),
-        **parts,
+        **dict(zip(names, losses, strict=True)),
         "learning_rate": rate,
-        "seconds": seconds,
-        "seconds_waiting_for_data": waited,
+        "seconds": pace.seconds,
+        "seconds_waiting_for_data": pace.seconds_waiting,
     }
 
 
 @contextmanager
-def _finish_step_on_interrupt() -> Iterator[list[bool]]:
+def _finish_step_on_interrupt() -> Iterator[list[float]]:
     """A list that gets an item at the first Ctrl-C, so that no step is left half done; the second one interrupts."""
-    interrupted: list[bool] = []
+    interrupted: list[float] = []
 
     def note(number: int, frame: Any) -> None:
-        if interrupted:
+        now = time.monotonic()
+        # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: those are one
+        if interrupted and now - interrupted[0] > 1:
             raise KeyboardInterrupt
-        interrupted.append(True)
+        interrupted.append(now)
 
     try:
         before = signal.signal(signal.SIGINT, note)

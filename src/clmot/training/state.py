@@ -1,0 +1,119 @@
+"""What a run changes from step to step: made new, or as a checkpoint left it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from timm.layers.norm_act import convert_sync_batchnorm
+
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.models.network import Network
+from clmot.training.checkpoint import load_saved_model, load_state, save_checkpoint
+from clmot.training.optim import WeightAverage, make_optimizer
+from clmot.training.queue import EmbeddingQueue
+from clmot.training.start import initialise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TrainingState:
+    """Everything that a resumed run must find as it was.
+
+    Attributes:
+        config: the run's.
+        network: what is trained.
+        average: the moving average of its weights, which is saved for tracking.
+        optimizer: of the network.
+        queue: earlier boxes; None unless they are used as negatives.
+        sequences: names behind the queue's sequence numbers.
+        step: optimiser steps done.
+    """
+
+    config: Config
+    network: Network
+    average: WeightAverage
+    optimizer: torch.optim.Optimizer
+    queue: EmbeddingQueue | None
+    sequences: list[str]
+    step: int
+
+    def save(self, run: Path) -> Path:
+        """Write the checkpoint and delete the run's older ones.
+
+        Raises:
+            UserError: it could not be written; older checkpoints are untouched.
+        """
+        state = {"step": self.step, "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        if self.queue is not None:
+            state |= {"queue": self.queue.state_dict(), "sequences": self.sequences}
+        return save_checkpoint(run, self.step, self.config, self.average.network.state_dict(), state)
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on where a checkpoint was saved.
+
+        Raises:
+            UserError: it is broken, or of another network.
+        """
+        saved, state = load_saved_model(checkpoint), load_state(checkpoint)
+        if saved.config.model != self.config.model:
+            raise UserError(
+                f"{checkpoint}: was trained with another model section than this run's; choose another --out"
+            )
+        try:
+            self.network.load_state_dict(state["network"])
+            self.average.network.load_state_dict(saved.weights)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = int(state["step"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise UserError(f"{checkpoint}: cannot resume from it ({str(error).splitlines()[0][:120]})") from error
+        held = state.get("queue", {})
+        # of another size, or with other sequences behind its numbers, the queue starts empty: it fills in no time
+        if (
+            self.queue is not None
+            and state.get("sequences") == self.sequences
+            and held["embeddings"].shape == self.queue.embeddings.shape
+        ):
+            self.queue.load_state_dict(held)
+        log.info("resuming from %s", checkpoint)
+
+
+def new_state(config: Config, sequences: list[str], device: torch.device, found: Path | None) -> TrainingState:
+    """The state to start from.
+
+    Args:
+        config: `model` as the data wants it.
+        sequences: names of the data's sequences.
+        device: to train on.
+        found: a checkpoint to go on from, if any.
+
+    Raises:
+        UserError: the encoder's weights cannot be had, or the checkpoint does not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        network = Network(config.model)
+    if found is None:
+        initialise(network, config.model)
+    # frozen weights of the tasks are saved all the same
+    network.task_weights.requires_grad_(config.loss.task_weights == "learned")
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = WeightAverage(network, config.train.ema)
+    queue = None
+    if config.loss.negatives == "queue":
+        contrasted_dimension = (config.model.embedding_dimension, *config.model.projection)[-1]
+        queue = EmbeddingQueue(config.loss.queue_size, contrasted_dimension).to(device)
+    optimizer = make_optimizer(network, config.train)
+    state = TrainingState(config, network, average, optimizer, queue, sequences, step=0)
+    if found is not None:
+        state.load(found)
+    return state
+
+
+def share_normalisation(network: Network) -> None:
+    """Let batch normalisation see the batch of all processes (on GPUs; torch has it for nothing else)."""
+    convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
