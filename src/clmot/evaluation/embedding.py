@@ -1,0 +1,124 @@
+"""Embedding scores without a tracker: does an embedding tell objects apart that it sees again a while later?
+
+Boxes come from the ground truth, so that detection plays no part. A pair is two boxes of one sequence whose frames lie
+within a range of seconds; it is genuine if both are the same object. Pairs of different sequences are not compared:
+they differ by scenery, which says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot.io.image import read_image
+from clmot.types import Float32Array, Image, Int64Array, Sample
+
+FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
+"""Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
+
+_BINS = 20_000
+_ROWS = 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EmbeddedSequence:
+    """The embedded boxes of one sequence.
+
+    Attributes:
+        embeddings: float32 [n, d], unit vectors.
+        identities: int64 [n].
+        seconds: float64 [n], when each box was seen.
+    """
+
+    embeddings: Float32Array
+    identities: Int64Array
+    seconds: npt.NDArray[np.float64]
+
+
+def embed_sequences(
+    samples: Iterable[Sample],
+    embed: Callable[[Image, Float32Array], Float32Array],
+    frame_rates: dict[str, float],
+    every: int = 1,
+) -> list[EmbeddedSequence]:
+    """Embed the annotated boxes of known identity.
+
+    Args:
+        samples: frames with identities; ignored boxes are left out.
+        embed: image (uint8 [height, width, 3], RGB) and boxes ([n, 4], xyxy pixels) to unit vectors [n, d], as
+            `clmot.Model.embed`.
+        frame_rates: frames a second of each sequence.
+        every: use frames 1, 1 + every, ... only.
+    """
+    parts: dict[str, list[tuple[Float32Array, Int64Array, npt.NDArray[np.float64]]]] = {}
+    for sample in samples:
+        chosen = ~sample.ignore & (sample.identities >= 0)
+        if (sample.frame - 1) % every or not chosen.any():
+            continue
+        embeddings = embed(read_image(sample.image), sample.boxes[chosen])
+        seconds = np.full(len(embeddings), sample.frame / frame_rates[sample.sequence])
+        parts.setdefault(sample.sequence, []).append((embeddings, sample.identities[chosen], seconds))
+    return [
+        EmbeddedSequence(
+            embeddings=np.concatenate([embeddings for embeddings, _, _ in part]),
+            identities=np.concatenate([identities for _, identities, _ in part]),
+            seconds=np.concatenate([seconds for _, _, seconds in part]),
+        )
+        for part in parts.values()
+    ]
+
+
+def embedding_scores(
+    sequences: Sequence[EmbeddedSequence], gap: tuple[float, float] = (1.0, np.inf)
+) -> dict[str, float]:
+    """Verification and retrieval among pairs whose frames lie `gap` seconds apart.
+
+    Args:
+        sequences: embedded boxes.
+        gap: least (inclusive) and greatest (exclusive) distance in seconds. A box is never compared with its own frame.
+
+    Returns:
+        ``rank-1``: share of boxes whose nearest other box is the same object, among boxes that have a genuine pair;
+        ``mAP``: mean average precision of the same ranking; ``TPR@FAR=0.1`` and so on: share of genuine pairs at least
+        as similar as the threshold that lets this share of impostor pairs pass (cosines told apart to 1e-4);
+        ``queries``, ``genuine``, ``impostors``: counts. Shares are NaN where nothing can be compared.
+    """
+    genuine, impostor = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
+    first: list[bool] = []
+    precision: list[float] = []
+    for sequence in sequences:
+        for start in range(0, len(sequence.identities), _ROWS):
+            rows = slice(start, start + _ROWS)
+            cosine = sequence.embeddings[rows] @ sequence.embeddings.T
+            apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
+            compared = (apart >= max(gap[0], 1e-9)) & (apart < gap[1])
+            same = sequence.identities[rows, None] == sequence.identities
+            bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1)
+            genuine += np.bincount(bins[compared & same], minlength=_BINS)
+            impostor += np.bincount(bins[compared & ~same], minlength=_BINS)
+            for row in np.flatnonzero((compared & same).any(axis=1)):
+                gallery = compared[row]
+                hits = same[row, gallery][np.argsort(-cosine[row, gallery], kind="stable")]
+                first.append(bool(hits[0]))
+                places = np.flatnonzero(hits)
+                precision.append(float(np.mean(np.arange(1, len(places) + 1) / (places + 1))))
+    scores = {"rank-1": _mean(first), "mAP": _mean(precision)}
+    scores |= {f"TPR@FAR={rate:g}": _true_positive_rate(genuine, impostor, rate) for rate in FALSE_ACCEPT_RATES}
+    # each pair was met from both ends
+    counts = {"queries": len(first), "genuine": int(genuine.sum()) // 2, "impostors": int(impostor.sum()) // 2}
+    return scores | counts
+
+
+def _true_positive_rate(genuine: Int64Array, impostor: Int64Array, rate: float) -> float:
+    """From histograms over rising similarity: the lowest threshold that at most this share of impostors reaches."""
+    if not genuine.sum() or not impostor.sum():
+        return float("nan")
+    passing = np.cumsum(impostor[::-1])[::-1] <= rate * impostor.sum()
+    return float(genuine[passing].sum() / genuine.sum())
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

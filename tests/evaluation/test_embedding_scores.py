@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences, embedding_scores
+from clmot.evaluation.references import histogram_embedding
+from clmot.types import Sample
+
+
+def sequence(
+    seed: int = 0, people: int = 4, moments: int = 9, noise: float = 0.6, dimension: int = 8
+) -> EmbeddedSequence:
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(people, dimension))
+    identities = np.tile(np.arange(people), moments)
+    embeddings = centres[identities] + noise * rng.normal(size=(people * moments, dimension))
+    return EmbeddedSequence(
+        embeddings=(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).astype(np.float32),
+        identities=identities,
+        seconds=np.repeat(np.arange(moments) * 0.5, people),
+    )
+
+
+def loop_scores(sequences, gap, rate):
+    """The definitions, written out."""
+    genuine, impostor, first, precision = [], [], [], []
+    for s in sequences:
+        n = len(s.identities)
+        for i in range(n):
+            ranked = []
+            for j in range(n):
+                apart = abs(s.seconds[i] - s.seconds[j])
+                if i == j or apart == 0 or not gap[0] <= apart < gap[1]:
+                    continue
+                cosine = float(s.embeddings[i] @ s.embeddings[j])
+                same = bool(s.identities[i] == s.identities[j])
+                (genuine if same else impostor).append(cosine)
+                ranked.append((cosine, same))
+            hits = [same for _, same in sorted(ranked, key=lambda pair: -pair[0])]
+            if any(hits):
+                first.append(hits[0])
+                places = [k for k, hit in enumerate(hits) if hit]
+                precision.append(np.mean([(k + 1) / (place + 1) for k, place in enumerate(places)]))
+    for threshold in sorted(impostor + genuine):
+        if np.mean(np.array(impostor) >= threshold) <= rate:
+            return np.mean(first), np.mean(precision), np.mean(np.array(genuine) >= threshold)
+    return np.mean(first), np.mean(precision), 0.0
+
+
+@pytest.mark.parametrize("gap", [(1.0, np.inf), (0.0, 1.0), (2.0, 3.0)])
+@pytest.mark.parametrize("rate", [0.1, 0.01])
+def test_equals_the_loop(gap, rate):
+    sequences = [sequence(0), sequence(1, people=3, moments=7)]
+    actual = embedding_scores(sequences, gap)
+    rank_1, mean_precision, passing = loop_scores(sequences, gap, rate)
+    assert actual["rank-1"] == pytest.approx(rank_1, abs=1e-9)
+    assert actual["mAP"] == pytest.approx(mean_precision, abs=1e-9)
+    # cosines are told apart to 1e-4: a pair or two may lie on the threshold
+    assert actual[f"TPR@FAR={rate:g}"] == pytest.approx(passing, abs=0.02)
+
+
+def test_rows_are_taken_in_blocks(monkeypatch):
+    whole = embedding_scores([sequence(2)])
+    monkeypatch.setattr("clmot.evaluation.embedding._ROWS", 5)
+    assert embedding_scores([sequence(2)]) == whole
+
+
+def test_perfect_and_hopeless_embeddings():
+    perfect = sequence(3, noise=0.0)
+    scores = embedding_scores([perfect])
+    assert scores["rank-1"] == scores["mAP"] == scores["TPR@FAR=0.0001"] == 1
+    assert scores["queries"] == 36
+    # one and the same vector for everybody: every threshold lets all or nobody pass
+    blind = EmbeddedSequence(
+        embeddings=np.ones_like(perfect.embeddings) / np.sqrt(perfect.embeddings.shape[1], dtype=np.float32),
+        identities=perfect.identities,
+        seconds=perfect.seconds,
+    )
+    assert embedding_scores([blind])["TPR@FAR=0.1"] == 0
+
+
+def test_people_of_two_sequences_are_not_compared():
+    one = sequence(4, noise=0.0)
+    assert embedding_scores([one, one])["impostors"] == 2 * embedding_scores([one])["impostors"]
+
+
+def test_nothing_to_compare_is_not_a_number():
+    scores = embedding_scores([sequence(5)], gap=(100.0, np.inf))
+    assert scores["queries"] == 0
+    assert np.isnan(scores["rank-1"])
+    assert np.isnan(scores["TPR@FAR=0.1"])
+    assert np.isnan(embedding_scores([])["mAP"])
+
+
+def test_embeds_the_boxes_that_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "clmot.evaluation.embedding.read_image", lambda path: np.full((4, 4, 3), int(path.stem), np.uint8)
+    )
+
+    def sample(frame: int) -> Sample:
+        return Sample(
+            image=tmp_path / f"{frame}.png",
+            width=4,
+            height=4,
+            sequence="street",
+            frame=frame,
+            boxes=np.arange(12, dtype=np.float32).reshape(3, 4),
+            classes=np.zeros(3, np.int64),
+            ignore=np.array([False, True, False]),
+            identities=np.array([7, 8, -1]),
+        )
+
+    def embed(image, boxes):
+        return np.concatenate([np.full((len(boxes), 1), image[0, 0, 0], np.float32), boxes], axis=1)
+
+    (found,) = embed_sequences([sample(f) for f in (1, 2, 3)], embed, {"street": 10.0}, every=2)
+    assert found.identities.tolist() == [7, 7]
+    assert found.seconds.tolist() == [0.1, 0.3]
+    assert found.embeddings.tolist() == [[1, 0, 1, 2, 3], [3, 0, 1, 2, 3]]
+
+
+def test_histogram_knows_colours_and_where_they_are():
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[:30, :20], image[30:, :20] = (200, 30, 30), (30, 30, 200)  # red over blue
+    image[:30, 20:40], image[30:, 20:40] = (30, 30, 200), (200, 30, 30)  # blue over red
+    image[:30, 40:], image[30:, 40:] = (200, 30, 30), (30, 30, 200)
+    boxes = np.array([[0, 0, 20, 60], [20, 0, 40, 60], [40, 0, 60, 60], [70, 0, 80, 60], [-10, 0, 20, 60]], np.float32)
+    cosine = (found := histogram_embedding(image, boxes)) @ found.T
+    assert cosine[0, 2] == pytest.approx(1, abs=1e-6)
+    assert cosine[0, 1] == pytest.approx(0, abs=1e-6)
+    assert found[3].sum() == 0
+    assert cosine[0, 4] == pytest.approx(1, abs=1e-6)
