@@ -11,19 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from clmot.data.readers import coco, motchallenge
+from clmot.data.readers.formats import Format
 from clmot.errors import UserError
 from clmot.io import sequences
 from clmot.types import Dataset, Sample
 
-__all__ = ["read_dataset"]
+__all__ = ["FORMATS", "read_dataset"]
+
+FORMATS: tuple[Format, ...] = (motchallenge.FORMAT, coco.FORMAT)
+"""All formats that can be read, in the order in which a path is tried against them."""
 
 
 def read_dataset(paths: Sequence[Path], *, min_visibility: float = 0.1, identities: bool = False) -> Dataset:
     """Read annotated still images from one or more places into one data set.
 
     Args:
-        paths: each a MOTChallenge sequence folder or folder of sequences, a COCO JSON file, or a folder that holds
-            (itself or in ``annotations/``) exactly one JSON file.
+        paths: each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a COCO JSON file or
+            a folder that holds exactly one, ...
         min_visibility: boxes less visible than this are ignored, where the annotation says how visible they are.
         identities: keep identities. By default nobody downstream sees any: training from boxes alone.
 
@@ -65,17 +69,11 @@ def read_dataset(paths: Sequence[Path], *, min_visibility: float = 0.1, identiti
 
 def _read(path: Path, min_visibility: float) -> Dataset:
     """The data set at one path, identities included."""
-    if path.is_file() and path.suffix.lower() == ".json":
-        return coco.read_coco(path)
+    for each in FORMATS:
+        if path.exists() and each.matches(path):
+            return each.read(path, min_visibility)
     expected = f"expected {sequences.EXPECTED}, or {coco.EXPECTED}"
     if not path.is_dir():
         what = "not a folder or .json file" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {what}; {expected}")
-    if sequences.sequence_folders(path):
-        return motchallenge.read_motchallenge(path, min_visibility=min_visibility)
-    files = coco.find_annotation_files(path)
-    if len(files) > 1:
-        raise UserError(f"{path}: {len(files)} JSON files ({', '.join(file.name for file in files)}); name one of them")
-    if not files:
-        raise UserError(f"{path}: no data set here ({sequences.describe_folder(path)}); {expected}")
-    return coco.read_coco(files[0])
+    raise UserError(f"{path}: no data set here ({sequences.describe_folder(path)}); {expected}")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clmot import boxes as box
+from clmot.data.readers.formats import Format
 from clmot.errors import UserError
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
@@ -275,3 +276,27 @@ def _image_root(path: Path, images: dict[int | str, _Record]) -> Path:
 def _id_order(key: int | str) -> tuple[bool, int | str]:
     """Sorts numbers before texts."""
     return isinstance(key, str), key
+
+
+def _matches(path: Path) -> bool:
+    return path.suffix.lower() == ".json" if path.is_file() else bool(find_annotation_files(path))
+
+
+def _read_at(path: Path, min_visibility: float) -> Dataset:
+    """The COCO file at a path, or the one in a folder."""
+    files = [path] if path.is_file() else find_annotation_files(path)
+    if len(files) > 1:
+        raise UserError(f"{path}: {len(files)} JSON files ({', '.join(file.name for file in files)}); name one of them")
+    return read_coco(files[0])
+
+
+FORMAT = Format(
+    name="coco",
+    title="COCO JSON, also with videos and identities (COCO-VID, TAO)",
+    tree="""<name>.json, or annotations/<name>.json
+images beside it, in images/, in <name>/ or in the folder above""",
+    licence="",
+    home="https://cocodataset.org/#format-data",
+    matches=_matches,
+    read=_read_at,
+)

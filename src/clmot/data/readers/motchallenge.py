@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from clmot.data.readers.formats import Format
 from clmot.errors import UserError
 from clmot.io.mot import MotRows, check_unique, read_mot_rows
-from clmot.io.sequences import EXPECTED, PERSON, SequenceFolder, distractor_classes, find_sequences
+from clmot.io.sequences import EXPECTED, PERSON, SequenceFolder, distractor_classes, find_sequences, sequence_folders
 from clmot.types import BoolArray, Dataset, Sample
 
 __all__ = ["SequenceFolder", "find_sequences", "read_motchallenge"]
@@ -104,3 +105,16 @@ def _judge(rows: MotRows, name: str, min_visibility: float) -> tuple[BoolArray, 
     is_person = (rows.class_id == PERSON) | (rows.class_id == -1)
     hidden = (rows.visibility >= 0) & (rows.visibility < min_visibility)
     return is_person | is_distractor, is_distractor | hidden | (rows.confidence == 0)
+
+
+FORMAT = Format(
+    name="motchallenge",
+    title="MOTChallenge: MOT15, MOT16, MOT17, MOT20 and whatever is laid out like them",
+    tree="""<sequence>/img1/000001.jpg ...
+<sequence>/gt/gt.txt
+<sequence>/seqinfo.ini (optional)""",
+    licence="CC BY-NC-SA 3.0 (the benchmarks)",
+    home="https://motchallenge.net",
+    matches=lambda path: path.is_dir() and bool(sequence_folders(path)),
+    read=lambda path, min_visibility: read_motchallenge(path, min_visibility=min_visibility),
+)
