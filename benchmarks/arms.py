@@ -21,11 +21,11 @@ import numpy as np
 
 from clmot.config import RECIPES, load_config
 from clmot.data.readers import read_dataset
-from clmot.demo import Recorder, Replay, untrained
+from clmot.demo import Recorder, Replay
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.evaluation.mot import evaluate
 from clmot.evaluation.references import histogram_embedding
-from clmot.inference import Model, load_model
+from clmot.inference import Model, load_model, untrained
 from clmot.io.sequences import read_sequence_info, sequence_folders
 from clmot.pipeline import track
 from clmot.training.run import train

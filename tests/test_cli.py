@@ -68,6 +68,8 @@ def test_train_track_evaluate(scenes, run, tmp_path, capsys):
     (sequence,) = clips.iterdir()
     assert (tmp_path / "results" / f"{sequence.name}.mp4").stat().st_size > 0
     assert call("evaluate", tmp_path / "results", "--gt", clips, "--json", tmp_path / "scores.json") == 0
+    assert call("embed", run, clips, "--frames", 3, "--json", tmp_path / "embedding.json") == 0
+    assert json.loads((tmp_path / "embedding.json").read_text())["verdict"]
     assert "HOTA" in capsys.readouterr().out
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert set(scores) == {"combined", "sequences"}
@@ -101,7 +103,7 @@ def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):
 
 
 def test_help_has_examples(capsys):
-    verbs = ("train", "track", "evaluate", "import-weights", "demo", "config", "data synth", "data show")
+    verbs = ("train", "track", "evaluate", "embed", "import-weights", "demo", "config", "data synth", "data show")
     for verb in map(str.split, verbs):
         assert call(*verb, "--help") == 0
         assert f"clmot {' '.join(verb)}" in " ".join(capsys.readouterr().out.split())
@@ -127,6 +129,10 @@ def test_help_has_examples(capsys):
         (["track", "{tmp}/text.mp4", "--model", "{run}", "--out", "{tmp}/r"], "text.mp4"),
         (["track", "{scenes}/clips", "--model", "{run}", "--out", "{tmp}/r", "tracker.low=1"], "did you mean"),
         (["evaluate", "{tmp}/nowhere", "--gt", "{scenes}/clips"], "nowhere"),
+        (["embed", "{run}"], "name at least one data folder"),
+        (["embed", "{tmp}/nowhere", "{scenes}/clips"], "nowhere"),
+        (["embed", "{run}", "{scenes}/clips", "--every", "0"], "--every must be >= 1"),
+        (["embed", "{run}", "{scenes}/clips", "--frame-rate", "-1"], "--frame-rate must be > 0"),
         (["evaluate", "{tmp}/empty", "--gt", "{scenes}/clips"], "clip"),
         (["evaluate", "{tmp}/bad", "--gt", "{scenes}/clips"], "clip-01.txt:2"),
         (["train", "{scenes}/stills", "--out", "{tmp}/r", "--start", "{tmp}/nowhere"], "no such run"),

@@ -188,6 +188,68 @@ def evaluate(
         write_json(scores, json)
 
 
+@app.command
+def embed(
+    model: Path,
+    /,
+    *data: Annotated[str, Parameter(help="MOTChallenge folders or COCO JSON files, with or without identities.")],
+    json: Path | None = None,
+    picture: Path | None = None,
+    frames: int = 100,
+    every: int = 1,
+    frame_rate: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Tell whether an embedding is any good: from boxes alone, and by identities where there are any.
+
+    Examples:
+
+        clmot embed runs/mine boxes.json
+        clmot embed runs/mot MOT16/train/MOT16-11 --every 5 --json scores.json --picture margins.png
+
+    Parameters
+    ----------
+    model
+        Run folder, checkpoint or model file.
+    json
+        Also write the scores to this file.
+    picture
+        Also draw how far genuine and impostor pairs lie apart, as a PNG.
+    frames
+        How many frames, drawn at random, are looked at in two views.
+    every
+        Of the frames with identities, use every so many.
+    frame_rate
+        Frames a second; by default what seqinfo.ini says, else 30.
+    seed
+        Other seed, other frames and views.
+    device
+        auto, cpu or cuda.
+    """
+    if not data:
+        raise UserError("embed: name at least one data folder or COCO JSON file")
+    for name, value in (("--frames", frames), ("--every", every)):
+        if value < 1:
+            raise UserError(f"{name} must be >= 1, got {value}")
+    if frame_rate is not None and not 0 < frame_rate < float("inf"):
+        raise UserError(f"--frame-rate must be > 0, got {frame_rate}")
+    from clmot.assessment import assess
+    from clmot.inference import load_model
+    from clmot.report.embedding import assessment_tables, margins_picture
+
+    loaded = load_model(model, device=device)
+    paths = [Path(path) for path in data]
+    found = assess(loaded, paths, frames=frames, every=every, frame_rate=frame_rate, seed=seed)
+    for table in assessment_tables(found):
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print(found.verdict())
+    if json is not None:
+        found.write_json(json)
+    if picture is not None:
+        margins_picture(found, picture)
+
+
 @app.command(name="import-weights")
 def import_weights(
     file: Path,

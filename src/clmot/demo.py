@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -21,9 +20,8 @@ from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate, write_json
-from clmot.inference import Model, load_model
+from clmot.inference import Model, load_model, untrained
 from clmot.io.video import decode_video
-from clmot.models.network import Network
 from clmot.pipeline import track
 from clmot.report.draw import contact_sheet
 from clmot.report.progress import progress_bar
@@ -141,13 +139,6 @@ class Replay:
             dataclasses.replace(detections, embedding=self._embedder.embed(image, detections.xyxy))
             for image, detections in zip(images, found, strict=True)
         ]
-
-
-def untrained(model: Model, seed: int) -> Model:
-    """The same network with random weights throughout."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + 1)
-        return Model(Network(model.config.model), model.config, str(model.device), model.precision)
 
 
 def slug(row: str) -> str:

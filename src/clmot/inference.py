@@ -134,3 +134,10 @@ def load_model(path: str | Path, *, device: str = "auto", precision: str = "bf16
     network = Network(saved.config.model)
     load_weights(network, saved)
     return Model(network, saved.config, device, precision)
+
+
+def untrained(model: Model, seed: int) -> Model:
+    """The same network with random weights throughout."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1)
+        return Model(Network(model.config.model), model.config, str(model.device), model.precision)

@@ -1,0 +1,146 @@
+"""Is this embedding any good? A trained model's, next to the same network untrained and to colour histograms.
+
+With boxes alone, by two views of each frame; where the annotation has identities, also by what is seen again later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from clmot.config import ViewsConfig
+from clmot.data.batch import StepSampler
+from clmot.data.labels import with_labels
+from clmot.data.pairs import PairDataset
+from clmot.data.readers import read_dataset
+from clmot.errors import UserError
+from clmot.evaluation.embedding import embed_sequences, embedding_scores
+from clmot.evaluation.label_free import ViewComparison, compare_views, embed_views, label_free_scores
+from clmot.evaluation.references import histogram_embedding
+from clmot.inference import Model, untrained
+from clmot.io.sequences import read_sequence_info
+from clmot.report.progress import progress_bar
+from clmot.types import Float32Array, Image, Sample
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_Item = TypeVar("_Item")
+
+TRAINED, UNTRAINED, HISTOGRAM = "this model", "untrained", "colour histogram"
+
+GAPS = {"same second": (0.0, 1.0), "after 1 s": (1.0, np.inf), "after 5 s": (5.0, np.inf)}
+"""Least and greatest distance in time of the frames compared."""
+
+DEFAULT_FRAME_RATE = 30.0
+
+VIEWS = ViewsConfig(scale=(0.7, 1.4), occlude=0.2, off_center=0.1)
+"""What the two views differ by: the same for every model, whatever it was trained with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """Scores by embedding (`TRAINED`, `UNTRAINED`, `HISTOGRAM`).
+
+    Attributes:
+        label_free: from two views (`clmot.evaluation.label_free.label_free_scores`).
+        identified: by gap, as in `GAPS` (`clmot.evaluation.embedding.embedding_scores`); empty without identities.
+        pairs: of the views, for a picture.
+    """
+
+    label_free: dict[str, dict[str, float]]
+    identified: dict[str, dict[str, dict[str, float]]]
+    pairs: dict[str, ViewComparison]
+
+    def verdict(self) -> str:
+        """One line that says what to make of it, from views alone."""
+        trained, rivals = self.label_free[TRAINED], [self.label_free[name] for name in (UNTRAINED, HISTOGRAM)]
+        if not trained["boxes"] or np.isnan(trained["rank-1"]):
+            return "nothing can be compared: there is no frame with two boxes, and one sequence only"
+        if trained["collapsed"]:
+            return "collapsed: boxes all look alike to it; train longer, with a lower learning rate or more negatives"
+        best = max(rival["rank-1"] for rival in rivals)
+        advice = f"start with tracker.appearance_threshold={trained['suggested threshold']:.2f}"
+        if trained["rank-1"] > best:
+            return f"trained: it tells boxes apart better than colour histograms and than before training; {advice}"
+        return f"weak: no better than what needs no training ({trained['rank-1']:.2f} against {best:.2f}); train longer"
+
+    def write_json(self, file: Path) -> None:
+        """Write all scores.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        content = {"label_free": self.label_free, "identified": self.identified, "verdict": self.verdict()}
+        partial = file.with_name(file.name + ".partial")
+        try:
+            partial.write_text(json.dumps(content, indent=2).replace("NaN", "null") + "\n", encoding="utf-8")
+            partial.replace(file)
+        except OSError as error:
+            raise UserError(f"{file}: cannot write scores: {error.strerror}") from error
+
+
+def assess(
+    model: Model,
+    data: Sequence[Path],
+    *,
+    frames: int = 100,
+    every: int = 1,
+    frame_rate: float | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Assessment:
+    """Assess a model's embedding on annotated frames.
+
+    Args:
+        model: the model.
+        data: what `clmot.data.readers.read_dataset` takes; identities are used where there are any.
+        frames: how many frames, drawn at random, are seen in two views.
+        every: of the frames with identities, use every so many.
+        frame_rate: frames a second; by default what ``seqinfo.ini`` says, else `DEFAULT_FRAME_RATE`.
+        seed: of the choice of frames and of the views.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        UserError: the data cannot be read.
+    """
+    dataset = read_dataset(data, identities=True)
+    boxes_alone, _ = with_labels(dataset, "none")
+    pairs = PairDataset(boxes_alone, VIEWS, model.config.model.image_size, seed)
+    draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)
+    identified = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
+    seen_again = [sample for sample in identified if (sample.frame - 1) % every == 0]
+    rates = {sample.sequence: frame_rate or _frame_rate(sample) for sample in identified}
+    embedders: dict[str, Callable[[Image, Float32Array], Float32Array]] = {
+        TRAINED: model.embed,
+        UNTRAINED: untrained(model, seed).embed,
+        HISTOGRAM: histogram_embedding,
+    }
+    assessment = Assessment(label_free={}, identified={gap: {} for gap in GAPS if identified}, pairs={})
+    with progress_bar(progress) as bar:
+        for name, embed in embedders.items():
+            task = bar.add_task(name, total=len(draws) + len(seen_again), note="")
+            views = embed_views((pairs[draw] for draw in _followed(draws, bar, task)), embed)
+            assessment.pairs[name] = compare_views(views)
+            assessment.label_free[name] = label_free_scores(views, assessment.pairs[name])
+            sequences = embed_sequences(_followed(seen_again, bar, task), embed, rates)
+            for gap, scores in assessment.identified.items():
+                scores[name] = embedding_scores(sequences, GAPS[gap])
+    return assessment
+
+
+def _followed(items: Sequence[_Item], bar: Progress, task: TaskID) -> Iterator[_Item]:
+    for item in items:
+        yield item
+        bar.advance(task)
+
+
+def _frame_rate(sample: Sample) -> float:
+    """What a MOTChallenge sequence says of itself."""
+    folder = sample.image.parent.parent
+    return read_sequence_info(folder).frame_rate if (folder / "seqinfo.ini").is_file() else DEFAULT_FRAME_RATE

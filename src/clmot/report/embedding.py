@@ -1,0 +1,68 @@
+"""What an embedding is worth, as tables and as a picture of its margins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+
+from clmot.errors import UserError
+
+if TYPE_CHECKING:
+    from clmot.assessment import Assessment
+
+_FROM_VIEWS = ("rank-1", "chance", "TPR@FAR=0.01", "alignment", "uniformity", "impostor cosine", "effective rank")
+_FROM_IDENTITIES = ("rank-1", "mAP", "TPR@FAR=0.1", "TPR@FAR=0.01", "TPR@FAR=0.001")
+
+
+def assessment_tables(found: Assessment) -> Iterator[Table]:
+    """One table of what two views say, and one for each gap in time where there are identities."""
+    yield _table(found.label_free, "two views of a frame, no identities needed", _FROM_VIEWS)
+    for gap, rows in found.identified.items():
+        yield _table(rows, f"seen again {gap}, by identities", _FROM_IDENTITIES)
+
+
+def _table(rows: Mapping[str, Mapping[str, float]], title: str, metrics: tuple[str, ...]) -> Table:
+    table = Table("embedding", title=title, title_justify="left")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    for name, scores in rows.items():
+        table.add_row(name, *("-" if np.isnan(scores[metric]) else f"{scores[metric]:.3f}" for metric in metrics))
+    return table
+
+
+def margins_picture(found: Assessment, picture: Path) -> None:
+    """Draw how far genuine and impostor pairs of two views lie apart, a panel for each embedding.
+
+    Raises:
+        UserError: the picture cannot be written.
+    """
+    # used without pyplot, whose global state and backends a library should leave alone
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 1 + 2 * len(found.pairs)), dpi=100, layout="constrained")
+    panels = figure.subplots(len(found.pairs), 1, sharex=True, squeeze=False)[:, 0]
+    bins = np.linspace(-1, 1, 81)
+    for axes, (name, pairs) in zip(panels, found.pairs.items(), strict=True):
+        for cosines, label, colour in (
+            (pairs.impostor, "other objects", "tab:gray"),
+            (pairs.genuine, "the same object in two views", "tab:blue"),
+        ):
+            if len(cosines):
+                axes.hist(cosines, bins, density=True, alpha=0.6, color=colour, label=label)
+        threshold = found.label_free[name]["suggested threshold"]
+        if np.isfinite(threshold):
+            axes.axvline(1 - threshold, color="tab:red", linewidth=1, label="suggested threshold")
+        axes.set_title(name, fontsize=10)
+        axes.set_yticks([])
+    panels[0].legend(fontsize=8, loc="upper left")
+    panels[-1].set_xlabel("cosine", fontsize=9)
+    partial = picture.with_name(picture.name + ".partial")
+    try:
+        figure.savefig(partial, format="png")
+        partial.replace(picture)
+    except OSError as error:
+        raise UserError(f"{picture}: cannot write the picture: {error.strerror}") from error
