@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from clmot.cli import main
+from clmot.data.readers import FORMATS
 from clmot.data.synthetic import write_scenes
 
 TINY = [
@@ -93,6 +94,20 @@ def test_data_synth_and_show(tmp_path):
     assert cv2.imread(str(tmp_path / "v.png")) is not None
 
 
+def test_data_list(capsys):
+    assert call("data", "list") == 0
+    everything = capsys.readouterr().out
+    for each in FORMATS:
+        assert each.home, f"{each.name} says where it is described"
+        assert call("data", "list", each.name) == 0
+        page = capsys.readouterr().out
+        for text in (each.title, each.home, each.licence, *each.tree.splitlines()):
+            # lines are wrapped, within words too
+            assert "".join(text.split()) in "".join(page.split())
+        assert all(word in everything for word in each.tree.split() if len(word) < 40)
+        assert f"  {each.name} " in everything
+
+
 def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):
     assert call("config", "--recipe", "demo", "train.steps=7") == 0
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out)
@@ -103,8 +118,8 @@ def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):
 
 
 def test_help_has_examples(capsys):
-    verbs = ("train", "track", "evaluate", "embed", "import-weights", "demo", "config", "data synth", "data show")
-    for verb in map(str.split, verbs):
+    verbs = ("train", "track", "evaluate", "embed", "import-weights", "demo", "config")
+    for verb in map(str.split, (*verbs, "data synth", "data list", "data show")):
         assert call(*verb, "--help") == 0
         assert f"clmot {' '.join(verb)}" in " ".join(capsys.readouterr().out.split())
 
@@ -139,6 +154,9 @@ def test_help_has_examples(capsys):
         (["import-weights", "{tmp}/nowhere.pth", "--out", "{tmp}/r"], "no such weights file"),
         (["import-weights", "{tmp}/text.mp4", "--out", "{tmp}/r"], "text.mp4: refused: no weights file"),
         (["import-weights", "{tmp}/nowhere.pth", "--out", "{run}"], "choose another --out"),
+        (["train", "{scenes}/stills", "--out", "{tmp}/r", "data.format=motchalenge"], "did you mean 'motchallenge'"),
+        (["data", "show", "{scenes}/stills", "--out", "{tmp}/r", "data.format=yolo"], "expected a data.yaml"),
+        (["data", "list", "yol"], "did you mean 'yolo'"),
         (["data", "synth", "{scenes}"], "not empty"),
         (["data", "synth", "{tmp}/s", "--size", "100", "50"], "at least 160x96"),
         (["data", "synth", "{tmp}/s", "--frames", "0"], "--frames must be >= 1"),

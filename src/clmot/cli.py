@@ -34,7 +34,10 @@ app.command(data_app)
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20"]
 
 _OVERRIDE = re.compile(r"[a-z_]+\.[a-z_.]+=")
-_PATHS_HELP = "MOTChallenge folders or COCO JSON files, and SECTION.KEY=VALUE settings laid over recipe and file."
+_PATHS_HELP = (
+    "Folders or files in a format of `clmot data list` (MOTChallenge, COCO, YOLO, ...), and SECTION.KEY=VALUE settings "
+    "laid over recipe and file."
+)
 _Recipe = Annotated[
     str | None,
     Parameter(
@@ -392,6 +395,28 @@ def synth(
     print(f"train on: {summary.stills}\nscore on: {summary.clips}")
 
 
+@data_app.command(name="list")
+def list_formats(name: str | None = None, /) -> None:
+    """List the formats of annotated images that can be read; they are recognised by themselves.
+
+    Where one is taken for another, say which it is: `data.format=NAME`.
+
+    Examples:
+
+        clmot data list
+        clmot data list yolo
+
+    Parameters
+    ----------
+    name
+        Say all of this one only.
+    """
+    from clmot.data.readers import FORMATS, format_named
+    from clmot.report.formats import format_page, formats_table
+
+    Console().print(format_page(format_named(name)) if name else formats_table(FORMATS))
+
+
 @data_app.command
 def show(
     *data: Annotated[str, Parameter(help=_PATHS_HELP)],
@@ -435,7 +460,9 @@ def show(
     from clmot.data.readers import read_dataset
     from clmot.report.views import each_transform, transforms_sheet, views_sheet
 
-    dataset = read_dataset([Path(path) for path in paths], min_visibility=settings.data.min_visibility)
+    dataset = read_dataset(
+        [Path(path) for path in paths], min_visibility=settings.data.min_visibility, format=settings.data.format
+    )
     pairs = PairDataset(dataset, settings.views, settings.model.image_size, seed)
     draws = StepSampler(len(dataset.samples), batch_size=count, steps=1, seed=seed).draws(0)
     if views:

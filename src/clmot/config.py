@@ -8,7 +8,6 @@ its own section.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 import yaml
 
-from clmot.errors import UserError
+from clmot.errors import UserError, did_you_mean
 
 
 def _require(condition: bool, message: str) -> None:
@@ -30,6 +29,8 @@ def _require(condition: bool, message: str) -> None:
 class DataConfig:
     """What is read from disk and how it is loaded."""
 
+    format: str = "auto"
+    """The data's on-disk format, a name that `clmot data list` shows; auto finds out for each path."""
     min_visibility: float = 0.1
     """Boxes that the annotation calls less visible than this are ignored in training (where it says so at all)."""
     identities: bool = False
@@ -591,7 +592,7 @@ def load_config(recipe: str | None = None, file: Path | None = None, overrides: 
     changes = parse_overrides(overrides)
     name = str(recipe or changes.pop("recipe", None) or from_file.get("recipe") or "street")
     if name not in RECIPES:
-        raise UserError(f"unknown recipe '{name}'{_did_you_mean(name, RECIPES)}; known: {', '.join(RECIPES)}")
+        raise UserError(f"unknown recipe '{name}'{did_you_mean(name, RECIPES)}; known: {', '.join(RECIPES)}")
     config = dataclasses.replace(RECIPES[name](Config()), recipe=name)
     config = config.updated({key: value for key, value in from_file.items() if key != "recipe"}, str(file))
     return config.updated(changes, "override")
@@ -646,11 +647,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ""
-
-
 def _overlay(section: Any, changes: Any, source: str, prefix: str) -> Any:
     """A dataclass with a mapping laid over it, section by section."""
     if not isinstance(changes, Mapping):
@@ -659,7 +655,7 @@ def _overlay(section: Any, changes: Any, source: str, prefix: str) -> Any:
     values: dict[str, Any] = {}
     for key, value in changes.items():
         if key not in kinds:
-            raise UserError(f"{source}: unknown key '{prefix}{key}'{_did_you_mean(str(key), kinds)}")
+            raise UserError(f"{source}: unknown key '{prefix}{key}'{did_you_mean(str(key), kinds)}")
         current = getattr(section, key)
         if dataclasses.is_dataclass(current):
             values[key] = _overlay(current, value, source, f"{prefix}{key}.")
@@ -675,7 +671,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         if value in arguments:
             return value
         choices = ", ".join(map(str, arguments))
-        raise UserError(f"{where}: '{value}' is not one of {choices}{_did_you_mean(str(value), arguments)}")
+        raise UserError(f"{where}: '{value}' is not one of {choices}{did_you_mean(str(value), arguments)}")
     if origin is tuple:
         items = value if isinstance(value, list | tuple) else [value]
         if arguments[-1] is ...:

@@ -1,5 +1,8 @@
 """What a user can do wrong, as one exception that says what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Bad input: one line naming the file and line, or the field, and what to do.
@@ -7,3 +10,9 @@ class UserError(Exception):
     The command line prints the message without a traceback and exits with code 2; Python callers catch it like any
     exception.
     """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean '...'?)`` with the nearest known word, empty where none is near: the end of a message."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -171,7 +171,7 @@ def test_missing_empty_and_foreign_folders(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no data set here \(found labels/\)"):
         read_dataset([tmp_path])
     (tmp_path / "clip.mp4").touch()
-    with pytest.raises(UserError, match=r"not a folder or \.json file"):
+    with pytest.raises(UserError, match=r"not a file of a known format"):
         read_dataset([tmp_path / "clip.mp4"])
     with pytest.raises(UserError, match="no data given"):
         read_dataset([])

@@ -47,7 +47,7 @@ def train(
     first of them writes and talks.
 
     Args:
-        data: MOTChallenge folders or COCO JSON files.
+        data: folders or files in a format that `clmot.data.readers` reads.
         out: the run folder: ``config.yaml``, ``log.jsonl``, ``loss.png`` and the newest checkpoint.
         config: what to train and how; by default the recipe ``street``. `model.classes` is taken from the data, and
             so are `train.steps` where there are `train.epochs`.
@@ -155,7 +155,12 @@ def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Datase
             f"got {config.train.batch_size}"
         )
     labels = labels_of(config)
-    dataset = read_dataset(paths, min_visibility=config.data.min_visibility, identities=labels == "known")
+    dataset = read_dataset(
+        paths,
+        min_visibility=config.data.min_visibility,
+        identities=labels == "known",
+        format=config.data.format,
+    )
     dataset, identities = with_labels(dataset, labels)
     _describe(dataset)
     classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0

@@ -10,19 +10,59 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.data.readers import coco, motchallenge
+from clmot.data.readers import (
+    bdd100k,
+    citypersons,
+    coco,
+    crowdhuman,
+    cvat,
+    hieve,
+    jde,
+    kitti,
+    labelme,
+    labelstudio,
+    motchallenge,
+    panda,
+    prw,
+    visdrone,
+    voc,
+    yolo,
+)
 from clmot.data.readers.formats import Format
-from clmot.errors import UserError
+from clmot.errors import UserError, did_you_mean
 from clmot.io import sequences
 from clmot.types import Dataset, Sample
 
-__all__ = ["FORMATS", "read_dataset"]
+__all__ = ["FORMATS", "format_named", "read_dataset"]
 
-FORMATS: tuple[Format, ...] = (motchallenge.FORMAT, coco.FORMAT)
-"""All formats that can be read, in the order in which a path is tried against them."""
+FORMATS: tuple[Format, ...] = (
+    motchallenge.FORMAT,
+    crowdhuman.FORMAT,
+    crowdhuman.VISIBLE_FORMAT,
+    jde.FORMAT,
+    kitti.FORMAT,
+    visdrone.FORMAT,
+    bdd100k.FORMAT,
+    citypersons.FORMAT,
+    prw.FORMAT,
+    hieve.FORMAT,
+    panda.FORMAT,
+    cvat.FORMAT,
+    voc.FORMAT,
+    yolo.FORMAT,
+    labelme.FORMAT,
+    labelstudio.FORMAT,
+    coco.FORMAT,
+)
+"""All formats that can be read, in the order in which a path is tried against them.
+
+COCO comes last: any JSON file and any folder with one looks like it.
+"""
 
 
-def read_dataset(paths: Sequence[Path], *, min_visibility: float = 0.1, identities: bool = False) -> Dataset:
+def read_dataset(
+    paths: Sequence[Path], *, min_visibility: float = 0.1, identities: bool = False, format: str = "auto"
+) -> Dataset:
     """Read annotated still images from one or more places into one data set.
 
     Args:
@@ -30,18 +70,20 @@ def read_dataset(paths: Sequence[Path], *, min_visibility: float = 0.1, identiti
             a folder that holds exactly one, ...
         min_visibility: boxes less visible than this are ignored, where the annotation says how visible they are.
         identities: keep identities. By default nobody downstream sees any: training from boxes alone.
+        format: name of the one of `FORMATS` that all paths are of; ``auto`` finds out for each.
 
     Returns:
         Samples ordered by sequence and frame; classes in order of first appearance, joined by name. A sequence name
         that several of the paths use is prefixed with its path.
 
     Raises:
-        UserError: a path is missing, empty or of neither format; annotations are faulty; an image comes twice; there
-            is no box at all.
+        UserError: a path is missing, empty or of no known format; no format has the name; annotations are faulty; an
+            image comes twice; there is no box at all.
     """
     if not paths:
         raise UserError("no data given; name folders or COCO JSON files")
-    parts = [(path, _read(path, min_visibility)) for path in paths]
+    chosen = None if format == "auto" else format_named(format)
+    parts = [(path, _read(path, min_visibility, chosen)) for path in paths]
     classes = tuple(dict.fromkeys(name for _, part in parts for name in part.classes))
     skipped = sum((part.skipped for _, part in parts), Counter[str]())
     users = Counter(name for _, part in parts for name in {sample.sequence for sample in part.samples})
@@ -67,13 +109,27 @@ def read_dataset(paths: Sequence[Path], *, min_visibility: float = 0.1, identiti
     return Dataset(samples=tuple(samples), classes=classes, skipped=+skipped)
 
 
-def _read(path: Path, min_visibility: float) -> Dataset:
+def format_named(name: str) -> Format:
+    """The one of `FORMATS` with a name.
+
+    Raises:
+        UserError: none has it (with the nearest that there is).
+    """
+    by_name = {each.name: each for each in FORMATS}
+    if name not in by_name:
+        raise UserError(f"unknown format '{name}'{did_you_mean(name, by_name)}; known: auto, {', '.join(by_name)}")
+    return by_name[name]
+
+
+def _read(path: Path, min_visibility: float, chosen: Format | None) -> Dataset:
     """The data set at one path, identities included."""
-    for each in FORMATS:
-        if path.exists() and each.matches(path):
+    for each in (chosen,) if chosen else FORMATS:
+        if path.exists() and (each is chosen or each.matches(path)):
             return each.read(path, min_visibility)
-    expected = f"expected {sequences.EXPECTED}, or {coco.EXPECTED}"
+    if chosen:
+        raise UserError(f"{path}: no such file or folder")
+    expected = f"expected {sequences.EXPECTED}, or {coco.EXPECTED}, or what else 'clmot data list' shows"
     if not path.is_dir():
-        what = "not a folder or .json file" if path.exists() else "no such file or folder"
+        what = "not a file of a known format" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {what}; {expected}")
     raise UserError(f"{path}: no data set here ({sequences.describe_folder(path)}); {expected}")

@@ -8,7 +8,6 @@ Read are ``images`` (``id``, ``file_name``, ``width``, ``height``; optional ``vi
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.data.readers.formats import Format
+from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
@@ -147,14 +147,7 @@ def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], In
 
 
 def _load(path: Path) -> _Record:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not a JSON text file") from error
+    content = load_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__}, expected {EXPECTED}")
     return content
@@ -285,6 +278,8 @@ def _matches(path: Path) -> bool:
 def _read_at(path: Path, min_visibility: float) -> Dataset:
     """The COCO file at a path, or the one in a folder."""
     files = [path] if path.is_file() else find_annotation_files(path)
+    if not files:
+        raise UserError(f"{path}: no JSON file in it or in annotations/; expected {EXPECTED}")
     if len(files) > 1:
         raise UserError(f"{path}: {len(files)} JSON files ({', '.join(file.name for file in files)}); name one of them")
     return read_coco(files[0])

@@ -109,11 +109,11 @@ def _judge(rows: MotRows, name: str, min_visibility: float) -> tuple[BoolArray, 
 
 FORMAT = Format(
     name="motchallenge",
-    title="MOTChallenge: MOT15, MOT16, MOT17, MOT20 and whatever is laid out like them",
+    title="MOTChallenge (MOT15, MOT16, MOT17, MOT20), DanceTrack, SportsMOT and whatever is laid out like them",
     tree="""<sequence>/img1/000001.jpg ...
 <sequence>/gt/gt.txt
 <sequence>/seqinfo.ini (optional)""",
-    licence="CC BY-NC-SA 3.0 (the benchmarks)",
+    licence="CC BY-NC-SA 3.0 (MOTChallenge), CC BY-NC 4.0 (SportsMOT); others: see their home pages",
     home="https://motchallenge.net",
     matches=lambda path: path.is_dir() and bool(sequence_folders(path)),
     read=lambda path, min_visibility: read_motchallenge(path, min_visibility=min_visibility),

@@ -1,0 +1,100 @@
+"""A data set that grows image by image: for formats that keep the objects of each image together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.types import BoolArray, Dataset, Int64Array
+
+
+class Object(NamedTuple):
+    """One annotated object of an image: its box in xyxy pixels, and what is known of it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    class_id: int
+    ignore: bool = False
+    identity: int = -1
+
+
+class Collector:
+    """Gathers images with their objects, and class names in order of first appearance.
+
+    Attributes:
+        skipped: how many annotations were left out, by reason; readers add to it.
+    """
+
+    def __init__(self, classes: Iterable[str] = ()) -> None:
+        """Start with no image and the given classes."""
+        self.skipped: Counter[str] = Counter()
+        self._class_ids = {name: i for i, name in enumerate(dict.fromkeys(classes))}
+        self._frames: list[Frame] = []
+        self._rows: list[BoxRows] = []
+
+    def class_id(self, name: str) -> int:
+        """The number of a class, a new one where the name is new."""
+        return self._class_ids.setdefault(name, len(self._class_ids))
+
+    def start(self, frame: Frame) -> None:
+        """Add an image; the rows that are added from now on are in it."""
+        self._frames.append(frame)
+
+    def add_rows(
+        self,
+        boxes: npt.NDArray[np.float64],
+        classes: Int64Array,
+        *,
+        ignore: BoolArray | None = None,
+        identities: Int64Array | None = None,
+    ) -> None:
+        """Add objects of the newest image.
+
+        Args:
+            boxes: float64 [n, 4], xyxy pixels; need not be finite.
+            classes: int64 [n].
+            ignore: bool [n], by default nowhere.
+            identities: int64 [n], by default unknown.
+        """
+        n = len(boxes)
+        self._rows.append(
+            BoxRows(
+                frame=np.full(n, len(self._frames) - 1, np.int64),
+                boxes=to_float32(boxes),
+                classes=classes,
+                ignore=np.zeros(n, np.bool_) if ignore is None else ignore,
+                identities=np.full(n, -1, np.int64) if identities is None else identities,
+            )
+        )
+
+    def add(self, frame: Frame, objects: Sequence[Object]) -> None:
+        """Add an image with its objects."""
+        self.start(frame)
+        table = np.array(objects, np.float64).reshape(-1, len(Object._fields))
+        classes, ignore, identities = table[:, 4].astype(np.int64), table[:, 5] > 0, table[:, 6].astype(np.int64)
+        self.add_rows(table[:, :4], classes, ignore=ignore, identities=identities)
+
+    def dataset(self) -> Dataset:
+        """The data set of all images, as `assemble` makes it."""
+        return assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
+
+
+def extent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """The box around some points: left, top, right, bottom."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def sequence_name(path: Path, root: Path) -> str:
+    """A path below a data set's folder, that folder's name first, without a folder ``images`` at its end."""
+    folder = root.absolute()
+    folder = folder.parent if folder.name in ("images", "Annotations", "annotations") else folder
+    return (Path(folder.name) / path.absolute().relative_to(root.absolute())).as_posix()

@@ -1,0 +1,168 @@
+"""CrowdHuman: photos of crowds with full, visible and head boxes (Shao et al. 2018, arXiv:1805.00123).
+
+``annotation_train.odgt`` holds one JSON object a line: ``ID`` (image name without suffix) and ``gtboxes``, each with a
+``tag``, ``fbox`` (full body) and ``vbox`` (visible part) as left, top, width, height in 0-based pixels, and ``extra``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from clmot import boxes as box
+from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.data.readers.formats import Format
+from clmot.data.readers.table import read_text
+from clmot.errors import UserError
+from clmot.io.image_size import read_image_size
+from clmot.types import Dataset
+
+_Ltwh = list[float]
+
+
+def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["full", "visible"] = "full") -> Dataset:
+    """Read an ``.odgt`` file, or every ``annotation*.odgt`` of a folder.
+
+    Each photo is a sequence of its own, and identities are unknown. ``Sample.ignore`` are boxes with ``extra.ignore``,
+    boxes whose tag is not ``person`` (``mask``: crowds, reflections, statues), and persons of whom the visible box
+    covers less than `min_visibility` of the full one.
+
+    Args:
+        path: the file or folder. Images are looked for in ``Images`` (or ``images``) folders beside the file, in the
+            folders beside it (``CrowdHuman_train/Images``) and in the same places one folder up.
+        min_visibility: smallest share of a person to count.
+        body: which of the boxes to read. Full boxes may extend beyond the image.
+
+    Raises:
+        UserError: no such file; a line is not such a JSON object (named by line); images are missing.
+    """
+    files = [path] if path.is_file() else _annotation_files(path)
+    if not files:
+        raise UserError(f"{path}: no annotation_train.odgt or the like there")
+    frames: list[Frame] = []
+    boxes: list[tuple[_Ltwh, _Ltwh, bool, int]] = []
+    for file in files:
+        records = _records(file)
+        images = _find_images(file, [key for key, _ in records])
+        for key, persons in records:
+            width, height = read_image_size(images[key])
+            boxes += [(*person, len(frames)) for person in persons]
+            frames.append(Frame(images[key], width, height, f"{file.stem}/{key}", 1))
+    full, visible, ignore, frame = zip(*boxes, strict=True) if boxes else ((),) * 4
+    full_boxes = to_float32(box.ltwh_to_xyxy(np.array(full, np.float64).reshape(-1, 4)))
+    visible_boxes = to_float32(box.ltwh_to_xyxy(np.array(visible, np.float64).reshape(-1, 4)))
+    hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
+    rows = BoxRows(
+        frame=np.array(frame, np.int64),
+        boxes=full_boxes if body == "full" else visible_boxes,
+        classes=np.zeros(len(frame), np.int64),
+        ignore=np.array(ignore, np.bool_) | hidden,
+        identities=np.full(len(frame), -1, np.int64),
+    )
+    return assemble(frames, rows, ("person",), Counter())
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    """The ``.odgt`` files of a folder, else of its ``annotations`` folder."""
+    for place in (folder, folder / "annotations"):
+        files = sorted(file for file in place.glob("*.odgt") if not file.name.startswith("."))
+        if files:
+            return files
+    return []
+
+
+def _records(path: Path) -> list[tuple[str, list[tuple[_Ltwh, _Ltwh, bool]]]]:
+    """Image names and their persons: full box, visible box, whether to ignore."""
+    records = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise UserError(f"{where}: not valid JSON; an .odgt file holds one JSON object a line") from error
+        key = record.get("ID") if isinstance(record, dict) else None
+        persons = record.get("gtboxes") if isinstance(record, dict) else None
+        if not isinstance(key, str) or not isinstance(persons, list):
+            raise UserError(f"{where}: expected an object with ID (a text) and gtboxes (a list)")
+        if key in seen:
+            raise UserError(f"{where}: image {key} is on line {seen[key]} already")
+        seen[key] = number
+        records.append((key, [_person(person, f"{where}: gtboxes[{i}]") for i, person in enumerate(persons)]))
+    if not records:
+        raise UserError(f"{path}: no annotations in it")
+    return records
+
+
+def _person(person: Any, where: str) -> tuple[_Ltwh, _Ltwh, bool]:
+    if not isinstance(person, dict):
+        raise UserError(f"{where} is {person!r}, expected an object")
+    extra = person.get("extra", {})
+    if not isinstance(extra, dict):
+        raise UserError(f"{where}.extra is {extra!r}, expected an object")
+    full = _ltwh(person, "fbox", where)
+    visible = _ltwh(person, "vbox", where) if "vbox" in person else full
+    return full, visible, bool(extra.get("ignore")) or person.get("tag") != "person"
+
+
+def _ltwh(person: dict[str, Any], key: str, where: str) -> _Ltwh:
+    value = person.get(key)
+    if isinstance(value, list) and len(value) == 4:
+        if all(isinstance(number, int | float) and not isinstance(number, bool) for number in value):
+            return [float(number) for number in value]
+    found = repr(value) if key in person else "missing"
+    raise UserError(f"{where}.{key} is {found}, expected [left, top, width, height]")
+
+
+def _find_images(file: Path, keys: list[str]) -> dict[str, Path]:
+    """The image of each ID; the archives of one split may lie unpacked in several folders."""
+    folders = [
+        folder
+        for root in (file.parent, file.absolute().parent.parent)
+        for pattern in ("[Ii]mages", "*/[Ii]mages")
+        for folder in sorted(root.glob(pattern))
+    ]
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if len(found) == len(keys):
+            break
+        names = {image.name for image in folder.iterdir()}
+        found |= {key: folder / f"{key}.jpg" for key in keys if key not in found and f"{key}.jpg" in names}
+    missing = [key for key in keys if key not in found]
+    if missing:
+        looked = ", ".join(map(str, folders)) or f"{file.parent / 'Images'}, which does not exist"
+        raise UserError(
+            f"{file}: {len(missing)} of {len(keys)} images are missing; the first: {missing[0]}.jpg; looked in {looked}"
+        )
+    return found
+
+
+def _matches(path: Path) -> bool:
+    return path.suffix.lower() == ".odgt" if path.is_file() else bool(_annotation_files(path))
+
+
+FORMAT = Format(
+    name="crowdhuman",
+    title="CrowdHuman: photos of crowds, full-body boxes",
+    tree="""annotation_train.odgt, annotation_val.odgt
+Images/<ID>.jpg, or CrowdHuman_train/Images/<ID>.jpg ...""",
+    licence="non-commercial research and education only; images may not be passed on",
+    home="https://www.crowdhuman.org",
+    matches=_matches,
+    read=lambda path, min_visibility: read_crowdhuman(path, min_visibility=min_visibility),
+)
+
+VISIBLE_FORMAT = dataclasses.replace(
+    FORMAT,
+    name="crowdhuman-visible",
+    title="CrowdHuman with the boxes of the visible parts (only when named)",
+    matches=lambda path: False,
+    read=lambda path, min_visibility: read_crowdhuman(path, min_visibility=min_visibility, body="visible"),
+)

@@ -1,0 +1,47 @@
+"""JSON annotation files: loading, a look at their beginning, and values of the right type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clmot.errors import UserError
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        UserError: it cannot be read or is not JSON (with the line).
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON text file") from error
+
+
+def head_of(path: Path, size: int = 1 << 16) -> str:
+    """The beginning of a file, from its first character that is not blank; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size).decode("utf-8-sig", "replace").lstrip()
+    except OSError:
+        return ""
+
+
+def numbers(values: object, count: int, where: str) -> list[float]:
+    """A list of so many numbers; null, which stands for one that is not finite, becomes NaN.
+
+    Raises:
+        UserError: it is something else; `where` names the file and field.
+    """
+    if isinstance(values, list | tuple) and len(values) == count:
+        found = [float("nan") if value is None else value for value in values]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
+            return [float(value) for value in found]
+    raise UserError(f"{where} is {str(values)[:60]}, expected {count} numbers")

@@ -1,0 +1,129 @@
+"""LabelMe JSON: one file an image, with ``shapes`` in continuous, 0-based pixels."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from clmot.data.readers.assembly import Frame
+from clmot.data.readers.collector import Collector, Object, extent, sequence_name
+from clmot.data.readers.formats import Format
+from clmot.data.readers.json_files import head_of, load_json, numbers
+from clmot.errors import UserError
+from clmot.io.image_size import read_image_size
+from clmot.io.sequences import describe_folder
+from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.types import Dataset
+
+EXPECTED = "<image>.json of LabelMe beside each image"
+"""What a LabelMe folder looks like, for error messages."""
+
+_MARKS = ('"shapes"', '"imagePath"', '"imageData"')
+
+
+def read_labelme(path: Path) -> Dataset:
+    """Read LabelMe annotations; no identities, each image is a sequence of its own.
+
+    Rectangles (from any corner), polygons and circles are read as the boxes around them; shapes of one label and one
+    ``group_id`` are the parts of one object. Lines and points are left out and counted. Shapes marked ``difficult`` are
+    `Sample.ignore`. Classes come in order of first appearance.
+
+    Args:
+        path: a folder of JSON files, or one of them.
+
+    Raises:
+        UserError: no such files, a faulty one (with the field), an image missing on disk.
+    """
+    files = [path] if path.is_file() else _annotation_files(path)
+    if not files:
+        raise UserError(f"{path}: no LabelMe annotations ({describe_folder(path)}); expected {EXPECTED}")
+    collector = Collector()
+    for file in files:
+        content = load_json(file)
+        shapes = content.get("shapes") if isinstance(content, dict) else None
+        if not isinstance(shapes, list):
+            raise UserError(f"{file}: 'shapes' is missing or no list; expected {EXPECTED}")
+        image = _find_image(file, content.get("imagePath"))
+        size = content.get("imageWidth"), content.get("imageHeight")
+        # null in files that were written by hand or by scripts
+        width, height = size if all(isinstance(side, int) and side > 0 for side in size) else read_image_size(image)
+        sequence = sequence_name(file.with_suffix(""), file.parent)
+        collector.add(Frame(image, width, height, sequence, 1), _objects(shapes, file, collector))
+    return collector.dataset()
+
+
+def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object]:
+    parts: dict[tuple[str, object], list[Object]] = {}
+    for i, shape in enumerate(shapes):
+        where = f"{path}: shapes[{i}]"
+        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+            raise UserError(f"{where} has no label; expected an object with label, points and shape_type")
+        kind = shape.get("shape_type") or "polygon"
+        if kind not in ("rectangle", "rotation", "polygon", "circle"):
+            collector.skipped[f"shape without a box ({kind})"] += 1
+            continue
+        points = shape.get("points")
+        if not isinstance(points, list) or len(points) < 2:
+            raise UserError(f"{where}.points is {str(points)[:60]}, expected at least two [x, y]")
+        corners = [numbers(point, 2, f"{where}.points[{j}]") for j, point in enumerate(points)]
+        if kind == "circle":
+            (x, y), (edge_x, edge_y) = corners[:2]
+            radius = ((edge_x - x) ** 2 + (edge_y - y) ** 2) ** 0.5
+            corners = [[x - radius, y - radius], [x + radius, y + radius]]
+        class_id = collector.class_id(shape["label"])
+        found = Object(*extent([(x, y) for x, y in corners]), class_id, shape.get("difficult") is True)
+        group = shape.get("group_id")
+        # an object of its own is keyed by something that equals nothing else
+        parts.setdefault((shape["label"], object() if group is None else str(group)), []).append(found)
+    return [_joined(each) for each in parts.values()]
+
+
+def _joined(parts: list[Object]) -> Object:
+    corners = [(x, y) for part in parts for x, y in ((part.left, part.top), (part.right, part.bottom))]
+    return Object(*extent(corners), parts[0].class_id, all(part.ignore for part in parts))
+
+
+def _find_image(path: Path, named: object) -> Path:
+    """The image that a file names relative to itself, else the one of its own name beside it or in ``images``."""
+    name = str(named or "").replace("\\", "/")
+    folders = (path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent)
+    names = [name, name.rsplit("/", 1)[-1], *(f"{path.stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))]
+    for each in names:
+        for folder in folders:
+            if each and (folder / each).is_file():
+                return folder / each
+    raise UserError(
+        f"{path}: image {name or path.stem} not found beside it or in {folders[1]} (an image inside the JSON is not "
+        "read; save it as a file)"
+    )
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    for place in (folder, folder / "annotations", folder / "labels"):
+        files = [file for file in place.glob("*.json") if not file.name.startswith(".")]
+        if files:
+            return sorted(files, key=natural_order)
+    return []
+
+
+def _matches(path: Path) -> bool:
+    files = [path] if path.is_file() else _annotation_files(path)
+    return bool(files) and all(_is_labelme(file) for file in islice(files, 3))
+
+
+def _is_labelme(path: Path) -> bool:
+    head = head_of(path)
+    return path.suffix.lower() == ".json" and head.startswith("{") and any(mark in head for mark in _MARKS)
+
+
+FORMAT = Format(
+    name="labelme",
+    title="LabelMe JSON",
+    tree="""<image>.jpg
+<image>.json beside it""",
+    licence="",
+    home="https://github.com/wkentaro/labelme",
+    matches=_matches,
+    read=lambda path, min_visibility: read_labelme(path),
+)
