@@ -83,7 +83,7 @@ def train(
     """
     paths, overrides = _split_overrides(data)
     if not paths:
-        raise UserError("train: name at least one data folder or COCO JSON file")
+        raise UserError("train: name at least one data folder or file (clmot data list shows the formats)")
     if steps is not None:
         overrides.append(f"train.steps={steps}")
     from clmot.training.checkpoint import find_checkpoint, load_saved_model
@@ -195,7 +195,7 @@ def evaluate(
 def embed(
     model: Path,
     /,
-    *data: Annotated[str, Parameter(help="MOTChallenge folders or COCO JSON files, with or without identities.")],
+    *data: Annotated[str, Parameter(help="Data folders or files (see clmot data list), with or without identities.")],
     json: Path | None = None,
     picture: Path | None = None,
     frames: int = 100,
@@ -231,7 +231,7 @@ def embed(
         auto, cpu or cuda.
     """
     if not data:
-        raise UserError("embed: name at least one data folder or COCO JSON file")
+        raise UserError("embed: name at least one data folder or file (clmot data list shows the formats)")
     for name, value in (("--frames", frames), ("--every", every)):
         if value < 1:
             raise UserError(f"{name} must be >= 1, got {value}")
@@ -450,7 +450,7 @@ def show(
     """
     paths, overrides = _split_overrides(data)
     if not paths:
-        raise UserError("data show: name at least one data folder or COCO JSON file")
+        raise UserError("data show: name at least one data folder or file (clmot data list shows the formats)")
     count = frames if frames is not None else (2 if views else 6)
     if count < 1:
         raise UserError(f"--frames must be >= 1, got {frames}")
