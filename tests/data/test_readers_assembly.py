@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clmot.data.readers.assembly import ANY_CLASS, BoxRows, Frame, assemble, numbered_images, position_of
+from clmot.data.readers.assembly import ANY_CLASS, BoxRows, Frame, annotated_images, assemble, position_of
 from clmot.data.readers.table import read_table
 from clmot.errors import UserError
 from clmot.types import Dataset
@@ -74,18 +74,18 @@ def test_position_of(keys: list[int], present: list[int]) -> None:
 def test_numbered_images(tmp_path: Path) -> None:
     for name in ("x_10.JPG", "x_9.png", ".x_1.jpg", "notes.txt"):
         (tmp_path / name).touch()
-    assert [(number, image.name) for number, image in numbered_images(tmp_path).items()] == [
+    assert [(number, image.name) for number, image in annotated_images(tmp_path).items()] == [
         (9, "x_9.png"),
         (10, "x_10.JPG"),
     ]
     (tmp_path / "y_10.jpg").touch()
     with pytest.raises(UserError, match=r"y_10\.jpg: frame 10 is x_10\.JPG already"):
-        numbered_images(tmp_path)
+        annotated_images(tmp_path)
     (tmp_path / "a.png").touch()
     with pytest.raises(UserError, match=r"a\.png: the name does not end in a frame number"):
-        numbered_images(tmp_path)
+        annotated_images(tmp_path)
     with pytest.raises(UserError, match="no images"):
-        numbered_images(tmp_path / "none")
+        annotated_images(tmp_path / "none")
 
 
 def test_table(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ EXPECTED = "SEQUENCE/img1/000001.jpg ... and SEQUENCE/gt/gt.txt"
 PERSON = 1
 """Class number of persons in MOT16/17/20 ground truth."""
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
+"""Kinds of images that frames of sequences come as."""
 _DEFAULT_FRAME_RATE = 30.0
 
 
@@ -188,11 +190,13 @@ def _is_sequence(folder: Path) -> bool:
 def _open_sequence(folder: Path) -> SequenceFolder:
     info = read_sequence_info(folder)
     image_folder = folder / info.image_folder
-    images = _numbered_images(image_folder, info.image_suffix)
+    images = numbered_images(image_folder, (info.image_suffix.lower(),) if info.image_suffix else FRAME_SUFFIXES)
+    # frames count from 1
+    images = {frame + 1: path for frame, path in images.items()} if 0 in images else images
     if info.length is not None:
         images = {frame: image for frame, image in images.items() if frame <= info.length}
     if not images:
-        what = f"*{info.image_suffix}" if info.image_suffix else " or ".join(f"*{suffix}" for suffix in _IMAGE_SUFFIXES)
+        what = f"*{info.image_suffix}" if info.image_suffix else " or ".join(f"*{suffix}" for suffix in FRAME_SUFFIXES)
         raise UserError(f"{image_folder}: no images {what} ({describe_folder(image_folder)}); expected {EXPECTED}")
     frames = sorted(images)
     height, width = read_image(images[frames[0]]).shape[:2]
@@ -213,9 +217,12 @@ def _open_sequence(folder: Path) -> SequenceFolder:
     )
 
 
-def _numbered_images(folder: Path, suffix: str | None) -> dict[int, Path]:
-    """Images by frame number, which is the number that ends the file name (plus one where the first is 0)."""
-    suffixes = (suffix.lower(),) if suffix else _IMAGE_SUFFIXES
+def numbered_images(folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict[int, Path]:
+    """The images of a folder by the number that ends their name; empty where there are none.
+
+    Raises:
+        UserError: a name ends in no number, or in another image's.
+    """
     images: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
@@ -227,4 +234,4 @@ def _numbered_images(folder: Path, suffix: str | None) -> dict[int, Path]:
         if number in images:
             raise UserError(f"{path}: frame {number} is {images[number].name} already")
         images[number] = path
-    return {frame + 1: path for frame, path in images.items()} if 0 in images else images
+    return images

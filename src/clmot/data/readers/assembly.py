@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ import numpy.typing as npt
 
 from clmot import boxes as box
 from clmot.errors import UserError
+from clmot.io.sequences import FRAME_SUFFIXES, numbered_images
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
 ANY_CLASS = -1
 """Class of a region to ignore whatever may be in it."""
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class Frame(NamedTuple):
@@ -127,25 +125,15 @@ def to_float32(boxes: npt.NDArray[np.float64]) -> Float32Array:
         return boxes.astype(np.float32)
 
 
-def numbered_images(folder: Path) -> dict[int, Path]:
-    """The images of a folder by the number that ends their name, in ascending order.
+def annotated_images(folder: Path) -> dict[int, Path]:
+    """The frames of an annotated sequence, as `numbered_images`, ascending.
 
     Raises:
-        UserError: there are none, or a name ends in no number or in another image's.
+        UserError: there are none, or as `numbered_images`.
     """
-    images: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
-        digits = re.search(r"[0-9]+$", path.stem)
-        if digits is None:
-            raise UserError(f"{path}: the name does not end in a frame number; expected names such as 000001.jpg")
-        number = int(digits[0])
-        if number in images:
-            raise UserError(f"{path}: frame {number} is {images[number].name} already")
-        images[number] = path
+    images = numbered_images(folder)
     if not images:
-        raise UserError(f"{folder}: no images ({', '.join(IMAGE_SUFFIXES)}) of the annotated sequence there")
+        raise UserError(f"{folder}: no images ({', '.join(FRAME_SUFFIXES)}) of the annotated sequence there")
     return dict(sorted(images.items()))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot import boxes as box
-from clmot.data.readers.assembly import BoxRows, Frame, assemble, numbered_images, position_of, to_float32
+from clmot.data.readers.assembly import BoxRows, Frame, annotated_images, assemble, position_of, to_float32
 from clmot.data.readers.formats import Format
 from clmot.data.readers.table import read_table
 from clmot.errors import UserError
@@ -51,7 +51,7 @@ def read_hieve(path: Path) -> Dataset:
                 f"{file}: no frames of the video; extract them: "
                 f"ffmpeg -i {path / 'videos' / file.stem}.mp4 -q:v 2 {path / 'images' / file.stem}/%06d.jpg"
             )
-        images = numbered_images(folder)
+        images = annotated_images(folder)
         first = min(images)
         if first > 1:
             raise UserError(f"{folder}: the first image is number {first}, expected 0 or 1; extract all frames")

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from clmot import boxes as box
-from clmot.data.readers.assembly import IMAGE_SUFFIXES, BoxRows, Frame, assemble, to_float32
+from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
 from clmot.data.readers.table import read_table, read_text
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
+from clmot.io.sequences import FRAME_SUFFIXES
 from clmot.types import Dataset
 
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
@@ -135,13 +136,13 @@ def _labelled(folder: Path) -> tuple[_Pairs, int, Path]:
         images = {
             image.relative_to(image_root).with_suffix(""): image
             for image in sorted(image_root.rglob("*"))
-            if image.suffix.lower() in IMAGE_SUFFIXES and not image.name.startswith(".")
+            if image.suffix.lower() in FRAME_SUFFIXES and not image.name.startswith(".")
         }
         label_files = sorted(file for file in labels_root.rglob("*.txt") if not file.name.startswith("."))
         for labels in label_files:
             image = images.get(labels.relative_to(labels_root).with_suffix(""))
             if image is None:
-                raise UserError(f"{labels}: no image of that name ({', '.join(IMAGE_SUFFIXES)}) below {image_root}")
+                raise UserError(f"{labels}: no image of that name ({', '.join(FRAME_SUFFIXES)}) below {image_root}")
             pairs.append((image, labels))
         unlabelled += len(images) - len(label_files)
     if not pairs:

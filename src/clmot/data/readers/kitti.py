@@ -16,8 +16,8 @@ from clmot.data.readers.assembly import (
     ANY_CLASS,
     BoxRows,
     Frame,
+    annotated_images,
     assemble,
-    numbered_images,
     position_of,
     to_float32,
 )
@@ -58,7 +58,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
     frames: list[Frame] = []
     parts: list[BoxRows] = []
     for file in files:
-        images = numbered_images(root / "image_02" / file.stem)
+        images = annotated_images(root / "image_02" / file.stem)
         values, line = read_table(file, _COLUMNS, whole=_COLUMNS[:5], words={"type": _TYPES})
         frame, identity, kind, truncated, occluded = values[:, :5].astype(np.int64).T
         for name, level, highest in (("truncated", truncated, 2), ("occluded", occluded, 3)):

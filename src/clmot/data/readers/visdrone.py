@@ -16,8 +16,8 @@ from clmot.data.readers.assembly import (
     ANY_CLASS,
     BoxRows,
     Frame,
+    annotated_images,
     assemble,
-    numbered_images,
     position_of,
     to_float32,
 )
@@ -58,7 +58,7 @@ def read_visdrone(path: Path, *, min_visibility: float = 0.1) -> Dataset:
     frames: list[Frame] = []
     parts: list[BoxRows] = []
     for file in files:
-        images = numbered_images(path / "sequences" / file.stem)
+        images = annotated_images(path / "sequences" / file.stem)
         values, line = read_table(file, _COLUMNS, whole=("frame", "id", "category", "truncation", "occlusion"))
         frame, identity, category, occlusion = values[:, [0, 1, 7, 9]].astype(np.int64).T
         for name, level, lowest, highest in (
