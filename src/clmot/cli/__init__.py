@@ -1,0 +1,71 @@
+"""The command line: one verb, one function; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+from rich.console import Console
+from rich.logging import RichHandler
+
+# importing a module of verbs adds them to the application
+from clmot.cli import data, scores, tracking, training  # noqa: F401
+from clmot.cli.app import app, is_first_process
+from clmot.errors import UserError
+
+__all__ = ["app", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C."""
+    _log_to_standard_error()
+    try:
+        app(
+            _join_dotted_options(sys.argv[1:] if arguments is None else arguments),
+            exit_on_error=False,
+            print_error=False,
+        )
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()) + " (see clmot --help)", 2)
+    except UserError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was finished is kept", 130)
+    except BrokenPipeError:
+        # the reader of our output has gone: nothing to say and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _log_to_standard_error() -> None:
+    """Our lines, and warnings of the libraries we use; above a progress bar on a terminal, else as plain lines."""
+    handler: logging.Handler = logging.StreamHandler()
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=False)
+    handler.addFilter(lambda record: record.name.startswith("clmot") or record.levelno >= logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+
+
+def _fail(message: str, code: int) -> None:
+    if not is_first_process():
+        # the first process fails in the same way, and one line and exit code are enough
+        raise SystemExit(0)
+    print(f"clmot: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _join_dotted_options(arguments: Sequence[str]) -> list[str]:
+    """``--train.steps 5`` and ``--train.steps=5`` to ``train.steps=5``."""
+    joined: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name = argument.partition("=")[0]
+        if re.fullmatch(r"--[a-z_]+\.[a-z_.]+", name):
+            joined.append(argument[2:] if "=" in argument else f"{argument[2:]}={next(rest, '')}")
+        else:
+            joined.append(argument)
+    return joined

@@ -1,0 +1,158 @@
+"""Verbs that make a model: train, import-weights, demo, and the settings they go by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
+from clmot.config import load_config, parse_overrides
+from clmot.errors import UserError
+
+
+@app.command
+def train(
+    *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
+    out: Path,
+    recipe: Recipe = None,
+    config: Path | None = None,
+    steps: int | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    start: Path | None = None,
+) -> None:
+    """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
+
+    Examples:
+
+        clmot train scenes/stills --out runs/first
+        clmot train MOT16/train --out runs/mot --steps 2000 --model.image_size "[864, 480]"
+        clmot train boxes.json --out runs/mine --config mine.yaml train.learning_rate=0.001
+        clmot train scenes/stills --out runs/first --resume
+        clmot train MOT16/train --out runs/tuned --start runs/first train.learning_rate=0.001
+
+    Parameters
+    ----------
+    out
+        Run folder: configuration, log, loss curves and the newest checkpoint.
+    config
+        YAML file laid over the recipe.
+    steps
+        Training steps, short for `train.steps=N`.
+    resume
+        Go on from the newest checkpoint in `--out`, with the configuration saved in it.
+    start
+        Run folder to take the weights from as far as they fit, and the configuration unless `--recipe` or `--config`
+        is given.
+    """
+    paths, overrides = split_overrides(data)
+    if not paths:
+        raise UserError("train: name at least one data folder or file (clmot data list shows the formats)")
+    if steps is not None:
+        overrides.append(f"train.steps={steps}")
+    from clmot.training.checkpoint import find_checkpoint, load_saved_model
+    from clmot.training.run import train as run_training
+
+    found = find_checkpoint(out) if resume else None
+    if found:
+        if recipe or config:
+            raise UserError(f"{found}: --resume takes recipe and file from the checkpoint; only overrides may be given")
+        settings = load_saved_model(found).config
+        settings = settings.updated(parse_overrides(overrides), "override")
+    else:
+        if start and not (recipe or config):
+            settings = load_saved_model(start).config.updated(parse_overrides(overrides), "override")
+        else:
+            settings = load_config(recipe, config, overrides)
+        if start:
+            settings = settings.updated({"model": {"pretrained": str(start)}})
+    checkpoint = run_training([Path(path) for path in paths], out, settings, resume=resume)
+    if is_first_process():
+        print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
+@app.command(name="import-weights")
+def import_weights(
+    file: Path,
+    /,
+    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the recipe.")],
+    out: Path,
+    recipe: str | None = None,
+    classes: str = "",
+) -> None:
+    """Make a run of a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resfpndcn_18, _34, _50, hrnet_18, _32).
+
+    Examples:
+
+        clmot import-weights fairmot_dla34.pth --out runs/fairmot
+        clmot import-weights fairmot_lite.pth --out runs/lite "model.image_size=[576, 320]"
+        clmot import-weights ctdet_coco_dla_2x.pth --out runs/coco --classes person
+        clmot train MOT16/train --out runs/tuned --start runs/coco
+
+    Parameters
+    ----------
+    file
+        PyTorch file as those projects publish it. CenterNet's has no embedding: train it.
+    out
+        Run folder, to track with or to start training from.
+    recipe
+        Take all other settings from this recipe; by default the one that has the same network.
+    classes
+        Names of the classes with commas between them, in the file's order, or those of COCO's 80 to keep.
+    """
+    from clmot.training.start import import_weights as run_import
+
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    print(run_import(file, out, recipe=recipe, classes=names, overrides=overrides))
+    print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
+@app.command
+def demo(
+    *,
+    out: Path = Path("demo"),
+    steps: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Make synthetic street scenes, train label-free on stills, track unseen clips, compare with motion alone.
+
+    Examples:
+
+        clmot demo
+        clmot demo --out /tmp/demo --seed 1
+
+    Parameters
+    ----------
+    out
+        Folder for scenes, run, results, video and scores; must not exist yet, or hold an unfinished demo.
+    steps
+        Training steps.
+    seed
+        Seed of scenes and training.
+    """
+    from clmot.demo import run_demo
+
+    run_demo(out, steps=steps, seed=seed)
+
+
+@app.command(name="config")
+def show_config(
+    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over recipe and file.")],
+    recipe: Recipe = None,
+    config: Path | None = None,
+) -> None:
+    """Print every setting as YAML, to look at or to start a file of one's own from.
+
+    Examples:
+
+        clmot config > mine.yaml
+        clmot config --recipe demo train.steps=500
+
+    Parameters
+    ----------
+    config
+        YAML file laid over the recipe.
+    """
+    print(load_config(recipe, config, overrides).to_yaml(), end="")
