@@ -19,31 +19,48 @@ def xyxy_to_ltwh(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
 
 def xyxy_to_cxcyah(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Corners to centre x, centre y, aspect (width / height), height: the Kalman filter's measurement."""
-    size = boxes[:, 2:] - boxes[:, :2]
-    centre = boxes[:, :2] + size / 2
-    return np.concatenate([centre, size[:, :1] / size[:, 1:], size[:, 1:]], axis=1)
+    out = np.empty_like(boxes)
+    np.subtract(boxes[:, 2:], boxes[:, :2], out=out[:, 2:])
+    np.multiply(out[:, 2:], 0.5, out=out[:, :2])
+    out[:, :2] += boxes[:, :2]
+    out[:, 2] /= out[:, 3]
+    return out
 
 
 def cxcyah_to_xyxy(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Centre x, centre y, aspect (width / height), height to corners."""
-    half = np.stack([boxes[:, 2] * boxes[:, 3], boxes[:, 3]], axis=1) / 2
-    return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
+    half = boxes[:, 2:] * 0.5  # of aspect and height
+    half[:, 0] *= boxes[:, 3]
+    out = np.empty_like(boxes)
+    np.subtract(boxes[:, :2], half, out=out[:, :2])
+    np.add(boxes[:, :2], half, out=out[:, 2:])
+    return out
 
 
 def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     """Width times height, zero for inverted boxes."""
-    size = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
+    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return np.asarray(size[:, 0] * size[:, 1])
 
 
 def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
     """Intersection over union of every pair; zero where both boxes are empty."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    side = np.clip(high - low, 0, None)
-    intersection = side[..., 0] * side[..., 1]
-    union = area(first)[:, None] + area(second)[None] - intersection
-    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
+    # one side at a time: a third axis of length two would be far slower
+    intersection = _common(first[:, 0], first[:, 2], second[:, 0], second[:, 2])
+    intersection *= _common(first[:, 1], first[:, 3], second[:, 1], second[:, 3])
+    union = area(first)[:, None] + area(second)
+    union -= intersection
+    return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
+
+
+def paired_iou(first: Float[np.ndarray, "k 4"], second: Float[np.ndarray, "k 4"]) -> Float[np.ndarray, " k"]:
+    """Intersection over union of the i-th box of one with the i-th of the other; zero where both are empty."""
+    side = np.minimum(first[:, 2:], second[:, 2:])
+    side -= np.maximum(first[:, :2], second[:, :2])
+    np.maximum(side, 0, out=side)
+    intersection = side[:, 0] * side[:, 1]
+    union = area(first) + area(second) - intersection
+    return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
 
 
 def clip(boxes: Float[np.ndarray, "n 4"], width: int | float, height: int | float) -> Float[np.ndarray, "n 4"]:
@@ -77,3 +94,15 @@ def warp(boxes: Float[np.ndarray, "n 4"], matrix: Float[np.ndarray, "3 3"]) -> F
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ linear.T + matrix[:2, 2]
     half = (boxes[:, 2:] - boxes[:, :2]) / 2 * np.linalg.norm(linear, axis=0)
     return np.concatenate([centre - half, centre + half], axis=1).astype(boxes.dtype)
+
+
+def _common(
+    low: Float[np.ndarray, " n"],
+    high: Float[np.ndarray, " n"],
+    other_low: Float[np.ndarray, " m"],
+    other_high: Float[np.ndarray, " m"],
+) -> Float[np.ndarray, "n m"]:
+    """Length that every pair of intervals has in common."""
+    length = np.minimum(high[:, None], other_high)
+    length -= np.maximum(low[:, None], other_low)
+    return np.asarray(np.maximum(length, 0, out=length))

@@ -16,3 +16,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` (did you mean '...'?)`` with the nearest known word, empty where none is near: the end of a message."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a `UserError` with the message unless the condition holds."""
+    if not condition:
+        raise UserError(message)

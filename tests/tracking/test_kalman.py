@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,9 +80,14 @@ def test_equals_the_matrix_filter(seed, n):
             oracle.predict(flag)
         assert_equal(state, oracles)
 
-        others = measurements(rng, 3)
-        expected = [[oracle.distance(z) for z in others] for oracle in oracles]
-        np.testing.assert_allclose(kalman.mahalanobis(state, others), expected, rtol=1e-8, atol=1e-8)
+        others = state.position[rng.integers(0, n, 8)] * (1 + rng.uniform(0, 0.5) * rng.normal(size=(8, 4)))
+        expected = {(i, j): oracle.distance(z) for i, oracle in enumerate(oracles) for j, z in enumerate(others)}
+        rows, columns, distance = kalman.within_gate(state, others)
+        found = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), distance, strict=True))
+        assert found == pytest.approx({pair: value for pair, value in expected.items() if value <= kalman.GATE})
+        assert (np.diff(rows) >= 0).all()
+        every = np.array([list(expected.values())]).reshape(n, 8)
+        np.testing.assert_allclose(kalman.mahalanobis(state, others[:1].repeat(n, 0)), every[:, 0], rtol=1e-6)
 
         z = state.position * (1 + 0.05 * rng.normal(size=(n, 4)))
         seen = np.flatnonzero(rng.random(n) < 0.7)
@@ -100,7 +103,8 @@ def test_works_on_no_objects():
     nothing = np.empty((0, 4))
     state = kalman.update(kalman.predict(kalman.initiate(nothing), np.empty(0, bool)), nothing)
     assert len(state) == 0
-    assert kalman.mahalanobis(state, np.ones((3, 4))).shape == (0, 3)
+    assert [len(part) for part in kalman.within_gate(state, np.ones((3, 4)))] == [0, 0, 0]
+    assert [len(part) for part in kalman.within_gate(kalman.initiate(np.ones((3, 4))), nothing)] == [0, 0, 0]
 
 
 def test_gate_is_the_chi_squared_quantile():
@@ -110,7 +114,17 @@ def test_gate_is_the_chi_squared_quantile():
 def test_inputs_stay_as_they_are():
     z = measurements(np.random.default_rng(0), 4)
     state = kalman.update(kalman.predict(kalman.initiate(z), np.zeros(4, bool)), z + 1)
-    before = {name: value.copy() for name, value in vars(state).items()}
-    kalman.update(kalman.predict(state, np.ones(4, bool)), z)
-    for field in dataclasses.fields(state):
-        np.testing.assert_array_equal(getattr(state, field.name), before[field.name])
+    before = state.values.copy()
+    kalman.update(kalman.predict(state, np.ones(4, bool)), z, np.full(4, 0.5))
+    np.testing.assert_array_equal(state.values, before)
+
+
+def test_noise_scales_the_variance_of_the_measurement():
+    z = measurements(np.random.default_rng(0), 3)
+    state = kalman.predict(kalman.initiate(z), np.zeros(3, bool))
+    after = kalman.update(state, z + 1, np.array([1.0, 0.25, 0.0]))
+    np.testing.assert_array_equal(after[:1].values, kalman.update(state[:1], z[:1] + 1).values)
+    np.testing.assert_allclose(after.position[2], z[2] + 1)  # no noise: what was measured is believed
+    deviation = np.array([z[1, 3] / 20, z[1, 3] / 20, 0.1, z[1, 3] / 20])
+    gain = state.position_variance[1] / (state.position_variance[1] + 0.25 * deviation**2)
+    np.testing.assert_allclose(after.position[1], state.position[1] + gain)

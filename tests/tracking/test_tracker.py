@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from clmot.boxes import cxcyah_to_xyxy, iou, xyxy_to_cxcyah
-from clmot.config import TrackerConfig
 from clmot.tracking import kalman
+from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections
 
@@ -88,7 +88,10 @@ class LoopTracker:
         return 1 - iou(self.box(track)[None], detection["box"][None])[0, 0]
 
     def fused(self, track, detection):
-        motion = kalman.mahalanobis(track["state"], detection["z"])[0, 0]
+        state, z = track["state"], detection["z"][0]
+        deviation = np.full(4, state.position[0, 3] / 20)
+        deviation[2] = 0.1
+        motion = np.sum((z - state.position[0]) ** 2 / (state.position_variance[0] + deviation**2))
         cosine = max(0, 1 - float(track["look"] @ detection["look"]))
         return np.inf if motion > 9.4877 else 0.98 * cosine + 0.02 * motion
 

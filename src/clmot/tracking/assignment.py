@@ -1,46 +1,48 @@
-"""Optimal one-to-one assignment with a limit on the cost of a pair."""
-
-from typing import NamedTuple
+"""Optimal one-to-one assignment among the pairs that may be made, with a limit on the cost of a pair."""
 
 import numpy as np
 from jaxtyping import Float, Int64
 from scipy.optimize import linear_sum_assignment
 
 
-class Assignment(NamedTuple):
-    """Pairs and the rest.
-
-    Attributes:
-        rows: int64 [k], ascending.
-        columns: int64 [k]; ``(rows[i], columns[i])`` are a pair.
-        unmatched_rows: int64 [n - k], ascending.
-        unmatched_columns: int64 [m - k], ascending.
-    """
-
-    rows: Int64[np.ndarray, " k"]
-    columns: Int64[np.ndarray, " k"]
-    unmatched_rows: Int64[np.ndarray, " u"]
-    unmatched_columns: Int64[np.ndarray, " v"]
-
-
-def assign(cost: Float[np.ndarray, "n m"], limit: float) -> Assignment:
-    """The pairing that minimises the sum over pairs of cost plus `limit` for each pair left out.
+def assign(
+    rows: Int64[np.ndarray, " k"], columns: Int64[np.ndarray, " k"], cost: Float[np.ndarray, " k"], limit: float
+) -> Int64[np.ndarray, " chosen"]:
+    """The pairing that minimises the sum over its pairs of cost minus `limit`.
 
     A pair is worth making if and only if it costs less than `limit`; that equals `cost_limit` of the ``lap`` package.
+    Pairs that compete with no other are made at once, so that only crowds take time.
 
     Args:
-        cost: cost of every pair, infinite where forbidden; not NaN.
+        rows: what each pair takes on the one side, >= 0.
+        columns: what it takes on the other side, >= 0. No pair is there twice.
+        cost: of each pair, not NaN; pairs that are not there are forbidden.
         limit: pairs of this cost or more are never made.
+
+    Returns:
+        Which of the k pairs are made, ascending.
     """
-    clipped = np.minimum(cost, limit)
-    rows, columns = linear_sum_assignment(clipped)
-    made = clipped[rows, columns] < limit
-    rows, columns = rows[made].astype(np.int64), columns[made].astype(np.int64)
-    return Assignment(rows, columns, _others(rows, cost.shape[0]), _others(columns, cost.shape[1]))
+    worth = (cost < limit).nonzero()[0]
+    if not len(worth):
+        return worth
+    rows, columns = rows[worth], columns[worth]
+    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
+    if alone.all():
+        return worth
+    contested = (~alone).nonzero()[0]
+    row, column = _compact(rows[contested]), _compact(columns[contested])
+    shape = (int(row.max()) + 1, int(column.max()) + 1)
+    table = np.full(shape, limit)
+    table[row, column] = cost[worth[contested]]
+    pair = np.full(shape, -1)
+    pair[row, column] = contested
+    made = pair[linear_sum_assignment(table)]
+    alone[made[made >= 0]] = True
+    return worth[alone]
 
 
-def _others(index: Int64[np.ndarray, " k"], n: int) -> Int64[np.ndarray, " u"]:
-    """The numbers below n that are not in the index."""
-    free = np.ones(n, np.bool_)
-    free[index] = False
-    return np.flatnonzero(free)
+def _compact(numbers: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
+    """The numbers' ranks among those that occur."""
+    used = np.zeros(int(numbers.max()) + 1, np.int64)
+    used[numbers] = 1
+    return np.asarray((used.cumsum() - 1)[numbers], np.int64)

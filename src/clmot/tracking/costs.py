@@ -1,26 +1,30 @@
-"""What a match between a track and a detection costs, as matrices [tracks, detections]."""
+"""What a match between a track and a detection costs, for pairs of them: element i is about the i-th pair."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int64
 
-from clmot.boxes import iou
-from clmot.tracking.kalman import GATE
-
-
-def cosine_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
-    """One minus the cosine of every pair of unit vectors, in [0, 2]."""
-    return np.asarray(np.maximum(1 - first @ second.T, 0))
+_DENSE = 8
+"""Embeddings of all pairs are compared in one matrix product where more than one in so many is wanted."""
 
 
-def iou_distance(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """One minus the intersection over union of every pair of xyxy boxes, in [0, 1]."""
-    return np.asarray(1 - iou(first, second))
+def cosine_distance(
+    first: Float[np.ndarray, "n d"],
+    second: Float[np.ndarray, "m d"],
+    rows: Int64[np.ndarray, " k"],
+    columns: Int64[np.ndarray, " k"],
+) -> Float[np.ndarray, " k"]:
+    """One minus the cosine of unit vectors ``first[rows]`` and ``second[columns]``, in [0, 2]."""
+    if _DENSE * len(rows) > len(first) * len(second):
+        cosine = (first @ second.T)[rows, columns]
+    else:
+        cosine = np.einsum("kd,kd->k", first[rows], second[columns])
+    return np.asarray(np.maximum(1 - cosine, 0))
 
 
 def fuse_motion(
-    appearance: Float[np.ndarray, "n m"], mahalanobis: Float[np.ndarray, "n m"], weight: float
-) -> Float[np.ndarray, "n m"]:
-    """``weight x appearance + (1 - weight) x mahalanobis``, infinite beyond the motion gate.
+    appearance: Float[np.ndarray, " k"], mahalanobis: Float[np.ndarray, " k"], weight: float
+) -> Float[np.ndarray, " k"]:
+    """``weight x appearance + (1 - weight) x mahalanobis``.
 
     Args:
         appearance: cosine distances.
@@ -29,12 +33,32 @@ def fuse_motion(
 
     Source: Zhang et al., "FairMOT: on the fairness of detection and re-identification in multiple object tracking".
     """
-    fused = weight * appearance + (1 - weight) * mahalanobis
-    return np.where(mahalanobis > GATE, np.inf, fused)
+    return np.asarray(weight * appearance + (1 - weight) * mahalanobis)
 
 
-def forbid_class_change(
-    cost: Float[np.ndarray, "n m"], first: Int[np.ndarray, " n"], second: Int[np.ndarray, " m"]
-) -> Float[np.ndarray, "n m"]:
-    """The cost, infinite where the classes differ."""
-    return np.where(first[:, None] == second[None, :], cost, np.inf)
+def gate(appearance: Float[np.ndarray, " k"], near: Bool[np.ndarray, " k"], limit: float) -> Float[np.ndarray, " k"]:
+    """The appearance's distance, or 1 (no help) where boxes are not near each other or it exceeds the limit.
+
+    Source: Aharon et al., "BoT-SORT", 2022.
+    """
+    return np.where(near & (appearance <= limit), appearance, np.ones((), appearance.dtype))
+
+
+def direction_agreement(
+    origin: Float[np.ndarray, "k 2"], last: Float[np.ndarray, "k 2"], target: Float[np.ndarray, "k 2"]
+) -> Float[np.ndarray, " k"]:
+    """How well a detection lies where a track was heading, from 0.5 (straight on) to -0.5 (straight back).
+
+    Args:
+        origin: where the track was some frames ago.
+        last: where it was last seen; the agreement is 0 for a track that has not moved.
+        target: centre of the detection.
+
+    Source: Cao et al., "Observation-centric SORT", 2023: half minus the angle, as a share of half a turn, between the
+    line from origin to last and the line from origin to the detection.
+    """
+    heading, line = last - origin, target - origin
+    length = np.linalg.norm(heading, axis=1) * np.linalg.norm(line, axis=1)
+    product = (heading * line).sum(axis=1)
+    cosine = np.divide(product, length, out=np.zeros_like(product), where=length > 0)  # at right angles: agrees by 0
+    return np.asarray(0.5 - np.arccos(cosine.clip(-1, 1)) / np.pi)

@@ -9,26 +9,41 @@ and the noise, which grows with the object's height.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
+
+from clmot.tracking.pairs import within
 
 GATE = 9.4877
 """95 % quantile of the chi-squared distribution with four degrees of freedom: measurements beyond are implausible."""
 
-_POSITION = 1 / 20
-_VELOCITY = 1 / 160
-_ASPECT_MOTION = 1e-2
-_ASPECT_MEASUREMENT = 1e-1
-_ASPECT_VELOCITY = 1e-5
 _HEIGHT = 3
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+def _noise(position: float, aspect: float) -> Float[np.ndarray, "2 4"]:
+    """Variances as a factor on the squared height (x, y and height) and a constant (the aspect, which has no scale).
+
+    Args:
+        position: standard deviation of x, y and height as a share of the height.
+        aspect: standard deviation of the aspect.
+    """
+    return np.square([[position, position, 0.0, position], [0.0, 0.0, aspect, 0.0]])
+
+
+_START = _noise(2 / 20, 1e-2)
+_START_VELOCITY = _noise(10 / 160, 1e-5)
+_MOTION = _noise(1 / 20, 1e-2)
+_MOTION_VELOCITY = _noise(1 / 160, 1e-5)
+_MEASUREMENT = _noise(1 / 20, 1e-1)
+
+
 class KalmanState:
     """Gaussian beliefs about n objects; columns are centre x, centre y, aspect, height.
+
+    Args:
+        values: float64 [5, n, 4]: the five attributes below, in their order.
 
     Attributes:
         position: float64 [n, 4], means of the coordinates (pixels; aspect is width / height).
@@ -38,24 +53,28 @@ class KalmanState:
         velocity_variance: float64 [n, 4].
     """
 
-    position: Float[np.ndarray, "n 4"]
-    velocity: Float[np.ndarray, "n 4"]
-    position_variance: Float[np.ndarray, "n 4"]
-    covariance: Float[np.ndarray, "n 4"]
-    velocity_variance: Float[np.ndarray, "n 4"]
+    __slots__ = ("values",)
+
+    def __init__(self, values: Float[np.ndarray, "5 n 4"]) -> None:
+        self.values = values
+
+    position = property(lambda self: self.values[0])
+    velocity = property(lambda self: self.values[1])
+    position_variance = property(lambda self: self.values[2])
+    covariance = property(lambda self: self.values[3])
+    velocity_variance = property(lambda self: self.values[4])
 
     def __len__(self) -> int:
-        return len(self.position)
+        return int(self.values.shape[1])
 
     def __getitem__(self, index: Any) -> "KalmanState":
         """The chosen objects (a slice, mask or index array)."""
-        return KalmanState(**{name: value[index] for name, value in vars(self).items()})
+        return KalmanState(self.values[:, index])
 
     @staticmethod
     def concatenate(states: Sequence["KalmanState"]) -> "KalmanState":
         """Several states' objects one after the other."""
-        names = vars(states[0])
-        return KalmanState(**{name: np.concatenate([vars(state)[name] for state in states]) for name in names})
+        return KalmanState(np.concatenate([state.values for state in states], axis=1))
 
 
 def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
@@ -64,15 +83,11 @@ def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
     Args:
         measurement: centre x, centre y, aspect, height.
     """
-    position = measurement.astype(np.float64)
-    height = position[:, _HEIGHT]
-    return KalmanState(
-        position=position,
-        velocity=np.zeros_like(position),
-        position_variance=_variance(2 * _POSITION * height, _ASPECT_MOTION),
-        covariance=np.zeros_like(position),
-        velocity_variance=_variance(10 * _VELOCITY * height, _ASPECT_VELOCITY),
-    )
+    values = np.zeros((5, len(measurement), 4))
+    values[0] = measurement
+    values[2] = _variance(values[0], _START)
+    values[4] = _variance(values[0], _START_VELOCITY)
+    return KalmanState(values)
 
 
 def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
@@ -83,56 +98,115 @@ def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
         lost: True for objects that were not seen lately: their height stops changing, since an extrapolated height
             soon makes no sense.
     """
-    height = state.position[:, _HEIGHT]
-    velocity = state.velocity.copy()
-    velocity[lost, _HEIGHT] = 0.0
-    return KalmanState(
-        position=state.position + velocity,
-        velocity=velocity,
-        position_variance=state.position_variance
-        + 2 * state.covariance
-        + state.velocity_variance
-        + _variance(_POSITION * height, _ASPECT_MOTION),
-        covariance=state.covariance + state.velocity_variance,
-        velocity_variance=state.velocity_variance + _variance(_VELOCITY * height, _ASPECT_VELOCITY),
-    )
+    position, velocity, position_variance, covariance, velocity_variance = state.values
+    later = np.empty_like(state.values)
+    later[1] = velocity
+    later[1, lost, _HEIGHT] = 0.0
+    np.add(position, later[1], out=later[0])
+    np.add(covariance, velocity_variance, out=later[3])
+    np.add(position_variance, covariance, out=later[2])
+    later[2] += later[3]
+    later[2] += _variance(position, _MOTION)
+    np.add(velocity_variance, _variance(position, _MOTION_VELOCITY), out=later[4])
+    return KalmanState(later)
 
 
-def update(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
+def update(
+    state: KalmanState, measurement: Float[np.ndarray, "n 4"], noise: Float[np.ndarray, " n"] | None = None
+) -> KalmanState:
     """States after each object was measured.
 
     Args:
         state: predicted states.
         measurement: centre x, centre y, aspect, height of each object, in the same order.
+        noise: factors on the variance of the measurements, 1 by default. One minus the detection's score makes the
+            filter scale its noise by itself (Du et al., "GIAOTracker", 2021).
     """
-    innovation_variance = _innovation_variance(state)
-    position_gain = state.position_variance / innovation_variance
-    velocity_gain = state.covariance / innovation_variance
-    innovation = measurement - state.position
-    return KalmanState(
-        position=state.position + position_gain * innovation,
-        velocity=state.velocity + velocity_gain * innovation,
-        position_variance=state.position_variance * (1 - position_gain),
-        covariance=state.covariance * (1 - position_gain),
-        velocity_variance=state.velocity_variance - velocity_gain * state.covariance,
-    )
+    means, uncertainty = state.values[:2], state.values[2:4]  # of position, and between position and velocity
+    variance = _variance(means[0], _MEASUREMENT)
+    if noise is not None:
+        variance *= noise[:, None]
+    variance += uncertainty[0]
+    gain = uncertainty / variance
+    after = np.empty_like(state.values)
+    np.multiply(gain, measurement - means[0], out=after[:2])
+    after[:2] += means
+    np.multiply(uncertainty, 1 - gain[0], out=after[2:4])
+    np.multiply(gain[1], uncertainty[1], out=after[4])
+    np.subtract(state.values[4], after[4], out=after[4])
+    return KalmanState(after)
 
 
-def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Squared Mahalanobis distance of every measurement to every object's expected one; compare with `GATE`."""
-    variance = _innovation_variance(state)
-    distance = np.zeros((len(state), len(measurement)))
-    for k in range(4):  # one coordinate at a time keeps memory at [n, m]
-        distance += np.square(measurement[None, :, k] - state.position[:, None, k]) / variance[:, None, k]
-    return distance
+def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
+    """States seen from a camera that has moved.
+
+    Centres and their velocities turn and zoom with the picture; heights and theirs zoom by the root of the map's
+    determinant; aspects stay.
+
+    A rotation makes x and y depend on each other, which four filters apart cannot hold: the covariance between x and
+    y is dropped. Nothing is lost as long as the matrix is a similarity and x and y are equally uncertain, as this
+    filter's noise keeps them.
+
+    Args:
+        state: beliefs in the pixels of one frame.
+        matrix: from those pixels to another frame's (`clmot.tracking.camera`).
+    """
+    linear = matrix[:, :2]
+    zoom = np.sqrt(np.abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]))
+    after = KalmanState(state.values.copy())
+    after.values[:2, :, :2] = state.values[:2, :, :2] @ linear.T
+    after.position[:, :2] += matrix[:, 2]
+    after.values[2:, :, :2] = state.values[2:, :, :2] @ np.square(linear).T
+    after.values[:2, :, _HEIGHT] *= zoom
+    after.values[2:, :, _HEIGHT] *= np.square(zoom)
+    return after
 
 
-def _variance(deviation: Float[np.ndarray, " n"], aspect: float) -> Float[np.ndarray, "n 4"]:
-    """Variances from the standard deviation of x, y, height and that of the aspect."""
-    columns = [deviation, deviation, np.full_like(deviation, aspect), deviation]
-    return np.asarray(np.square(np.stack(columns, axis=1)))
+def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
+    """Squared Mahalanobis distance of each object's measurement to what is expected of it; compare with `GATE`."""
+    variance = _variance(state.position, _MEASUREMENT)
+    variance += state.position_variance
+    return np.asarray((np.square(measurement - state.position) / variance).sum(axis=1))
 
 
-def _innovation_variance(state: KalmanState) -> Float[np.ndarray, "n 4"]:
-    """Variance of measurement minus expectation."""
-    return np.asarray(state.position_variance + _variance(_POSITION * state.position[:, _HEIGHT], _ASPECT_MEASUREMENT))
+def within_gate(
+    state: KalmanState, measurement: Float[np.ndarray, "m 4"]
+) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """The pairs of object and measurement within the `GATE`, and their squared Mahalanobis distance.
+
+    Args:
+        state: expected states.
+        measurement: centre x, centre y, aspect, height.
+
+    Returns:
+        Positions of objects, ascending, and of measurements, and the distance of the measurement from what is expected
+        of the object.
+    """
+    variance = _variance(state.position, _MEASUREMENT)
+    variance += state.position_variance
+    reach = np.sqrt(GATE * variance[:, 0])
+    x = state.position[:, 0]
+    rows, columns = within(x - reach, x + reach, measurement[:, 0])
+    difference = measurement[columns] - state.position[rows]
+    np.square(difference, out=difference)
+    difference /= variance[rows]
+    distance = difference.sum(axis=1)
+    near = distance <= GATE
+    return rows[near], columns[near], distance[near]
+
+
+def warp_measurement(
+    measurement: Float[np.ndarray, "n 4"], matrix: Float[np.ndarray, "2 3"]
+) -> Float[np.ndarray, "n 4"]:
+    """Centres, aspects and heights where `warp` takes them."""
+    moved = measurement.copy()
+    moved[:, :2] = moved[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    moved[:, _HEIGHT] *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return moved
+
+
+def _variance(position: Float[np.ndarray, "n 4"], noise: Float[np.ndarray, "2 4"]) -> Float[np.ndarray, "n 4"]:
+    """The variances that `_noise` describes, of objects in some place."""
+    variance = np.square(position[:, _HEIGHT:]) * noise[0]
+    variance += noise[1]
+    return np.asarray(variance)

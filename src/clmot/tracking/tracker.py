@@ -1,36 +1,28 @@
-"""The online tracker: FairMOT's stages of association, and ByteTrack's association of low scores.
+"""The online tracker: predict, associate, update, and the life of a track.
 
-In each frame, every track is predicted by its Kalman filter, then detections are given to tracks in this order, each
-stage working on what the stages before it left over:
-
-1. confident detections to confirmed tracks, also lost ones, by appearance fused with motion (by overlap where there
-   are no embeddings);
-2. confident detections to confirmed tracks seen in the last frame, by overlap;
-3. unsure detections to the same tracks, by overlap (ByteTrack);
-4. confident detections to unconfirmed tracks, by overlap.
-
-What is left of the confident detections starts tracks. A track is confirmed, and gets its id, when it is seen in a
-second frame running, or starts in the first frame of the video. An object's class never changes.
-
-Sources: Zhang et al., "FairMOT: on the fairness of detection and re-identification in multiple object tracking", 2021;
-Zhang et al., "ByteTrack: multi-object tracking by associating every detection box", 2022.
+In each frame every track is moved on by its Kalman filter (and by the camera's motion, if asked for), then detections
+are given to tracks (`clmot.tracking.association`). What is left of the confident detections starts tracks. A track is
+confirmed, and gets its id, when it is seen in a second frame running (`confirm_frames`), or starts in the first frame
+of the video. Unseen, an unconfirmed track ends at once, a confirmed one after `lost_seconds`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clmot.boxes import cxcyah_to_xyxy, xyxy_to_cxcyah
-from clmot.config import TrackerConfig
-from clmot.tracking import costs, kalman
-from clmot.tracking.assignment import assign
-from clmot.tracking.kalman import KalmanState
-from clmot.types import BoolArray, Detections, Float32Array, Int64Array, TrackedFrame
+from clmot import boxes as box
+from clmot.io.camera_motion import read_camera_motion
+from clmot.tracking.association import associate
+from clmot.tracking.camera import CameraMotion
+from clmot.tracking.config import TrackerConfig
+from clmot.tracking.pairs import overlapping
+from clmot.tracking.tracks import Found, Tracks, unit
+from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 
 class Tracker:
@@ -45,228 +37,151 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
+        matrices = read_camera_motion(Path(self.config.camera_file)) if self.config.camera == "file" else None
+        self._camera = CameraMotion(self.config.camera, matrices)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video and ids start at 1."""
-        self._tracks = _Tracks.none()
+        self._tracks = Tracks(self.config)
+        self._camera.reset()
         self._frame = 0
         self._next_id = 1
+        self._size: tuple[int, int] | None = None
 
-    def update(self, detections: Detections, frame: int | None = None) -> TrackedFrame:
+    def update(self, detections: Detections, image: Image | None = None, *, frame: int | None = None) -> TrackedFrame:
         """Give the next frame's detections to tracks.
 
         Args:
             detections: all objects found in the frame, possibly none. Embeddings must have the same length throughout
                 a video, or be missing throughout; they need not be normalised.
+            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion and the image's border, where
+                the configuration asks for them, and to notice that the frame's size has changed: tracks are then scaled
+                to the new size.
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
 
         Returns:
             The detections that belong to confirmed tracks, in their given order with their own boxes and scores.
 
         Raises:
-            ValueError: a frame number that does not grow, or embeddings of another length than before.
+            ValueError: a frame number that does not grow, embeddings of another length than before, or no image; the
+                tracker is as it was before.
         """
         frame = self._frame + 1 if frame is None else frame
         if frame <= self._frame:
             raise ValueError(f"frame {frame} comes after frame {self._frame}; frames start at 1 and must grow")
+        if image is not None and (image.ndim != 3 or image.dtype != np.uint8):
+            raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
+        if image is None and self.config.camera in ("sparse-flow", "ecc"):
+            raise ValueError(f"tracker.camera={self.config.camera} needs the image of every frame: update(..., image)")
         # one order for equal sets of detections: the result then cannot depend on how they were listed
         order = np.lexsort((*detections.xyxy.T, detections.class_id, -detections.score))
-        found = detections[order]
-        embedding = self._embeddings(found)
+        found = Found(detections, order, self._embeddings(detections)[order])
         starting = self._frame == 0
 
-        tracks = self._tracks.predicted() if len(self._tracks) else _Tracks.none(embedding.shape[1])
-        match = self._associate(tracks, found, embedding)
-        high = found.score >= self.config.high_score
-        new = high & (found.score >= self.config.new_track_score)
+        tracks = self._tracks
+        if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
+            tracks = self._tracks = Tracks(self.config, found.embedding.shape[1])
+        self._see(image, detections.xyxy, frame)
+        # beyond the buffer nothing is left to be moved on
+        tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
+        match = associate(tracks, found, self.config, frame)
+        tracks.match(match, found, frame)
+        new = (found.score >= self.config.high_score) & (found.score >= self.config.new_track_score)
         new[match[match >= 0]] = False
-        kept = (match < 0) & (tracks.track_id > 0) & (frame - tracks.last_frame <= self._buffer)
-        seen = match >= 0
-        tracks = _Tracks.concatenate(
-            [
-                tracks[seen].updated(found, embedding, match[seen], high, frame, self.config.embedding_momentum),
-                tracks[kept].unseen(),
-                _Tracks.start(found[new], embedding[new], frame),
-            ]
-        )
-        match = np.concatenate([match[seen], match[kept], np.flatnonzero(new)])
+        tracks.keep(tracks.seen | ((tracks.track_id > 0) & (frame - tracks.last_frame <= self.config.lost_frames)))
+        self._end_outside()
+        tracks.start(found, new.nonzero()[0], frame)
+        self._end_duplicates()
+        confirmed = ((tracks.track_id == 0) & (starting | (tracks.hits >= self.config.confirm_frames))).nonzero()[0]
+        tracks.track_id[confirmed] = np.arange(self._next_id, self._next_id + len(confirmed))
+        self._next_id += len(confirmed)
+        self._frame = frame
 
-        unique = ~self._duplicates(tracks)
-        tracks, match = tracks[unique], match[unique]
-        confirmed = (tracks.track_id == 0) & ((tracks.first_frame < frame) | starting)
-        count = int(np.count_nonzero(confirmed))
-        tracks.track_id[confirmed] = np.arange(self._next_id, self._next_id + count)
-        self._next_id += count
-        self._tracks, self._frame = tracks, frame
-
-        shown = tracks.seen & (tracks.track_id > 0)
-        rows = order[match[shown]]
+        shown = (tracks.seen & (tracks.track_id > 0)).nonzero()[0]
+        rows = order[tracks.detection[shown]]
         as_given = np.argsort(rows)
         return TrackedFrame(
-            frame=frame, detections=detections[rows[as_given]], track_id=tracks.track_id[shown][as_given]
+            frame=frame, detections=detections[rows[as_given]], track_id=tracks.track_id[shown[as_given]]
         )
 
-    @property
-    def _buffer(self) -> int:
-        """Frames that a track is kept unseen."""
-        return int(self.config.lost_seconds * self.config.frame_rate)
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that the tracker knows, as arrays by name (to be saved by ``numpy.savez``, for example).
 
-    def _embeddings(self, found: Detections) -> Float32Array:
+        A tracker with the same configuration that is given it by `restore` goes on as this one would, bit for bit.
+        """
+        size = self._size or (0, 0)
+        state = {f"tracks.{name}": value.copy() for name, value in self._tracks.arrays().items()}
+        state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
+        return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from a state that `state` returned.
+
+        Raises:
+            ValueError: it comes from a tracker that keeps other things; the tracker is as it was before.
+        """
+        parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "camera": {}}
+        for key, value in state.items():
+            part, _, name = key.partition(".")
+            if part in parts:
+                parts[part][name] = value
+        tracks = Tracks(self.config)
+        if "clock" not in state or parts["tracks"].keys() != tracks.arrays().keys():
+            raise ValueError("this is not the state of a tracker with the same configuration")
+        tracks.restore(parts["tracks"])
+        self._tracks = tracks
+        self._camera.restore(parts["camera"])
+        self._frame, self._next_id, *size = (int(value) for value in state["clock"])
+        self._size = (size[0], size[1]) if any(size) else None
+
+    def _embeddings(self, detections: Detections) -> Float32Array:
         """Unit embeddings [m, d] of the detections; d is 0 where appearance is not used."""
         known = self._tracks.embedding.shape[1]
-        if not len(found):  # a detector that found nothing need not know the length
+        if not len(detections):  # a detector that found nothing need not know the length
             return np.empty((0, known), np.float32)
-        if found.embedding is None or not self.config.appearance:
-            embedding = np.empty((len(found), 0), np.float32)
+        if detections.embedding is None or not self.config.appearance:
+            embedding = np.empty((len(detections), 0), np.float32)
         else:
-            embedding = _unit(found.embedding)
+            embedding = unit(detections.embedding)
         if embedding.shape[1] != known and len(self._tracks):
             raise ValueError(f"embeddings have length {embedding.shape[1]}, those of the tracks {known} (0: none)")
         return embedding
 
-    def _associate(self, tracks: _Tracks, found: Detections, embedding: Float32Array) -> Int64Array:
-        """Row of the detection that each predicted track gets, -1 for none."""
-        config = self.config
-        match = np.full(len(tracks), -1, np.int64)
-        if not len(found) or not len(tracks):
-            return match
-        free = np.ones(len(found), np.bool_)
+    def _see(self, image: Image | None, boxes: Float32Array, frame: int) -> None:
+        """Move the tracks as the camera moved, and scale them where the frame's size has changed."""
+        if image is not None:
+            height, width = image.shape[:2]
+            if self._size is not None and self._size != (width, height):
+                self._tracks.move(np.array([[width / self._size[0], 0, 0], [0, height / self._size[1], 0]]))
+            self._size = (width, height)
+        if self.config.camera != "none":
+            self._tracks.move(self._camera.estimate(image, boxes, frame))
 
-        def stage(cost: npt.NDArray[np.float64], candidates: BoolArray, offered: BoolArray, limit: float) -> None:
-            rows, columns = np.flatnonzero(candidates & (match < 0)), np.flatnonzero(offered & free)
-            pairs = assign(cost[np.ix_(rows, columns)], limit)
-            match[rows[pairs.rows]] = columns[pairs.columns]
-            free[columns[pairs.columns]] = False
+    def _end_outside(self) -> None:
+        """Forget lost tracks that have left the image."""
+        tracks = self._tracks
+        if not self.config.border_share or self._size is None or tracks.seen.all():
+            return
+        inside = box.visible_share(tracks.boxes(), *self._size) >= self.config.border_share
+        tracks.keep(tracks.seen | inside)
 
-        overlap = costs.iou_distance(tracks.boxes, found.xyxy)
-        overlap = costs.forbid_class_change(overlap, tracks.class_id, found.class_id)
-        high = found.score >= config.high_score
-        low = ~high & (found.score >= config.low_score)
-        confirmed = tracks.track_id > 0
-        if embedding.shape[1]:
-            gating = kalman.mahalanobis(tracks.motion, xyxy_to_cxcyah(found.xyxy))
-            fused = costs.fuse_motion(
-                costs.cosine_distance(tracks.embedding, embedding), gating, config.appearance_weight
-            )
-            fused = costs.forbid_class_change(fused, tracks.class_id, found.class_id)
-            stage(fused, confirmed, high, config.appearance_threshold)
-        else:
-            stage(overlap, confirmed, high, config.motion_only_iou_threshold)
-        stage(overlap, confirmed & tracks.seen, high, config.iou_threshold)
-        stage(overlap, confirmed & tracks.seen, low, config.low_score_iou_threshold)
-        stage(overlap, ~confirmed, high, config.unconfirmed_iou_threshold)
-        return match
-
-    def _duplicates(self, tracks: _Tracks) -> BoolArray:
-        """True for the younger of a seen and a lost track in one place (the lost one if they are of an age)."""
-        duplicate = np.zeros(len(tracks), np.bool_)
-        seen, lost = np.flatnonzero(tracks.seen), np.flatnonzero(~tracks.seen)
-        if not len(seen) or not len(lost):
-            return duplicate
-        boxes = tracks.boxes
-        distance = costs.iou_distance(boxes[seen], boxes[lost])
-        distance = costs.forbid_class_change(distance, tracks.class_id[seen], tracks.class_id[lost])
-        rows, columns = np.nonzero(distance < self.config.duplicate_iou_threshold)
+    def _end_duplicates(self) -> None:
+        """Forget the younger of a seen and a lost track in one place (the lost one if they are of an age)."""
+        tracks = self._tracks
+        seen, lost = (tracks.detection >= 0).nonzero()[0], (tracks.detection < 0).nonzero()[0]
+        if not len(lost) or not self.config.duplicate_iou_threshold:
+            return
+        boxes = tracks.boxes()
+        rows, columns, overlap = overlapping(boxes[seen], boxes[lost])
+        same = 1 - overlap < self.config.duplicate_iou_threshold
+        if self.config.class_aware:
+            same &= tracks.class_id[seen[rows]] == tracks.class_id[lost[columns]]
+        rows, columns = rows[same], columns[same]
+        if not len(rows):
+            return
         first, second = seen[rows], lost[columns]
         lost_is_older = tracks.first_frame[second] < tracks.first_frame[first]
-        duplicate[np.where(lost_is_older, first, second)] = True
-        return duplicate
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Tracks:
-    """The tracks that are alive, as arrays.
-
-    Attributes:
-        motion: Kalman states of n boxes.
-        embedding: float32 [n, d], moving average of unit length.
-        class_id: int64 [n].
-        track_id: int64 [n], 0 for unconfirmed tracks.
-        first_frame: int64 [n], frame in which the track started.
-        last_frame: int64 [n], frame in which it was last seen.
-        seen: bool [n], whether it was seen in the last frame; the rest are lost.
-    """
-
-    motion: KalmanState
-    embedding: Float32Array
-    class_id: Int64Array
-    track_id: Int64Array
-    first_frame: Int64Array
-    last_frame: Int64Array
-    seen: BoolArray
-
-    def __len__(self) -> int:
-        return len(self.track_id)
-
-    def __getitem__(self, index: Any) -> Self:
-        """The chosen tracks (a mask or index array)."""
-        return type(self)(**{name: value[index] for name, value in vars(self).items()})
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[_Tracks]) -> Self:
-        """Several parts' tracks one after the other."""
-        names = [name for name in vars(parts[0]) if name != "motion"]
-        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        return cls(motion=KalmanState.concatenate([part.motion for part in parts]), **arrays)
-
-    @classmethod
-    def none(cls, dimensions: int = 0) -> Self:
-        """No tracks, with embeddings of that length."""
-        nothing = np.empty(0, np.int64)
-        found = Detections(xyxy=np.empty((0, 4), np.float32), score=np.empty(0, np.float32), class_id=nothing)
-        return cls.start(found, np.empty((0, dimensions), np.float32), 0)
-
-    @classmethod
-    def start(cls, found: Detections, embedding: Float32Array, frame: int) -> Self:
-        """One unconfirmed track for each detection."""
-        n = len(found)
-        return cls(
-            motion=kalman.initiate(xyxy_to_cxcyah(found.xyxy.astype(np.float64))),
-            embedding=embedding,
-            class_id=found.class_id,
-            track_id=np.zeros(n, np.int64),
-            first_frame=np.full(n, frame, np.int64),
-            last_frame=np.full(n, frame, np.int64),
-            seen=np.ones(n, np.bool_),
-        )
-
-    @property
-    def boxes(self) -> npt.NDArray[np.float64]:
-        """Where the filters believe the objects are: float64 [n, 4], xyxy."""
-        return cxcyah_to_xyxy(self.motion.position)
-
-    def predicted(self) -> Self:
-        """The tracks one frame later."""
-        return replace(self, motion=kalman.predict(self.motion, ~self.seen))
-
-    def unseen(self) -> Self:
-        """The tracks after a frame in which they got no detection."""
-        return replace(self, seen=np.zeros(len(self), np.bool_))
-
-    def updated(
-        self,
-        found: Detections,
-        embedding: Float32Array,
-        match: Int64Array,
-        high: BoolArray,
-        frame: int,
-        momentum: float,
-    ) -> Self:
-        """The tracks after track i got detection ``match[i]``; unsure detections do not touch the embedding."""
-        sure = high[match]
-        average = self.embedding.copy()
-        average[sure] = _unit(momentum * average[sure] + (1 - momentum) * embedding[match][sure])
-        return replace(
-            self,
-            motion=kalman.update(self.motion, xyxy_to_cxcyah(found.xyxy[match].astype(np.float64))),
-            embedding=average,
-            last_frame=np.full(len(self), frame, np.int64),
-            seen=np.ones(len(self), np.bool_),
-        )
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    """Rows scaled to unit length; a row of zeros stays."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)
+        unique: BoolArray = np.ones(len(tracks), np.bool_)
+        unique[np.where(lost_is_older, first, second)] = False
+        tracks.keep(unique)

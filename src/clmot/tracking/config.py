@@ -1,0 +1,197 @@
+"""Constants of the association, and published sets of them by name.
+
+Every part of the association is a switch of its own, so that a preset is nothing but values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from clmot.errors import UserError, did_you_mean, require
+
+_SHARES = (
+    "high_score",
+    "low_score",
+    "new_track_score",
+    "appearance_weight",
+    "motion_only_iou_threshold",
+    "proximity_threshold",
+    "embedding_momentum",
+    "iou_threshold",
+    "low_score_iou_threshold",
+    "recovery_iou_threshold",
+    "unconfirmed_iou_threshold",
+    "duplicate_iou_threshold",
+    "direction_weight",
+    "border_share",
+)
+_COSINES = ("appearance_threshold", "gated_appearance_threshold", "reentry_threshold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerConfig:
+    """Which detections may join which tracks, in which order, and how long a track lives.
+
+    Distances: IoU distance is one minus the intersection over union; cosine distance is one minus the cosine. A stage
+    with threshold 0 does not take place.
+    """
+
+    high_score: float = 0.5
+    """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
+    low_score: float = 0.3
+    """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage); equal
+    to `high_score`, there are none."""
+    new_track_score: float = 0.5
+    """An unmatched detection at least this sure starts a track."""
+
+    association: Literal["fused", "gated", "overlap"] = "fused"
+    """First stage. fused: cosine distance plus a little Mahalanobis distance, gated by the latter (FairMOT). gated: IoU
+    distance, or half the cosine distance where that is less and boxes are near each other (BoT-SORT). overlap: IoU
+    distance (SORT, ByteTrack, OC-SORT); so are the others where there are no embeddings."""
+    appearance: bool = True
+    """Use embeddings where the detections have them; off is motion only."""
+    appearance_threshold: float = 0.7
+    """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance
+    (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
+    appearance_weight: float = 0.98
+    """fused: share of the cosine distance in the cost."""
+    gated_appearance_threshold: float = 0.25
+    """gated: largest half cosine distance at which appearance has a say (BoT-SORT)."""
+    proximity_threshold: float = 0.5
+    """gated: largest IoU distance at which appearance has a say (BoT-SORT)."""
+    motion_only_iou_threshold: float = 0.8
+    """gated and overlap: largest cost of a first-stage match (ByteTrack)."""
+    fuse_score: bool = False
+    """Multiply overlaps of the first stage, and of the one for unconfirmed tracks, by the detection's score
+    (ByteTrack)."""
+    direction_weight: float = 0.0
+    """Weight of how well a detection lies in the direction that a track was seen to move in, in first-stage overlap
+    costs; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
+    direction_frames: int = 3
+    """Frames over which that direction is taken."""
+
+    iou_threshold: float = 0.5
+    """Largest IoU distance of a second-stage match, of sure detections with tracks seen in the last frame (FairMOT)."""
+    low_score_iou_threshold: float = 0.5
+    """Largest IoU distance of a low-score match (ByteTrack)."""
+    recovery_iou_threshold: float = 0.0
+    """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
+    observation-centric recovery: 0.7)."""
+    reentry_threshold: float = 0.0
+    """Largest cosine distance at which a lost track is found again by appearance alone, wherever it is."""
+    unconfirmed_iou_threshold: float = 0.7
+    """Largest IoU distance of a match with a track not yet confirmed."""
+    duplicate_iou_threshold: float = 0.15
+    """Of a seen and a lost track closer than this IoU distance, the younger ends."""
+    class_aware: bool = True
+    """Never match a detection with a track of another class. Off: the class is that of the newest sure detection."""
+
+    camera: Literal["none", "sparse-flow", "ecc", "file"] = "none"
+    """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
+    optical flow, or the slower ECC), or the matrices of `camera_file`. Needs images in `Tracker.update`."""
+    camera_file: str = ""
+    """Text file with the camera's motion, one line for each frame, for `camera` file."""
+    noise_scale_adaptive: bool = False
+    """Trust a detection's place the more, the higher its score (GIAOTracker's noise-scale-adaptive filter)."""
+    observation_reupdate: bool = False
+    """When a lost track is found again, let its filter walk the straight line between the two observations, instead of
+    keeping the velocity it drifted with (OC-SORT's observation-centric re-update)."""
+
+    embedding_momentum: float = 0.9
+    """Weight of the past in a track's moving average of embeddings."""
+    confidence_weighted: bool = False
+    """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
+    gallery_size: int = 0
+    """How many recent embeddings a track keeps beside the average; the nearest of all counts."""
+
+    confirm_frames: int = 2
+    """Frames running in which a track is seen before it gets its id; tracks of a video's first frame get it at once."""
+    lost_seconds: float = 2.0
+    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s, which is one second)."""
+    border_share: float = 0.0
+    """A lost track ends when less than this share of its expected box lies inside the image; needs images in
+    `Tracker.update`."""
+    frame_rate: float = 30.0
+    """Frames a second of the video; `clmot track` sets it from the source."""
+
+    def __post_init__(self) -> None:
+        for names, largest in ((_SHARES, 1), (_COSINES, 2)):
+            for name in names:
+                value = getattr(self, name)
+                require(0 <= value <= largest, f"tracker.{name} must be in [0, {largest}], got {value}")
+        for name, least in (("direction_frames", 1), ("gallery_size", 0), ("confirm_frames", 1), ("lost_seconds", 0)):
+            value = getattr(self, name)
+            require(value >= least, f"tracker.{name} must be >= {least}, got {value}")
+        require(self.frame_rate > 0, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
+        require(
+            (self.camera == "file") == bool(self.camera_file),
+            f"tracker.camera_file goes with tracker.camera=file; got camera {self.camera!r}, file {self.camera_file!r}",
+        )
+
+    @staticmethod
+    def named(name: str, **changes: Any) -> TrackerConfig:
+        """One of the `PRESETS`, with other values for some of its fields.
+
+        Raises:
+            UserError: there is none of that name, or a value is out of range.
+        """
+        if name not in PRESETS:
+            raise UserError(
+                f"unknown tracker preset '{name}'{did_you_mean(name, PRESETS)}; known: {', '.join(PRESETS)}"
+            )
+        return replace(PRESETS[name], **changes)
+
+    @property
+    def lost_frames(self) -> int:
+        """How many frames a track is kept unseen."""
+        return int(self.lost_seconds * self.frame_rate)
+
+
+PRESETS: dict[str, TrackerConfig] = {
+    "clmot": TrackerConfig(),
+    "fairmot": TrackerConfig(
+        high_score=0.4,
+        low_score=0.4,
+        new_track_score=0.4,
+        appearance_threshold=0.4,
+        lost_seconds=1.0,
+    ),
+    "byte": TrackerConfig(
+        association="overlap",
+        high_score=0.6,
+        low_score=0.1,
+        new_track_score=0.7,
+        fuse_score=True,
+        iou_threshold=0.0,
+        lost_seconds=1.0,
+    ),
+    "botsort": TrackerConfig(
+        association="gated",
+        high_score=0.6,
+        low_score=0.1,
+        new_track_score=0.7,
+        fuse_score=True,
+        iou_threshold=0.0,
+        camera="sparse-flow",
+        lost_seconds=1.0,
+    ),
+    "ocsort": TrackerConfig(
+        association="overlap",
+        high_score=0.6,
+        low_score=0.6,
+        new_track_score=0.6,
+        motion_only_iou_threshold=0.7,
+        direction_weight=0.2,
+        iou_threshold=0.0,
+        recovery_iou_threshold=0.7,
+        unconfirmed_iou_threshold=0.7,
+        duplicate_iou_threshold=0.0,
+        observation_reupdate=True,
+        confirm_frames=3,
+        lost_seconds=1.0,
+    ),
+}
+"""Trackers by name: ours, and the published constants of FairMOT (Zhang et al. 2021), ByteTrack (Zhang et al. 2022),
+BoT-SORT (Aharon et al. 2022) and OC-SORT (Cao et al. 2023) in terms of our stages. Scores are those that their
+detectors give: other detectors want other `high_score`, `low_score` and `new_track_score`."""

@@ -1,0 +1,267 @@
+"""The tracks that are alive, as a structure of arrays: one row for each track in every array.
+
+No history is kept beyond what the configuration asks for, so memory is bounded by the tracks that are alive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot import boxes as box
+from clmot.tracking import kalman
+from clmot.tracking.config import TrackerConfig
+from clmot.tracking.kalman import KalmanState
+from clmot.types import BoolArray, Detections, Float32Array, Int64Array
+
+_STATES = ("motion", "anchor")
+
+
+class Found:
+    """The detections of a frame as the association wants them.
+
+    Attributes:
+        xyxy: float32 [m, 4].
+        measurement: float64 [m, 4], centre x, centre y, aspect, height.
+        score: float32 [m].
+        class_id: int64 [m].
+        embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
+    """
+
+    __slots__ = ("class_id", "embedding", "measurement", "score", "xyxy")
+
+    def __init__(self, detections: Detections, order: Int64Array, embedding: Float32Array) -> None:
+        self.xyxy = detections.xyxy[order]
+        self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
+        self.score = detections.score[order]
+        self.class_id = detections.class_id[order]
+        self.embedding = embedding
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class Tracks:
+    """Arrays over n tracks; methods change them in place.
+
+    Args:
+        config: which of the optional arrays are kept.
+        dimensions: length of the embeddings.
+
+    Attributes:
+        motion: Kalman states.
+        embedding: float32 [n, d], moving average of unit length.
+        class_id: int64 [n].
+        track_id: int64 [n], 0 for unconfirmed tracks.
+        first_frame: int64 [n], frame in which the track started.
+        last_frame: int64 [n], frame in which it was last seen.
+        hits: int64 [n], frames in which it was seen.
+        detection: int64 [n], row of `Found` it was given in the last frame, -1 where it was not seen.
+        gallery: float32 [n, g, d], recent embeddings (with `gallery_size`).
+        observed: float64 [n, k, 4], cx, cy, aspect, height as seen last, newest last; moved with the camera (with
+            `recovery_iou_threshold`, `direction_weight` or `observation_reupdate`).
+        observed_frame: int64 [n, k], when.
+        anchor: Kalman states as they were after the last observation (with `observation_reupdate`).
+    """
+
+    motion: KalmanState
+    embedding: Float32Array
+    class_id: Int64Array
+    track_id: Int64Array
+    first_frame: Int64Array
+    last_frame: Int64Array
+    hits: Int64Array
+    detection: Int64Array
+    gallery: Float32Array
+    observed: npt.NDArray[np.float64]
+    observed_frame: Int64Array
+    anchor: KalmanState
+
+    def __init__(self, config: TrackerConfig, dimensions: int = 0) -> None:
+        self._config = config
+        nothing = np.empty(0, np.int64)
+        self.motion = KalmanState(np.empty((5, 0, 4)))
+        self.embedding = np.empty((0, dimensions), np.float32)
+        self.class_id = self.track_id = self.first_frame = self.last_frame = self.hits = self.detection = nothing
+        names = ["motion", "embedding", "class_id", "track_id", "first_frame", "last_frame", "hits", "detection"]
+        if config.gallery_size:
+            self.gallery = np.empty((0, config.gallery_size, dimensions), np.float32)
+            names.append("gallery")
+        if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
+            past = config.direction_frames + 1 if config.direction_weight else 1
+            self.observed = np.empty((0, past, 4))
+            self.observed_frame = np.empty((0, past), np.int64)
+            names += ["observed", "observed_frame"]
+        if config.observation_reupdate:
+            self.anchor = KalmanState(np.empty((5, 0, 4)))
+            names.append("anchor")
+        self._names = tuple(names)
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+    @property
+    def seen(self) -> BoolArray:
+        """Whether each track was seen in the last frame: bool [n]; the rest are lost."""
+        return self.detection >= 0
+
+    def boxes(self) -> Float32Array:
+        """Where the filters believe the objects are: float32 [n, 4], xyxy."""
+        return to_boxes(self.motion.position)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that is known of the tracks, by name."""
+        return {name: self._values(name) for name in self._names}
+
+    def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Take the place of the tracks that `arrays` was called on."""
+        for name in self._names:
+            self._set(name, np.array(arrays[name]))
+
+    def keep(self, rows: BoolArray) -> None:
+        """Forget all tracks but these."""
+        if not rows.all():
+            for name in self._names:
+                setattr(self, name, getattr(self, name)[rows])
+
+    def start(self, found: Found, new: Int64Array, frame: int) -> None:
+        """Append one unconfirmed track for each of the detections `new`."""
+        n = len(new)
+        if not n:
+            return
+        measurement, embedding = found.measurement[new], found.embedding[new]
+        begun: dict[str, Any] = {
+            "motion": kalman.initiate(measurement).values,
+            "embedding": embedding,
+            "class_id": found.class_id[new],
+            "track_id": np.zeros(n, np.int64),
+            "first_frame": np.full(n, frame),
+            "last_frame": np.full(n, frame),
+            "hits": np.ones(n, np.int64),
+            "detection": new,
+        }
+        begun["anchor"] = begun["motion"]
+        for name in self._names:
+            if name == "gallery":
+                value = np.repeat(embedding[:, None], self.gallery.shape[1], axis=1)
+            elif name == "observed":
+                value = np.repeat(measurement[:, None], self.observed.shape[1], axis=1)
+            elif name == "observed_frame":
+                value = np.full((n, self.observed_frame.shape[1]), frame)
+            else:
+                value = begun[name]
+            self._set(name, np.concatenate([self._values(name), value], axis=1 if name in _STATES else 0))
+
+    def predict(self, frames: int) -> None:
+        """Move all tracks on by some frames."""
+        lost = ~self.seen
+        for _ in range(frames):
+            self.motion = kalman.predict(self.motion, lost)
+
+    def move(self, matrix: npt.NDArray[np.float64]) -> None:
+        """Move all tracks, and what they remember of places, with the camera.
+
+        Args:
+            matrix: float64 [2, 3], takes pixels of the frame before to this frame's.
+        """
+        self.motion = kalman.warp(self.motion, matrix)
+        if "anchor" in self._names:
+            self.anchor = kalman.warp(self.anchor, matrix)
+        if "observed" in self._names:
+            n, past, _ = self.observed.shape
+            self.observed = kalman.warp_measurement(self.observed.reshape(-1, 4), matrix).reshape(n, past, 4)
+
+    def match(self, match: Int64Array, found: Found, frame: int) -> None:
+        """Give track i the detection ``match[i]``, -1 for none."""
+        self.detection = match
+        rows = (match >= 0).nonzero()[0]
+        if not len(rows):
+            return
+        config, columns = self._config, match[rows]
+        measurement, score = found.measurement[columns], found.score[columns]
+        expected = self.motion[rows]
+        if config.observation_reupdate:
+            self._walk(expected, rows, measurement, frame)
+        noise = 1.0 - score.astype(np.float64) if config.noise_scale_adaptive else None
+        motion = kalman.update(expected, measurement, noise)
+        if config.reentry_threshold:
+            # found by appearance where its filter would not have it: it starts anew from there
+            far = (kalman.mahalanobis(expected, measurement) > kalman.GATE) & (frame - self.last_frame[rows] > 1)
+            motion.values[:, far] = kalman.initiate(measurement[far]).values
+        self.motion.values[:, rows] = motion.values
+        if config.observation_reupdate:
+            self.anchor.values[:, rows] = motion.values
+        if "observed" in self._names:
+            self.observed[rows] = np.concatenate([self.observed[rows, 1:], measurement[:, None]], axis=1)
+            self.observed_frame[rows, :-1] = self.observed_frame[rows, 1:]
+            self.observed_frame[rows, -1] = frame
+        self.last_frame[rows] = frame
+        self.hits[rows] += 1
+        self._learn(rows, columns, score, found)
+
+    def direction_origin(self, frame: int) -> npt.NDArray[np.float64]:
+        """The oldest remembered place not older than `direction_frames`, else the newest: float64 [n, 2], centres."""
+        recent = self.observed_frame >= frame - self._config.direction_frames
+        recent[:, -1] = True
+        first = np.argmax(recent, axis=1)
+        return np.asarray(self.observed[np.arange(len(self)), first, :2])
+
+    def _learn(self, rows: Int64Array, columns: Int64Array, score: Float32Array, found: Found) -> None:
+        """What sure detections teach about looks and class."""
+        config = self._config
+        sure = score >= config.high_score
+        if not sure.all():
+            rows, columns, score = rows[sure], columns[sure], score[sure]
+        if not config.class_aware:
+            self.class_id[rows] = found.class_id[columns]
+        if not self.embedding.shape[1]:
+            return
+        momentum: Any = np.float32(config.embedding_momentum)
+        if config.confidence_weighted:
+            doubt = (1 - score) / max(1 - config.high_score, 1e-6)
+            momentum = (momentum + (1 - momentum) * doubt).astype(np.float32)[:, None]
+        new = found.embedding[columns]
+        if config.gallery_size:
+            self.gallery[rows, self.hits[rows] % config.gallery_size] = new
+        average = self.embedding[rows]
+        average *= momentum
+        average += (1 - momentum) * new
+        self.embedding[rows] = unit(average)
+
+    def _walk(self, expected: KalmanState, rows: Int64Array, measurement: npt.NDArray[np.float64], frame: int) -> None:
+        """Replace what is expected of tracks found again by a filter that saw them walk a straight line there."""
+        gap = frame - self.last_frame[rows]
+        again = (gap > 1).nonzero()[0]
+        if not len(again):
+            return
+        gap, start, end = gap[again], self.observed[rows[again], -1], measurement[again]
+        state = self.anchor[rows[again]]
+        for step in range(1, int(gap.max()) + 1):
+            walking = (step <= gap).nonzero()[0]
+            later = kalman.predict(state[walking], np.zeros(len(walking), np.bool_))
+            share = (step / gap[walking])[:, None]
+            between = kalman.update(later, (1 - share) * start[walking] + share * end[walking])
+            # the last step is predicted only: the measurement itself follows
+            last = np.equal(gap[walking], step)
+            state.values[:, walking] = np.where(last[:, None], later.values, between.values)
+        expected.values[:, again] = state.values
+
+    def _values(self, name: str) -> npt.NDArray[Any]:
+        value = getattr(self, name)
+        return np.asarray(value.values if name in _STATES else value)
+
+    def _set(self, name: str, value: npt.NDArray[Any]) -> None:
+        setattr(self, name, KalmanState(value) if name in _STATES else value)
+
+
+def to_boxes(places: npt.NDArray[np.float64]) -> Float32Array:
+    """Centre x, centre y, aspect, height to float32 xyxy, which is precise enough to compare overlaps."""
+    return box.cxcyah_to_xyxy(places.astype(np.float32))
+
+
+def unit(vectors: Float32Array) -> Float32Array:
+    """Rows scaled to unit length; a row of zeros stays."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
+    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)

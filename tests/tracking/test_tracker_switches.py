@@ -1,0 +1,450 @@
+"""Each switch of the association: what it changes, and that it does when it is on only."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clmot.boxes import xyxy_to_cxcyah
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.tracking import kalman
+from clmot.tracking.config import PRESETS, TrackerConfig
+from clmot.tracking.tracker import Tracker
+from clmot.types import Detections
+
+
+def detect(centres, looks=None, score=0.9, class_id=0, width=30.0, height=80.0):
+    centres = np.asarray(centres, np.float64).reshape(-1, 2)
+    n, half = len(centres), np.array([width / 2, height / 2])
+    return Detections(
+        xyxy=np.concatenate([centres - half, centres + half], axis=1),
+        score=np.broadcast_to(score, n),
+        class_id=np.broadcast_to(class_id, n),
+        embedding=looks,
+    )
+
+
+NOTHING = detect(np.empty((0, 2)))
+LOOKS = np.eye(6)
+
+
+def last_ids(config, frames):
+    """Ids in the last of some frames, each a `Detections`."""
+    tracker = Tracker(config)
+    for found in frames:
+        ids = tracker.update(found).track_id.tolist()
+    return ids
+
+
+def crowd(seed=0, frames=80, n=15, embeddings=True, classes=2):
+    """Walkers that cross, vanish and are mistaken."""
+    rng = np.random.default_rng(seed)
+    place, speed = rng.uniform(0, 400, (n, 2)), rng.normal(0, 3, (n, 2))
+    looks = rng.normal(size=(n, 16))
+    kind = rng.integers(0, classes, n)
+    for t in range(frames):
+        place, speed = place + speed, speed + rng.normal(0, 0.3, speed.shape)
+        seen = rng.random(n) < (0.3 if t % 20 > 15 else 0.95)
+        vectors = looks[seen] + rng.normal(0, 0.3, (seen.sum(), 16))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        noisy = place[seen] + rng.normal(0, 1, (seen.sum(), 2))
+        yield detect(noisy, vectors if embeddings else None, rng.uniform(0.1, 1, seen.sum()), kind[seen])
+
+
+EVERYTHING = TrackerConfig(
+    fuse_score=True,
+    direction_weight=0.2,
+    recovery_iou_threshold=0.7,
+    reentry_threshold=0.2,
+    noise_scale_adaptive=True,
+    observation_reupdate=True,
+    confidence_weighted=True,
+    gallery_size=3,
+    confirm_frames=3,
+    border_share=0.2,
+    lost_seconds=0.5,
+)
+CONFIGS = {
+    **{name: replace(preset, camera="none") for name, preset in PRESETS.items()},
+    **{f"all-{kind}": replace(EVERYTHING, association=kind) for kind in ("fused", "gated", "overlap")},
+}
+
+
+@pytest.fixture(params=CONFIGS, name="config")
+def _config(request):
+    return CONFIGS[request.param]
+
+
+def history(tracker, video, images=False):
+    image = np.zeros((400, 400, 3), np.uint8) if images else None
+    return [
+        (tracked.frame, tracked.track_id.tolist(), tracked.detections.xyxy.tolist())
+        for tracked in (tracker.update(found, image) for found in video)
+    ]
+
+
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_equal_results_on_repeated_runs_and_any_order_of_detections(config, embeddings):
+    video = list(crowd(embeddings=embeddings))
+    shown = history(Tracker(config), video, images=True)
+    assert history(Tracker(config), video, images=True) == shown
+    assert max(len(ids) for _, ids, _ in shown) > 3
+    rng = np.random.default_rng(1)
+    shuffled = history(Tracker(config), [found[rng.permutation(len(found))] for found in video], images=True)
+    for (_, ids, boxes), (_, other_ids, other_boxes) in zip(shown, shuffled, strict=True):
+        assert sorted(zip(ids, boxes, strict=True)) == sorted(zip(other_ids, other_boxes, strict=True))
+
+
+def test_a_restored_tracker_goes_on_bit_for_bit(config, tmp_path):
+    video = list(crowd())
+    straight, first = Tracker(config), Tracker(config)
+    expected = history(straight, video, images=True)
+    history(first, video[:37], images=True)
+    np.savez(tmp_path / "state.npz", **first.state())
+    second = Tracker(config)
+    with np.load(tmp_path / "state.npz") as saved:
+        second.restore(saved)
+    assert history(second, video[37:], images=True) == expected[37:]
+    for name, value in straight.state().items():
+        np.testing.assert_array_equal(second.state()[name], value)
+    history(first, video[37:38])  # and the saved one has a life of its own
+    assert second.state()["clock"][0] == 80
+
+
+def test_a_restored_camera_goes_on_bit_for_bit():
+    rng = np.random.default_rng(0)
+    scene = np.kron(rng.integers(0, 256, (60, 80, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    images = [scene[t : t + 240, 2 * t : 2 * t + 320].copy() for t in range(20)]
+    video = list(crowd(frames=20))
+    config = replace(EVERYTHING, camera="sparse-flow")
+    straight, first, second = Tracker(config), Tracker(config), Tracker(config)
+    for found, image in zip(video[:9], images, strict=False):
+        straight.update(found, image)
+        first.update(found, image)
+    second.restore(first.state())
+    for found, image in zip(video[9:], images[9:], strict=True):
+        expected, shown = straight.update(found, image), second.update(found, image)
+        np.testing.assert_array_equal(shown.track_id, expected.track_id)
+    for name, value in straight.state().items():
+        np.testing.assert_array_equal(second.state()[name], value)
+
+
+def test_a_state_of_another_configuration_is_refused():
+    tracker = Tracker(EVERYTHING)
+    history(tracker, crowd(frames=3))
+    other = Tracker()
+    history(other, crowd(frames=5))
+    before = other.state()
+    for state in (tracker.state(), {}, {"clock": np.zeros(4, np.int64)}):
+        with pytest.raises(ValueError, match="same configuration"):
+            other.restore(state)
+    for name, value in other.state().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"frame": 3}, "frame 3 comes after"),
+        ({"image": np.zeros((5, 5), np.uint8)}, "image must be"),
+        ({"image": np.zeros((5, 5, 3))}, "image must be"),
+        ({}, "length 5"),
+    ],
+)
+def test_what_is_refused_leaves_the_tracker_as_it_was(arguments, message):
+    tracker = Tracker()
+    history(tracker, crowd(frames=8))
+    before = tracker.state()
+    with pytest.raises(ValueError, match=message):
+        tracker.update(detect([1, 1], np.eye(5)[:1]), **arguments)
+    assert before.keys() == tracker.state().keys()
+    for name, value in tracker.state().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+@pytest.mark.parametrize("broken", [[np.nan, 0, 1, 1], [5, 5, 1, 9], [0, 0, np.inf, 2], [3, 3, 3, 8]])
+def test_broken_boxes_never_reach_the_tracker(broken):
+    with pytest.raises(ValueError, match=r"finite|no area"):
+        Detections(xyxy=[broken], score=[0.9], class_id=[0])
+
+
+def test_memory_holds_the_live_tracks_only(config):
+    tracker, rng = Tracker(config), np.random.default_rng(0)
+    bytes_each, alive = set(), []
+    for t in range(300):
+        place = [[(40 * i + 4 * t) % 2000, 100 * (i % 5)] for i in range(10)]
+        tracker.update(detect(place, rng.normal(size=(10, 8)), rng.uniform(0.3, 1, 10)))
+        state = tracker.state()
+        alive.append(len(state["tracks.track_id"]))
+        bytes_each.add(sum(value.nbytes for name, value in state.items() if name.startswith("tracks")) / alive[-1])
+    assert len(bytes_each) == 1
+    assert max(alive) < 80
+
+
+def test_zero_detections_for_ten_thousand_frames():
+    tracker = Tracker(EVERYTHING)
+    history(tracker, crowd(frames=10))
+    for _ in range(10_000):
+        assert len(tracker.update(NOTHING)) == 0
+    assert len(tracker.state()["tracks.track_id"]) == 0
+
+
+def test_a_thousand_detections_at_once_in_one_place(config):
+    rng = np.random.default_rng(0)
+    looks = rng.normal(size=(1000, 8))
+    tracker = Tracker(config)
+    for _ in range(3):
+        tracked = tracker.update(detect(100 + rng.normal(0, 20, (1000, 2)), looks))
+    assert len(set(tracked.track_id.tolist())) == len(tracked) > 300
+
+
+def test_skipped_frames_move_tracks_on_as_unseen_ones_would():
+    step, skip = Tracker(), Tracker()
+    for tracker in (step, skip):
+        for t in range(10):
+            tracker.update(detect([50 + 5 * t, 50]))
+    for _ in range(3):
+        step.update(NOTHING)
+    there = detect([50 + 5 * 13, 50])
+    assert step.update(there).track_id.tolist() == skip.update(there, frame=14).track_id.tolist() == [1]
+    state, skipped = step.state()["tracks.motion"], skip.state()["tracks.motion"]
+    np.testing.assert_allclose(state[0], skipped[0], atol=0.5)
+    assert skip.update(there, frame=10_000).frame == 10_000  # all tracks are long gone, in no time
+    assert skip.state()["tracks.track_id"].tolist() == [0]
+
+
+def test_score_fusion_prefers_the_surer_of_two_boxes():
+    start = [detect([100, 100])] * 3
+    two = detect([[104, 100], [97, 100]], score=[0.95, 0.55])
+
+    def id_of_the_surer(fuse):
+        tracker = Tracker(TrackerConfig(fuse_score=fuse, association="overlap"))
+        for found in start:
+            tracker.update(found)
+        tracked = tracker.update(two)
+        return [i for i, s in zip(tracked.track_id, tracked.detections.score, strict=True) if s > 0.9]
+
+    assert id_of_the_surer(True) == [1]
+    assert id_of_the_surer(False) == []
+
+
+def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far():
+    config = TrackerConfig(association="gated", iou_threshold=0.0)
+    beside = [detect([[100, 100], [108, 100]], LOOKS[:2])] * 3
+    swapped = detect([[101, 100], [107, 100]], LOOKS[[1, 0]])
+    assert last_ids(config, [*beside, swapped]) == [2, 1]
+    assert last_ids(replace(config, appearance=False), [*beside, swapped]) == [1, 2]
+    far = [detect([100, 100], LOOKS[:1])] * 3 + [detect([200, 100], LOOKS[:1])] * 2
+    assert last_ids(config, far) == [2]
+    # appearance helps where overlap alone is too little, within its reach
+    apart = [detect([100, 100], LOOKS[:1])] * 3 + [detect([114, 100], LOOKS[:1])]
+    strict = replace(config, motion_only_iou_threshold=0.2)
+    assert last_ids(replace(strict, proximity_threshold=0.7), apart) == [1]
+    assert last_ids(strict, apart) == []
+
+
+def test_direction_decides_for_who_goes_on_the_way_he_went():
+    def after(weight):
+        config = TrackerConfig(association="overlap", direction_weight=weight, noise_scale_adaptive=False)
+        tracker = Tracker(config)
+        for t in range(4):  # too short for the filter to know the speed
+            tracker.update(detect([100 + 6 * t, 100]))
+        # two boxes about as near to where it is expected: one ahead, one aside
+        tracked = tracker.update(detect([[133, 100], [116, 111]]))
+        return tracked.detections.xyxy[tracked.track_id == 1][:, 0].tolist()
+
+    assert after(0.9) == [118.0]
+    assert after(0.0) == [101.0]
+
+
+def test_recovery_looks_where_a_track_was_last_seen():
+    walk = [detect([100 + 8 * t, 100]) for t in range(15)]
+    stopped = [NOTHING] * 10 + [detect([100 + 8 * 14, 100])] * 2
+    config = TrackerConfig(association="overlap", iou_threshold=0.0)
+    assert last_ids(replace(config, recovery_iou_threshold=0.7), walk + stopped) == [1]
+    assert last_ids(config, walk + stopped) == [2]
+
+
+def test_reentry_finds_a_lost_track_by_looks_wherever_it_is():
+    seen = [detect([100, 100], LOOKS[:1])] * 5 + [NOTHING] * 5
+    again = [detect([900, 700], LOOKS[:1])] * 2
+    assert last_ids(TrackerConfig(reentry_threshold=0.2), seen + again) == [1]
+    assert last_ids(TrackerConfig(), seen + again) == [2]
+    stranger = [detect([900, 700], LOOKS[1:2])] * 2
+    assert last_ids(TrackerConfig(reentry_threshold=0.2), seen + stranger) == [2]
+    # who was found far away is followed from there
+    onward = [detect([900 + 5 * t, 700], LOOKS[1:2]) for t in range(4)]
+    config = TrackerConfig(reentry_threshold=0.2, appearance_threshold=2.0, appearance_weight=0.0)
+    assert last_ids(config, seen + again + onward) == [1]
+    # who is in sight cannot be elsewhere
+    twins = [detect([[100, 100], [900, 700]], LOOKS[[0, 0]])] * 3
+    assert last_ids(TrackerConfig(reentry_threshold=0.2), [detect([100, 100], LOOKS[:1])] * 5 + twins) == [1, 2]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_confirmation_takes_as_many_frames_as_configured(frames):
+    tracker = Tracker(TrackerConfig(confirm_frames=frames))
+    tracker.update(NOTHING)
+    shown = [len(tracker.update(detect([50, 50]))) for _ in range(6)]
+    assert shown == [0] * (frames - 1) + [1] * (7 - frames)
+
+
+def test_a_restart_of_confirmation_after_a_miss():
+    tracker = Tracker(TrackerConfig(confirm_frames=3))
+    tracker.update(NOTHING)
+    for found in [detect([50, 50])] * 2 + [NOTHING] + [detect([50, 50])] * 2:
+        assert len(tracker.update(found)) == 0
+    assert len(tracker.update(detect([50, 50]))) == 1
+
+
+def test_without_class_awareness_a_track_may_change_its_class():
+    video = [detect([50, 50], LOOKS[:1], class_id=0)] * 3 + [detect([52, 50], LOOKS[:1], class_id=4)]
+    assert last_ids(TrackerConfig(class_aware=False), video) == [1]
+    assert last_ids(TrackerConfig(), video) == []
+    tracker = Tracker(TrackerConfig(class_aware=False))
+    for found in video:
+        tracker.update(found)
+    assert tracker.state()["tracks.class_id"].tolist() == [4]
+
+
+def test_tracks_end_at_the_border_of_the_image():
+    image = np.zeros((200, 300, 3), np.uint8)
+
+    def alive(config):
+        tracker = Tracker(config)
+        for t in range(20):
+            tracker.update(detect([200 + 5 * t, 100]), image)
+        for _ in range(8):
+            tracker.update(NOTHING, image)
+        return len(tracker.state()["tracks.track_id"])
+
+    assert alive(TrackerConfig(border_share=0.3)) == 0
+    assert alive(TrackerConfig()) == 1
+
+
+def test_noise_follows_the_score():
+    def place(config, score):
+        tracker = Tracker(config)
+        for _ in range(5):
+            tracker.update(detect([100, 100]))
+        tracker.update(detect([110, 100], score=score))
+        return tracker.state()["tracks.motion"][0, 0, 0]
+
+    adaptive = TrackerConfig(noise_scale_adaptive=True)
+    assert place(adaptive, 1.0) == pytest.approx(110)
+    assert place(TrackerConfig(), 1.0) == place(TrackerConfig(), 0.6) < place(adaptive, 0.6) < 110
+
+
+def test_confidence_decides_how_much_is_learnt():
+    def look(config, score):
+        tracker = Tracker(config)
+        for _ in range(3):
+            tracker.update(detect([100, 100], LOOKS[:1]))
+        tracker.update(detect([100, 100], LOOKS[:1] * 0.8 + LOOKS[1:2] * 0.6, score=score))
+        return tracker.state()["tracks.embedding"][0, 1]
+
+    weighted = TrackerConfig(confidence_weighted=True)
+    plain = look(TrackerConfig(), 0.6)
+    assert look(weighted, 1.0) == plain == look(TrackerConfig(), 1.0)
+    assert 0 < look(weighted, 0.6) < 0.3 * plain
+    assert look(weighted, 0.5) == 0
+
+
+def test_the_gallery_remembers_what_the_average_forgot():
+    # seen from the front, then long from behind, then from the front again, out of reach by overlap
+    front, behind = LOOKS[:1], LOOKS[1:2]
+    video = [detect([100, 100], front)] * 3 + [detect([100, 100], behind)] * 20 + [NOTHING] * 6
+    video += [detect([128, 100], front)] * 2
+    config = TrackerConfig(appearance_threshold=0.4, embedding_momentum=0.5)
+    assert last_ids(replace(config, gallery_size=30), video) == [1]
+    assert last_ids(replace(config, gallery_size=5), video) == [2]
+    assert last_ids(config, video) == [2]
+
+
+def test_observation_reupdate_equals_a_filter_that_saw_the_straight_line():
+    config = TrackerConfig(observation_reupdate=True, association="overlap", recovery_iou_threshold=1.0)
+    tracker = Tracker(config)
+    walk = [[100 + 3 * t, 100 + t] for t in range(6)]
+    for centre in walk:
+        tracker.update(detect(centre))
+    for _ in range(3):
+        tracker.update(NOTHING)
+    tracker.update(detect([135, 109]))
+    assert len(tracker.state()["tracks.track_id"]) == 1
+    line = [[115 + 5 * k, 105 + k] for k in range(1, 5)]
+    state = kalman.initiate(xyxy_to_cxcyah(detect(walk[0]).xyxy.astype(np.float64)))
+    for centre in walk[1:] + line:
+        state = kalman.predict(state, np.zeros(1, bool))
+        state = kalman.update(state, xyxy_to_cxcyah(detect(centre).xyxy.astype(np.float64)))
+    np.testing.assert_allclose(tracker.state()["tracks.motion"], state.values, atol=1e-9)
+    drifted = Tracker(replace(config, observation_reupdate=False))
+    for found in [*map(detect, walk), *[NOTHING] * 3, detect([135, 109])]:
+        drifted.update(found)
+    assert np.abs(drifted.state()["tracks.motion"] - state.values).max() > 0.5
+
+
+def test_tracks_move_with_the_camera(tmp_path):
+    path = tmp_path / "motion.txt"
+    path.write_text("".join(f"{t} 1 0 {40 if t == 6 else 0} 0 1 0\n" for t in range(1, 9)))
+    video = [detect([100, 100])] * 5 + [detect([140, 100])] * 3
+    config = TrackerConfig(camera="file", camera_file=str(path), **{"association": "overlap"})
+    assert last_ids(config, video) == [1]
+    assert last_ids(replace(config, camera="none", camera_file=""), video) == [2]
+    everything = replace(EVERYTHING, camera="file", camera_file=str(path), association="overlap")
+    assert last_ids(everything, video) == [1]
+
+
+def test_a_camera_that_needs_images_says_so():
+    tracker = Tracker(TrackerConfig.named("botsort"))
+    with pytest.raises(ValueError, match="needs the image of every frame"):
+        tracker.update(NOTHING)
+    assert tracker.update(NOTHING, np.zeros((40, 60, 3), np.uint8)).frame == 1
+
+
+def test_tracks_scale_with_the_size_of_the_frame():
+    small, large = np.zeros((100, 200, 3), np.uint8), np.zeros((200, 400, 3), np.uint8)
+    tracker = Tracker(TrackerConfig(association="overlap"))
+    for t in range(6):
+        tracker.update(detect([50 + 3 * t, 50]), small)
+    ids = []
+    for t in range(6, 9):
+        double = detect([2 * (50 + 3 * t), 100], width=60, height=160)
+        ids.append(tracker.update(double, large).track_id.tolist())
+    assert ids == [[1]] * 3
+
+
+def test_presets_by_name():
+    assert TrackerConfig.named("byte", low_score=0.2) == replace(PRESETS["byte"], low_score=0.2)
+    with pytest.raises(UserError, match=r"unknown tracker preset 'bite' \(did you mean 'byte'\?\)"):
+        TrackerConfig.named("bite")
+    config = Config().updated({"tracker": {"preset": "ocsort", "confirm_frames": 4}})
+    assert config.tracker == replace(PRESETS["ocsort"], confirm_frames=4)
+    assert Config().updated(config.as_dict()) == config
+    assert PRESETS["clmot"] == TrackerConfig()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"high_score": 1.5}, "tracker.high_score must be in"),
+        ({"reentry_threshold": -0.1}, "tracker.reentry_threshold must be in"),
+        ({"confirm_frames": 0}, "tracker.confirm_frames must be >= 1"),
+        ({"frame_rate": 0.0}, "tracker.frame_rate must be > 0"),
+        ({"camera": "file"}, "tracker.camera_file goes with"),
+        ({"camera_file": "x.txt"}, "tracker.camera_file goes with"),
+    ],
+)
+def test_values_out_of_range(values, message):
+    with pytest.raises(UserError, match=message):
+        TrackerConfig(**values)
+
+
+def test_imports_no_torch():
+    code = (
+        "import sys, clmot, clmot.tracking.camera, clmot.tracking.config; clmot.Tracker(); "
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
