@@ -13,8 +13,12 @@ install_import_hook(
         "clmot.losses",
         "clmot.models",
         "clmot.tracking.assignment",
+        "clmot.tracking.camera",
         "clmot.tracking.costs",
+        "clmot.tracking.interpolation",
+        "clmot.tracking.joining",
         "clmot.tracking.kalman",
+        "clmot.tracking.pairs",
     ],
     "beartype.beartype",
 )

@@ -102,3 +102,21 @@ def test_verdict(rank_1, collapsed, says):
     verdict = Assessment(label_free=rows, identified={}, pairs={TRAINED: pairs}).verdict()
     assert verdict.startswith(says)
     assert ("appearance_threshold=0.61" in verdict) == (says == "trained: ")
+
+
+def test_tables_show_every_rate(found):
+    """Shares of impostors that are less than one pair are dashes."""
+    *_, after_1_second, _ = assessment_tables(found)
+    columns = {column.header: list(column.cells) for column in after_1_second.columns}
+    assert list(columns)[-6:] == ["TPR@0.1", "TPR@0.01", "TPR@0.001", "TPR@0.0001", "TPR@1e-05", "TPR@1e-06"]
+    assert "-" not in columns["TPR@0.1"]
+    assert columns["TPR@1e-06"] == ["-"] * 3
+
+
+def test_data_of_a_named_format(clips):
+    torch.manual_seed(0)
+    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    with pytest.raises(UserError, match="expected a COCO file"):
+        assess(model, [clips], format="coco", progress=False)
+    with pytest.raises(UserError, match="mot chalenge"):
+        assess(model, [clips], format="mot chalenge", progress=False)

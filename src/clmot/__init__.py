@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from clmot._version import __version__
 
 if TYPE_CHECKING:
-    from clmot.config import Config, TrackerConfig, load_config
+    from clmot.config import Config, load_config
     from clmot.errors import UserError
     from clmot.evaluation.mot import evaluate
     from clmot.inference import Model, load_model
     from clmot.pipeline import track
+    from clmot.tracking.config import TrackerConfig
+    from clmot.tracking.gallery import Gallery
+    from clmot.tracking.streams import Trackers
     from clmot.tracking.tracker import Tracker
     from clmot.training.run import train
     from clmot.types import Detections, Scores, TrackedFrame
@@ -21,11 +24,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Config": "clmot.config",
     "Detections": "clmot.types",
+    "Gallery": "clmot.tracking.gallery",
     "Model": "clmot.inference",
     "Scores": "clmot.types",
     "TrackedFrame": "clmot.types",
     "Tracker": "clmot.tracking.tracker",
-    "TrackerConfig": "clmot.config",
+    "TrackerConfig": "clmot.tracking.config",
+    "Trackers": "clmot.tracking.streams",
     "UserError": "clmot.errors",
     "evaluate": "clmot.evaluation.mot",
     "load_config": "clmot.config",
@@ -37,11 +42,13 @@ _HOMES = {
 __all__ = [
     "Config",
     "Detections",
+    "Gallery",
     "Model",
     "Scores",
     "TrackedFrame",
     "Tracker",
     "TrackerConfig",
+    "Trackers",
     "UserError",
     "__version__",
     "evaluate",

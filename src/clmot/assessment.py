@@ -92,6 +92,8 @@ def assess(
     frames: int = 100,
     every: int = 1,
     frame_rate: float | None = None,
+    min_score: float | None = None,
+    format: str = "auto",
     seed: int = 0,
     progress: bool = True,
 ) -> Assessment:
@@ -103,13 +105,15 @@ def assess(
         frames: how many frames, drawn at random, are seen in two views.
         every: of the frames with identities, use every so many.
         frame_rate: frames a second; by default what ``seqinfo.ini`` says, else `DEFAULT_FRAME_RATE`.
+        min_score: the least score of a box that counts, where a detector found them (`clmot.data.scores`).
+        format: what the data is (a name of `clmot.data.readers.FORMATS`); ``auto`` finds out.
         seed: of the choice of frames and of the views.
         progress: show a progress bar on standard error.
 
     Raises:
         UserError: the data cannot be read.
     """
-    dataset = read_dataset(data, identities=True)
+    dataset = read_dataset(data, min_score=min_score, identities=True, format=format)
     boxes_alone, _ = with_labels(dataset, "none")
     pairs = PairDataset(boxes_alone, VIEWS, model.config.model.image_size, seed)
     draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)

@@ -10,19 +10,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from clmot.errors import UserError, did_you_mean
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise UserError(message)
+from clmot.errors import UserError, did_you_mean, require
+from clmot.tracking.config import TrackerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +29,10 @@ class DataConfig:
     """The data's on-disk format, a name that `clmot data list` shows; auto finds out for each path."""
     min_visibility: float = 0.1
     """Boxes that the annotation calls less visible than this are ignored in training (where it says so at all)."""
+    min_score: str = "auto"
+    """Where a detector found the boxes: the least score of a box to train on. Scores within [0, 1] are then the weights
+    of the boxes in all losses, and boxes between 0.1 and this are ignored; auto is 0.4 for them. For other scales a
+    number must be given, and its boxes count in full."""
     identities: bool = False
     """Use identities where the annotation has them (supervised or mixed training). Off: nothing after the reader sees
     any."""
@@ -40,8 +40,20 @@ class DataConfig:
     """Processes that prepare views beside the training process; 0 prepares them in the training process."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.min_visibility <= 1, f"data.min_visibility must be in [0, 1], got {self.min_visibility}")
-        _require(self.workers >= 0, f"data.workers must be >= 0, got {self.workers}")
+        require(0 <= self.min_visibility <= 1, f"data.min_visibility must be in [0, 1], got {self.min_visibility}")
+        require(self._has_min_score(), f"data.min_score must be a number or auto, got {self.min_score!r}")
+        require(self.workers >= 0, f"data.workers must be >= 0, got {self.workers}")
+
+    @property
+    def score_threshold(self) -> float | None:
+        """`min_score` as a number, None for ``auto``."""
+        return None if self.min_score == "auto" else float(self.min_score)
+
+    def _has_min_score(self) -> bool:
+        try:
+            return self.score_threshold is None or math.isfinite(self.score_threshold)
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +115,7 @@ class ViewsConfig:
 
     def __post_init__(self) -> None:
         low, high = self.scale
-        _require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
+        require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
         shares = (
             "mirror",
             "blur",
@@ -119,15 +131,15 @@ class ViewsConfig:
         )
         for name in shares:
             value = getattr(self, name)
-            _require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
+            require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
         for name in ("aspect", "shift", "brightness", "contrast", "saturation", "hsv", "object_stretch"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"views.{name} must be in [0, 1), got {value}")
-        _require(0 <= self.colour <= 4, f"views.colour must be in [0, 4], got {self.colour}")
-        _require(self.neighbour_frames >= 1, f"views.neighbour_frames must be >= 1, got {self.neighbour_frames}")
+            require(0 <= value < 1, f"views.{name} must be in [0, 1), got {value}")
+        require(0 <= self.colour <= 4, f"views.colour must be in [0, 4], got {self.colour}")
+        require(self.neighbour_frames >= 1, f"views.neighbour_frames must be >= 1, got {self.neighbour_frames}")
         for name in ("rotate", "hue"):
             value = getattr(self, name)
-            _require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
+            require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
 
 
 LEVELS = ("stride4", "stride8", "stride16", "stride32", "neck")
@@ -186,25 +198,25 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for side in self.image_size:
-            _require(
+            require(
                 side > 0 and side % 32 == 0,
                 f"model.image_size must be multiples of 32 (width height), got {list(self.image_size)}",
             )
-        _require(len(self.classes) > 0, "model.classes must name at least one class")
-        _require(self.width > 0, f"model.width must be > 0, got {self.width}")
-        _require(self.stripes > 0, f"model.stripes must be > 0, got {self.stripes}")
-        _require(
+        require(len(self.classes) > 0, "model.classes must name at least one class")
+        require(self.width > 0, f"model.width must be > 0, got {self.width}")
+        require(self.stripes > 0, f"model.stripes must be > 0, got {self.stripes}")
+        require(
             self.embedding_dimension > 0,
             f"model.embedding_dimension must be > 0, got {self.embedding_dimension}",
         )
-        _require(self.head_width >= 0, f"model.head_width must be >= 0, got {self.head_width}")
-        _require(all(width > 0 for width in self.projection), f"model.projection must be > 0, got {self.projection}")
+        require(self.head_width >= 0, f"model.head_width must be >= 0, got {self.head_width}")
+        require(all(width > 0 for width in self.projection), f"model.projection must be > 0, got {self.projection}")
         for level in self.levels:
-            _require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
-        _require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
+            require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
+        require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
         if self.read_out == "stripes":
             parts = len(self.levels) * self.stripes
-            _require(
+            require(
                 self.embedding_dimension % parts == 0,
                 f"model.embedding_dimension must be a multiple of levels x stripes = {parts}, "
                 f"got {self.embedding_dimension}",
@@ -241,11 +253,11 @@ class LossConfig:
     def __post_init__(self) -> None:
         for name in ("size_weight", "offset_weight"):
             value = getattr(self, name)
-            _require(value >= 0, f"loss.{name} must be >= 0, got {value}")
-        _require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
-        _require(0 < self.margin <= 2, f"loss.margin must be in (0, 2], got {self.margin}")
-        _require(self.focal_gamma >= 0, f"loss.focal_gamma must be >= 0, got {self.focal_gamma}")
-        _require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
+            require(value >= 0, f"loss.{name} must be >= 0, got {value}")
+        require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
+        require(0 < self.margin <= 2, f"loss.margin must be in (0, 2], got {self.margin}")
+        require(self.focal_gamma >= 0, f"loss.focal_gamma must be >= 0, got {self.focal_gamma}")
+        require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,14 +301,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "devices", "save_every", "log_every"):
             value = getattr(self, name)
-            _require(value >= 1, f"train.{name} must be >= 1, got {value}")
+            require(value >= 1, f"train.{name} must be >= 1, got {value}")
         for name in ("learning_rate", "gradient_clip"):
             value = getattr(self, name)
-            _require(value > 0, f"train.{name} must be > 0, got {value}")
+            require(value > 0, f"train.{name} must be > 0, got {value}")
         for name in ("epochs", "weight_decay", "warmup_steps", "seed"):
             value = getattr(self, name)
-            _require(value >= 0, f"train.{name} must be >= 0, got {value}")
-        _require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
+            require(value >= 0, f"train.{name} must be >= 0, got {value}")
+        require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,68 +321,39 @@ class DetectConfig:
     """Most peaks kept in one image."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             0 <= self.score_threshold < 1,
             f"detect.score_threshold must be in [0, 1), got {self.score_threshold}",
         )
-        _require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
+        require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackerConfig:
-    """Association: FairMOT's stages and constants, and ByteTrack's second association of low scores."""
+class RefineConfig:
+    """What is done to the tracks of a whole video after its last frame: nothing, unless asked for."""
 
-    high_score: float = 0.5
-    """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
-    low_score: float = 0.3
-    """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage)."""
-    new_track_score: float = 0.5
-    """An unmatched detection at least this sure starts a track."""
-    appearance: bool = True
-    """Use embeddings where the detections have them; off is motion only."""
-    appearance_threshold: float = 0.7
-    """Largest cost of a first-stage match: `appearance_weight` x cosine distance + the rest x Mahalanobis distance
-    (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
-    appearance_weight: float = 0.98
-    """Share of the cosine distance in the first-stage cost."""
-    motion_only_iou_threshold: float = 0.8
-    """Largest IoU distance of a first-stage match where embeddings are not used (ByteTrack)."""
-    embedding_momentum: float = 0.9
-    """Weight of the past in a track's moving average of embeddings."""
-    iou_threshold: float = 0.5
-    """Largest IoU distance of a second-stage match."""
-    low_score_iou_threshold: float = 0.5
-    """Largest IoU distance of a low-score match."""
-    unconfirmed_iou_threshold: float = 0.7
-    """Largest IoU distance of a match with a track seen in one frame only."""
-    duplicate_iou_threshold: float = 0.15
-    """Of two tracks closer than this IoU distance, the younger ends."""
-    lost_seconds: float = 2.0
-    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s, which is one second)."""
-    frame_rate: float = 30.0
-    """Frames a second of the video; `clmot track` sets it from the source."""
+    join: float = 0.0
+    """Largest cosine distance between the mean embeddings of two tracks, one after the other, that become one; 0 joins
+    none."""
+    join_seconds: float = 10.0
+    """Longest time between two tracks that are joined."""
+    join_speed: float = 3.0
+    """How fast an object may have moved in between, in lengths of its box's longer side a second (a person walks at
+    0.8)."""
+    interpolate_seconds: float = 0.0
+    """Gaps in tracks up to this length are closed by straight lines; 0 closes none."""
+    smooth: bool = False
+    """Smooth the boxes of each track over time (StrongSORT's Gaussian process)."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "high_score",
-            "low_score",
-            "new_track_score",
-            "appearance_weight",
-            "motion_only_iou_threshold",
-            "embedding_momentum",
-            "iou_threshold",
-            "low_score_iou_threshold",
-            "unconfirmed_iou_threshold",
-            "duplicate_iou_threshold",
-        ):
+        require(0 <= self.join <= 2, f"refine.join must be in [0, 2], got {self.join}")
+        for name in ("join_seconds", "join_speed", "interpolate_seconds"):
             value = getattr(self, name)
-            _require(0 <= value <= 1, f"tracker.{name} must be in [0, 1], got {value}")
-        _require(
-            0 <= self.appearance_threshold <= 2,
-            f"tracker.appearance_threshold must be in [0, 2], got {self.appearance_threshold}",
-        )
-        _require(self.lost_seconds >= 0, f"tracker.lost_seconds must be >= 0, got {self.lost_seconds}")
-        _require(self.frame_rate > 0, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
+            require(0 <= value < math.inf, f"refine.{name} must be >= 0, got {value}")
+
+    def __bool__(self) -> bool:
+        """False where nothing is to be done."""
+        return bool(self.join or self.interpolate_seconds or self.smooth)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,9 +368,12 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
 
     def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
         """This configuration with a nested mapping laid over it; `train.steps` puts `train.epochs` out of force.
+
+        ``{"tracker": {"preset": NAME}}`` starts the tracker's section anew from one of the `PRESETS`.
 
         Args:
             changes: ``{"train": {"steps": 100}}``; values as YAML gives them.
@@ -400,7 +386,12 @@ class Config:
         if isinstance(train, Mapping) and "steps" in train and "epochs" not in train:
             # who asks for steps does not want the epochs of the recipe
             changes = {**changes, "train": {**train, "epochs": 0}}
-        return typing.cast(Config, _overlay(self, changes, source, ""))
+        base, tracker = self, changes.get("tracker")
+        if isinstance(tracker, Mapping) and "preset" in tracker:
+            rest = {key: value for key, value in tracker.items() if key != "preset"}
+            base = dataclasses.replace(self, tracker=TrackerConfig.named(str(tracker["preset"])))
+            changes = {**changes, "tracker": rest}
+        return typing.cast(Config, _overlay(base, changes, source, ""))
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values (lists for tuples), as written to YAML."""
@@ -617,6 +608,20 @@ def read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected sections such as 'train:' at the top, got {type(content).__name__}")
+    return content
+
+
+def read_sections(file: Path, sections: Collection[str]) -> dict[str, Any]:
+    """A YAML file's mapping that may hold some of the sections of `Config` only.
+
+    Raises:
+        UserError: as `read_yaml`, or there is another section.
+    """
+    content = read_yaml(file)
+    for name in content:
+        if name not in sections:
+            hint = did_you_mean(str(name), sections)
+            raise UserError(f"{file}: section '{name}' has no say here{hint}; expected {', '.join(sections)}")
     return content
 
 

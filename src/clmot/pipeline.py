@@ -10,27 +10,26 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from clmot.config import Config, TrackerConfig
+from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
-from clmot.io.mot import MotTextWriter
+from clmot.given_boxes import GivenBoxes, box_files
+from clmot.io.class_names import write_class_names
+from clmot.io.frames import FrameChoice
 from clmot.io.sources import FrameSource, open_source
-from clmot.io.video import VideoWriter
 from clmot.io.window import Window
-from clmot.report.draw import Trails, draw_tracks, fit
 from clmot.report.progress import progress_bar
+from clmot.sinks import Sinks
+from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections, Image, TrackedFrame
+from clmot.types import Detections, Image
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-TRAIL_SECONDS = 1.5
-"""How far back the trails in videos go."""
 
 
 class Detector(Protocol):
@@ -38,7 +37,7 @@ class Detector(Protocol):
 
     @property
     def config(self) -> Config:
-        """The configuration, for its tracker section."""
+        """The configuration, for its sections tracker and refine."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -46,6 +45,10 @@ class Detector(Protocol):
 
     def detect_batch(self, images: list[Image]) -> list[Detections]:
         """The objects in each image (uint8 [height, width, 3], RGB)."""
+
+
+Finder = Callable[[Sequence[tuple[int, Image]]], list[Detections]]
+"""Numbered frames to what is in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,9 @@ def track(
     out: str | Path | None = None,
     *,
     tracker: TrackerConfig | None = None,
+    refine: RefineConfig | None = None,
+    frames: FrameChoice | None = None,
+    boxes: str | Path | None = None,
     video: bool = False,
     show: bool = False,
     batch_size: int = 1,
@@ -98,14 +104,22 @@ def track(
             and ``<sequence>.mp4``; made if missing. None writes nothing.
         tracker: constants of the association; by default the model's. The frame rate is taken from the source where
             it says one.
+        refine: what is done to the tracks of a sequence after its last frame; by default what the model's
+            configuration says. The results are then kept in memory until they are written, and a video is drawn from
+            a second pass over the source, not at all after an interrupt.
+        frames: track these frames only; their numbers stay those of the source.
+        boxes: find these in place of what the model detects, and read embeddings at them (where the tracker uses
+            appearance): ``gt`` or ``det`` of the source's own MOTChallenge folders, a folder of ``<sequence>.txt``,
+            or one such file (`clmot.given_boxes`).
         video: write a video with boxes, ids and trails.
-        show: show the same in a window; q or Esc there ends tracking.
+        show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
         progress: show a progress bar on standard error.
 
     Raises:
         UserError: the source or model cannot be read (nothing is written then), `out` cannot be written, or there is
-            no display to show frames on; or the video would replace the source.
+            no display to show frames on; or the video would replace the source; or a camera's tracks are to be
+            refined, or joined without embeddings.
         KeyboardInterrupt: as it came, the files being complete.
     """
     if batch_size < 1:
@@ -113,22 +127,35 @@ def track(
     if video and out is None:
         raise UserError("a video needs an output folder to be written to")
     folder = None if out is None else Path(out)
-    sources = open_source(source)
+    sources = [each.only(frames) if frames else each for each in open_source(source)]
     if folder is not None and video and any(_same_file(folder / f"{each.name}.mp4", source) for each in sources):
         raise UserError(f"{source}: the video written to {folder} would replace it; choose another output folder")
     detector = _load(model) if isinstance(model, str | Path) else model
+    refine = detector.config.refine if refine is None else refine
+    if refine and any(each.live for each in sources):
+        raise UserError(f"{source}: tracks are refined after the last frame, and a camera has none; leave that out")
+    constants = tracker or detector.config.tracker
+    find = {each.name: _detect_with(detector) for each in sources}
+    if boxes is not None:
+        embed = getattr(detector, "embed", None) if constants.appearance else None
+        find = {
+            name: GivenBoxes(file, embed, detector.classes, is_truth=str(boxes) == "gt")
+            for name, file in box_files(boxes, source, list(find)).items()
+        }
     results: list[TrackingResult] = []
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(Window("clmot")) if show else None
         if folder is not None:
             _make_folder(folder)
+            if len(detector.classes) > 1:
+                write_class_names(folder, detector.classes)
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
-            config = tracker or detector.config.tracker
+            config = constants
             if each.frame_rate is not None:
                 config = dataclasses.replace(config, frame_rate=each.frame_rate)
-            sinks = _Sinks(each.name, folder, video, window, config.frame_rate, detector.classes)
-            result = _track_sequence(each, detector, Tracker(config), sinks, batch_size, bar)
+            sinks = Sinks(each.name, folder, video, window, config.frame_rate, detector.classes, refine)
+            result = _track_sequence(each, find[each.name], Tracker(config), sinks, batch_size, bar)
             results.append(result)
             if sinks.asked_to_stop:
                 break
@@ -136,31 +163,33 @@ def track(
 
 
 def detect(
-    frames: Iterator[tuple[int, Image]], model: Detector, batch_size: int = 1
+    frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1
 ) -> Generator[tuple[int, Image, Detections], None, None]:
     """The network's stage: frame number, image and what is in it, `batch_size` frames at a time."""
     while batch := list(itertools.islice(frames, batch_size)):
-        found = model.detect_batch([image for _, image in batch])
-        for (number, image), detections in zip(batch, found, strict=True):
+        for (number, image), detections in zip(batch, find(batch), strict=True):
             yield number, image, detections
 
 
 def _track_sequence(
-    source: FrameSource, model: Detector, tracker: Tracker, sinks: _Sinks, batch_size: int, bar: Progress
+    source: FrameSource, find: Finder, tracker: Tracker, sinks: Sinks, batch_size: int, bar: Progress
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
     ids: set[int] = set()
     task = bar.add_task(source.name, total=source.length, note="")
     with sinks, contextlib.closing(iter(source)) as frames:
-        for number, image, detections in detect(frames, model, batch_size):
-            tracked = tracker.update(detections, number)
+        for number, image, detections in detect(frames, find, batch_size):
+            tracked = tracker.update(detections, image, frame=number)
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             count += 1
             bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if sinks.asked_to_stop:
                 break
+    if sinks.refined is not None:
+        ids = {track_id for tracked in sinks.refined for track_id in tracked.track_id.tolist()}
+        sinks.draw_refined(source, bar)
     return TrackingResult(
         name=source.name,
         frames=count,
@@ -171,58 +200,8 @@ def _track_sequence(
     )
 
 
-class _Sinks:
-    """Where the frames of one sequence go: text, video, window.
-
-    Unlike the writers' own ``with`` blocks, this one finishes the files after an exception too: what was tracked before
-    an interrupt is worth keeping.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        out: Path | None,
-        video: bool,
-        window: Window | None,
-        frame_rate: float,
-        classes: Sequence[str],
-    ) -> None:
-        self.text_path = out / f"{name}.txt" if out else None
-        self.video_path = out / f"{name}.mp4" if out and video else None
-        self.asked_to_stop = False
-        self._window = window
-        self._frame_rate = frame_rate
-        self._classes = classes
-        self._trails = Trails(max(1, round(TRAIL_SECONDS * frame_rate)))
-        self._writers = contextlib.ExitStack()
-        self._text_writer: MotTextWriter | None = None
-        self._video_writer: VideoWriter | None = None
-
-    def __enter__(self) -> _Sinks:
-        if self.text_path:
-            self._text_writer = MotTextWriter(self.text_path, with_classes=len(self._classes) > 1)
-            self._writers.callback(self._text_writer.close)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._writers.close()
-
-    def write(self, image: Image, tracked: TrackedFrame) -> None:
-        if self._text_writer:
-            self._text_writer.write(tracked)
-        if not self.video_path and not self._window:
-            return
-        self._trails.update(tracked)
-        drawn = draw_tracks(image, tracked, self._trails, self._classes)
-        if self.video_path:
-            if not self._video_writer:
-                height, width = drawn.shape[:2]
-                self._video_writer = VideoWriter(self.video_path, self._frame_rate, (width, height))
-                self._writers.callback(self._video_writer.close)
-            # images of a folder may differ in size, frames of a video may not
-            self._video_writer.write(fit(drawn, *self._video_writer.size), tracked.frame)
-        if self._window:
-            self.asked_to_stop = not self._window.show(drawn)
+def _detect_with(model: Detector) -> Finder:
+    return lambda batch: model.detect_batch([image for _, image in batch])
 
 
 def _load(path: str | Path) -> Detector:

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 """uint8 [height, width, 3], RGB."""
+
+
+def _score_in_full(boxes: Sample | View) -> None:
+    """Where no scores are given, every box counts in full."""
+    if vars(boxes)["scores"] is None:
+        object.__setattr__(boxes, "scores", np.ones(len(boxes.boxes), np.float32))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +49,9 @@ class Sample:
         classes: int64 [n], index into `Dataset.classes`.
         ignore: bool [n], True where a detector is neither rewarded nor punished.
         identities: int64 [n], -1 where unknown.
+        scores: float32 [n], how much each box counts in training, in [0, 1]; all 1 where not given, as for ground
+            truth. Only a reader of detections gives them as the detector does: `clmot.data.scores` makes weights of
+            them.
     """
 
     image: Path
@@ -53,12 +63,14 @@ class Sample:
     classes: Int64Array
     ignore: BoolArray
     identities: Int64Array
+    scores: Float32Array = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
         if self.boxes.shape != (n, 4):
             raise ValueError(f"Sample.boxes must be [n, 4], got {self.boxes.shape}")
-        for name in ("classes", "ignore", "identities"):
+        _score_in_full(self)
+        for name in ("classes", "ignore", "identities", "scores"):
             if getattr(self, name).shape != (n,):
                 raise ValueError(f"Sample.{name} must be [{n}], got {getattr(self, name).shape}")
 
@@ -75,11 +87,24 @@ class Dataset:
         samples: the samples, ordered by sequence and frame.
         classes: class names; `Sample.classes` indexes them.
         skipped: how many annotation rows were left out, by reason (``"degenerate box"``, ...), for the log.
+        weights: float64 [samples], how often training draws each sample relative to the others; None: all alike.
+
+    Raises:
+        ValueError: there is not one positive, finite weight a sample.
     """
 
     samples: Sequence[Sample]
     classes: tuple[str, ...]
     skipped: Counter[str] = field(default_factory=Counter)
+    weights: Float64Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is None:
+            return
+        if self.weights.shape != (len(self.samples),):
+            raise ValueError(f"Dataset.weights must be [{len(self.samples)}], got {list(self.weights.shape)}")
+        if not (np.isfinite(self.weights).all() and (self.weights > 0).all()):
+            raise ValueError("Dataset.weights must be positive and finite")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,6 +122,7 @@ class View:
         sequence_index: int64 [m], the number of that sample's sequence.
         identities: int64 [m], unique in the data set, -1 where unknown (everywhere in label-free training).
         matrix: float64 [3, 3], takes frame pixels to view pixels (the same one for image and boxes).
+        scores: float32 [m], how much each box counts, in (0, 1]; all 1 where not given.
     """
 
     image: Image
@@ -109,6 +135,10 @@ class View:
     sequence_index: Int64Array
     identities: Int64Array
     matrix: npt.NDArray[np.float64]
+    scores: Float32Array = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        _score_in_full(self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,6 +167,7 @@ class Batch:
         frame_index: int64 [m], which frame the box came from, unique in the data set.
         sequence_index: int64 [m], which sequence the frame belongs to.
         identities: int64 [m], unique in the data set, -1 where unknown.
+        scores: float32 [m], how much each box counts, in (0, 1]; all 1 where not given.
     """
 
     images: Tensor
@@ -149,6 +180,11 @@ class Batch:
     frame_index: Tensor
     sequence_index: Tensor
     identities: Tensor
+    scores: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if vars(self)["scores"] is None:
+            object.__setattr__(self, "scores", self.boxes.new_ones(len(self.boxes)))
 
     def to(self, device: Any, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
@@ -250,12 +286,14 @@ class Detections:
 
     def __getitem__(self, index: Any) -> Detections:
         """The chosen rows (a slice, mask or index array)."""
-        return Detections(
+        rows = object.__new__(Detections)  # rows of what was checked need no check
+        vars(rows).update(
             xyxy=self.xyxy[index],
             score=self.score[index],
             class_id=self.class_id[index],
             embedding=None if self.embedding is None else self.embedding[index],
         )
+        return rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -275,19 +313,33 @@ class TrackedFrame:
     def __len__(self) -> int:
         return len(self.track_id)
 
+    def as_array(self) -> Float64Array:
+        """float64 [n, 7]: x1, y1, x2, y2, track id, score, class."""
+        found = self.detections
+        return np.column_stack([found.xyxy, self.track_id, found.score, found.class_id]).astype(np.float64)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
     """Tracking scores: percentages as such (HOTA, DetA, AssA, MOTA, MOTP, IDF1), counts as numbers (IDSW, MT, ML, ...).
 
     Attributes:
-        combined: metric name to value over all sequences together.
-        sequences: sequence name to metric name to value.
+        combined: metric name to value over all sequences (and classes) together.
+        sequences: sequence name to metric name to value, over its classes together.
+        classes: class name to the scores of that class alone; empty where there is one class.
+        intervals: metric name to the ends of the 95 % interval of its combined value; empty if not asked for.
     """
 
     combined: dict[str, float]
     sequences: dict[str, dict[str, float]]
+    classes: dict[str, Scores] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The form written as JSON: ``{"combined": {...}, "sequences": {name: {...}}}``."""
-        return {"combined": self.combined, "sequences": self.sequences}
+        """The form written as JSON: ``{"combined": {...}, "sequences": {name: {...}}}``, and the rest if there is."""
+        content: dict[str, Any] = {"combined": self.combined, "sequences": self.sequences}
+        if self.classes:
+            content["classes"] = {name: scores.as_dict() for name, scores in self.classes.items()}
+        if self.intervals:
+            content["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
+        return content

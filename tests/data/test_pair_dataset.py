@@ -90,7 +90,7 @@ class TestPairDataset:
         boxes = sum(len(sample.boxes) for sample in many.samples)
         path = len(os.fsencode(many.samples[0].image))
         size = len(pickle.dumps(PairDataset(many, ViewsConfig(), SIZE)))
-        assert size < 2000 + len(many.samples) * (path + 5 * 8) + boxes * (16 + 8 + 1 + 8)
+        assert size < 2000 + len(many.samples) * (path + 5 * 8) + boxes * (16 + 8 + 1 + 8 + 4)
 
     def test_pairs_know_their_frame_and_sequence(self, dataset):
         pairs = PairDataset(dataset, ViewsConfig(), SIZE)
@@ -317,7 +317,7 @@ class TestNeighbours:
             dataclasses.replace(
                 sample,
                 boxes=sample.boxes[:1] * 0 + np.float32([index, 0, index + 1, 9]),
-                **{name: getattr(sample, name)[:1] for name in ("classes", "ignore", "identities")},
+                **{name: getattr(sample, name)[:1] for name in ("classes", "ignore", "identities", "scores")},
             )
             for index, sample in enumerate(dataset.samples[:3])
         ]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from clmot.boxes import xyxy_to_ltwh
-from clmot.config import TrackerConfig
 from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
 from clmot.evaluation.mot import evaluate
 from clmot.io.mot import write_mot_text
+from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections
 
@@ -32,7 +32,7 @@ def track_ground_truth(clips: Path, out: Path, *, know_identities: bool) -> None
                 class_id=np.zeros(seen.sum()),
                 embedding=embedding,
             )
-            frames.append(tracker.update(detections, sample.frame))
+            frames.append(tracker.update(detections, frame=sample.frame))
         write_mot_text(out / f"{name}.txt", frames)
 
 

@@ -81,14 +81,14 @@ def test_a_large_pan_is_found():
     assert error(camera.estimate(moved(texture(1), truth)), truth) < 0.25
 
 
-@pytest.mark.parametrize(("method", "tolerance"), [("sparse-flow", 0.5), ("ecc", 1.5)])  # ECC blurs over the edges
-def test_what_moves_by_itself_is_left_out(method, tolerance):
+@pytest.mark.parametrize(("method", "to", "tolerance"), [("sparse-flow", 80, 0.5), ("ecc", 40, 4)])  # ECC blurs edges
+def test_what_moves_by_itself_is_left_out(method, to, tolerance):
     """A bus that fills two thirds of the frame and moves against a camera that pans."""
     truth = similarity(1, 0, 6, 2)
-    background, bus = texture(2), texture(3, 760, 460)
-    first = paste(background, bus, 100, 40)
-    second = paste(moved(background, truth), bus, 90, 40)
-    boxes = [np.array([[left, 40.0, left + 760, 500]], np.float32) for left in (100, 90)]
+    background, bus = texture(4), texture(5, 760, 460)
+    first = paste(background, bus, 120, 40)
+    second = paste(moved(background, truth), bus, to, 40)
+    boxes = [np.array([[left, 40.0, left + 760, 500]], np.float32) for left in (120, to)]
 
     def estimate(with_boxes: bool) -> np.ndarray:
         camera = CameraMotion(method)

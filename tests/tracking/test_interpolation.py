@@ -205,6 +205,9 @@ def test_smoothing_does_not_look_across_open_gaps():
     together = table(interpolate(make_frames(first + second), 10, "gaussian"))
     apart = [table(interpolate(make_frames(rows), 10, "gaussian")) for rows in (first, second)]
     assert together == apart[0] | apart[1]
+    given = np.array([row[2:4] for row in second])
+    smoothed = np.array([apart[1][t, 1][:2] for t in range(60, 80)])
+    np.testing.assert_allclose(smoothed, smooth(given), atol=1e-3)
 
 
 def test_boxes_stay_boxes():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -11,6 +13,8 @@ from rich.console import Console
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, split_overrides
 from clmot.config import load_config
 from clmot.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 data_app = App(name="data", help="Make, read, check and convert data.")
 app.command(data_app)
@@ -139,7 +143,10 @@ def show(
     from clmot.report.views import each_transform, transforms_sheet, views_sheet
 
     dataset = read_dataset(
-        [Path(path) for path in paths], min_visibility=settings.data.min_visibility, format=settings.data.format
+        [Path(path) for path in paths],
+        min_visibility=settings.data.min_visibility,
+        min_score=settings.data.score_threshold,
+        format=settings.data.format,
     )
     pairs = PairDataset(dataset, settings.views, settings.model.image_size, seed)
     draws = StepSampler(len(dataset.samples), batch_size=count, steps=1, seed=seed).draws(0)
@@ -148,4 +155,190 @@ def show(
         transforms_sheet({name: [each[draw] for draw in draws] for name, each in configs.items()}, out)
     else:
         views_sheet([pairs[draw] for draw in draws], out)
+    print(out)
+
+
+@data_app.command
+def convert(
+    *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
+    to: str,
+    out: Path,
+    images: Literal["link", "copy", "reference"] = "link",
+) -> None:
+    """Write annotated images in another format: COCO with videos, MOTChallenge, YOLO or JDE.
+
+    Boxes, classes, identities, boxes to ignore, sequences and frame numbers go along as far as the format has a place
+    for them; one line says what it has none for. Images are never re-encoded.
+
+    Unlike in training, boxes that are hardly visible count (`data.min_visibility=0`); how visible they are is not kept.
+
+    Examples:
+
+        clmot data convert MOT17/train --to coco --out MOT17-coco
+        clmot data convert export/annotations.xml --to motchallenge --out sequences --images copy
+        clmot data convert MOT17/train --to yolo --out MOT17-yolo data.min_visibility=0.25
+
+    Parameters
+    ----------
+    to
+        coco, motchallenge, yolo or jde.
+    out
+        New folder; it appears when it is whole.
+    images
+        link: hard links, or copies where the file system has none (a linked image that is edited in place changes in
+        both data sets); copy: copies; reference: absolute paths in COCO JSON, symbolic links elsewhere.
+    """
+    paths, overrides = split_overrides(data)
+    if not paths:
+        raise UserError("data convert: name at least one data folder or file (clmot data list shows the formats)")
+    settings = load_config(None, None, ["data.min_visibility=0", *overrides]).data
+    from clmot.data.readers import read_dataset
+    from clmot.data.writers import check_new, write_dataset, writer_named
+    from clmot.report.progress import progress_bar
+
+    writer = writer_named(to)
+    check_new(out)
+    dataset = read_dataset(
+        [Path(path) for path in paths],
+        min_visibility=settings.min_visibility,
+        min_score=settings.score_threshold,
+        identities=True,
+        format=settings.format,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("images", total=len(dataset.samples), note="")
+        lost = write_dataset(
+            dataset, out, writer, images=images, progress=lambda done, _: bar.update(task, completed=done)
+        )
+    for what, counts in ((f"{', '.join(paths)}: left out", dataset.skipped), (f"{to} has no place for", lost)):
+        if counts:
+            _log.warning("%s: %s", what, ", ".join(f"{reason}: {count}" for reason, count in counts.items()))
+    print(f"{out}: {len(dataset.samples)} images")
+
+
+@data_app.command
+def check(
+    *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
+    html: Path | None = None,
+    json: Path | None = None,
+    fix: Path | None = None,
+    fast: Annotated[bool, Parameter(negative=())] = False,
+    recipe: Recipe = None,
+    config: Path | None = None,
+) -> None:
+    """Look for everything about data that makes training or scores go wrong; exit code 1 if there are errors.
+
+    Each path is taken for a split of its own: images that are in two of them are errors.
+
+    Examples:
+
+        clmot data check MOT17/train
+        clmot data check train.json val.json --html report.html --json report.json
+        clmot data check boxes.json --fix repaired detect.max_detections=500
+
+    Parameters
+    ----------
+    html
+        Also write a page with histograms and pictures, of the worst findings too.
+    json
+        Also write counts and findings to this file.
+    fix
+        Write a repaired copy (COCO JSON, images hard-linked) into this folder, and say what was changed.
+    fast
+        Read only the headers of images: damage further back and images in two splits stay unseen.
+    config
+        YAML file laid over the recipe.
+    """
+    paths, overrides = split_overrides(data)
+    if not paths:
+        raise UserError("data check: name at least one data folder or file (clmot data list shows the formats)")
+    if fast and fix is not None:
+        raise UserError("--fix must decode all images to leave out the corrupt ones; leave out --fast")
+    for file in filter(None, (html, json)):
+        if not file.parent.is_dir():
+            raise UserError(f"{file}: there is no folder {file.parent}; make it first")
+    settings = load_config(recipe, config, overrides)
+    from clmot.data.doctor import check as run_check
+    from clmot.data.doctor import repair, require_new_folder
+    from clmot.report.doctor import repairs_text, report_page, terminal_report
+    from clmot.report.html import write_page
+    from clmot.report.progress import progress_bar
+
+    sources = [Path(path) for path in paths]
+    if fix is not None:
+        require_new_folder(fix, sources)
+    with progress_bar() as bar:
+        task = bar.add_task("images", total=None, note="")
+        checked = run_check(
+            sources,
+            format=settings.data.format,
+            min_visibility=settings.data.min_visibility,
+            min_score=settings.data.score_threshold,
+            max_detections=settings.detect.max_detections,
+            fast=fast,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    for each in terminal_report(checked.report):
+        console.print(each)
+    if json is not None:
+        checked.report.write_json(json)
+    if html is not None:
+        write_page(report_page(checked.report), html)
+    if fix is not None:
+        repairs = repair(checked.parts, checked.files, fix)
+        after = run_check([each.out for each in repairs], format="coco", fast=True).report
+        console.print(repairs_text(repairs, after))
+    if checked.report.count("error"):
+        raise SystemExit(1)
+
+
+@data_app.command
+def download(
+    name: str | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    keep_archive: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Fetch and unpack a public data set; without a name, list those that are known with their licences.
+
+    An interrupted download goes on where it stopped when the command is given again.
+
+    Examples:
+
+        clmot data download
+        clmot data download mot17 --out MOT17
+
+    Parameters
+    ----------
+    name
+        Data set. Its licence is the publisher's; it is shown first.
+    out
+        Folder.
+    keep_archive
+        Keep the archives beside what is unpacked.
+    """
+    from clmot.data.addresses import address_named, addresses
+    from clmot.data.download import check_fetchable
+    from clmot.data.download import download as fetch_and_unpack
+    from clmot.report.addresses import address_page, addresses_table
+    from clmot.report.progress import progress_bar
+
+    if name is None:
+        Console().print(addresses_table(addresses()))
+        return
+    address = address_named(name)
+    check_fetchable(address)
+    Console().print(address_page(address))
+    if out is None:
+        raise UserError(f"name the folder to unpack into: clmot data download {address.name} --out DIR")
+    with progress_bar() as bar:
+        task = bar.add_task(address.name, total=None, note="")
+        fetch_and_unpack(
+            address,
+            out,
+            keep_archive=keep_archive,
+            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+        )
     print(out)

@@ -12,43 +12,105 @@ from rich.console import Console
 from clmot.cli.app import app
 from clmot.errors import UserError
 
-Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20"]
+Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
+Server = Literal["mot15", "mot16", "mot17", "mot20", "dancetrack"]
+Part = Literal["all", "first-half", "second-half"]
 
 
 @app.command
 def evaluate(
-    results: Path,
-    /,
-    *,
+    *results: Path,
     gt: Path,
     benchmark: Benchmark = "auto",
+    classes: str | None = None,
+    every: int = 1,
+    frames: Part = "all",
+    bootstrap: int | None = None,
+    seed: int = 0,
+    detections: Path | None = None,
+    min_score: float = 0.0,
+    markdown: Path | None = None,
+    csv: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Score results with TrackEval: HOTA, DetA, AssA, MOTA, MOTP, IDF1, IDSW, MT, ML.
+    """Score results with TrackEval: HOTA, DetA, AssA, MOTA, MOTP, IDF1, IDSW, MT, ML; or detections: AP.
+
+    Several result sets are compared with the first.
 
     Examples:
 
-        clmot evaluate results --gt MOT16/train
-        clmot evaluate results --gt MOT16/train/MOT16-11 --json scores.json
+        clmot evaluate results --gt MOT17/train --markdown scores.md
+        clmot evaluate results --gt MOT17/train/MOT17-11-SDP --json scores.json
+        clmot evaluate before after --gt MOT17/train --bootstrap 5000
+        clmot evaluate results --gt KITTI/training --benchmark kitti --classes car
+        clmot evaluate --detections det.json --gt boxes.json
 
     Parameters
     ----------
     results
-        Folder of NAME.txt files in MOTChallenge format, or one such file.
+        Folder of NAME.txt files in MOTChallenge (for KITTI: KITTI) format, or one such file; several to compare.
     gt
-        Sequence folder, or folder of them, with gt/gt.txt.
+        Sequence folder, or folder of them, with gt/gt.txt; KITTI folder with label_02; for detections any data set
+        of `clmot data list`.
     benchmark
-        Preprocessing rules: auto, mot15, mot16, mot17 or mot20.
+        Whose rules decide what counts; docs/scores.md says what they are. By default found out.
+    classes
+        Score these classes only: names or numbers, with commas between.
+    every
+        Score every so many frames only (from `clmot track --every`).
+    frames
+        Score one half of each sequence only: first-half or second-half.
+    bootstrap
+        Draw sequences anew so many times for 95 % intervals: 0 by default, 1000 to compare.
+    seed
+        Other seed, other draws.
+    detections
+        Score these boxes instead of tracks: folder of NAME.txt, MOTChallenge text, or COCO results JSON.
+    min_score
+        Of the detections, use those with at least this score.
+    markdown
+        Also write the table to this file.
+    csv
+        Also write all metrics to this file.
     json
         Also write the scores to this file.
     """
-    from clmot.evaluation.mot import evaluate as run_evaluation
-    from clmot.evaluation.mot import scores_table, write_json
+    from clmot.evaluation.mot import write_text
 
-    scores = run_evaluation(results, gt, benchmark=benchmark)
-    Console().print(scores_table(scores))
-    if json is not None:
-        write_json(scores, json)
+    if detections is not None:
+        if results:
+            raise UserError("evaluate: give results or --detections, not both")
+        from clmot.evaluation.detection import evaluate_detections
+        from clmot.report.scores import content_json, detection_csv, detection_table
+
+        found = evaluate_detections(detections, gt, min_score=min_score)
+        table, content, rows = detection_table(found), found.as_dict(), detection_csv(found)
+    else:
+        if not results:
+            raise UserError("evaluate: name a folder of results, or --detections")
+        from clmot.evaluation.comparison import compare
+        from clmot.evaluation.mot import evaluate as run_evaluation
+        from clmot.io.frames import FrameChoice
+        from clmot.report.scores import comparison_csv, comparison_table, content_json, scores_csv, scores_table
+
+        choice = FrameChoice(every=every, part=frames)
+        chosen = None if classes is None else [name.strip() for name in classes.split(",")]
+        if len(results) == 1:
+            repeats = 0 if bootstrap is None else bootstrap
+            scores = run_evaluation(
+                results[0], gt, benchmark=benchmark, classes=chosen, frames=choice, bootstrap=repeats, seed=seed
+            )
+            table, content, rows = scores_table(scores), scores.as_dict(), scores_csv(scores)
+        else:
+            repeats = 1000 if bootstrap is None else bootstrap
+            comparison = compare(
+                results, gt, benchmark=benchmark, classes=chosen, frames=choice, bootstrap=repeats, seed=seed
+            )
+            table, content, rows = comparison_table(comparison), comparison.as_dict(), comparison_csv(comparison)
+    Console(width=None if sys.stdout.isatty() else 160).print(table.rich())
+    for file, text in ((markdown, table.markdown()), (csv, rows), (json, content_json(content))):
+        if file is not None:
+            write_text(file, text)
 
 
 @app.command
@@ -61,6 +123,8 @@ def embed(
     frames: int = 100,
     every: int = 1,
     frame_rate: float | None = None,
+    min_score: float | None = None,
+    format: str = "auto",
     seed: int = 0,
     device: str = "auto",
 ) -> None:
@@ -85,6 +149,10 @@ def embed(
         Of the frames with identities, use every so many.
     frame_rate
         Frames a second; by default what seqinfo.ini says, else 30.
+    min_score
+        Least score of a box that counts, where a detector found the boxes (0.4, if all scores are within 0 and 1).
+    format
+        What the data is, if it is not recognised by itself (see clmot data list).
     seed
         Other seed, other frames and views.
     device
@@ -103,7 +171,16 @@ def embed(
 
     loaded = load_model(model, device=device)
     paths = [Path(path) for path in data]
-    found = assess(loaded, paths, frames=frames, every=every, frame_rate=frame_rate, seed=seed)
+    found = assess(
+        loaded,
+        paths,
+        frames=frames,
+        every=every,
+        frame_rate=frame_rate,
+        min_score=min_score,
+        format=format,
+        seed=seed,
+    )
     for table in assessment_tables(found):
         Console(width=None if sys.stdout.isatty() else 120).print(table)
     print(found.verdict())
@@ -111,3 +188,41 @@ def embed(
         found.write_json(json)
     if picture is not None:
         margins_picture(found, picture)
+
+
+@app.command
+def submit(
+    results: Path,
+    /,
+    *,
+    benchmark: Server,
+    out: Path,
+    test_only: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Write the archive that a benchmark's server takes, or say all that is wrong with the results.
+
+    Examples:
+
+        clmot submit results --benchmark mot17 --out mot17.zip
+        clmot submit results --benchmark dancetrack --out tracker.zip
+
+    Parameters
+    ----------
+    results
+        Folder of NAME.txt files: every sequence of the benchmark, for MOTChallenge those of the training set too.
+    benchmark
+        mot15, mot16, mot17 (each sequence three times, once for each public detector), mot20 or dancetrack.
+    out
+        The archive, FILE.zip.
+    test_only
+        Leave the training sequences out; MOTChallenge's server refuses that.
+    """
+    from clmot.evaluation.submission import submit as write_submission
+
+    written = write_submission(results, out, benchmark=benchmark, test_only=test_only)
+    notes = [f"{written.files} files"]
+    if written.copied:
+        notes.append(f"{written.copied} of them copies of another detector's")
+    if written.other_classes:
+        notes.append(f"{written.other_classes} rows of other classes than persons left out")
+    print(f"{written.path}: {', '.join(notes)}")

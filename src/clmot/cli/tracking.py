@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
+from rich.console import Console
 
 from clmot.cli.app import app
-from clmot.config import parse_overrides
+from clmot.config import parse_overrides, read_sections
+from clmot.errors import UserError
 
 
 @app.command
@@ -18,8 +21,17 @@ def track(
     *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
     model: Path,
     out: Path,
+    config: Path | None = None,
     video: Annotated[bool, Parameter(negative=())] = False,
     show: Annotated[bool, Parameter(negative=())] = False,
+    interpolate: Annotated[float | None, Parameter(help="Close gaps in tracks of at most this many seconds.")] = None,
+    smooth: Annotated[bool, Parameter(negative=())] = False,
+    join: Annotated[
+        float | None, Parameter(help="Join tracks that look alike: the largest cosine distance, such as 0.2.")
+    ] = None,
+    every: int = 1,
+    frames: Literal["all", "first-half", "second-half"] = "all",
+    boxes: str | None = None,
     device: str = "auto",
 ) -> None:
     """Track objects in a video, an image folder, MOTChallenge sequences, a webcam or a stream.
@@ -29,7 +41,10 @@ def track(
         clmot track street.mp4 --model runs/first --out results --video
         clmot track MOT16/train --model runs/first --out results
         clmot track 0 --model runs/first --out results --show
+        clmot track street.mp4 --model runs/first --out results --join 0.2 --interpolate 1 --smooth
+        clmot track MOT17/train --model runs/first --out results --boxes gt --every 5 --frames second-half
         clmot track street.mp4 --model runs/first --out results tracker.appearance=false detect.score_threshold=0.2
+        clmot track street.mp4 --model runs/first --out results --config tuned/tracker.yaml
 
     Parameters
     ----------
@@ -39,20 +54,267 @@ def track(
         Run folder, checkpoint or model file.
     out
         Folder for NAME.txt (MOTChallenge text) and NAME.mp4.
+    config
+        YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
     video
         Also write an H.264 video with boxes, identities and trails.
     show
         Show a window while tracking.
+    smooth
+        Smooth the boxes of each track over time. Like --interpolate and --join, this takes place when the last frame
+        has been tracked, so a camera's tracks cannot be refined.
+    every
+        Track every so many frames only; their numbers stay (`clmot evaluate --every` scores such results).
+    frames
+        Track one half of each sequence only: first-half or second-half.
+    boxes
+        Track these boxes in place of the model's own: gt or det of the sequence folders, or MOTChallenge text: a file,
+        or a folder of NAME.txt.
     device
         auto, cpu or cuda.
     """
     from clmot.inference import load_model
+    from clmot.io.frames import FrameChoice
     from clmot.pipeline import track as run_tracking
 
     loaded = load_model(model, device=device)
+    if config is not None:
+        loaded.config = loaded.config.updated(read_sections(config, ("detect", "tracker", "refine")), str(config))
     loaded.config = loaded.config.updated(parse_overrides(overrides), "override")
-    for result in run_tracking(source, loaded, out, video=video, show=show):
+    flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
+    given = {key: value for key, value in flags.items() if value is not None}
+    loaded.config = loaded.config.updated({"refine": given}, "option")
+    choice = FrameChoice(every=every, part=frames)
+    for result in run_tracking(source, loaded, out, frames=choice, boxes=boxes, video=video, show=show):
         print(
             f"{result.name}: {result.frames} frames, {result.tracks} tracks, {result.frames_per_second:.1f} frames/s, "
             f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
         )
+
+
+@app.command
+def tune(
+    detector: str,
+    data: Path,
+    /,
+    *overrides: Annotated[
+        str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own; of tracker, they are not searched.")
+    ],
+    out: Path,
+    boxes: str | None = None,
+    metric: Literal["hota", "idf1", "both"] = "both",
+    trials: int = 100,
+    timeout: Annotated[float, Parameter(help="End the search after this many seconds.")] = float("inf"),
+    jobs: int | None = None,
+    seed: int = 0,
+    benchmark: Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "custom"] = "auto",
+    every: int = 1,
+    frames: Literal["all", "first-half", "second-half"] = "all",
+    device: str = "auto",
+) -> None:
+    """Search for the tracker's constants that score best on sequences with ground truth.
+
+    Detections are found once; then tracking and scoring with other constants takes seconds. Called again with the same
+    folder, a search goes on. Tune on validation sequences, never on those that are reported on.
+
+    Examples:
+
+        clmot tune runs/first MOT17/val --out tuned
+        clmot tune runs/first MOT17/train --out tuned --boxes det --frames first-half --trials 300 --jobs 8
+        clmot tune det MOT17/val --out tuned --metric hota --timeout 600 tracker.lost_seconds=1
+        clmot track street.mp4 --model runs/first --out results --config tuned/tracker.yaml
+
+    Parameters
+    ----------
+    detector
+        Run folder, checkpoint or model file; or boxes without embeddings: det or gt of the sequence folders, or
+        MOTChallenge text: a file, or a folder of NAME.txt.
+    data
+        Sequence folder, or folder of them, with gt/gt.txt.
+    out
+        Folder for tracker.yaml, pictures, the results of the default and the tuned tracker, and what a later call
+        needs.
+    boxes
+        With a model: read its embeddings at these boxes, in place of its own: det, gt, a file or a folder.
+    metric
+        What is to be high; both is the mean of the two.
+    trials
+        How many sets of constants to try in all, with those of earlier calls.
+    jobs
+        Processes that track and score; by default one for each processor, at most 8.
+    seed
+        Other seed, other constants tried.
+    benchmark
+        Whose rules decide what counts (see `clmot evaluate`).
+    every
+        Track and score every so many frames only.
+    frames
+        Track and score one half of each sequence only.
+    device
+        auto, cpu or cuda.
+    """
+    from clmot.io.frames import FrameChoice
+    from clmot.report.scores import comparison_table
+    from clmot.report.tuning import changed, changes_line, history_picture, importance_picture
+    from clmot.tuning.judge import TITLES
+    from clmot.tuning.search import tune as run_search
+
+    found = run_search(
+        detector,
+        data,
+        out,
+        boxes=boxes,
+        changes=parse_overrides(overrides),
+        metric=metric,
+        trials=trials,
+        timeout=timeout,
+        jobs=jobs,
+        seed=seed,
+        benchmark=benchmark,
+        frames=FrameChoice(every=every, part=frames),
+        device=device,
+    )
+    Console(width=None if sys.stdout.isatty() else 160).print(comparison_table(found.comparison).rich())
+    history_picture(found, out / "history.png")
+    importance_picture(found, out / "importance.png")
+    print(f"changed: {changes_line(changed(found))}")
+    print(
+        f"{TITLES[metric]} {found.base_value:.1f} -> {found.best_value:.1f}, {len(found.trials)} trials, "
+        f"{found.seconds:.0f} s: {found.config_file}"
+    )
+
+
+gallery_app = App(name="gallery", help="Named individuals: enrol them, and recognise them in other videos.")
+app.command(gallery_app)
+
+
+@gallery_app.command
+def enrol(
+    gallery: Path,
+    source: str,
+    /,
+    *tracks: Annotated[str, Parameter(help="ID=NAME of tracks in --results, such as 3=Ada; spaces in names quoted.")],
+    model: Path,
+    results: Path | None = None,
+    name: str | None = None,
+    every: int = 5,
+    size: int = 16,
+    keep: Literal["diverse", "recent"] = "diverse",
+    device: str = "auto",
+) -> None:
+    """Add individuals to a gallery: tracks of a video that somebody has looked at, or a folder of crops.
+
+    Examples:
+
+        clmot gallery enrol team.safetensors street.mp4 3=Ada 7=Ben --results results/street.txt --model runs/first
+        clmot gallery enrol team.safetensors crops/ada --name Ada --model runs/first
+
+    Parameters
+    ----------
+    gallery
+        File of the gallery; made if missing.
+    source
+        The video, image folder or sequence that was tracked; with --name, a folder of crops of one individual.
+    model
+        Run folder, checkpoint or model file; the same for everything that has to do with a gallery.
+    results
+        MOTChallenge text with the tracks.
+    name
+        Whom the crops show.
+    every
+        Look at every so many frames only.
+    size
+        Of a new gallery: how many embeddings of each individual are kept.
+    keep
+        Of a new gallery: which of them, the most diverse or the most recent.
+    device
+        auto, cpu or cuda.
+    """
+    if (results is None) == (name is None) or bool(tracks) != (results is not None):
+        raise UserError("gallery enrol: give --results and ID=NAME of tracks in it, or --name for a folder of crops")
+    from clmot.individuals import enrol_crops, enrol_tracks
+    from clmot.inference import load_model
+    from clmot.io.sources import open_one
+    from clmot.tracking.gallery import Gallery
+
+    names = dict(_named_track(track) for track in tracks)
+    known = Gallery.load(gallery) if gallery.exists() else Gallery(size, keep)
+    pictures = open_one(source)
+    embed = load_model(model, device=device).embed
+    if name is not None:
+        counts = {name: enrol_crops(known, name, (image for _, image in pictures), embed)}
+    else:
+        assert results is not None
+        counts = enrol_tracks(known, names, pictures, results, embed, every=every)
+    known.save(gallery)
+    for individual, count in counts.items():
+        print(f"{individual}: {count} images, {len(known.embeddings(individual))} embeddings kept")
+
+
+@gallery_app.command
+def recognise(
+    gallery: Path,
+    source: str,
+    /,
+    *,
+    results: Path,
+    model: Path,
+    threshold: float = 0.3,
+    margin: float = 0.0,
+    min_share: float = 0.5,
+    every: int = 5,
+    json: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Say who the tracks of a video are.
+
+    Examples:
+
+        clmot gallery recognise team.safetensors yard.mp4 --results results/yard.txt --model runs/first
+        clmot gallery recognise team.safetensors yard.mp4 --results results/yard.txt --model runs/first --threshold 0.2
+
+    Parameters
+    ----------
+    gallery
+        File of the gallery.
+    source
+        The video, image folder or sequence that was tracked.
+    results
+        MOTChallenge text with the tracks.
+    model
+        The model that the gallery was made with.
+    threshold
+        Who is this far (cosine distance) from everybody is not known; `clmot embed` shows what distances there are.
+    margin
+        Who is not this much nearer to one individual than to all others is not known.
+    min_share
+        Of a track's boxes, how many must say the same name.
+    every
+        Look at every so many frames only.
+    json
+        Also write the names to this file.
+    device
+        auto, cpu or cuda.
+    """
+    from clmot.evaluation.mot import write_text
+    from clmot.individuals import recognise_tracks
+    from clmot.inference import load_model
+    from clmot.io.sources import open_one
+    from clmot.report.individuals import names_json, names_table
+    from clmot.tracking.gallery import Gallery
+
+    known, pictures = Gallery.load(gallery), open_one(source)
+    embed = load_model(model, device=device).embed
+    named = recognise_tracks(
+        known, pictures, results, embed, threshold=threshold, margin=margin, min_share=min_share, every=every
+    )
+    Console(width=None if sys.stdout.isatty() else 100).print(names_table(named))
+    if json is not None:
+        write_text(json, names_json(named))
+
+
+def _named_track(argument: str) -> tuple[int, str]:
+    number, equals, name = argument.partition("=")
+    if not (equals and number.isdecimal() and name.strip()):
+        raise UserError(f"gallery enrol: '{argument}' is no ID=NAME, such as 3=Ada")
+    return int(number), name.strip()

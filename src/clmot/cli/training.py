@@ -29,6 +29,7 @@ def train(
         clmot train scenes/stills --out runs/first
         clmot train MOT16/train --out runs/mot --steps 2000 --model.image_size "[864, 480]"
         clmot train boxes.json --out runs/mine --config mine.yaml train.learning_rate=0.001
+        clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
         clmot train MOT16/train --out runs/tuned --start runs/first train.learning_rate=0.001
 

@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,8 +23,9 @@ from torch.utils.data import Dataset as TorchDataset
 from clmot.config import DataConfig, ViewsConfig
 from clmot.data.pairs import ORDER_STREAM, Draw, PairDataset
 from clmot.data.picture import PER_BOX
+from clmot.data.unusable import Fault, UnusableImages
 from clmot.errors import UserError
-from clmot.types import Batch, Dataset, ViewPair
+from clmot.types import Batch, Dataset, Float64Array, Int64Array, ViewPair
 
 
 def pack(pairs: Sequence[ViewPair]) -> Batch:
@@ -48,7 +49,8 @@ class StepSampler(Sampler[list[Draw]]):
     """The draws of each training step, as a function of (seed, step).
 
     Epochs, each a permutation of the samples seeded by (seed, epoch), follow each other endlessly; step k takes the
-    k-th stretch of `batch_size` of them, whatever the number of samples.
+    k-th stretch of `batch_size` of them, whatever the number of samples. With weights, an epoch is as long, but each
+    sample is in it as often as its share of all weight says (systematic sampling: a share of 2.3 is 2 or 3 draws).
 
     Args:
         samples: number of samples.
@@ -58,6 +60,7 @@ class StepSampler(Sampler[list[Draw]]):
         seed: of the run.
         rank: number of this process.
         world_size: number of processes; each takes its own slice of every batch.
+        weights: float64 [samples], how often each is drawn relative to the others; None: all alike.
 
     Raises:
         UserError: there are no samples, or the batch cannot be shared out evenly.
@@ -73,6 +76,7 @@ class StepSampler(Sampler[list[Draw]]):
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        weights: Float64Array | None = None,
     ) -> None:
         if samples < 1:
             raise UserError("there are no frames to train on")
@@ -81,7 +85,7 @@ class StepSampler(Sampler[list[Draw]]):
         self.samples, self.batch_size, self.seed = samples, batch_size, seed
         self.steps, self.start_step = steps, start_step
         self.share = batch_size // world_size
-        self.rank = rank
+        self.rank, self.weights = rank, weights
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __len__(self) -> int:
@@ -99,26 +103,63 @@ class StepSampler(Sampler[list[Draw]]):
         epoch, place = divmod(draw, self.samples)
         if epoch != self._epoch:
             rng = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
-            self._epoch, self._order = epoch, rng.permutation(self.samples)
+            order = rng.permutation(self.samples)
+            if self.weights is not None:
+                order = rng.permutation(_drawn_by_weight(order, self.weights[order], rng.random()))
+            self._epoch, self._order = epoch, order
         return int(self._order[place])
 
 
-class BatchLoader(DataLoader[Batch]):
-    """A data loader whose worker processes report a user's mistake as the same one-line `UserError`."""
+def _drawn_by_weight(order: Int64Array, weights: Float64Array, start: float) -> Int64Array:
+    """Systematic sampling: as many draws as samples, at equal steps along their weights laid end to end.
+
+    Args:
+        order: int64 [n], the samples.
+        weights: float64 [n], theirs.
+        start: of the first draw, in [0, 1) steps.
+    """
+    ends = np.cumsum(weights)
+    points = (np.arange(len(order)) + start) * (ends[-1] / len(order))
+    # the last point may be rounded up to the very end
+    places = np.searchsorted(ends, points, side="right").clip(max=len(order) - 1)
+    return np.asarray(order[places], np.int64)
+
+
+class Delivery(NamedTuple):
+    """What a worker process hands over.
+
+    Attributes:
+        batch: of a step.
+        faults: the images that were to be in it and cannot be used.
+    """
+
+    batch: Batch
+    faults: list[Fault]
+
+
+class BatchLoader(DataLoader[Delivery]):
+    """A data loader whose worker processes report unusable images, and a user's mistake as the same `UserError`.
+
+    Attributes:
+        unusable: the images that could not be used up to the newest batch.
+    """
+
+    unusable: UnusableImages
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         """The batches, once.
 
         Raises:
-            UserError: an image cannot be used, or a worker process died.
+            UserError: too many images cannot be used, or a worker process died.
         """
         with _hidden_main():
             batches = super().__iter__()
         try:
-            for batch in batches:
-                if isinstance(batch, UserError):
-                    raise batch
-                yield batch
+            for delivery in batches:
+                if isinstance(delivery, UserError):
+                    raise delivery
+                self.unusable.add(delivery.faults)
+                yield delivery.batch
         except RuntimeError as error:
             if not str(error).startswith("DataLoader worker"):
                 raise
@@ -167,8 +208,9 @@ def make_loader(
         seed=seed,
         rank=rank,
         world_size=world_size,
+        weights=dataset.weights,
     )
-    return BatchLoader(
+    loader = BatchLoader(
         _Batches(PairDataset(dataset, views, size, seed)),
         sampler=sampler,
         batch_size=None,
@@ -181,19 +223,22 @@ def make_loader(
         # a generator of its own: the loader would draw from, and so advance, torch's global one
         generator=torch.Generator().manual_seed(seed),
     )
+    loader.unusable = UnusableImages(len(dataset.samples))
+    return loader
 
 
-class _Batches(TorchDataset[Batch]):
+class _Batches(TorchDataset[Delivery]):
     """Whole batches by their draws; a user's mistake is handed on as a value, since torch rewrites exceptions."""
 
     def __init__(self, pairs: PairDataset) -> None:
         self.pairs = pairs
 
-    def __getitem__(self, draws: list[Draw]) -> Batch | UserError:  # type: ignore[override]
+    def __getitem__(self, draws: list[Draw]) -> Delivery | UserError:  # type: ignore[override]
         try:
-            return pack([self.pairs[draw] for draw in draws])
+            drawn = [self.pairs.with_replacement(draw) for draw in draws]
         except UserError as error:
             return error
+        return Delivery(pack([pair for pair, _ in drawn]), [fault for _, faults in drawn for fault in faults])
 
 
 def _unchanged(batch: Any) -> Any:

@@ -16,6 +16,7 @@ from clmot.data.compose import copy_paste, draw_pastes, draw_tiles, mosaic
 from clmot.data.neighbours import as_neighbour, match_samples
 from clmot.data.picture import Donor, Picture, picture_of
 from clmot.data.streams import Streams
+from clmot.data.unusable import MOST_IN_A_ROW, Fault, UnusableImage, first_messages
 from clmot.data.views import make_view_pair
 from clmot.errors import UserError
 from clmot.io.image import read_image
@@ -24,8 +25,9 @@ from clmot.types import Dataset, Sample, ViewPair
 Draw = tuple[int, int]
 """A sample's index, and the number of this draw in the endless sequence of draws: the seed of its views."""
 
-ORDER_STREAM, VIEWS_STREAM, COMPOSE_STREAM = range(3)
-"""Tell apart the random numbers that grow from one seed: order of samples, views, and what they are views of."""
+ORDER_STREAM, VIEWS_STREAM, COMPOSE_STREAM, REPLACEMENT_STREAM = range(4)
+"""Tell apart the random numbers that grow from one seed: order of samples, views, what they are views of, and which
+samples take the place of those whose images cannot be used."""
 
 
 class PairDataset(TorchDataset[ViewPair]):
@@ -53,6 +55,7 @@ class PairDataset(TorchDataset[ViewPair]):
         self._classes = np.concatenate([np.empty(0, np.int64), *(sample.classes for sample in samples)])
         self._ignore = np.concatenate([np.empty(0, np.bool_), *(sample.ignore for sample in samples)])
         self._identities = np.concatenate([np.empty(0, np.int64), *(sample.identities for sample in samples)])
+        self._scores = np.concatenate([np.empty(0, np.float32), *(sample.scores for sample in samples)])
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -61,11 +64,38 @@ class PairDataset(TorchDataset[ViewPair]):
         """Two views of a sample.
 
         Raises:
-            UserError: its image cannot be read, or is not of the size that the annotation says.
+            UnusableImage: its image, or one that it borrows from, cannot be read or is not of the annotated size.
         """
         index, number = draw
-        rng = np.random.default_rng([self.seed, VIEWS_STREAM, number])
-        streams = Streams(np.random.SeedSequence([self.seed, COMPOSE_STREAM, number]))
+        return self._pair(index, (number,))
+
+    def with_replacement(self, draw: Draw) -> tuple[ViewPair, list[Fault]]:
+        """Two views of a sample, or of another one where an image that they need cannot be used.
+
+        Which other one depends on the seed and the draw's number alone, as all else does.
+
+        Returns:
+            The views, and what was wrong with the images that were tried in vain.
+
+        Raises:
+            UserError: one image after the other is unusable.
+        """
+        index, number = draw
+        faults: list[Fault] = []
+        while True:
+            try:
+                return self._pair(index, (number, *([len(faults)] if faults else []))), faults
+            except UnusableImage as error:
+                faults.append(Fault(error.sample_index, str(error)))
+            if len(faults) == MOST_IN_A_ROW:
+                named = first_messages(dict(faults).values())
+                raise UserError(f"{named}; {MOST_IN_A_ROW} images in a row cannot be used")
+            index = int(np.random.default_rng([self.seed, REPLACEMENT_STREAM, number, len(faults)]).integers(len(self)))
+
+    def _pair(self, index: int, numbers: tuple[int, ...]) -> ViewPair:
+        """Two views of a sample, with the random numbers of a draw, or of one of its replacements."""
+        rng = np.random.default_rng([self.seed, VIEWS_STREAM, *numbers])
+        streams = Streams(np.random.SeedSequence([self.seed, COMPOSE_STREAM, *numbers]))
         first, second = self._pictures(index, streams)
         return make_view_pair(first, second, self.views, self.size, rng, self.donor(index))
 
@@ -90,15 +120,17 @@ class PairDataset(TorchDataset[ViewPair]):
         """A sample's image and boxes.
 
         Raises:
-            UserError: the image cannot be read, or is not of the size that the annotation says.
+            UnusableImage: the image cannot be read, or is not of the size that the annotation says.
         """
         sample = self.sample(index)
-        image = read_image(sample.image)
+        try:
+            image = read_image(sample.image)
+        except UserError as error:
+            raise UnusableImage(str(error), index) from error
         height, width = image.shape[:2]
         if (width, height) != (sample.width, sample.height):
-            raise UserError(
-                f"{sample.image}: the image is {width}x{height} but its annotation says {sample.width}x{sample.height}"
-            )
+            sizes = f"the image is {width}x{height} but its annotation says {sample.width}x{sample.height}"
+            raise UnusableImage(f"{sample.image}: {sizes}", index)
         return picture_of(image, sample, index, int(self._facts[index, 2]))
 
     def _pictures(self, index: int, streams: Streams) -> tuple[Picture, Picture]:
@@ -147,4 +179,5 @@ class PairDataset(TorchDataset[ViewPair]):
             classes=self._classes[rows],
             ignore=self._ignore[rows],
             identities=self._identities[rows],
+            scores=self._scores[rows],
         )

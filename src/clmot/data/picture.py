@@ -10,7 +10,7 @@ import numpy as np
 
 from clmot.types import BoolArray, Float32Array, Image, Int64Array, Sample
 
-PER_BOX = ("boxes", "classes", "ignore", "object_index", "frame_index", "sequence_index", "identities")
+PER_BOX = ("boxes", "classes", "ignore", "object_index", "frame_index", "sequence_index", "identities", "scores")
 """What a picture holds for each box."""
 
 
@@ -27,6 +27,7 @@ class Picture:
         frame_index: int64 [n], that sample.
         sequence_index: int64 [n], the number of its sequence.
         identities: int64 [n], unique in the data set, -1 where unknown.
+        scores: float32 [n], how much each box counts, in (0, 1].
     """
 
     image: Image
@@ -37,6 +38,7 @@ class Picture:
     frame_index: Int64Array
     sequence_index: Int64Array
     identities: Int64Array
+    scores: Float32Array
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,7 +72,7 @@ def no_donor(rng: np.random.Generator) -> Picture | None:
 
 
 def picture_of(image: Image, sample: Sample, frame_index: int, sequence_index: int) -> Picture:
-    """A sample's image and boxes.
+    """A sample's image and boxes; those of score 0 are ignored from here on.
 
     Args:
         image: the sample's image.
@@ -83,11 +85,12 @@ def picture_of(image: Image, sample: Sample, frame_index: int, sequence_index: i
         image=image,
         boxes=sample.boxes,
         classes=sample.classes,
-        ignore=sample.ignore,
+        ignore=sample.ignore | (sample.scores <= 0),
         object_index=np.arange(n),
         frame_index=np.full(n, frame_index, np.int64),
         sequence_index=np.full(n, sequence_index, np.int64),
         identities=sample.identities,
+        scores=sample.scores,
     )
 
 

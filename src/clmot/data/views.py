@@ -179,5 +179,6 @@ def _view(pixels: Image, picture: Picture, matrix: Float[np.ndarray, "3 3"], min
         frame_index=picture.frame_index[rows],
         sequence_index=picture.sequence_index[rows],
         identities=picture.identities[rows],
+        scores=picture.scores[rows],
         matrix=matrix,
     )

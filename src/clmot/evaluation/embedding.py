@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clmot.io.image import read_image
 from clmot.types import Float32Array, Image, Int64Array, Sample
 
-FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
+FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
 
 _BINS = 20_000
@@ -83,7 +83,8 @@ def embedding_scores(
     Returns:
         ``rank-1``: share of boxes whose nearest other box is the same object, among boxes that have a genuine pair;
         ``mAP``: mean average precision of the same ranking; ``TPR@FAR=0.1`` and so on: share of genuine pairs at least
-        as similar as the threshold that lets this share of impostor pairs pass (cosines told apart to 1e-4);
+        as similar as the threshold that lets this share of impostor pairs pass (cosines told apart to 1e-4), NaN where
+        that share is less than one pair;
         ``queries``, ``genuine``, ``impostors``: counts. Shares are NaN where nothing can be compared.
     """
     genuine, impostor = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
@@ -114,7 +115,8 @@ def embedding_scores(
 
 def _true_positive_rate(genuine: Int64Array, impostor: Int64Array, rate: float) -> float:
     """From histograms over rising similarity: the lowest threshold that at most this share of impostors reaches."""
-    if not genuine.sum() or not impostor.sum():
+    # a share of less than one pair (met from both ends) says nothing
+    if not genuine.sum() or rate * impostor.sum() < 2:
         return float("nan")
     passing = np.cumsum(impostor[::-1])[::-1] <= rate * impostor.sum()
     return float(genuine[passing].sum() / genuine.sum())

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -64,23 +64,53 @@ def read_mot_rows(path: Path) -> MotRows:
         UserError: the file cannot be read; a line has another number of columns than 7 to 10 or than the lines before
             it; something is not a number; a frame is not a whole number >= 1; an id or class is not a whole number.
     """
+    return to_mot_rows(*read_mot_table(path))
+
+
+def read_mot_table(path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
+    """The numbers of a file as they stand there, for those who must not round them: boxes without area included.
+
+    Returns:
+        The values, float64 [n, 7 to 10], in the file's order, and the 1-based line of each row, int64 [n].
+
+    Raises:
+        UserError: as `read_mot_rows`.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot read MOTChallenge text: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file; expected MOTChallenge text") from error
+    return parse_mot_table(text, path)
+
+
+def parse_mot_table(text: str, path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
+    """As `read_mot_table`, of a text at hand; `path` is what messages name.
+
+    Raises:
+        UserError: as `read_mot_rows`, except that nothing is read from disk.
+    """
     lines = text.replace(",", " ").split("\n")
     line = np.array([number for number, content in enumerate(lines, 1) if content.strip()], np.int64)
     if not len(line):
-        return _to_rows(np.empty((0, 7)), line, path)
+        return np.empty((0, 7)), line
     try:
         table = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
     except ValueError:
         _raise_first_fault(lines, path)
     if len(table) != len(line) or not 7 <= table.shape[1] <= 10:
         _raise_first_fault(lines, path)
-    return _to_rows(table, line, path)
+    for column in (0, 1, 7) if table.shape[1] == 9 else (0, 1):
+        values = table[:, column]
+        lowest = 1.0 if column == 0 else -_LARGEST_WHOLE
+        # a comparison with NaN is False, which is what is wanted here
+        wrong = ~((values >= lowest) & (values <= _LARGEST_WHOLE) & (values == np.floor(values)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            expected = "a whole number >= 1 (frames count from 1)" if column == 0 else "a whole number"
+            raise UserError(f"{path}:{line[row]}: {_NAMES[column]} is {values[row]:g}, expected {expected}")
+    return table, line
 
 
 def read_mot_text(path: Path) -> list[TrackedFrame]:
@@ -110,7 +140,23 @@ def read_mot_text(path: Path) -> list[TrackedFrame]:
     ]
 
 
-def check_unique(rows: MotRows, path: Path) -> None:
+class IdentifiedRows(Protocol):
+    """What `check_unique` needs of rows."""
+
+    @property
+    def frame(self) -> Int64Array:
+        """Frame numbers, int64 [n]."""
+
+    @property
+    def identity(self) -> Int64Array:
+        """Ids, int64 [n]."""
+
+    @property
+    def line(self) -> Int64Array:
+        """Lines in the file, int64 [n]."""
+
+
+def check_unique(rows: IdentifiedRows, path: Path) -> None:
     """Check that no id occurs twice in a frame (negative ids, as in detection files, may).
 
     Raises:
@@ -212,18 +258,9 @@ def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: boo
             writer.write(tracked)
 
 
-def _to_rows(table: npt.NDArray[np.float64], line: Int64Array, path: Path) -> MotRows:
-    """Checked and converted columns of a numeric table with 7 to 10 columns."""
+def to_mot_rows(table: npt.NDArray[np.float64], line: Int64Array) -> MotRows:
+    """What the numbers of `read_mot_table` mean; rows that are not finite or have no area are left out and counted."""
     has_classes = table.shape[1] == 9
-    for column in (0, 1, 7) if has_classes else (0, 1):
-        values = table[:, column]
-        lowest = 1.0 if column == 0 else -_LARGEST_WHOLE
-        # a comparison with NaN is False, which is what is wanted here
-        wrong = ~((values >= lowest) & (values <= _LARGEST_WHOLE) & (values == np.floor(values)))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            expected = "a whole number >= 1 (frames count from 1)" if column == 0 else "a whole number"
-            raise UserError(f"{path}:{line[row]}: {_NAMES[column]} is {values[row]:g}, expected {expected}")
     with np.errstate(over="ignore", invalid="ignore"):
         boxes = box.ltwh_to_xyxy(table[:, 2:6] - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
     keep = box.well_formed(boxes) & np.isfinite(table[:, 6])

@@ -19,9 +19,27 @@ EXPECTED = "SEQUENCE/img1/000001.jpg ... and SEQUENCE/gt/gt.txt"
 PERSON = 1
 """Class number of persons in MOT16/17/20 ground truth."""
 
+MOT_CLASSES = (
+    "person",
+    "person on vehicle",
+    "car",
+    "bicycle",
+    "motorbike",
+    "non motorized vehicle",
+    "static person",
+    "distractor",
+    "occluder",
+    "occluder on the ground",
+    "occluder full",
+    "reflection",
+    "crowd",
+)
+"""What the numbers 1 to 13 in the 8th column of MOT16/17/20 ground truth mean."""
+
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Kinds of images that frames of sequences come as."""
 _DEFAULT_FRAME_RATE = 30.0
+_MOT17_COPY = re.compile(r"^(MOT17-\d+)-(?:DPM|FRCNN|SDP)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +96,11 @@ def distractor_classes(mot20: bool) -> tuple[int, ...]:
     return (2, 6, 7, 8, 12) if mot20 else (2, 7, 8, 12)
 
 
+def video_name(sequence: str) -> str:
+    """The video that a sequence shows: MOT17 has each once for each public detector."""
+    return _MOT17_COPY.sub(r"\1", sequence)
+
+
 def sequence_folders(path: Path) -> list[Path]:
     """The sequence folders at a path, by name: the folder itself, its children or theirs (``MOT17/train/...``).
 
@@ -123,6 +146,12 @@ def find_sequences(path: Path) -> list[SequenceFolder]:
 def ground_truth_file(folder: Path) -> Path | None:
     """``gt/gt.txt`` of a sequence folder, None where it has none."""
     file = folder / "gt" / "gt.txt"
+    return file if file.is_file() else None
+
+
+def detection_file(folder: Path) -> Path | None:
+    """``det/det.txt`` of a sequence folder, None where it has none."""
+    file = folder / "det" / "det.txt"
     return file if file.is_file() else None
 
 
@@ -190,11 +219,7 @@ def _is_sequence(folder: Path) -> bool:
 def _open_sequence(folder: Path) -> SequenceFolder:
     info = read_sequence_info(folder)
     image_folder = folder / info.image_folder
-    images = numbered_images(image_folder, (info.image_suffix.lower(),) if info.image_suffix else FRAME_SUFFIXES)
-    # frames count from 1
-    images = {frame + 1: path for frame, path in images.items()} if 0 in images else images
-    if info.length is not None:
-        images = {frame: image for frame, image in images.items() if frame <= info.length}
+    images = sequence_images(folder, info)
     if not images:
         what = f"*{info.image_suffix}" if info.image_suffix else " or ".join(f"*{suffix}" for suffix in FRAME_SUFFIXES)
         raise UserError(f"{image_folder}: no images {what} ({describe_folder(image_folder)}); expected {EXPECTED}")
@@ -215,6 +240,19 @@ def _open_sequence(folder: Path) -> SequenceFolder:
         height=height,
         ground_truth=ground_truth_file(folder),
     )
+
+
+def sequence_images(folder: Path, info: SequenceInfo) -> dict[int, Path]:
+    """The images of a sequence folder by frame number, 1-based; empty where there are none.
+
+    Raises:
+        UserError: as `numbered_images`.
+    """
+    suffixes = (info.image_suffix.lower(),) if info.image_suffix else FRAME_SUFFIXES
+    images = numbered_images(folder / info.image_folder, suffixes)
+    # frames count from 1
+    images = {frame + 1: path for frame, path in images.items()} if 0 in images else images
+    return {frame: image for frame, image in images.items() if info.length is None or frame <= info.length}
 
 
 def numbered_images(folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict[int, Path]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
+import numpy as np
 
 from clmot.errors import UserError
+from clmot.io.frames import FrameChoice
 from clmot.io.image import read_image
 from clmot.io.prefetch import prefetch
 from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
@@ -51,6 +54,19 @@ class FrameSource:
     def __iter__(self) -> Frames:
         return prefetch(self.decode(), drop_oldest=self.live)
 
+    def only(self, choice: FrameChoice) -> FrameSource:
+        """The same source with some of its frames, which keep their numbers.
+
+        Raises:
+            UserError: halves are asked for, and nobody knows how long it is.
+        """
+        if choice.part != "all" and self.length is None:
+            raise UserError(f"{self.name}: --frames {choice.part} needs a source whose length is known")
+        kept = None
+        if self.length is not None:
+            kept = int(choice.keeps(np.arange(1, self.length + 1), self.length).sum())
+        return replace(self, length=kept, decode=partial(_chosen, self.decode, choice, self.length))
+
 
 def open_source(source: str | Path) -> list[FrameSource]:
     """The frame sources behind one name, checked as far as possible without reading all frames.
@@ -74,6 +90,19 @@ def open_source(source: str | Path) -> list[FrameSource]:
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
     return [_video(text, path.stem)]
+
+
+def open_one(source: str | Path) -> FrameSource:
+    """The only frame source behind a name.
+
+    Raises:
+        UserError: as `open_source`, or there are several.
+    """
+    sources = open_source(source)
+    if len(sources) > 1:
+        names = ", ".join(each.name for each in sources[:3])
+        raise UserError(f"{source}: {len(sources)} sequences ({names} ...); give the folder of one")
+    return sources[0]
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:
@@ -105,6 +134,13 @@ def _folder(path: Path) -> list[FrameSource]:
         )
         for sequence in find_sequences(path)
     ]
+
+
+def _chosen(decode: Callable[[], Frames], choice: FrameChoice, length: int | None) -> Frames:
+    with contextlib.closing(decode()) as frames:
+        for number, image in frames:
+            if choice.keeps(np.array(number), length):
+                yield number, image
 
 
 def _is_image(path: Path) -> bool:

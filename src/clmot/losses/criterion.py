@@ -12,7 +12,8 @@ from clmot.losses.decoupled import decoupled
 from clmot.losses.detection import heatmap_focal, l1_at_objects
 from clmot.losses.identity import identity_cross_entropy
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted
+from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted, takes_part
+from clmot.losses.reduce import pair_weights
 from clmot.losses.sigmoid import sigmoid
 from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
@@ -37,6 +38,9 @@ def criterion(
 
     Every term is a sum divided by a count. Where there is nothing to count (no objects, no pairs, objective ``none``)
     it is a finite zero; so are its gradients, which exist for every output in any case, as distributed training needs.
+
+    A box of score s (`Batch.scores`) has s times the loss, and counts as s boxes except for the heatmap. With all
+    scores 1 nothing changes, to the bit.
 
     Args:
         output: of the network for the batch; embeddings of ignored boxes do not count.
@@ -70,24 +74,26 @@ def _detection_losses(
     """Sum and count of the heatmap, size and offset loss."""
     heatmap, size, offset = output.maps.heatmap, output.maps.size, output.maps.offset
     boxes, classes, ignore, image_index = batch.boxes, batch.classes, batch.ignore, batch.image_index
+    scores = batch.scores
     if config.detection_views == "first":
         first = image_index % 2 == 0
         heatmap, size, offset = heatmap[::2], size[::2], offset[::2]
         boxes, classes, ignore, image_index = boxes[first], classes[first], ignore[first], image_index[first] // 2
+        scores = scores[first]
     shape = (heatmap.shape[0], heatmap.shape[1], heatmap.shape[2], heatmap.shape[3])
-    targets = detection_targets(boxes, classes, ignore, image_index, shape, stride)
+    targets = detection_targets(boxes, classes, ignore, image_index, shape, stride, scores)
     where = (targets.image_index, slice(None), targets.row, targets.column)
     return [
-        heatmap_focal(heatmap, targets.heatmap, targets.ignored),
-        l1_at_objects(size[where], targets.size),
-        l1_at_objects(offset[where], targets.offset),
+        heatmap_focal(heatmap, targets.heatmap, targets.ignored, weight=targets.weight),
+        l1_at_objects(size[where], targets.size, targets.scores),
+        l1_at_objects(offset[where], targets.offset, targets.scores),
     ]
 
 
 def embedding_loss(
     output: TrainingOutput, batch: Batch, config: LossConfig, others: Contrasted | None
 ) -> tuple[Tensor, Tensor]:
-    """Sum and count of what teaches the embedding.
+    """Sum and count of what teaches the embedding, boxes weighted by their scores (`pair_weights`).
 
     Args:
         output: of the network for the batch; the maps are not looked at.
@@ -105,14 +111,17 @@ def embedding_loss(
             raise ValueError(f"objective {config.objective} needs the network's identity classifier")
         gamma = config.focal_gamma if config.objective == "identity_focal" else 0.0
         identities = batch.identities.masked_fill(batch.ignore, -1)
-        return identity_cross_entropy(output.logits, identities, gamma).sum(), (identities >= 0).sum()
+        weights = batch.scores * (identities >= 0)
+        return (identity_cross_entropy(output.logits, identities, gamma) * weights).sum(), weights.sum()
     anchors = contrasted(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
     similarity = cosines(anchors.embeddings, keys.embeddings)
+    weights = pair_weights(positive, batch.scores[takes_part(batch)])
     if config.objective == "triplet":
         each, active = triplet_all(similarity, positive, negative, config.margin)
-        return each.sum(), active.sum()
+        # in double precision, which counts any number of triplets exactly
+        return (each * weights).sum(), (active * weights.double()).sum()
     if config.objective == "triplet_hard":
         each = triplet_hard(similarity, positive, negative, config.margin)
     elif config.objective == "nt_xent":
@@ -121,5 +130,5 @@ def embedding_loss(
         each = decoupled(similarity, positive, negative, config.temperature)
     else:
         each = sigmoid(similarity, positive, negative, config.temperature)
-    counted = positive.any(dim=1) & negative.any(dim=1)
-    return (each * counted).sum(), counted.sum()
+    weights = weights * negative.any(dim=1)
+    return (each * weights).sum(), weights.sum()

@@ -44,9 +44,14 @@ class Contrasted(NamedTuple):
         return Contrasted(torch.cat([self.embeddings, others.embeddings]), BoxLabels(*labels))
 
 
+def takes_part(batch: Batch) -> Bool[Tensor, " m"]:
+    """Which boxes of a batch take part in the contrast."""
+    return ~batch.ignore & (batch.object_index >= 0)
+
+
 def contrasted(embeddings: Tensor, batch: Batch) -> Contrasted:
     """The boxes of a batch that take part in the contrast: not ignored, and with a known place among the objects."""
-    seen = ~batch.ignore & (batch.object_index >= 0)
+    seen = takes_part(batch)
     labels = BoxLabels(
         batch.object_index[seen], batch.frame_index[seen], batch.sequence_index[seen], batch.identities[seen]
     )

@@ -14,6 +14,21 @@ def mean_by_row(values: Float[Tensor, " p"], rows: Int64[Tensor, " p"], count: i
     return total / rows.bincount(minlength=count).clamp(min=1)
 
 
+def pair_weights(positive: Bool[Tensor, "m k"], scores: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """How much each anchor counts: the mean over its positives of the lesser of both scores; 0 without positives.
+
+    Both views of a box show one object or none, and do so together: the chance of a pair is the lesser chance, not the
+    product. As a negative every box counts in full, for the background behind a false box is another thing too.
+
+    Args:
+        positive: which of k keys are positives of m anchors; the first m keys are the anchors.
+        scores: of the anchors, in (0, 1]; all other keys (of known identity) count in full.
+    """
+    rows, columns = positive.nonzero(as_tuple=True)
+    of_keys = torch.cat([scores, scores.new_ones(positive.shape[1] - len(scores))])
+    return mean_by_row(torch.minimum(scores[rows], of_keys[columns]), rows, len(scores))
+
+
 def positives_and_negatives(
     similarity: Float[Tensor, "m k"],
     rows: Int64[Tensor, " p"],

@@ -10,17 +10,22 @@ import numpy as np
 from rich.table import Table
 
 from clmot.errors import UserError
+from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
 
 if TYPE_CHECKING:
     from clmot.assessment import Assessment
 
 _FROM_VIEWS = ("rank-1", "chance", "TPR@FAR=0.01", "alignment", "uniformity", "impostor cosine", "effective rank")
-_FROM_IDENTITIES = ("rank-1", "mAP", "TPR@FAR=0.1", "TPR@FAR=0.01", "TPR@FAR=0.001")
+_FROM_IDENTITIES = ("rank-1", "mAP", *(f"TPR@FAR={rate:g}" for rate in FALSE_ACCEPT_RATES))
 
 
 def assessment_tables(found: Assessment) -> Iterator[Table]:
     """One table of what two views say, and one for each gap in time where there are identities."""
-    yield _table(found.label_free, "two views of a frame, no identities needed", _FROM_VIEWS)
+    yield _table(
+        found.label_free,
+        "two views of a frame, no identities needed (TPR@: true positive rate at this false accept rate)",
+        _FROM_VIEWS,
+    )
     for gap, rows in found.identified.items():
         yield _table(rows, f"seen again {gap}, by identities", _FROM_IDENTITIES)
 
@@ -28,7 +33,8 @@ def assessment_tables(found: Assessment) -> Iterator[Table]:
 def _table(rows: Mapping[str, Mapping[str, float]], title: str, metrics: tuple[str, ...]) -> Table:
     table = Table("embedding", title=title, title_justify="left")
     for metric in metrics:
-        table.add_column(metric, justify="right")
+        # six rates side by side leave room for no more
+        table.add_column(metric.replace("FAR=", ""), justify="right")
     for name, scores in rows.items():
         table.add_row(name, *("-" if np.isnan(scores[metric]) else f"{scores[metric]:.3f}" for metric in metrics))
     return table

@@ -68,9 +68,9 @@ def each_transform(config: ViewsConfig) -> dict[str, ViewsConfig]:
 def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
     """Write a PNG with one row a frame: its two views side by side.
 
-    A box seen in both views has the same colour and number (its row in the sample); ignored boxes are dashed and grey,
-    boxes that are contrasted with nothing are grey. A dashed box of the same colour is where the embedding is read, if
-    elsewhere.
+    A box seen in both views has the same colour and number (its row in the sample), with its score beside it if that is
+    not 1; ignored boxes are dashed and grey, boxes that are contrasted with nothing are grey. A dashed box of the same
+    colour is where the embedding is read, if elsewhere.
 
     Args:
         pairs: the frames, at least one.
@@ -132,8 +132,9 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
             _dashed_rectangle(canvas, x, y, x_end - 1, y_end - 1, colour=colour)
         # the label stays readable where the corner is outside
         place = (max(left + 2, 2), max(top + 11, 11))
-        cv2.putText(canvas, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(canvas, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
+        label = f"{number}" if view.scores[row] == 1 else f"{number}: {view.scores[row]:.2f}"
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
     return canvas
 
 

@@ -38,11 +38,12 @@ def assign(
     pair[row, column] = contested
     made = pair[linear_sum_assignment(table)]
     alone[made[made >= 0]] = True
-    return worth[alone]
+    return np.asarray(worth[alone])
 
 
 def _compact(numbers: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
     """The numbers' ranks among those that occur."""
     used = np.zeros(int(numbers.max()) + 1, np.int64)
     used[numbers] = 1
-    return np.asarray((used.cumsum() - 1)[numbers], np.int64)
+    ranks = used.cumsum() - 1
+    return np.asarray(ranks.take(numbers), np.int64)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
 from clmot.io.camera_motion import read_camera_motion
+from clmot.tracking import saved
+from clmot.tracking.adapters import AnyDetections, as_detections
 from clmot.tracking.association import associate
 from clmot.tracking.camera import CameraMotion
 from clmot.tracking.config import TrackerConfig
@@ -25,20 +27,35 @@ from clmot.tracking.tracks import Found, Tracks, unit
 from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 
+class Checked(NamedTuple):
+    """A frame that a tracker can take: its number, detections, their unit embeddings [m, d], and the image."""
+
+    frame: int
+    detections: Detections
+    embedding: Float32Array
+    image: Image | None
+
+
 class Tracker:
     """Joins the detections of one video over time.
 
     Each tracker counts its ids from 1. Memory is bounded by the tracks that are alive; no history is kept. The order of
     the detections in a frame does not matter.
 
+    Args:
+        config: constants of the association.
+        camera: tells the camera's motion in place of the one that `config` asks for, as where it is known already.
+
     Attributes:
         config: constants of the association.
     """
 
-    def __init__(self, config: TrackerConfig | None = None) -> None:
+    def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
         self.config = config or TrackerConfig()
-        matrices = read_camera_motion(Path(self.config.camera_file)) if self.config.camera == "file" else None
-        self._camera = CameraMotion(self.config.camera, matrices)
+        if camera is None:
+            matrices = read_camera_motion(Path(self.config.camera_file)) if self.config.camera == "file" else None
+            camera = CameraMotion(self.config.camera, matrices)
+        self._camera = camera
         self.reset()
 
     def reset(self) -> None:
@@ -49,12 +66,16 @@ class Tracker:
         self._next_id = 1
         self._size: tuple[int, int] | None = None
 
-    def update(self, detections: Detections, image: Image | None = None, *, frame: int | None = None) -> TrackedFrame:
+    def update(
+        self, detections: AnyDetections, image: Image | None = None, *, frame: int | None = None
+    ) -> TrackedFrame:
         """Give the next frame's detections to tracks.
 
         Args:
-            detections: all objects found in the frame, possibly none. Embeddings must have the same length throughout
-                a video, or be missing throughout; they need not be normalised.
+            detections: all objects found in the frame, possibly none, as `clmot.Detections`, an array [n, 4..6] (xyxy,
+                score, class), `supervision.Detections` or ultralytics' `Results` (`clmot.tracking.adapters`).
+                Embeddings must have the same length throughout a video, or be missing throughout; they need not be
+                normalised.
             image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion and the image's border, where
                 the configuration asks for them, and to notice that the frame's size has changed: tracks are then scaled
                 to the new size.
@@ -64,19 +85,35 @@ class Tracker:
             The detections that belong to confirmed tracks, in their given order with their own boxes and scores.
 
         Raises:
-            ValueError: a frame number that does not grow, embeddings of another length than before, or no image; the
-                tracker is as it was before.
+            TypeError: nobody knows how to read the detections; the tracker is as it was before.
+            ValueError: a box or score that is not finite, a box without area, a frame number that does not grow,
+                embeddings of another length than before, or no image; the tracker is as it was before.
         """
+        return self.advance(self.check(detections, image, frame))
+
+    def check(self, found: AnyDetections, image: Image | None = None, frame: int | None = None) -> Checked:
+        """Whether `update` could take these arguments, changing nothing: what `advance` wants.
+
+        Raises:
+            TypeError: as `update`.
+            ValueError: as `update`.
+        """
+        detections = as_detections(found)
         frame = self._frame + 1 if frame is None else frame
         if frame <= self._frame:
             raise ValueError(f"frame {frame} comes after frame {self._frame}; frames start at 1 and must grow")
         if image is not None and (image.ndim != 3 or image.dtype != np.uint8):
             raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
-        if image is None and self.config.camera in ("sparse-flow", "ecc"):
-            raise ValueError(f"tracker.camera={self.config.camera} needs the image of every frame: update(..., image)")
+        if image is None and self._camera.method in ("sparse-flow", "ecc"):
+            raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
+        return Checked(frame, detections, self._embeddings(detections), image)
+
+    def advance(self, checked: Checked) -> TrackedFrame:
+        """`update` with what `check` has just returned."""
+        frame, detections, embedding, image = checked
         # one order for equal sets of detections: the result then cannot depend on how they were listed
         order = np.lexsort((*detections.xyxy.T, detections.class_id, -detections.score))
-        found = Found(detections, order, self._embeddings(detections)[order])
+        found = Found(detections, order, embedding[order])
         starting = self._frame == 0
 
         tracks = self._tracks
@@ -105,8 +142,29 @@ class Tracker:
             frame=frame, detections=detections[rows[as_given]], track_id=tracks.track_id[shown[as_given]]
         )
 
+    def save(self, path: str | Path) -> None:
+        """Write configuration and state to one file (safetensors), to go on later with `load`.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        saved.write_state(Path(path), self.config, self.state())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A tracker that goes on, bit for bit, as the one would that was saved.
+
+        Raises:
+            UserError: the file cannot be read, is cut short, or is something else.
+        """
+        config, state = saved.read_state(Path(path))
+        tracker = cls(config)
+        with saved.named(Path(path)):
+            tracker.restore(state)
+        return tracker
+
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that the tracker knows, as arrays by name (to be saved by ``numpy.savez``, for example).
+        """Everything that the tracker knows, as arrays by name.
 
         A tracker with the same configuration that is given it by `restore` goes on as this one would, bit for bit.
         """
@@ -155,7 +213,7 @@ class Tracker:
             if self._size is not None and self._size != (width, height):
                 self._tracks.move(np.array([[width / self._size[0], 0, 0], [0, height / self._size[1], 0]]))
             self._size = (width, height)
-        if self.config.camera != "none":
+        if self._camera.method != "none":
             self._tracks.move(self._camera.estimate(image, boxes, frame))
 
     def _end_outside(self) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -22,6 +22,8 @@ from torch.nn import functional as F
 from clmot.config import TrainConfig
 from clmot.errors import UserError
 from clmot.losses.pairs import BoxLabels, Contrasted
+
+T = TypeVar("T")
 
 
 def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
@@ -92,6 +94,14 @@ class Processes:
             message = self._first_message(failure)
             raise failure or UserError(message)
 
+    def collect(self, value: T) -> list[T]:
+        """A small value of each process, by rank."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        distributed.all_gather_object(values, value, group=self._control)
+        return values
+
     def mean(self, value: Tensor) -> Tensor:
         """Mean over the processes, without gradient."""
         if self.count == 1:
@@ -122,11 +132,7 @@ class Processes:
         return reduce(Contrasted.and_then, gathered[: self.rank] + gathered[self.rank + 1 :])
 
     def _first_message(self, failure: UserError | None) -> str:
-        if self.count == 1:
-            return str(failure)
-        messages: list[Any] = [None] * self.count
-        distributed.all_gather_object(messages, failure and str(failure), group=self._control)
-        return str(next(filter(None, messages)))
+        return str(next(filter(None, self.collect(failure and str(failure)))))
 
 
 def _stack(values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from clmot.config import Config
 from clmot.data.batch import make_loader
 from clmot.data.labels import labels_of, with_labels
 from clmot.data.readers import read_dataset
+from clmot.data.unusable import describe
 from clmot.errors import UserError
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
@@ -122,7 +123,7 @@ def train(
                 done = state.step = step + 1
                 pace.step(feed.seconds_waiting)
                 if done % config.train.log_every == 0 or done in (1, steps):
-                    values = _line(terms, done, rate, pace, processes)
+                    values = _line(terms, done, rate, pace, processes, len(loader.unusable))
                     if training_log:
                         training_log.write(values)
                     bar.update(task, note=" ".join(f"{name} {values[name]:.2f}" for name in ("total", *terms.parts)))
@@ -141,6 +142,9 @@ def train(
                 _draw_curves(out)
     if pace.steps > 1:
         log.info("%s", pace.summary())
+    unusable = [fault for faults in processes.collect(loader.unusable.faults) for fault in faults]
+    if unusable:
+        log.warning("%s; others took their place", describe(unusable, len(dataset.samples)))
     checkpoint = find_checkpoint(out)
     assert checkpoint is not None
     return checkpoint
@@ -158,6 +162,7 @@ def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Datase
     dataset = read_dataset(
         paths,
         min_visibility=config.data.min_visibility,
+        min_score=config.data.score_threshold,
         identities=labels == "known",
         format=config.data.format,
     )
@@ -204,8 +209,10 @@ def _explained(step: int, out: Path) -> Iterator[None]:
         raise UserError(f"step {step + 1}: {error}; {last}; try a lower train.learning_rate") from error
 
 
-def _line(terms: LossTerms, step: int, rate: float, pace: Pace, processes: Processes) -> dict[str, float]:
-    """What is logged of a step; losses are those of all processes together."""
+def _line(
+    terms: LossTerms, step: int, rate: float, pace: Pace, processes: Processes, unusable: int
+) -> dict[str, float]:
+    """What is logged of a step; losses are those of all processes together, images left out those of this one."""
     names = ("total", *terms.parts)
     losses = processes.mean(torch.stack([terms.total, *terms.parts.values()])).tolist()
     return {
@@ -214,6 +221,7 @@ def _line(terms: LossTerms, step: int, rate: float, pace: Pace, processes: Proce
         "learning_rate": rate,
         "seconds": pace.seconds,
         "seconds_waiting_for_data": pace.seconds_waiting,
+        **({"unusable_images": unusable} if unusable else {}),
     }
 
 

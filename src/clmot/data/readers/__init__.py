@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from clmot.data.join import join
+from clmot.data.mix import SUFFIXES as YAML_SUFFIXES
+from clmot.data.mix import is_mix, read_mix
 from clmot.data.readers import (
     bdd100k,
+    caltech,
     citypersons,
     coco,
+    coco_records,
     crowdhuman,
+    cuhk_sysu,
     cvat,
+    detections,
+    eth,
     hieve,
     jde,
     kitti,
@@ -29,11 +33,28 @@ from clmot.data.readers import (
     yolo,
 )
 from clmot.data.readers.formats import Format
+from clmot.data.scores import weigh_by_score
 from clmot.errors import UserError, did_you_mean
 from clmot.io import sequences
-from clmot.types import Dataset, Sample
+from clmot.types import Dataset
 
 __all__ = ["FORMATS", "format_named", "read_dataset"]
+
+MIX = Format(
+    name="mix",
+    title="A mix: a YAML list of data sets, each with its split, classes and weight",
+    tree="""a file of entries, each a path with what is to be different:
+- path: MOT17/train
+  format: auto
+  split: all, first-half, second-half, {every: 5}, or a text file of images
+  classes: [names to keep], or {old name: new name}
+  weight: 1
+  identities: true""",
+    licence="",
+    home="https://yaml.org/spec/1.2.2",
+    matches=is_mix,
+    read=lambda path, min_visibility: _read_mix(path, min_visibility, None),
+)
 
 FORMATS: tuple[Format, ...] = (
     motchallenge.FORMAT,
@@ -45,6 +66,9 @@ FORMATS: tuple[Format, ...] = (
     bdd100k.FORMAT,
     citypersons.FORMAT,
     prw.FORMAT,
+    cuhk_sysu.FORMAT,
+    caltech.FORMAT,
+    eth.FORMAT,
     hieve.FORMAT,
     panda.FORMAT,
     cvat.FORMAT,
@@ -52,6 +76,8 @@ FORMATS: tuple[Format, ...] = (
     yolo.FORMAT,
     labelme.FORMAT,
     labelstudio.FORMAT,
+    MIX,
+    detections.FORMAT,
     coco.FORMAT,
 )
 """All formats that can be read, in the order in which a path is tried against them.
@@ -61,52 +87,45 @@ COCO comes last: any JSON file and any folder with one looks like it.
 
 
 def read_dataset(
-    paths: Sequence[Path], *, min_visibility: float = 0.1, identities: bool = False, format: str = "auto"
+    paths: Sequence[Path],
+    *,
+    min_visibility: float = 0.1,
+    min_score: float | None = None,
+    identities: bool = False,
+    format: str = "auto",
 ) -> Dataset:
     """Read annotated still images from one or more places into one data set.
 
     Args:
         paths: each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a COCO JSON file or
-            a folder that holds exactly one, ...
+            a folder that holds exactly one, a mix of several data sets (`clmot.data.mix`), ...
         min_visibility: boxes less visible than this are ignored, where the annotation says how visible they are.
+        min_score: the least score of an object, where a detector found the boxes (`clmot.data.scores`).
         identities: keep identities. By default nobody downstream sees any: training from boxes alone.
         format: name of the one of `FORMATS` that all paths are of; ``auto`` finds out for each.
 
     Returns:
-        Samples ordered by sequence and frame; classes in order of first appearance, joined by name. A sequence name
-        that several of the paths use is prefixed with its path.
+        All of them joined as `clmot.data.join` does.
 
     Raises:
         UserError: a path is missing, empty or of no known format; no format has the name; annotations are faulty; an
-            image comes twice; there is no box at all.
+            image comes twice; there is no box at all; scores say nothing without a `min_score`.
     """
     if not paths:
         raise UserError("no data given; name folders or COCO JSON files")
-    chosen = None if format == "auto" else format_named(format)
-    parts = [(path, _read(path, min_visibility, chosen)) for path in paths]
-    classes = tuple(dict.fromkeys(name for _, part in parts for name in part.classes))
-    skipped = sum((part.skipped for _, part in parts), Counter[str]())
-    users = Counter(name for _, part in parts for name in {sample.sequence for sample in part.samples})
-    samples: list[Sample] = []
-    origin: dict[str, Path] = {}
-    for path, part in parts:
-        class_map = np.array([classes.index(name) for name in part.classes], np.int64)
-        for sample in part.samples:
-            image = os.path.abspath(sample.image)
-            if image in origin:
-                raise UserError(f"{path}: {sample.image} comes from {origin[image]} already; give each image once")
-            origin[image] = path
-            sequence = sample.sequence if users[sample.sequence] == 1 else f"{path}/{sample.sequence}"
-            sample = replace(sample, sequence=sequence, classes=class_map[sample.classes])
-            samples.append(sample if identities else sample.without_identities())
+    chosen = _chosen(format)
+    whole = join([(path, _read(path, min_visibility, chosen, min_score)) for path in paths])
+    samples = whole.samples if identities else tuple(sample.without_identities() for sample in whole.samples)
     if not any((~sample.ignore).any() for sample in samples):
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(skipped.items()) if count)
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(whole.skipped.items()) if count)
         raise UserError(
             f"{', '.join(map(str, paths))}: no boxes to train on in {len(samples)} images"
             + (f" (left out: {reasons})" if reasons else "")
         )
-    samples.sort(key=lambda sample: (sample.sequence, sample.frame))
-    return Dataset(samples=tuple(samples), classes=classes, skipped=+skipped)
+    weights = whole.weights
+    if weights is not None and (weights == weights[0]).all():
+        weights = None
+    return replace(whole, samples=samples, skipped=+whole.skipped, weights=weights)
 
 
 def format_named(name: str) -> Format:
@@ -121,14 +140,30 @@ def format_named(name: str) -> Format:
     return by_name[name]
 
 
-def _read(path: Path, min_visibility: float, chosen: Format | None) -> Dataset:
+def _chosen(name: str) -> Format | None:
+    return None if name == "auto" else format_named(name)
+
+
+def _read_mix(path: Path, min_visibility: float, min_score: float | None) -> Dataset:
+    """A mix, the boxes of each of its parts weighed by the scores of that part."""
+    return read_mix(path, lambda part, name: _read(part, min_visibility, _chosen(name), min_score))
+
+
+def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: float | None) -> Dataset:
     """The data set at one path, identities included."""
     for each in (chosen,) if chosen else FORMATS:
         if path.exists() and (each is chosen or each.matches(path)):
-            return each.read(path, min_visibility)
+            if each is MIX:
+                return _read_mix(path, min_visibility, min_score)
+            return weigh_by_score(each.read(path, min_visibility), min_score, path)
     if chosen:
         raise UserError(f"{path}: no such file or folder")
-    expected = f"expected {sequences.EXPECTED}, or {coco.EXPECTED}, or what else 'clmot data list' shows"
+    if path.suffix.lower() in YAML_SUFFIXES and path.is_file():
+        raise UserError(
+            f"{path}: neither a mix (a YAML list whose entries start with '- path: ...') nor a YOLO data.yaml (with "
+            "'names' and 'train')"
+        )
+    expected = f"expected {sequences.EXPECTED}, or {coco_records.EXPECTED}, or what else 'clmot data list' shows"
     if not path.is_dir():
         what = "not a file of a known format" if path.exists() else "no such file or folder"
         raise UserError(f"{path}: {what}; {expected}")

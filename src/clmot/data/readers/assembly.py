@@ -48,6 +48,7 @@ class BoxRows:
         classes: int64 [n], position among the class names, or `ANY_CLASS`.
         ignore: bool [n].
         identities: int64 [n], -1 where unknown.
+        scores: float32 [n], of a detector, on whatever scale; all 1 where not given.
     """
 
     frame: Int64Array
@@ -55,6 +56,11 @@ class BoxRows:
     classes: Int64Array
     ignore: BoolArray
     identities: Int64Array
+    scores: Float32Array = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if vars(self)["scores"] is None:
+            object.__setattr__(self, "scores", np.ones(len(self.boxes), np.float32))
 
     @staticmethod
     def join(parts: Sequence[BoxRows]) -> BoxRows:
@@ -69,6 +75,7 @@ class BoxRows:
             classes=np.concatenate([part.classes for part in parts]),
             ignore=np.concatenate([part.ignore for part in parts]),
             identities=np.concatenate([part.identities for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
         )
 
 
@@ -96,7 +103,7 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
     class_map = np.zeros(len(names) + 1, np.int64)
     class_map[used] = np.arange(len(used))
     classes = class_map[rows.classes]
-    order = np.lexsort((rows.identities, rows.ignore, classes, *rows.boxes.T[::-1], rows.frame))
+    order = np.lexsort((rows.identities, rows.scores, rows.ignore, classes, *rows.boxes.T[::-1], rows.frame))
     order = order[keep[order]]
     starts = np.searchsorted(rows.frame[order], np.arange(len(frames) + 1))
     samples = []
@@ -113,6 +120,7 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
                 classes=classes[index],
                 ignore=rows.ignore[index],
                 identities=np.maximum(rows.identities[index], -1),
+                scores=rows.scores[index],
             )
         )
     samples.sort(key=lambda sample: (sample.sequence, sample.frame))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
-from clmot.types import BoolArray, Dataset, Int64Array
+from clmot.types import BoolArray, Dataset, Float32Array, Int64Array
 
 
 class Object(NamedTuple):
@@ -55,6 +55,7 @@ class Collector:
         *,
         ignore: BoolArray | None = None,
         identities: Int64Array | None = None,
+        scores: Float32Array | None = None,
     ) -> None:
         """Add objects of the newest image.
 
@@ -63,6 +64,7 @@ class Collector:
             classes: int64 [n].
             ignore: bool [n], by default nowhere.
             identities: int64 [n], by default unknown.
+            scores: float32 [n], of a detector, by default 1.
         """
         n = len(boxes)
         self._rows.append(
@@ -72,6 +74,7 @@ class Collector:
                 classes=classes,
                 ignore=np.zeros(n, np.bool_) if ignore is None else ignore,
                 identities=np.full(n, -1, np.int64) if identities is None else identities,
+                scores=np.ones(n, np.float32) if scores is None else scores,
             )
         )
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,17 @@ from clmot.data.readers.formats import Format
 from clmot.data.readers.table import read_text
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
-from clmot.types import Dataset
+from clmot.types import BoolArray, Dataset, Float64Array
 
 _Ltwh = list[float]
+
+
+class _Persons(NamedTuple):
+    """What is in an image: float64 [n, 4] boxes as left, top, width, height, and bool [n]."""
+
+    full: Float64Array
+    visible: Float64Array
+    ignore: BoolArray
 
 
 def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["full", "visible"] = "full") -> Dataset:
@@ -45,24 +54,23 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
     if not files:
         raise UserError(f"{path}: no annotation_train.odgt or the like there")
     frames: list[Frame] = []
-    boxes: list[tuple[_Ltwh, _Ltwh, bool, int]] = []
+    persons: list[_Persons] = []
     for file in files:
         records = _records(file)
         images = _find_images(file, [key for key, _ in records])
-        for key, persons in records:
+        for key, each in records:
             width, height = read_image_size(images[key])
-            boxes += [(*person, len(frames)) for person in persons]
+            persons.append(each)
             frames.append(Frame(images[key], width, height, f"{file.stem}/{key}", 1))
-    full, visible, ignore, frame = zip(*boxes, strict=True) if boxes else ((),) * 4
-    full_boxes = to_float32(box.ltwh_to_xyxy(np.array(full, np.float64).reshape(-1, 4)))
-    visible_boxes = to_float32(box.ltwh_to_xyxy(np.array(visible, np.float64).reshape(-1, 4)))
+    full_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.full for each in persons])))
+    visible_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.visible for each in persons])))
     hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
     rows = BoxRows(
-        frame=np.array(frame, np.int64),
+        frame=np.repeat(np.arange(len(frames)), [len(each.full) for each in persons]),
         boxes=full_boxes if body == "full" else visible_boxes,
-        classes=np.zeros(len(frame), np.int64),
-        ignore=np.array(ignore, np.bool_) | hidden,
-        identities=np.full(len(frame), -1, np.int64),
+        classes=np.zeros(len(full_boxes), np.int64),
+        ignore=np.concatenate([each.ignore for each in persons]) | hidden,
+        identities=np.full(len(full_boxes), -1, np.int64),
     )
     return assemble(frames, rows, ("person",), Counter())
 
@@ -76,8 +84,8 @@ def _annotation_files(folder: Path) -> list[Path]:
     return []
 
 
-def _records(path: Path) -> list[tuple[str, list[tuple[_Ltwh, _Ltwh, bool]]]]:
-    """Image names and their persons: full box, visible box, whether to ignore."""
+def _records(path: Path) -> list[tuple[str, _Persons]]:
+    """Image names and who is in them."""
     records = []
     seen: dict[str, int] = {}
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -95,10 +103,27 @@ def _records(path: Path) -> list[tuple[str, list[tuple[_Ltwh, _Ltwh, bool]]]]:
         if key in seen:
             raise UserError(f"{where}: image {key} is on line {seen[key]} already")
         seen[key] = number
-        records.append((key, [_person(person, f"{where}: gtboxes[{i}]") for i, person in enumerate(persons)]))
+        records.append((key, _persons(persons, where)))
     if not records:
         raise UserError(f"{path}: no annotations in it")
     return records
+
+
+def _persons(persons: list[Any], where: str) -> _Persons:
+    try:
+        full: list[_Ltwh] = [person["fbox"] for person in persons]
+        visible: list[_Ltwh] = [person.get("vbox", person["fbox"]) for person in persons]
+        ignore = [bool(person.get("extra", {}).get("ignore")) or person.get("tag") != "person" for person in persons]
+        sound = all(set(map(len, boxes)) <= {4} for boxes in (full, visible))
+        sound = sound and set(map(type, chain(*full, *visible))) <= {int, float}
+    except (AttributeError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        # once more and slowly, to say what is wrong
+        rows = [_person(person, f"{where}: gtboxes[{i}]") for i, person in enumerate(persons)]
+        full, visible, ignore = map(list, zip(*rows, strict=True))
+    full_boxes, visible_boxes = (np.array(each, np.float64).reshape(-1, 4) for each in (full, visible))
+    return _Persons(full_boxes, visible_boxes, np.array(ignore, np.bool_))
 
 
 def _person(person: Any, where: str) -> tuple[_Ltwh, _Ltwh, bool]:

@@ -27,7 +27,7 @@ from clmot.types import Dataset
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
 _IMAGES, _LABELS = "images", "labels_with_ids"
 _LIST_SUFFIXES = (".train", ".val", ".test", ".half")
-_LARGEST_SHARE = 10.0
+LARGEST_SHARE = 10.0
 """Beyond it a coordinate must be in pixels: boxes extend beyond the image, but not by ten images."""
 
 
@@ -56,7 +56,7 @@ def read_jde(path: Path) -> Dataset:
     for image, labels in pairs:
         values, line = read_table(labels, _COLUMNS, whole=_COLUMNS[:2])
         with np.errstate(invalid="ignore"):
-            in_pixels = (np.abs(values[:, 2:]) > _LARGEST_SHARE) & np.isfinite(values[:, 2:])
+            in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
         if in_pixels.any():
             i, j = np.argwhere(in_pixels)[0]
             raise UserError(

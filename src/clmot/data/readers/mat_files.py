@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import mat_struct
 
 from clmot.errors import UserError
 
@@ -17,9 +19,22 @@ def read_mat(path: Path) -> dict[str, Any]:
         UserError: the file cannot be read or is no MATLAB file up to version 7.2.
     """
     try:
-        content = loadmat(path, simplify_cells=True)
+        # not simplify_cells=True, which passes over structs in a cell array whose first cell is empty
+        content = loadmat(path, squeeze_me=True, struct_as_record=False)
     except OSError as error:
         raise UserError(f"{path}: cannot read annotations: {error.strerror or error}") from error
     except Exception as error:  # a damaged file makes loadmat raise almost anything
         raise UserError(f"{path}: not a readable MATLAB file (version 7.2 or older): {error}") from error
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+    return {name: _plain(value) for name, value in content.items() if not name.startswith("__")}
+
+
+def _plain(value: Any) -> Any:
+    """The value with all structs in it as dicts."""
+    if isinstance(value, mat_struct):
+        return {name: _plain(field) for name, field in vars(value).items() if name != "_fieldnames"}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        plain = np.empty(value.shape, object)
+        for place in np.ndindex(value.shape):
+            plain[place] = _plain(value[place])
+        return plain
+    return value

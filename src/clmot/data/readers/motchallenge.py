@@ -14,7 +14,16 @@ import numpy as np
 from clmot.data.readers.formats import Format
 from clmot.errors import UserError
 from clmot.io.mot import MotRows, check_unique, read_mot_rows
-from clmot.io.sequences import EXPECTED, PERSON, SequenceFolder, distractor_classes, find_sequences, sequence_folders
+from clmot.io.sequences import (
+    EXPECTED,
+    PERSON,
+    SequenceFolder,
+    detection_file,
+    distractor_classes,
+    find_sequences,
+    ground_truth_file,
+    sequence_folders,
+)
 from clmot.types import BoolArray, Dataset, Sample
 
 __all__ = ["SequenceFolder", "find_sequences", "read_motchallenge"]
@@ -51,15 +60,19 @@ def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
             skipped["sequence that repeats another (MOT17 has one copy per detector)"] += 1
             continue
         videos.add(video)
-        samples += _read_samples(sequence, min_visibility, skipped)
+        assert sequence.ground_truth is not None
+        rows = read_mot_rows(sequence.ground_truth)
+        check_unique(rows, sequence.ground_truth)
+        samples += samples_of(sequence, rows, min_visibility, skipped)
     return Dataset(samples=samples, classes=("person",), skipped=skipped)
 
 
-def _read_samples(sequence: SequenceFolder, min_visibility: float, skipped: Counter[str]) -> list[Sample]:
-    """One sequence's samples by frame; counts the rows left out in `skipped`."""
-    assert sequence.ground_truth is not None
-    rows = read_mot_rows(sequence.ground_truth)
-    check_unique(rows, sequence.ground_truth)
+def samples_of(sequence: SequenceFolder, rows: MotRows, min_visibility: float, skipped: Counter[str]) -> list[Sample]:
+    """One sequence's samples by frame; counts the rows left out in `skipped`.
+
+    Raises:
+        UserError: no row has an image.
+    """
     if not len(rows):
         skipped["degenerate box"] += rows.skipped
         return []
@@ -107,6 +120,13 @@ def _judge(rows: MotRows, name: str, min_visibility: float) -> tuple[BoolArray, 
     return is_person | is_distractor, is_distractor | hidden | (rows.confidence == 0)
 
 
+def _matches(path: Path) -> bool:
+    """Sequences, unless there is no ground truth but what a detector found."""
+    folders = sequence_folders(path) if path.is_dir() else []
+    annotated = any(ground_truth_file(folder) for folder in folders)
+    return bool(folders) and (annotated or not any(detection_file(folder) for folder in folders))
+
+
 FORMAT = Format(
     name="motchallenge",
     title="MOTChallenge (MOT15, MOT16, MOT17, MOT20), DanceTrack, SportsMOT and whatever is laid out like them",
@@ -115,6 +135,6 @@ FORMAT = Format(
 <sequence>/seqinfo.ini (optional)""",
     licence="CC BY-NC-SA 3.0 (MOTChallenge), CC BY-NC 4.0 (SportsMOT); others: see their home pages",
     home="https://motchallenge.net",
-    matches=lambda path: path.is_dir() and bool(sequence_folders(path)),
+    matches=_matches,
     read=lambda path, min_visibility: read_motchallenge(path, min_visibility=min_visibility),
 )

@@ -6,12 +6,14 @@ width W has ``xmin`` 1 and ``xmax`` W.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object, sequence_name
 from clmot.data.readers.formats import Format
-from clmot.data.readers.xml_files import Element, children_of_root, number, root_name
+from clmot.data.readers.xml_files import children_of_root, line_of, number, read_twice, root_name
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
@@ -43,34 +45,36 @@ def read_voc(path: Path) -> Dataset:
         raise UserError(f"{path}: no Pascal VOC annotations ({describe_folder(path)}); expected {EXPECTED}")
     collector = Collector()
     for file in files:
-        _read_file(file, collector)
+        name, size, objects = read_twice(partial(_read_file, file, collector))
+        image = _find_image(file, name)
+        width, height = size or read_image_size(image)
+        sequence = sequence_name(file.with_suffix(""), file.parent)
+        collector.add(Frame(image, width, height, sequence, 1), objects)
     return collector.dataset()
 
 
-def _read_file(path: Path, collector: Collector) -> None:
+def _read_file(path: Path, collector: Collector, lines: bool) -> tuple[str, tuple[int, int] | None, list[Object]]:
+    """The image's name and size, as far as they are given, and what is in it."""
     objects: list[Object] = []
     name, size = "", None
-    for element in children_of_root(path, _ROOT):
+    for element in children_of_root(path, _ROOT, lines=lines):
         if element.tag == "object":
             objects.append(_object(element, path, collector))
         elif element.tag == "filename":
             name = (element.text or "").strip()
         elif element.tag == "size":
             size = _size(element, path)
-    image = _find_image(path, name)
-    width, height = size or read_image_size(image)
-    sequence = sequence_name(path.with_suffix(""), path.parent)
-    collector.add(Frame(image, width, height, sequence, 1), objects)
+    return name, size, objects
 
 
 def _object(element: Element, path: Path, collector: Collector) -> Object:
     name = (element.findtext("name") or "").strip()
     if not name:
-        raise UserError(f"{path}:{element.line}: <object> has no name")
+        raise UserError(f"{path}:{line_of(element)}: <object> has no name")
     # the object's own box: its parts have boxes too
     corners = element.find("bndbox")
-    if not isinstance(corners, Element):
-        raise UserError(f"{path}:{element.line}: <object> has no bndbox")
+    if corners is None:
+        raise UserError(f"{path}:{line_of(element)}: <object> has no bndbox")
     left, top, right, bottom = (number(corners.findtext(side), path, corners, side) for side in _SIDES)
     difficult = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
     return Object(left - 1, top - 1, right, bottom, collector.class_id(name), difficult)

@@ -1,5 +1,8 @@
 """XML annotation files, read piece by piece, with line numbers for messages and without entities.
 
+Trees with line numbers take several times as long as trees without: files are read without them, and again with them
+where there is a fault to be named (`read_twice`). What is too large for a tree is read by handlers (`parse`).
+
 A few nested entity declarations expand to gigabytes ("billion laughs"), and no annotation format has use for one: a
 file that declares an entity is refused before anything is expanded. External entities are never fetched, because
 nothing here resolves them.
@@ -8,50 +11,157 @@ nothing here resolves them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, TypeVar
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from clmot.errors import UserError
 
 _CHUNK = 1 << 16
+T = TypeVar("T")
 
 
-class Element(ElementTree.Element):
-    """An XML element that knows the line it starts in."""
+def read_twice(read: Callable[[bool], T]) -> T:
+    """Read a file fast, and once more with line numbers where that finds a fault, to name it.
 
-    line: int
+    Args:
+        read: reads the file; its argument is what `children_of_root` takes as `lines`.
+
+    Raises:
+        UserError: what the second reading finds.
+    """
+    try:
+        return read(False)
+    except UserError:
+        return read(True)
 
 
-def children_of_root(path: Path, root: str) -> Iterator[Element]:
+def children_of_root(path: Path, root: str, *, lines: bool) -> Iterator[Element]:
     """The elements right below the root element, each complete, without keeping those before it in memory.
 
     Args:
         path: an XML file.
         root: the name that its root element must have.
+        lines: give elements the line that they start in (`line_of`), which takes several times as long.
 
     Raises:
         UserError: the file cannot be read, is not well-formed (with the line), has another root, or declares entities.
     """
+    with _faults_named(path), path.open("rb") as file:
+        if lines:
+            yield from _parse_with_lines(file, path, root)
+        else:
+            _check_prolog(file, path, root)
+            file.seek(0)
+            yield from _parse(file)
+
+
+def parse(path: Path, root: str, set_handlers: Callable[[expat.XMLParserType], None]) -> None:
+    """Parse a file by handlers, which are not called before its root element and entities are known to be as expected.
+
+    Args:
+        path: an XML file.
+        root: the name that its root element must have.
+        set_handlers: gives the parser its handlers.
+
+    Raises:
+        UserError: as `children_of_root`, or a handler's.
+    """
+    with _faults_named(path), path.open("rb") as file:
+        _check_prolog(file, path, root)
+        file.seek(0)
+        parser = expat.ParserCreate()
+        # text in whole pieces; expat's own default hands it out line by line
+        parser.buffer_text = True
+        set_handlers(parser)
+        while chunk := file.read(_CHUNK):
+            parser.Parse(chunk, False)
+        parser.Parse(b"", True)
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+    except ElementTree.ParseError as error:
+        raise UserError(f"{path}:{error.position[0]}: not valid XML: {expat.ErrorString(error.code)}") from error
+    except expat.ExpatError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid XML: {expat.ErrorString(error.code)}") from error
+
+
+def line_of(element: Element) -> int:
+    """The line that an element starts in; 0 where it was read without."""
+    return element.line if isinstance(element, ElementWithLine) else 0
+
+
+def _parse(file: IO[bytes]) -> Iterator[Element]:
+    builder = ElementTree.TreeBuilder()
+    # an element around the root one, whose children can be looked at before the parser is done with it
+    outer = builder.start("outer", {})
+    parser = ElementTree.XMLParser(target=builder)
+    while chunk := file.read(_CHUNK):
+        parser.feed(chunk)
+        if len(outer):
+            # the last child may be open still
+            complete = outer[0][:-1]
+            del outer[0][:-1]
+            yield from complete
+    parser.close()
+    yield from outer[0]
+
+
+class ElementWithLine(Element):
+    """An element that knows the line it starts in."""
+
+    line: int
+
+
+class _RootFound(Exception):
+    """The root element has begun, and with it the part of a file that can declare nothing."""
+
+
+def _check_prolog(file: IO[bytes], path: Path, root: str) -> None:
+    """Refuse another root element, and entities, before anything is expanded."""
+    parser = expat.ParserCreate()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        _check_root(name, root, path, parser)
+        raise _RootFound
+
+    parser.StartElementHandler = start
+    parser.EntityDeclHandler = _refusal(path, parser)
+    try:
+        while chunk := file.read(_CHUNK):
+            parser.Parse(chunk, False)
+        parser.Parse(b"", True)
+    except _RootFound:
+        pass
+
+
+def _parse_with_lines(file: IO[bytes], path: Path, root: str) -> Iterator[Element]:
     parser = expat.ParserCreate()
     # text in whole pieces; expat's own default hands it out line by line
     parser.buffer_text = True
-    builder = ElementTree.TreeBuilder(element_factory=Element)
+    builder = ElementTree.TreeBuilder(element_factory=ElementWithLine)
     finished: list[Element] = []
     depth = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth, builder
-        if depth == 0 and name != root:
-            raise UserError(f"{path}:{parser.CurrentLineNumber}: root element is <{name}>, expected <{root}>")
-        if depth > 0:
+        if depth == 0:
+            _check_root(name, root, path, parser)
+        else:
             if depth == 1:
-                builder = ElementTree.TreeBuilder(element_factory=Element)
+                builder = ElementTree.TreeBuilder(element_factory=ElementWithLine)
                 parser.CharacterDataHandler = builder.data
             element = builder.start(name, attributes)
-            assert isinstance(element, Element)
+            assert isinstance(element, ElementWithLine)
             element.line = parser.CurrentLineNumber
         depth += 1
 
@@ -61,30 +171,31 @@ def children_of_root(path: Path, root: str) -> Iterator[Element]:
         if depth > 0:
             builder.end(name)
         if depth == 1:
-            child = builder.close()
-            assert isinstance(child, Element)
-            finished.append(child)
+            finished.append(builder.close())
             parser.CharacterDataHandler = None
-
-    def refuse(*_: Any) -> NoReturn:
-        raise UserError(f"{path}:{parser.CurrentLineNumber}: declares an entity, which annotations have no use for")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.EntityDeclHandler = refuse
-    try:
-        with path.open("rb") as file:
-            last = False
-            while not last:
-                chunk = file.read(_CHUNK)
-                last = not chunk
-                parser.Parse(chunk, last)
-                yield from finished
-                finished.clear()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
-    except expat.ExpatError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid XML: {expat.ErrorString(error.code)}") from error
+    parser.EntityDeclHandler = _refusal(path, parser)
+    last = False
+    while not last:
+        chunk = file.read(_CHUNK)
+        last = not chunk
+        parser.Parse(chunk, last)
+        yield from finished
+        finished.clear()
+
+
+def _check_root(name: str, root: str, path: Path, parser: expat.XMLParserType) -> None:
+    if name != root:
+        raise UserError(f"{path}:{parser.CurrentLineNumber}: root element is <{name}>, expected <{root}>")
+
+
+def _refusal(path: Path, parser: expat.XMLParserType) -> Callable[..., NoReturn]:
+    def refuse(*_: Any) -> NoReturn:
+        raise UserError(f"{path}:{parser.CurrentLineNumber}: declares an entity, which annotations have no use for")
+
+    return refuse
 
 
 def root_name(path: Path) -> str | None:
@@ -107,7 +218,7 @@ def attribute(element: Element, name: str, path: Path) -> str:
     """
     value = element.get(name)
     if value is None:
-        raise UserError(f"{path}:{element.line}: <{element.tag}> has no {name}")
+        raise UserError(f"{path}:{line_of(element)}: <{element.tag}> has no {name}")
     return value
 
 
@@ -121,7 +232,7 @@ def number(text: str | None, path: Path, element: Element, name: str) -> float:
         return float(text or "")
     except ValueError:
         found = "missing" if not (text or "").strip() else repr(text)
-        raise UserError(f"{path}:{element.line}: {name} of <{element.tag}> is {found}, expected a number") from None
+        raise UserError(f"{path}:{line_of(element)}: {name} of <{element.tag}> is {found}, expected a number") from None
 
 
 def whole_number(text: str | None, path: Path, element: Element, name: str, at_least: int = 0) -> int:
@@ -133,6 +244,6 @@ def whole_number(text: str | None, path: Path, element: Element, name: str, at_l
     value = number(text, path, element, name)
     if not (value.is_integer() and value >= at_least):
         raise UserError(
-            f"{path}:{element.line}: {name} of <{element.tag}> is {text!r}, expected a whole number >= {at_least}"
+            f"{path}:{line_of(element)}: {name} of <{element.tag}> is {text!r}, expected a whole number >= {at_least}"
         )
     return int(value)

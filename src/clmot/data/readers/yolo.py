@@ -39,9 +39,10 @@ def read_yolo(path: Path) -> Dataset:
     do so in the result. Classes that have a box come by number; their names are those of data.yaml (``names`` as list
     or mapping) or of a ``classes.txt``, else their numbers.
 
-    Labels with track numbers make the images of a folder a sequence: one for each name before the frame number at
-    the end of a file name, where all have one. Without them each image is a sequence of its own, because the photos
-    of a detection set show unrelated scenes and may serve as each other's negatives.
+    Labels with track numbers, or with the confidences of a detector, make the images of a folder a sequence: one for
+    each name before the frame number at the end of a file name, where all have one. Without them each image is a
+    sequence of its own, because the photos of a detection set show unrelated scenes and may serve as each other's
+    negatives; what a detector was run on may be the frames of a video.
 
     Args:
         path: a data.yaml, a folder with one, a folder with ``images`` and ``labels``, or a folder of images.
@@ -81,7 +82,7 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
     names = [str(i) for i in range(highest + 1)] if names is None else names
     collector = Collector(names)
     class_map = np.array([collector.class_id(name) for name in names], np.int64)
-    for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks).items():
+    for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks or form.has_scores).items():
         width, height = read_image_size(image)
         each, file = rows[image], label_file(image)
         collector.start(Frame(image, width, height, sequence, frame))
@@ -92,7 +93,12 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
             known = f"0 to {len(names) - 1} ({', '.join(names)})"
             raise UserError(f"{file}:{each.line[i]}: class {each.class_id[i]}, but classes are {known}")
         boxes, identities = form.parse(each, file)
-        collector.add_rows(boxes * [width, height, width, height], class_map[each.class_id], identities=identities)
+        collector.add_rows(
+            boxes * [width, height, width, height],
+            class_map[each.class_id],
+            identities=identities,
+            scores=form.scores(each),
+        )
     return collector.dataset()
 
 

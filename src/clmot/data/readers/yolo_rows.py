@@ -20,7 +20,7 @@ import numpy as np
 
 from clmot.data.readers.table import Float64Array, read_text
 from clmot.errors import UserError
-from clmot.types import BoolArray, Int64Array
+from clmot.types import BoolArray, Float32Array, Int64Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,12 +112,26 @@ class RowForm:
             largest_single = max(largest_single, singles.max(initial=0, where=_is_whole(singles)))
             largest_of_pair = max(largest_of_pair, pairs.max(initial=0, where=_is_whole(pairs)))
         self._tracks = any_single and whole and (largest_single > 1 or unique)
+        self._scores = any_single and not self._tracks
         self._pairs = any_pair and (not polygons or largest_of_pair > 1)
 
     @property
     def has_tracks(self) -> bool:
         """Whether rows end in track numbers."""
         return self._tracks or self._pairs
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether rows hold confidences."""
+        return self._scores or self._pairs
+
+    def scores(self, rows: LabelRows) -> Float32Array:
+        """The confidence of each row of one file, float32 [n]; 1 where it has none."""
+        single = (rows.count % 2 == 1) & self._scores
+        pair = self._pair(rows)
+        scores = np.where(single, rows.last, 1.0)
+        scores[pair] = rows.values[pair, rows.count[pair] - 2]
+        return scores.astype(np.float32)
 
     def parse(self, rows: LabelRows, file: Path) -> tuple[Float64Array, Int64Array]:
         """The rows of one file as boxes.
@@ -129,7 +143,7 @@ class RowForm:
             UserError: a track number comes twice.
         """
         single = rows.count % 2 == 1
-        pair = _may_end_in_pair(rows) & _is_whole(rows.last) & self._pairs
+        pair = self._pair(rows)
         tracked = pair | (single & self._tracks)
         identity = np.where(tracked, rows.last, -1).astype(np.int64)
         _check_unique(rows.line[identity >= 0], identity[identity >= 0], file)
@@ -141,6 +155,10 @@ class RowForm:
                 points = rows.values[i, : count[i]].reshape(-1, 2)
                 boxes[i] = [*points.min(axis=0), *points.max(axis=0)]
         return boxes, identity
+
+    def _pair(self, rows: LabelRows) -> BoolArray:
+        """Which rows end in a confidence and a track number."""
+        return np.asarray(_may_end_in_pair(rows) & _is_whole(rows.last) & self._pairs)
 
 
 def _may_end_in_pair(rows: LabelRows) -> BoolArray:

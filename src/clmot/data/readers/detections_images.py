@@ -1,0 +1,144 @@
+"""The images that a file of detections is about, which it hardly ever says where to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clmot.data.readers.coco import image_places
+from clmot.errors import UserError
+from clmot.io.sequences import find_sequences, numbered_images
+from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """The frames of one video.
+
+    Attributes:
+        name: of the sequence.
+        images: by frame number, 1-based, ascending.
+    """
+
+    name: str
+    images: dict[int, Path]
+
+
+def find_video(file: Path) -> Video:
+    """The frames that a file's frame numbers are about.
+
+    They are those of the MOTChallenge sequence that the file is in (``det/det.txt``) or that it is named after, else
+    the images, with numbers at the end of their names, in a folder named after it, in ``images``, or beside it. The
+    image with the lowest number is frame 1 if that number is 0.
+
+    Raises:
+        UserError: there are none.
+    """
+    parent, above = file.absolute().parent, file.absolute().parent.parent
+    for folder in (parent / file.stem, parent, above / file.stem, above):
+        if (folder / "img1").is_dir() or (folder / "seqinfo.ini").is_file():
+            sequence = find_sequences(folder)[0]
+            return Video(name=sequence.name, images=dict(zip(sequence.frames, sequence.images, strict=True)))
+    folders = [
+        parent / file.stem,
+        parent / "images" / file.stem,
+        parent / "images",
+        above / file.stem,
+        above / "images",
+        parent,
+    ]
+    for folder in folders:
+        images = _images_in(folder)
+        if images:
+            numbered = numbered_images(folder, sorted(IMAGE_SUFFIXES))
+            from_zero = 0 in numbered
+            name = folder.parent.name if folder.name == "images" else folder.name
+            return Video(name=name, images={number + from_zero: numbered[number] for number in sorted(numbered)})
+    raise UserError(
+        f"{file}: the frames that it is about are not there; looked in {', '.join(map(str, folders))}; extract those "
+        f"of a video: ffmpeg -i VIDEO -q:v 2 {folders[0]}/%06d.jpg"
+    )
+
+
+def find_images(names: list[str | int], file: Path) -> dict[str | int, Path]:
+    """The images that a file names, by path, file name, file name without suffix, or the number that this is.
+
+    They are looked for beside the file, in ``images`` (and its folders) or a folder of the file's name beside it, and
+    in the same places one folder up.
+
+    Args:
+        names: each image once.
+        file: that names them.
+
+    Raises:
+        UserError: some are not there.
+    """
+    places = image_places(file.absolute())
+    folders = [*places, *(folder for place in places if place.name == "images" for folder in _folders_in(place))]
+    by_name: dict[str | int, Path] = {}
+    for folder in folders:
+        for image in _images_in(folder):
+            keys: list[str | int] = [image.name, image.stem]
+            if image.stem.isdecimal():
+                keys.append(int(image.stem))
+            for key in keys:
+                by_name.setdefault(key, image)
+    found: dict[str | int, Path] = {}
+    missing = []
+    for name in names:
+        base = str(name).replace("\\", "/").rsplit("/", 1)[-1]
+        keys = [name, base, base.rsplit(".", 1)[0], *([int(base)] if base.isdecimal() else [])]
+        path = _by_path(str(name), places) or next((by_name[key] for key in keys if key in by_name), None)
+        if path:
+            found[name] = path
+        else:
+            missing.append(name)
+    if missing:
+        raise UserError(
+            f"{file}: {len(missing)} of the {len(names)} images that it names are not there; the first: {missing[0]}; "
+            f"looked in {', '.join(map(str, places))}"
+        )
+    return found
+
+
+def ordered_images(count: int, file: Path) -> list[Path]:
+    """The images whose order a file's lists follow: all of a folder, as many as there are lists.
+
+    Raises:
+        UserError: no folder has as many.
+    """
+    places = image_places(file.absolute())
+    for place in places:
+        images = _images_in(place)
+        if len(images) == count:
+            return images
+    raise UserError(
+        f"{file}: holds the detections of {count} images and does not name them; no folder has as many; looked in "
+        f"{', '.join(map(str, places))}"
+    )
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")),
+        key=natural_order,
+    )
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _by_path(name: str, places: list[Path]) -> Path | None:
+    """The image at a path, absolute or from one of the places."""
+    if "." not in name:
+        return None
+    for place in places:
+        # an absolute path stays what it is
+        path = place / name.replace("\\", "/")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            return path
+    return None

@@ -1,0 +1,126 @@
+"""JSON files read value by value: of a list with a million records, one is in memory at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from clmot.errors import UserError
+
+_CHUNK = 1 << 20
+_blanks = re.compile(r"[ \t\n\r]*").match
+
+
+@contextmanager
+def open_json(path: Path) -> Iterator[JsonStream]:
+    """Open a JSON file to be read value by value.
+
+    Raises:
+        UserError: it cannot be read or is no text; and what `JsonStream` raises.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield JsonStream(file, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON text file") from error
+
+
+class JsonStream:
+    """A place in a JSON text, before a value that can be taken whole (`value`) or entered (`keys`, `items`, `values`).
+
+    In each step of `keys` and `items` the value that comes must be taken, or entered and walked through to its end.
+
+    Raises:
+        UserError: the text is not valid JSON as far as it was read (with the line).
+    """
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        """Start at the beginning of an open file; `path` is what messages name."""
+        self._file, self._path = file, path
+        self._decode = json.JSONDecoder().raw_decode
+        self._text, self._at = "", 0
+        self._lines_before = 0
+        self._at_end = False
+        self._depth = 0
+
+    def peek(self) -> str:
+        """The character that the next value begins with, or what else comes; empty at the end of the file."""
+        while True:
+            self._at = _blanks(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text) or not self._read_on():
+                return self._text[self._at : self._at + 1]
+
+    def value(self) -> Any:
+        """Take the next value, whatever it is."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                # it may go on behind what has been read
+                if self._read_on():
+                    continue
+                raise self._fault(error.msg, error.pos) from error
+            # so may a number, as "12." and "12e+" do
+            if len(self._text) - end > 3 or not self._read_on():
+                self._at = end
+                return value
+
+    def keys(self) -> Iterator[str]:
+        """Enter the object that comes: a step before the value of each of its keys."""
+        for _ in self._steps("{", "}"):
+            if self.peek() != '"':
+                raise self._fault("Expecting property name enclosed in double quotes", self._at)
+            key = self.value()
+            self._skip(":")
+            yield key
+
+    def items(self) -> Iterator[int]:
+        """Enter the list that comes: a step before each of its values, by position."""
+        return self._steps("[", "]")
+
+    def values(self) -> Iterator[Any]:
+        """Take the values of the list that comes, one by one."""
+        return (self.value() for _ in self.items())
+
+    def _steps(self, opening: str, closing: str) -> Iterator[int]:
+        self._skip(opening)
+        self._depth += 1
+        number = 0
+        if self.peek() != closing:
+            yield number
+            while self.peek() == ",":
+                self._at += 1
+                number += 1
+                yield number
+        self._skip(closing, "',' delimiter")
+        self._depth -= 1
+        if self._depth == 0 and self.peek():
+            raise self._fault("Extra data", self._at)
+
+    def _skip(self, character: str, expected: str | None = None) -> None:
+        if self.peek() != character:
+            raise self._fault(f"Expecting {expected or repr(character)}", self._at)
+        self._at += 1
+
+    def _read_on(self) -> bool:
+        """Replace the text that is done with by what follows; False where the file has ended already."""
+        if self._at_end:
+            return False
+        # by as much again, so that a long value is not tried too often
+        chunk = self._file.read(max(_CHUNK, len(self._text) - self._at))
+        self._at_end = not chunk
+        self._lines_before += self._text.count("\n", 0, self._at)
+        self._text = self._text[self._at :] + chunk
+        self._at = 0
+        return True
+
+    def _fault(self, what: str, at: int) -> UserError:
+        line = self._lines_before + self._text.count("\n", 0, at) + 1
+        return UserError(f"{self._path}:{line}: not valid JSON: {what}")

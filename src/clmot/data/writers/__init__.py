@@ -1,0 +1,82 @@
+"""Writers: one on-disk format a file; `write_dataset` picks one and finishes all or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from clmot.data.writers import coco, jde, motchallenge, yolo
+from clmot.data.writers.layout import ImageMode, Progress
+from clmot.data.writers.writer import Writer
+from clmot.errors import UserError, did_you_mean
+from clmot.types import Dataset
+
+__all__ = ["WRITERS", "ImageMode", "Writer", "check_new", "write_dataset", "writer_named"]
+
+WRITERS: tuple[Writer, ...] = (coco.WRITER, motchallenge.WRITER, yolo.WRITER, jde.WRITER)
+"""All formats that can be written; the reader of the same name reads each."""
+
+
+def writer_named(name: str) -> Writer:
+    """The one of `WRITERS` with a name.
+
+    Raises:
+        UserError: none has it (with the nearest that there is).
+    """
+    by_name = {each.name: each for each in WRITERS}
+    if name not in by_name:
+        raise UserError(f"cannot write '{name}'{did_you_mean(name, by_name)}; known: {', '.join(by_name)}")
+    return by_name[name]
+
+
+def check_new(out: Path) -> None:
+    """Check that a folder to write is not there yet, or empty.
+
+    Raises:
+        UserError: it holds something, or an interrupted run left its half-made folder.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: is {'not empty' if out.is_dir() else 'a file'}; choose another folder or delete it")
+    partial = _partial(out)
+    if partial.exists():
+        raise UserError(f"{partial}: left behind by a run that was cut off; delete it")
+
+
+def write_dataset(
+    dataset: Dataset, out: Path, writer: Writer, *, images: ImageMode = "link", progress: Progress | None = None
+) -> Counter[str]:
+    """Write a data set into a new folder, which appears under its name only when it is whole.
+
+    Args:
+        dataset: what to write, with identities if they are to be kept.
+        out: a folder that is not there yet, or empty.
+        writer: one of `WRITERS`.
+        images: how images come into it.
+        progress: called after each image.
+
+    Returns:
+        How many of what the format could not hold, as the writer says.
+
+    Raises:
+        UserError: as `check_new` and the writer.
+    """
+    check_new(out)
+    partial = _partial(out)
+    try:
+        partial.mkdir(parents=True)
+        lost = writer.write(dataset, partial, images=images, progress=progress)
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise UserError(f"{out}: cannot write the data set: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    lost["scores of boxes"] += sum(int((sample.scores != 1).sum()) for sample in dataset.samples)
+    lost["weights of images"] += 0 if dataset.weights is None else len(dataset.weights)
+    return +lost
+
+
+def _partial(out: Path) -> Path:
+    return out.absolute().with_name(f"{out.absolute().name}.partial")

@@ -1,0 +1,301 @@
+"""Detection scores: COCO's average precision (Lin et al. 2014), precision and recall.
+
+AP is computed by faster-coco-eval, over all sizes and as many boxes in an image as there are: COCO's limit of 100
+would cut crowds short. Detections matched to ignored boxes, or mostly inside them, count neither way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clmot import boxes as box
+from clmot.data.readers import read_dataset
+from clmot.data.readers.coco import find_annotation_files
+from clmot.data.readers.json_files import load_json
+from clmot.errors import UserError
+from clmot.evaluation.tracks import Float64Array, share_inside
+from clmot.io.mot import MotRows, read_mot_rows
+from clmot.io.sequences import describe_folder, video_name
+from clmot.types import BoolArray, Dataset, Int64Array, Sample
+
+_MATCH_IOU = 0.5
+_DETECTORS = ("DPM", "FRCNN", "SDP")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BoxList:
+    """Scored boxes of many images.
+
+    Attributes:
+        image: int64 [n], position of the image in the data set.
+        xyxy: float64 [n, 4], pixels.
+        score: float64 [n].
+        class_id: int64 [n], index into the data set's classes.
+    """
+
+    image: Int64Array
+    xyxy: Float64Array
+    score: Float64Array
+    class_id: Int64Array
+
+    def __getitem__(self, index: Any) -> BoxList:
+        return BoxList(**{name: value[index] for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionScores:
+    """Scores of detections, percentages and counts.
+
+    Attributes:
+        combined: ``AP`` (mean over IoU 0.5 to 0.95), ``AP50``, ``AP75``: means over classes; ``precision``, ``recall``
+            and ``F1`` of all detections together at an IoU of 0.5; ``best F1`` and ``at score``, the lowest score to
+            keep for it; ``TP``, ``FP``, ``FN``. NaN where there is nothing to score.
+        classes: the same of each class.
+    """
+
+    combined: dict[str, float]
+    classes: dict[str, dict[str, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form written as JSON."""
+        return {"combined": self.combined, "classes": self.classes}
+
+
+def evaluate_detections(
+    detections: str | Path, ground_truth: str | Path, *, format: str = "auto", min_score: float = 0.0
+) -> DetectionScores:
+    """Score detections against annotated images.
+
+    Args:
+        detections: MOTChallenge text: a file (where there is one sequence), a folder of ``<sequence>.txt`` or of
+            sequences with ``det/det.txt``; or COCO results JSON for ground truth in a COCO file.
+        ground_truth: what `clmot.data.readers.read_dataset` takes.
+        format: of the ground truth.
+        min_score: use detections with at least this score.
+
+    Raises:
+        UserError: something cannot be read; detections of a sequence are missing; detections name an image or class
+            that the ground truth has not.
+    """
+    detections, ground_truth = Path(detections), Path(ground_truth)
+    dataset = read_dataset([ground_truth], format=format)
+    read = _read_coco_results if detections.suffix.lower() == ".json" else _read_mot
+    found = read(detections, ground_truth, dataset)
+    return score_detections(found[found.score >= min_score], dataset)
+
+
+def score_detections(found: BoxList, dataset: Dataset) -> DetectionScores:
+    """Score boxes against the annotations of a data set."""
+    samples, names = dataset.samples, dataset.classes
+    precision = _coco_precision(found, samples, len(names))
+    hit, ignored = match_greedily(found, samples)
+    wanted = np.concatenate([sample.classes[~sample.ignore] for sample in samples])
+    classes = {}
+    for number, name in enumerate(names):
+        mine = (found.class_id == number) & ~ignored
+        classes[name] = _average_precisions(precision[:, :, number]) | _precision_and_recall(
+            hit[mine], found.score[mine], int((wanted == number).sum())
+        )
+    together = _precision_and_recall(hit[~ignored], found.score[~ignored], len(wanted))
+    return DetectionScores(combined=_average_precisions(precision) | together, classes=classes)
+
+
+def match_greedily(found: BoxList, samples: Sequence[Sample]) -> tuple[BoolArray, BoolArray]:
+    """COCO's matching at an IoU of 0.5: in each image and class, the best detection first takes its nearest box.
+
+    Returns:
+        Which detections hit a box that counts, and which are ignored.
+    """
+    hit, ignored = np.zeros(len(found.image), np.bool_), np.zeros(len(found.image), np.bool_)
+    order = np.lexsort((-found.score, found.image))
+    starts = np.searchsorted(found.image[order], np.arange(len(samples) + 1))
+    for number, sample in enumerate(samples):
+        rows = order[starts[number] : starts[number + 1]]
+        if not len(rows):
+            continue
+        boxes = found.xyxy[rows]
+        overlap = box.iou(boxes, sample.boxes.astype(np.float64))
+        inside = share_inside(boxes, sample.boxes[sample.ignore].astype(np.float64))
+        same = found.class_id[rows][:, None] == sample.classes
+        overlap[~same | sample.ignore] = 0
+        covered = ((inside >= _MATCH_IOU) & same[:, sample.ignore]).any(axis=1)
+        for place, row in enumerate(rows):
+            nearest = int(np.argmax(overlap[place])) if overlap.shape[1] else -1
+            if nearest >= 0 and overlap[place, nearest] >= _MATCH_IOU:
+                hit[row] = True
+                overlap[:, nearest] = 0
+            else:
+                ignored[row] = covered[place]
+    return hit, ignored
+
+
+def _precision_and_recall(hit: BoolArray, score: Float64Array, wanted: int) -> dict[str, float]:
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(hit[order])
+    total = int(hits[-1]) if len(hits) else 0
+    values = {
+        "precision": 100 * total / len(hit) if len(hit) else float("nan"),
+        "recall": 100 * total / wanted if wanted else float("nan"),
+        "F1": 200 * total / (len(hit) + wanted) if len(hit) + wanted else float("nan"),
+        "best F1": float("nan"),
+        "at score": float("nan"),
+    }
+    if len(hits):
+        f1 = 200 * hits / (np.arange(1, len(hits) + 1) + wanted)
+        # a threshold takes all detections of one score or none of them
+        f1[np.flatnonzero(np.diff(score[order]) == 0)] = -1
+        best = int(np.argmax(f1))
+        values |= {"best F1": float(f1[best]), "at score": float(score[order][best])}
+    return values | {"TP": total, "FP": len(hit) - total, "FN": wanted - total}
+
+
+def _average_precisions(precision: Float64Array) -> dict[str, float]:
+    """From COCO's precisions by IoU, recall (and class), -1 where there is nothing to find."""
+
+    def mean(part: Float64Array) -> float:
+        return 100 * float(part[part > -1].mean()) if (part > -1).any() else float("nan")
+
+    return {"AP": mean(precision), "AP50": mean(precision[0]), "AP75": mean(precision[5])}
+
+
+def _coco_precision(found: BoxList, samples: Sequence[Sample], classes: int) -> Float64Array:
+    """Precision [10 IoUs, 101 recalls, classes], as faster-coco-eval finds it."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    ltwh = box.xyxy_to_ltwh(found.xyxy)
+    results = [
+        {"image_id": image + 1, "category_id": class_id + 1, "bbox": sides, "score": score}
+        for image, class_id, sides, score in zip(
+            found.image.tolist(), found.class_id.tolist(), ltwh.tolist(), found.score.tolist(), strict=True
+        )
+    ]
+    most = int(np.bincount(found.image).max(initial=0))
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(_as_coco(samples, classes))
+        if not results:
+            wanted = np.concatenate([sample.classes[~sample.ignore] for sample in samples])
+            there = np.bincount(wanted, minlength=classes) > 0
+            return np.broadcast_to(np.where(there, 0.0, -1.0), (10, 101, classes))
+        evaluation = COCOeval_faster(truth, truth.loadRes(results), iouType="bbox", print_function=_say_nothing)
+        evaluation.params.maxDets = [1, 10, max(100, most)]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return np.asarray(evaluation.eval["precision"][:, :, :, 0, -1], np.float64)
+
+
+def _as_coco(samples: Sequence[Sample], classes: int) -> dict[str, Any]:
+    annotations: list[dict[str, Any]] = []
+    for number, sample in enumerate(samples, 1):
+        ltwh = box.xyxy_to_ltwh(sample.boxes.astype(np.float64)).tolist()
+        for sides, class_id, ignore in zip(ltwh, sample.classes.tolist(), sample.ignore.tolist(), strict=True):
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": class_id + 1,
+                    "bbox": sides,
+                    "area": sides[2] * sides[3],
+                    # what COCO calls a crowd: any number of detections may lie in it
+                    "iscrowd": int(ignore),
+                }
+            )
+    return {
+        "images": [{"id": number + 1, "width": s.width, "height": s.height} for number, s in enumerate(samples)],
+        "annotations": annotations,
+        "categories": [{"id": number + 1, "name": str(number)} for number in range(classes)],
+    }
+
+
+def _say_nothing(*_: object) -> None:
+    pass
+
+
+def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
+    """Detections in MOTChallenge text; those of frames that are not annotated are passed over."""
+    index = {(sample.sequence, sample.frame): number for number, sample in enumerate(dataset.samples)}
+    sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
+    files = {name: _mot_file(path, name, len(sequences) == 1) for name in sequences}
+    missing = [name for name, file in files.items() if file is None]
+    if missing:
+        expected = ", ".join(f"{name}.txt" for name in missing[:4]) + (" ..." if len(missing) > 4 else "")
+        raise UserError(
+            f"{path}: no detections of {len(missing)} sequences: expected {expected} ({describe_folder(path)})"
+        )
+    parts = [_of_sequence(read_mot_rows(file), name, index, file, dataset) for name, file in files.items() if file]
+    return BoxList(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def _of_sequence(
+    rows: MotRows, name: str, index: Mapping[tuple[str, int], int], file: Path, dataset: Dataset
+) -> BoxList:
+    image = np.array([index.get((name, frame), -1) for frame in rows.frame.tolist()], np.int64)
+    class_id = np.maximum(rows.class_id, 1) - 1
+    if len(rows) and class_id.max() >= len(dataset.classes):
+        row = int(np.argmax(class_id))
+        known = ", ".join(dataset.classes)
+        raise UserError(f"{file}:{rows.line[row]}: class is {class_id[row] + 1}; the ground truth has {known}")
+    whole = BoxList(image=image, xyxy=rows.boxes.astype(np.float64), score=rows.confidence, class_id=class_id)
+    return whole[image >= 0]
+
+
+def _mot_file(path: Path, sequence: str, only: bool) -> Path | None:
+    """The detections of a sequence; MOT17 is annotated once for the three copies of a video."""
+    if path.is_file():
+        return path if only or path.stem == sequence else None
+    video = video_name(sequence)
+    names = [sequence] if video == sequence else [sequence, video, *(f"{video}-{each}" for each in _DETECTORS)]
+    places = [place for name in names for place in (path / f"{name}.txt", path / name / "det" / "det.txt")]
+    if only:
+        places.append(path / "det" / "det.txt")
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
+    """Detections by the image and category ids of a COCO file."""
+    annotated = [ground_truth] if ground_truth.is_file() else find_annotation_files(ground_truth)
+    if len(annotated) != 1 or annotated[0].suffix.lower() != ".json":
+        raise UserError(f"{path}: COCO results need a COCO file as ground truth, got {ground_truth}")
+    content = load_json(annotated[0])
+    image_of = _images_by_id(content["images"], dataset.samples)
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    class_of = {key: dataset.classes.index(name) for key, name in names.items() if name in dataset.classes}
+    entries = load_json(path)
+    if not isinstance(entries, list):
+        raise UserError(f"{path}: not COCO results; expected a list of image_id, category_id, bbox and score")
+    rows = []
+    for number, entry in enumerate(entries):
+        where = f"{path}: [{number}]"
+        try:
+            image_id, category_id = entry["image_id"], entry["category_id"]
+            values = [float(value) for value in (*entry["bbox"], entry["score"])]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{where}: expected image_id, category_id, bbox (4 numbers) and score") from None
+        if len(values) != 5 or not np.isfinite(values).all():
+            raise UserError(f"{where}: expected a bbox of 4 finite numbers and a score")
+        if image_id not in image_of or category_id not in names:
+            key = "image_id" if image_id not in image_of else "category_id"
+            raise UserError(f"{where}.{key} is {entry[key]!r}, which {annotated[0]} has not")
+        if category_id in class_of:
+            rows.append((image_of[image_id], class_of[category_id], *values))
+    table = np.array(rows, np.float64).reshape(-1, 7)
+    return BoxList(
+        image=table[:, 0].astype(np.int64),
+        xyxy=box.ltwh_to_xyxy(table[:, 2:6]),
+        score=table[:, 6],
+        class_id=table[:, 1].astype(np.int64),
+    )
+
+
+def _images_by_id(images: list[dict[str, Any]], samples: Sequence[Sample]) -> dict[Any, int]:
+    """Positions of the samples by image id; an image's file name is the end of its path."""
+    depths = {len(Path(image["file_name"]).parts) for image in images}
+    index = {sample.image.parts[-depth:]: number for number, sample in enumerate(samples) for depth in depths}
+    places = {image["id"]: index.get(Path(image["file_name"]).parts) for image in images}
+    return {key: place for key, place in places.items() if place is not None}

@@ -1,0 +1,117 @@
+"""Boxes from files in place of a detector's: what tracking is worth where detection is perfect, or the same for all.
+
+With ground truth these are oracle boxes; with a benchmark's public detections, trackers are compared on equal terms.
+Embeddings are read at the boxes by the model.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clmot.errors import UserError
+from clmot.io.class_names import plain_class_name, read_class_names
+from clmot.io.mot import read_mot_rows
+from clmot.io.sequences import EXPECTED, MOT_CLASSES, describe_folder, sequence_folders
+from clmot.types import Detections, Float32Array, Image, Int64Array
+
+Embed = Callable[[Image, Float32Array], Float32Array]
+"""Image and boxes ([n, 4], xyxy pixels) to unit vectors [n, d], as `clmot.Model.embed`."""
+
+_OF_SEQUENCE = {"gt": Path("gt", "gt.txt"), "det": Path("det", "det.txt")}
+
+_log = logging.getLogger(__name__)
+
+
+class GivenBoxes:
+    """Finds in each frame of a sequence the boxes that a file has there.
+
+    Args:
+        file: MOTChallenge text. Of ground truth, rows with a non-zero flag are taken, with score 1; else the
+            confidence is the score, cut to [0, 1].
+        embed: reads embeddings; None gives none.
+        classes: rows of other classes than these are left out. Numbers of classes are taken by the names in a
+            ``labels.txt`` beside the file, in ground truth else by those of MOT16, else as they come; where there is
+            one class only, it is class 1.
+        is_truth: whether the file is ground truth.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+
+    def __init__(self, file: Path, embed: Embed | None, classes: Sequence[str], is_truth: bool = False) -> None:
+        rows = read_mot_rows(file)
+        class_id = _class_ids(rows.class_id, file, classes, is_truth)
+        kept = class_id >= 0
+        score = rows.confidence
+        if is_truth:
+            kept &= score.astype(np.int64) != 0
+            score = np.ones(len(rows))
+        elif len(rows) and not (0 <= score.min() and score.max() <= 1):
+            _log.warning("%s: confidences from %g to %g are cut to 0 .. 1", file, score.min(), score.max())
+            score = score.clip(0, 1)
+        order = np.flatnonzero(kept)[np.argsort(rows.frame[kept], kind="stable")]
+        self._frame = rows.frame[order]
+        self._found = Detections(
+            xyxy=rows.boxes[order], score=score[order].astype(np.float32), class_id=class_id[order]
+        )
+        self._embed = embed
+
+    def __call__(self, batch: Sequence[tuple[int, Image]]) -> list[Detections]:
+        """What is in each of the numbered images."""
+        return [self._in_frame(number, image) for number, image in batch]
+
+    def _in_frame(self, number: int, image: Image) -> Detections:
+        found = self._found[slice(*np.searchsorted(self._frame, [number, number + 1]))]
+        if self._embed is None or not len(found):
+            return found
+        embedding = self._embed(image, found.xyxy)
+        return Detections(xyxy=found.xyxy, score=found.score, class_id=found.class_id, embedding=embedding)
+
+
+def _class_ids(number: Int64Array, file: Path, classes: Sequence[str], is_truth: bool) -> Int64Array:
+    """Indices of the classes that the numbers in a file stand for, -1 for others; rows without one are of number 1."""
+    names = read_class_names(file) or (MOT_CLASSES if is_truth else classes)
+    ours = [plain_class_name(name) for name in classes]
+    index = [ours.index(name) if name in ours else -1 for name in map(plain_class_name, names)]
+    if len(classes) == 1:
+        index = [0] + [-1] * len(names)
+    number = np.maximum(number, 1)
+    return np.array([*index, -1], np.int64)[np.minimum(number - 1, len(index))]
+
+
+def box_files(boxes: str | Path, source: str | Path, names: Sequence[str]) -> dict[str, Path]:
+    """The file of boxes for each sequence of a source.
+
+    Args:
+        boxes: ``gt`` or ``det``, for what lies in the source's own MOTChallenge folders; a folder of
+            ``<sequence>.txt``; or a file, for a source of one sequence.
+        source: what is tracked.
+        names: its sequences.
+
+    Raises:
+        UserError: there is no file for a sequence.
+    """
+    text, path = str(boxes), Path(boxes)
+    if text in _OF_SEQUENCE:
+        if not Path(source).is_dir():
+            raise UserError(f"--boxes {text}: {source} is no folder of sequences; expected {EXPECTED}")
+        folders = {folder.resolve().name: folder for folder in sequence_folders(Path(source))}
+        files = {name: folders[name] / _OF_SEQUENCE[text] for name in names if name in folders}
+    elif path.is_file():
+        if len(names) > 1:
+            raise UserError(f"--boxes {path}: one file for {len(names)} sequences; give a folder of {names[0]}.txt ...")
+        files = {names[0]: path}
+    else:
+        files = {name: path / f"{name}.txt" for name in names}
+    missing = [name for name in names if name not in files or not files[name].is_file()]
+    if missing:
+        expected = files.get(missing[0], _OF_SEQUENCE.get(text))
+        raise UserError(
+            f"--boxes {text}: no boxes for {len(missing)} of {len(names)} sequences: expected {expected}"
+            + ("" if text in _OF_SEQUENCE else f" ({describe_folder(path)})")
+        )
+    return files

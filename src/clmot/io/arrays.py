@@ -1,0 +1,67 @@
+"""Named arrays in one file, with a few plain values beside them: safetensors, which holds no code to run.
+
+The values are JSON in the file's metadata, under ``clmot``; ``format`` there says what the file is, so that a gallery
+is not taken for a tracker's state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from clmot.errors import UserError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def write_arrays(path: Path, kind: str, arrays: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any]) -> None:
+    """Write one file; it appears under its name only when whole.
+
+    Args:
+        path: the file.
+        kind: what it is: ``tracker state``, ``gallery``, ...
+        arrays: any shapes, also empty ones; numbers or booleans.
+        notes: what goes beside them; values that JSON knows.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    whole = {name: np.array(value, order="C") for name, value in arrays.items()}
+    try:
+        save_file(whole, partial, metadata={"format": f"clmot {kind}", "clmot": json.dumps(notes)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot write the {kind}: {_reason(error)}") from error
+
+
+def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
+    """Read what `write_arrays` wrote: arrays and notes.
+
+    Raises:
+        UserError: the file cannot be read, is cut short, or is something else.
+    """
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            metadata = opened.metadata() or {}
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}
+        notes = json.loads(metadata["clmot"]) if metadata.get("format") == f"clmot {kind}" else None
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: cannot read the {kind}: {_reason(error)}") from error
+    if not isinstance(notes, dict):
+        raise UserError(f"{path}: is no {kind} (it says it is '{metadata.get('format', 'nothing of ours')}')")
+    return arrays, notes
+
+
+def _reason(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(reason.split())

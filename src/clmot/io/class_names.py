@@ -1,0 +1,44 @@
+"""What the numbers of classes in MOTChallenge text mean, in a file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from clmot.errors import UserError
+
+LABELS = "labels.txt"
+"""A file beside results or ``gt.txt`` with the names of their classes, one a line (as CVAT exports it)."""
+
+
+def write_class_names(folder: Path, names: Iterable[str]) -> None:
+    """Say what the numbers of classes in the results of a folder mean: `LABELS`, one name a line.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder / LABELS}: cannot write class names: {error.strerror}") from error
+
+
+def read_class_names(file: Path) -> list[str]:
+    """What `LABELS` beside a file calls its classes; empty where there is none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    labels = file.with_name(LABELS)
+    if not labels.is_file():
+        return []
+    try:
+        return [line.strip() for line in labels.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{labels}: cannot read class names; expected one a line") from error
+
+
+def plain_class_name(name: str) -> str:
+    """A class name without what data sets write differently: case, hyphens, and how persons are called."""
+    plain = name.casefold().replace("_", " ").replace("-", " ")
+    return "person" if plain in ("pedestrian", "people") else plain

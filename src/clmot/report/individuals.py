@@ -1,0 +1,38 @@
+"""Who tracks are, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from clmot.tracking.gallery import NamedTrack
+
+
+def names_table(named: Mapping[int, NamedTrack]) -> Table:
+    """A row for each track."""
+    table = Table()
+    table.add_column("track", justify="right")
+    table.add_column("name")
+    for column in ("share", "distance", "boxes"):
+        table.add_column(column, justify="right")
+    for track, each in named.items():
+        known = each.name is not None
+        numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
+        table.add_row(str(track), each.name if known else "unknown", *numbers, str(each.detections))
+    return table
+
+
+def names_json(named: Mapping[int, NamedTrack]) -> str:
+    """``{"3": {"name": "Ada", "share": 0.9, "distance": 0.12, "detections": 40}}``; what is not known is null."""
+    content = {
+        str(track): {
+            "name": each.name,
+            "share": each.share if each.name else None,
+            "distance": each.distance if each.name else None,
+            "detections": each.detections,
+        }
+        for track, each in named.items()
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,147 @@
+"""Tracking and detection scores as tables: on the terminal, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from clmot.types import Scores
+
+if TYPE_CHECKING:
+    from clmot.evaluation.comparison import Comparison
+    from clmot.evaluation.detection import DetectionScores
+
+TABLE_METRICS = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML")
+"""What tables show; `Scores` hold more."""
+
+
+DETECTION_METRICS = ("AP", "AP50", "AP75", "precision", "recall", "F1", "best F1", "at score", "TP", "FP", "FN")
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Rows of text that each output draws in its own way.
+
+    Attributes:
+        header: names of the columns.
+        sections: groups of rows; the first cell of a row is its name.
+        strong: names of rows that stand out.
+    """
+
+    header: Sequence[str]
+    sections: Sequence[Sequence[Sequence[str]]]
+    strong: frozenset[str] = field(default=frozenset({"combined"}))
+
+    def rich(self) -> Table:
+        """For the terminal."""
+        table = Table()
+        for number, name in enumerate(self.header):
+            table.add_column(name, justify="right" if number else "left", no_wrap=number > 0)
+        for rows in self.sections:
+            for row in rows:
+                table.add_row(*row, style="bold" if row[0] in self.strong else "")
+            table.add_section()
+        return table
+
+    def markdown(self) -> str:
+        """As a Markdown table."""
+        lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1)]
+        for rows in self.sections:
+            lines += [[f"**{cell}**" if row[0] in self.strong and cell else cell for cell in row] for row in rows]
+        return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> ScoreTable:
+    """Each sequence, each class where there are several, all combined, and the interval of that where there is one."""
+    sections = [[[name, *_cells(values, metrics)] for name, values in scores.sequences.items()]]
+    if scores.classes:
+        sections.append([[name, *_cells(each.combined, metrics)] for name, each in scores.classes.items()])
+    sections.append([["combined", *_cells(scores.combined, metrics)]])
+    if scores.intervals:
+        sections[-1].append(["95 % interval", *_intervals(scores.intervals, scores.combined, metrics, "")])
+    return ScoreTable(["sequence", *metrics], sections)
+
+
+def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> ScoreTable:
+    """The combined scores of the sets, then what each is ahead of the first, combined and in each sequence."""
+    first = next(iter(comparison.scores))
+    sections = [[[name, *_cells(scores.combined, metrics)] for name, scores in comparison.scores.items()]]
+    strong = set()
+    for name, difference in comparison.differences.items():
+        title = f"{name} - {first}"
+        strong.add(title)
+        rows = [[title, *_cells(difference.combined, metrics, "+")]]
+        if difference.intervals:
+            rows.append(["95 % interval", *_intervals(difference.intervals, difference.combined, metrics, "+")])
+        rows += [[f"  {sequence}", *_cells(values, metrics, "+")] for sequence, values in difference.sequences.items()]
+        sections.append(rows)
+    return ScoreTable(["results", *metrics], sections, frozenset(strong))
+
+
+def scores_csv(scores: Scores) -> str:
+    """Every metric of every sequence and class in full precision; class is ``all`` where classes are combined."""
+    rows = [("combined", "all", scores.combined), *((name, "all", each) for name, each in scores.sequences.items())]
+    for class_name, each in scores.classes.items():
+        rows.append(("combined", class_name, each.combined))
+        rows += [(name, class_name, values) for name, values in each.sequences.items()]
+    return _csv(("sequence", "class"), rows)
+
+
+def comparison_csv(comparison: Comparison) -> str:
+    """Every metric of every result set and sequence in full precision."""
+    rows = [
+        (name, sequence, values)
+        for name, scores in comparison.scores.items()
+        for sequence, values in [("combined", scores.combined), *scores.sequences.items()]
+    ]
+    return _csv(("results", "sequence"), rows)
+
+
+def detection_table(scores: DetectionScores) -> ScoreTable:
+    """Each class, and all together."""
+    rows = [[name, *_cells(values, DETECTION_METRICS)] for name, values in scores.classes.items()]
+    sections = [rows] if len(rows) > 1 else []
+    return ScoreTable(
+        ["class", *DETECTION_METRICS], [*sections, [["combined", *_cells(scores.combined, DETECTION_METRICS)]]]
+    )
+
+
+def detection_csv(scores: DetectionScores) -> str:
+    """Every metric of every class in full precision."""
+    rows = [("combined", name, values) for name, values in [("all", scores.combined), *scores.classes.items()]]
+    return _csv(("sequence", "class"), rows)
+
+
+def content_json(content: Mapping[str, Any]) -> str:
+    """Scores as JSON; what cannot be told is null."""
+    return json.dumps(content, indent=2).replace("NaN", "null") + "\n"
+
+
+def _csv(keys: Sequence[str], rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*keys, *rows[0][2]])
+    writer.writerows([*row[:2], *row[2].values()] for row in rows)
+    return text.getvalue()
+
+
+def _cells(values: Mapping[str, float], metrics: Sequence[str], sign: str = "") -> Iterable[str]:
+    for name in metrics:
+        value = values[name]
+        places = "d" if isinstance(value, int) else ".2f" if name == "at score" else ".1f"
+        yield "-" if isnan(value) else f"{value:{sign}{places}}"
+
+
+def _intervals(
+    ends: Mapping[str, tuple[float, float]], values: Mapping[str, float], metrics: Sequence[str], sign: str
+) -> Iterable[str]:
+    for name in metrics:
+        form = f"{sign}.0f" if isinstance(values[name], int) else f"{sign}.1f"
+        yield f"{ends[name][0]:{form}} .. {ends[name][1]:{form}}"

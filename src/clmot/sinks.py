@@ -1,0 +1,140 @@
+"""Where tracking results go: text, video, window."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clmot.config import RefineConfig
+from clmot.errors import UserError
+from clmot.io.mot import MotTextWriter, write_mot_text
+from clmot.io.sources import FrameSource
+from clmot.io.video import VideoWriter
+from clmot.io.window import Window
+from clmot.report.draw import Trails, draw_tracks, fit
+from clmot.tracking.offline import refine as refine_tracks
+from clmot.types import Image, TrackedFrame
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+TRAIL_SECONDS = 1.5
+"""How far back the trails in videos go."""
+
+
+class Sinks:
+    """Where the frames of one sequence go: text, video, window.
+
+    Unlike the writers' own ``with`` blocks, this one finishes the files after an exception too: what was tracked before
+    an interrupt is worth keeping. What is to be refined is kept until then, and only the window shows it before.
+
+    Args:
+        name: the sequence.
+        out: folder of the files, None for none.
+        video: write a video as well.
+        window: where to show frames, None for nowhere.
+        frame_rate: frames a second.
+        classes: class names.
+        refine: what is done to the tracks when the last frame has come.
+
+    Attributes:
+        text_path: the MOTChallenge text file, None if there is none.
+        video_path: the MP4, None if there is none.
+        asked_to_stop: whether the window was closed.
+        refined: the refined tracks, from the end of the ``with`` block on; None if nothing is to be refined.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        out: Path | None,
+        video: bool,
+        window: Window | None,
+        frame_rate: float,
+        classes: Sequence[str],
+        refine: RefineConfig,
+    ) -> None:
+        self.text_path = out / f"{name}.txt" if out else None
+        self.video_path = out / f"{name}.mp4" if out and video else None
+        self.asked_to_stop = False
+        self.refined: list[TrackedFrame] | None = None
+        self._refine = refine
+        self._kept: list[TrackedFrame] = []
+        self._window = window
+        self._frame_rate = frame_rate
+        self._classes = classes
+        self._trails = Trails(max(1, round(TRAIL_SECONDS * frame_rate)))
+        self._writers = contextlib.ExitStack()
+        self._text_writer: MotTextWriter | None = None
+        self._video_writer: VideoWriter | None = None
+
+    def __enter__(self) -> Sinks:
+        if self.text_path and not self._refine:
+            self._text_writer = MotTextWriter(self.text_path, with_classes=self._with_classes)
+            self._writers.callback(self._text_writer.close)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._writers.close()
+        if self._refine:
+            self.refined = refine_tracks(self._kept, self._refine, self._frame_rate)
+            if self.text_path:
+                write_mot_text(self.text_path, self.refined, with_classes=self._with_classes)
+
+    def write(self, image: Image, tracked: TrackedFrame) -> None:
+        """Take the next frame and its tracks."""
+        if self._refine:
+            self._keep(tracked)
+        elif self._text_writer:
+            self._text_writer.write(tracked)
+        to_video = self.video_path is not None and not self._refine
+        if not to_video and not self._window:
+            return
+        drawn = self._draw(image, tracked)
+        if to_video:
+            self._write_video(drawn, tracked.frame)
+        if self._window:
+            self.asked_to_stop = not self._window.show(drawn)
+
+    def draw_refined(self, source: FrameSource, bar: Progress) -> None:
+        """Write the video of what was tracked, refined, from a second pass over the source."""
+        if not self.video_path or not self._kept or self.refined is None:
+            return
+        refined = {tracked.frame: tracked for tracked in self.refined}
+        self._trails = Trails(self._trails.length)
+        task = bar.add_task(f"{source.name}: video", total=len(self._kept), note="")
+        with self._writers, contextlib.closing(iter(source)) as frames:
+            for number, image in frames:
+                self._write_video(self._draw(image, refined[number]), number)
+                bar.update(task, advance=1)
+                if number >= self._kept[-1].frame:
+                    break
+
+    @property
+    def _with_classes(self) -> bool:
+        return len(self._classes) > 1
+
+    def _keep(self, tracked: TrackedFrame) -> None:
+        found = tracked.detections
+        if self._refine.join and len(found) and found.embedding is None:
+            raise UserError("tracks are joined by embedding, and the detections have none; leave --join out")
+        if not self._refine.join:
+            found = dataclasses.replace(found, embedding=None)  # many times the size of the rest
+        self._kept.append(dataclasses.replace(tracked, detections=found))
+
+    def _draw(self, image: Image, tracked: TrackedFrame) -> Image:
+        self._trails.update(tracked)
+        return draw_tracks(image, tracked, self._trails, self._classes)
+
+    def _write_video(self, drawn: Image, frame: int) -> None:
+        if not self.video_path:
+            return
+        if not self._video_writer:
+            height, width = drawn.shape[:2]
+            self._video_writer = VideoWriter(self.video_path, self._frame_rate, (width, height))
+            self._writers.callback(self._video_writer.close)
+        # images of a folder may differ in size, frames of a video may not
+        self._video_writer.write(fit(drawn, *self._video_writer.size), frame)

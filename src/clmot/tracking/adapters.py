@@ -1,0 +1,109 @@
+"""What other packages call detections, to ours and back. None of them is imported to be read from.
+
+=========================== =========================================================================================
+`clmot.Detections`          as it is
+`supervision.Detections`    ``xyxy``, ``confidence``, ``class_id``, and embeddings in ``data["embedding"]``
+ultralytics ``Results``     one image's: ``boxes.xyxy``, ``boxes.conf``, ``boxes.cls``; on any device
+arrays, tensors, lists      [n, 4] boxes (x1, y1, x2, y2), [n, 5] with scores, [n, 6] with classes, as boxmot's
+=========================== =========================================================================================
+
+Where there are no scores, every box is sure (1); where there are no classes, all are of class 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot.errors import UserError
+from clmot.types import Detections, TrackedFrame
+
+AnyDetections = Any
+"""Whatever `as_detections` takes."""
+
+_TAKEN = (
+    "clmot.Detections, supervision.Detections, one of ultralytics' Results, or an array [n, 4] of xyxy boxes, "
+    "[n, 5] with scores or [n, 6] with scores and classes"
+)
+
+
+def as_detections(found: AnyDetections) -> Detections:
+    """Detections of one image, from whatever says what was found in it.
+
+    Args:
+        found: see above. An embedding goes with an array by ``Detections(xyxy=..., score=..., class_id=...,
+            embedding=...)``.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: an array of another shape; a box or score that is not finite; a box without area, or whose corners
+            are the wrong way round; a class that is not a whole number.
+    """
+    if isinstance(found, Detections):
+        return found
+    if hasattr(found, "xyxy") and hasattr(found, "confidence"):
+        embedding = (getattr(found, "data", None) or {}).get("embedding")
+        return _detections(found.xyxy, found.confidence, getattr(found, "class_id", None), embedding)
+    boxes: Any = getattr(found, "boxes", found)
+    if boxes is None and found is not None:
+        raise TypeError("these Results hold no boxes (of a model that classifies or finds rotated boxes?)")
+    if hasattr(boxes, "xyxy") and hasattr(boxes, "conf"):
+        return _detections(boxes.xyxy, boxes.conf, getattr(boxes, "cls", None))
+    if isinstance(found, list | tuple) and any(hasattr(item, "boxes") or hasattr(item, "xyxy") for item in found):
+        raise TypeError(f"detections are those of one image, got a list of {len(found)}: give them one by one ([0])")
+    if isinstance(found, list | tuple) or hasattr(found, "shape"):
+        return _from_array(_as_array(found))
+    raise TypeError(f"cannot take detections from {type(found).__name__}; give {_TAKEN}")
+
+
+def to_supervision(tracked: TrackedFrame) -> Any:
+    """The frame as ``supervision.Detections`` with ``tracker_id``, for its annotators, zones and counters.
+
+    Raises:
+        UserError: the package is not installed.
+    """
+    try:
+        import supervision
+    except ImportError as error:
+        raise UserError("supervision is not installed: pip install supervision") from error
+    found = tracked.detections
+    return supervision.Detections(
+        xyxy=found.xyxy.copy(),
+        confidence=found.score.copy(),
+        class_id=found.class_id.copy(),
+        tracker_id=tracked.track_id.copy(),
+        data={} if found.embedding is None else {"embedding": found.embedding.copy()},
+    )
+
+
+def _from_array(table: npt.NDArray[Any]) -> Detections:
+    if table.size == 0:
+        table = table.reshape(0, 6)
+    if table.ndim != 2 or not 4 <= table.shape[1] <= 6:
+        raise ValueError(f"cannot take detections from an array {list(table.shape)}; give {_TAKEN}")
+    return _detections(*(table[:, part] for part in (slice(4), 4, 5)[: table.shape[1] - 3]))
+
+
+def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: Any = None) -> Detections:
+    boxes = _as_array(xyxy)
+    classes = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
+    if not (np.isfinite(classes) & (classes == np.floor(classes))).all():
+        raise ValueError("detections hold a class that is not a whole number")
+    return Detections(
+        xyxy=boxes,
+        score=(np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32),
+        class_id=classes.astype(np.int64),
+        embedding=None if embedding is None else _as_array(embedding),
+    )
+
+
+def _as_array(values: Any) -> npt.NDArray[Any]:
+    """An array of numbers, from NumPy, lists, or tensors of any device and precision."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().float().numpy()
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"cannot take detections from these values ({error}); give {_TAKEN}") from error

@@ -1,0 +1,131 @@
+"""``clmot data convert`` and ``clmot data download`` as a user meets them."""
+
+import http.server
+import threading
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clmot.cli import main
+from clmot.data import addresses as table
+from clmot.data.addresses import Address, RemoteFile
+from clmot.data.readers import read_dataset
+from clmot.data.synthetic import write_scenes
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, still_frames=0, still_sequences=0, clips=1, clip_frames=4, size=(256, 160), seed=3)
+    return folder / "clips"
+
+
+def call(*arguments: object) -> int:
+    """Exit code of the command line, run in this process."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line that a user's mistake is answered with."""
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize("name", ["coco", "motchallenge"])
+def test_convert_keeps_identities(clips, tmp_path, capsys, name) -> None:
+    assert call("data", "convert", clips, "--to", name, "--out", tmp_path / "out") == 0
+    assert f"{tmp_path / 'out'}: 4 images" in capsys.readouterr().out.replace("\n", "")
+    before = read_dataset([clips], identities=True, min_visibility=0).samples
+    after = read_dataset([tmp_path / "out"], identities=True, min_visibility=0).samples
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a.boxes, b.boxes)
+        np.testing.assert_array_equal(a.identities, b.identities)
+        np.testing.assert_array_equal(a.ignore, b.ignore)
+        assert (a.sequence, a.frame) == (b.sequence, b.frame)
+    assert any((sample.identities > 0).any() for sample in after)
+
+
+def test_convert_says_in_one_line_what_is_lost(clips, tmp_path, caplog) -> None:
+    assert call("data", "convert", clips, "--to", "yolo", "--out", tmp_path / "out", "--images", "copy") == 0
+    lost = [record.getMessage() for record in caplog.records if "has no place for" in record.getMessage()]
+    assert len(lost) == 1
+    assert lost[0].startswith("yolo has no place for: sequences (each image is one by itself): 1, ")
+    assert ", identities: " in lost[0]
+
+
+def test_hidden_boxes_become_boxes_to_ignore_on_request(clips, tmp_path) -> None:
+    for visibility in (0, 1):
+        out = tmp_path / str(visibility)
+        assert call("data", "convert", clips, "--to", "coco", "--out", out, f"data.min_visibility={visibility}") == 0
+    ignored = [
+        sum(int(sample.ignore.sum()) for sample in read_dataset([tmp_path / name]).samples) for name in ("0", "1")
+    ]
+    assert ignored[0] < ignored[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["convert", "{clips}", "--to", "yol", "--out", "{tmp}/new"], "cannot write 'yol' (did you mean 'yolo'?)"),
+        (["convert", "{clips}", "--to", "yolo", "--out", "{tmp}"], "is not empty; choose another folder"),
+        (["convert", "{tmp}/none", "--to", "yolo", "--out", "{tmp}/new"], "no such file or folder"),
+        (["convert", "--to", "yolo", "--out", "{tmp}/new"], "name at least one data folder"),
+        (["convert", "{clips}", "--to", "yolo", "--out", "{tmp}/new", "--images", "move"], "--images"),
+        (["download", "mot71", "--out", "{tmp}/new"], "unknown data set 'mot71' (did you mean 'mot17'?)"),
+        (["download", "mot17"], "name the folder to unpack into"),
+        (["download", "bdd100k", "--out", "{tmp}/new"], "it needs a login"),
+    ],
+)
+def test_mistakes_of_convert_and_download(clips, tmp_path, capsys, arguments, message) -> None:
+    (tmp_path / "something").touch()
+    assert message in fails(capsys, "data", *(word.format(clips=clips, tmp=tmp_path) for word in arguments))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["something"]
+
+
+def test_download_lists_what_there_is(capsys) -> None:
+    assert call("data", "download") == 0
+    out = capsys.readouterr().out
+    assert "https://motchallenge.net/data/MOT17.zip" in out
+    assert "licence: CC BY-NC-SA 3.0" in out
+    assert "bdd100k" in out
+
+
+def test_download_shows_the_licence_first_and_the_data_can_be_read(clips, tmp_path, capsys, monkeypatch) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    with zipfile.ZipFile(site / "toy.zip", "w") as file:
+        for path in clips.rglob("*.*"):
+            file.write(path, Path("toy") / path.relative_to(clips))
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            shown_before.append("licence: CC0" in capsys.readouterr().out)
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    shown_before: list[bool] = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/toy.zip"
+        toy = Address(
+            name="toy", title="toy", format="motchallenge", licence="CC0", home="", files=(RemoteFile(url=url),)
+        )
+        monkeypatch.setattr(table, "addresses", lambda: (toy,))
+        assert call("data", "download", "toy", "--out", tmp_path / "out") == 0
+        server.shutdown()
+        thread.join()
+    assert shown_before == [True]
+    assert len(read_dataset([tmp_path / "out"]).samples) == 4

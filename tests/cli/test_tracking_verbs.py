@@ -1,0 +1,117 @@
+"""``clmot tune``, ``clmot gallery`` and ``clmot track --config`` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from clmot.cli import main
+from clmot.config import Config
+from clmot.data.synthetic import write_scenes
+from clmot.models.network import Network
+from clmot.tracking.gallery import Gallery
+from clmot.training.checkpoint import save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, still_frames=0, still_sequences=0, clips=1, clip_frames=8, size=(256, 160), seed=3)
+    return folder / "clips"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    config = Config().updated({"model": {"image_size": [128, 96]}})
+    torch.manual_seed(0)
+    save_checkpoint(folder, 1, config, Network(config.model).state_dict(), None)
+    return folder
+
+
+def call(*arguments: object) -> int:
+    """Exit code of the command line, run in this process."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line that a user's mistake is answered with."""
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_tune_then_track(clips, run, tmp_path, capsys):
+    pytest.importorskip("optuna")
+    out = tmp_path / "tuned"
+    arguments = ("tune", run, clips, "--out", out, "--boxes", "gt", "--jobs", 1, "tracker.lost_seconds=0.4")
+    assert call(*arguments, "--trials", 9) == 0
+    printed = capsys.readouterr().out
+    assert "tuned - default" in printed
+    assert "9 trials" in printed
+    assert (out / "history.png").is_file()
+    assert yaml.safe_load((out / "tracker.yaml").read_text())["tracker"]["lost_seconds"] == 0.4
+    assert call(*arguments, "--trials", 10) == 0
+    assert "10 trials" in capsys.readouterr().out
+    tracked = ("track", clips, "--model", run, "--out", tmp_path / "r", "--boxes", "gt", "--config")
+    assert call(*tracked, out / "tracker.yaml") == 0
+    (name,) = [file.name for file in (out / "results" / "tuned").glob("clip*.txt")]
+    assert (tmp_path / "r" / name).read_text() == (out / "results" / "tuned" / name).read_text()
+
+
+def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
+    clip = next(folder for folder in clips.iterdir() if folder.is_dir())
+    truth, results = np.loadtxt(clip / "gt" / "gt.txt", delimiter=",", ndmin=2), tmp_path / "results.txt"
+    np.savetxt(results, np.pad(truth[:, :7], ((0, 0), (0, 3)), constant_values=-1), "%g", delimiter=",")
+    one, two = np.unique(truth[truth[:, 0] == 1, 1])[:2].astype(int)
+    file, common = tmp_path / "team.safetensors", ("--model", run, "--every", 1)
+    named = (f"{one}=Ada", f"{two}=Ben Li")
+    assert call("gallery", "enrol", file, clip, *named, "--results", results, *common, "--size", 4) == 0
+    assert "Ben Li: " in capsys.readouterr().out
+    assert call("gallery", "enrol", file, clip / "img1", "--name", "Cy", *common) == 0
+    gallery = Gallery.load(file)
+    assert (gallery.names, gallery.size) == (("Ada", "Ben Li", "Cy"), 4)
+    names = tmp_path / "names.json"
+    looked = ("gallery", "recognise", file, clip, "--results", results, *common, "--min-share", 0)
+    assert call(*looked, "--threshold", 1e-3, "--json", names) == 0
+    told = json.loads(names.read_text())
+    assert (told[str(one)]["name"], told[str(two)]["name"]) == ("Ada", "Ben Li")
+    assert "Ben Li" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["track", "{clips}", "--model", "{run}", "--out", "{tmp}/r", "--config", "{tmp}/x.yaml"],
+            "did you mean 'track",
+        ),
+        (["track", "{clips}", "--model", "{run}", "--out", "{tmp}/r", "--config", "{tmp}/no.yaml"], "cannot read"),
+        (["tune", "{tmp}/nowhere", "{clips}", "--out", "{tmp}/t"], "no such model or boxes"),
+        (["tune", "det", "{tmp}/nowhere", "--out", "{tmp}/t"], "nowhere"),
+        (["tune", "gt", "{clips}", "--out", "{tmp}/t", "tracker.low=1"], "did you mean"),
+        (["tune", "gt", "{clips}", "--out", "{tmp}/t", "--trials", "0"], "must be > 0"),
+        (["tune", "gt", "{clips}", "--out", "{tmp}/x.yaml"], "cannot make the folder"),
+        (["gallery", "enrol", "{tmp}/g", "{clips}", "--model", "{run}"], "ID=NAME"),
+        (["gallery", "enrol", "{tmp}/g", "{clips}", "x=Ada", "--results", "r", "--model", "{run}"], "'x=Ada' is no"),
+        (["gallery", "enrol", "{tmp}/x.yaml", "{clips}", "--name", "A", "--model", "{run}"], "cannot read the gallery"),
+        (
+            ["gallery", "recognise", "{tmp}/g", "{clips}", "--results", "r", "--model", "{run}"],
+            "g: cannot read the gal",
+        ),
+    ],
+)
+def test_mistakes(clips, run, tmp_path, capsys, arguments, message):
+    (tmp_path / "x.yaml").write_text("traker:\n  high_score: 0.5\n")
+    filled = [argument.format(clips=clips, run=run, tmp=tmp_path) for argument in arguments]
+    assert message in fails(capsys, *filled)

@@ -1,0 +1,192 @@
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from clmot.config import load_config
+from clmot.errors import UserError
+from clmot.evaluation.mot import evaluate
+from clmot.report.tuning import changed, changes_line, history_picture, importance, importance_picture
+from clmot.tracking.config import PRESETS, TrackerConfig
+from clmot.tuning import search
+from clmot.tuning.judge import Judge
+from clmot.tuning.search import Trial, plainer, tune
+
+pytest.importorskip("optuna")
+
+
+def run(data, out, trials=10, jobs=1, **options):
+    return tune("det", data, out, trials=trials, jobs=jobs, progress=False, **options)
+
+
+def values(tuning):
+    return [(trial.number, trial.value, trial.config) for trial in tuning.trials]
+
+
+@pytest.fixture(scope="module")
+def tuned(streets, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tuned")
+    return out, run(streets, out, trials=16)
+
+
+def test_what_is_told_is_what_evaluation_says(streets, tuned):
+    out, found = tuned
+    for name, value in (("default", found.base_value), ("tuned", found.best_value)):
+        scores = evaluate(out / "results" / name, streets).combined
+        assert value == pytest.approx((scores["HOTA"] + scores["IDF1"]) / 2, abs=1e-9)
+    assert found.best_value > found.base_value
+    won = max(trial.value for trial in found.trials) - found.base_value
+    assert found.best_value >= found.base_value + 0.95 * won
+    difference = found.comparison.differences["tuned"]
+    assert set(difference.sequences) == {"first", "second"}
+    assert difference.intervals
+
+
+def test_the_file_says_what_is_best(tuned):
+    out, found = tuned
+    config = load_config(file=out / "tracker.yaml").tracker
+    assert config == found.best
+    assert "frame_rate" not in (out / "tracker.yaml").read_text()
+    assert set(changed(found)) == {name for name, value in vars(found.best).items() if value != vars(found.base)[name]}
+    assert "high_score" in changes_line({"high_score": (0.5, 0.3)})
+
+
+def test_only_what_made_the_difference_stays_changed():
+    base = TrackerConfig()
+    best = TrackerConfig.named("ocsort", high_score=0.9, low_score=0.35, border_share=0.2)
+
+    def score(config):  # two constants matter, a third one hardly, and the rest not at all
+        value = 10 * (config.high_score == 0.9) + 8 * (config.confirm_frames == 3) + 0.5 * (config.low_score == 0.35)
+        return 40.0 + value
+
+    found, value = plainer(best, score(best), base, score(base), score)
+    assert found == TrackerConfig(high_score=0.9, confirm_frames=3)
+    assert value == 58
+    assert plainer(base, 40.0, base, 40.0, score) == (base, 40.0)
+
+
+def test_the_first_trials_are_next_to_the_presets(tuned):
+    first = {trial.config.direction_weight for trial in tuned[1].trials[: len(PRESETS)]}
+    assert PRESETS["ocsort"].direction_weight in first
+    assert all(trial.config.association == "overlap" for trial in tuned[1].trials)  # no embeddings here
+
+
+def test_pictures(tuned, tmp_path):
+    _, found = tuned
+    history_picture(found, tmp_path / "history.png")
+    assert importance_picture(found, tmp_path / "importance.png")
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("history.png", "importance.png"))
+    with pytest.raises(UserError, match="cannot write"):
+        history_picture(found, tmp_path / "nowhere" / "x.png")
+
+
+@pytest.mark.parametrize("way", ["processes", "resumed"])
+def test_trials_are_the_same_however_they_are_made(streets, tuned, tmp_path, way):
+    if way == "processes":
+        again = run(streets, tmp_path, trials=16, jobs=2)
+    else:
+        run(streets, tmp_path, trials=search.BATCH)
+        again = run(streets, tmp_path, trials=16)
+    assert values(again) == values(tuned[1])
+    assert values(run(streets, tmp_path, trials=16, seed=5)) == values(again)  # nothing left to do
+
+
+def test_another_seed_tries_other_constants(streets, tuned, tmp_path):
+    other = run(streets, tmp_path, trials=search.BATCH, seed=1000)
+    assert values(other) != values(tuned[1])[: search.BATCH]
+
+
+def test_what_is_set_is_not_searched(streets, tmp_path):
+    changes = {"tracker": {"preset": "byte", "lost_seconds": 0.7}, "detect": {"score_threshold": 0.11}}
+    found = run(streets, tmp_path, trials=9, changes=changes, metric="idf1")
+    assert found.base == TrackerConfig.named("byte", lost_seconds=0.7)
+    assert {trial.config.lost_seconds for trial in found.trials} == {0.7}
+    assert len({trial.config.high_score for trial in found.trials}) > 1
+    assert yaml.safe_load((tmp_path / "tracker.yaml").read_text())["detect"] == {"score_threshold": 0.11}
+
+
+@pytest.mark.parametrize("other", [{"metric": "hota"}, {"changes": {"tracker": {"lost_seconds": 1}}}, {"data": True}])
+def test_a_folder_holds_one_search(streets, tmp_path, other):
+    data = tmp_path / "data"
+    shutil.copytree(streets, data)
+    run(data, tmp_path / "out", trials=1)
+    if other.pop("data", False):
+        file = data / "first" / "det" / "det.txt"
+        file.write_text(file.read_text() + "1,-1,5,5,9,9,0.9,-1,-1,-1\n")
+    with pytest.raises(UserError, match="holds a search with other"):
+        run(data, tmp_path / "out", trials=1, **other)
+
+
+def test_an_interrupt_keeps_what_was_scored(streets, tmp_path, monkeypatch):
+    measure, calls = Judge.measure, []
+
+    def interrupted(self, name, config):
+        calls.append(name)
+        if len(calls) == 2 + 2 * 3 + 1:  # the default, three trials, and half of a fourth
+            raise KeyboardInterrupt
+        return measure(self, name, config)
+
+    monkeypatch.setattr(Judge, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(streets, tmp_path)
+    assert load_config(file=tmp_path / "tracker.yaml").tracker
+    monkeypatch.setattr(Judge, "measure", measure)
+    assert len(run(streets, tmp_path, trials=3).trials) == 3
+    assert len(run(streets, tmp_path, trials=5).trials) == 5
+
+
+def test_a_late_search_ends_with_the_default(streets, tmp_path):
+    found = run(streets, tmp_path, timeout=1e-9)
+    assert found.trials == []
+    assert (found.best, found.best_value) == (TrackerConfig(), found.base_value)
+    assert importance_picture(found, tmp_path / "x.png") is False
+    history_picture(found, tmp_path / "y.png")
+
+
+def test_a_journal_cut_short_goes_on(streets, tmp_path):
+    first = run(streets, tmp_path, trials=2)
+    journal = tmp_path / "trials.log"
+    journal.write_text(journal.read_text() + '{"op_code": 6, "worker_id": "x')
+    assert values(run(streets, tmp_path, trials=3))[:2] == values(first)
+
+
+@pytest.mark.parametrize("wrong", [{"trials": 0}, {"timeout": 0}, {"jobs": 0}])
+def test_numbers_that_cannot_be(streets, tmp_path, wrong):
+    with pytest.raises(UserError, match="must be > 0"):
+        run(streets, tmp_path, **wrong)
+
+
+def test_without_optuna_one_line_says_so(streets, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match=r"clmot\[tune\]"):
+        run(streets, tmp_path)
+
+
+def test_importance_is_the_share_of_variance_between_groups():
+    rng = np.random.default_rng(0)
+    trials = [
+        Trial(
+            number=i,
+            chosen={
+                "all": (i % 4) / 4,
+                "some": bool(i % 3),
+                "none": float(rng.random()),
+                "same": 1,
+                **({"rare": 1.0} if i < 5 else {}),
+            },
+            config=TrackerConfig(),
+            value=10.0 * (i % 4) ** 2 + 3 * bool(i % 3),
+        )
+        for i in range(120)
+    ]
+    shares = importance(trials)
+    assert next(iter(shares)) == "all"
+    assert set(shares) == {"all", "some", "none"}
+    value = np.array([trial.value for trial in trials])
+    group = np.arange(120) % 4
+    within = sum(((value[group == g] - value[group == g].mean()) ** 2).sum() for g in range(4))
+    around = ((value - value.mean()) ** 2).sum()
+    assert shares["all"] == pytest.approx(1 - (within / 116) / (around / 119))
+    assert abs(shares["none"]) < 0.05
