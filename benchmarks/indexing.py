@@ -212,6 +212,16 @@ def write_voc(folder: Folder, boxes: int) -> None:
             folder.text(f"Annotations/{name}_{frame:06d}.xml", [*lines, "</annotation>"])
 
 
+def write_detections(folder: Folder, boxes: int) -> None:
+    """COCO results, whose images are found by the number that is their name."""
+    rows = []
+    for name, tracks in sequences(boxes):
+        for frame, objects in enumerate(tracks.tolist(), int(name) * FRAMES + 1):
+            folder.image(f"images/{frame:012d}.jpg")
+            rows += [{"image_id": frame, "category_id": 1, "bbox": bbox, "score": 0.75} for bbox in objects]
+    folder.text("results.json", [json.dumps(rows)])
+
+
 WRITERS: dict[str, Callable[[Folder, int], None]] = {
     "motchallenge": write_motchallenge,
     "coco": write_coco,
@@ -223,6 +233,7 @@ WRITERS: dict[str, Callable[[Folder, int], None]] = {
     "cvat (video)": write_cvat_video,
     "cvat (images)": write_cvat_images,
     "voc": write_voc,
+    "detections": write_detections,
 }
 
 
