@@ -130,7 +130,7 @@ class ViewsConfig:
             _require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
 
 
-LEVELS = ("stride4", "stride8", "stride16", "stride32", "neck")
+LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")
 """Maps that the stripe read-out can pool from."""
 
 Objective = Literal[
@@ -174,7 +174,11 @@ class ModelConfig:
     stripes: int = 6
     """Number of stripes a box is cut into, top to bottom."""
     levels: tuple[str, ...] = ("stride4", "neck")
-    """Maps that stripes are read from: stride4, stride8, stride16, stride32 (of the encoder), neck."""
+    """Maps that stripes are read from: colour (soft histograms of the image itself), stride4, stride8, stride16,
+    stride32 (of the encoder), neck."""
+    colour_share: float = 0.5
+    """Share that the colour level has in the cosine of two embeddings, where it is read; other levels share the rest
+    equally."""
     visible_parts: bool = False
     """A stripe that a nearer box covers counts less."""
     embedding_dimension: int = 192
@@ -202,6 +206,7 @@ class ModelConfig:
         for level in self.levels:
             _require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
         _require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
+        _require(0 < self.colour_share < 1, f"model.colour_share must be in (0, 1), got {self.colour_share}")
         if self.read_out == "stripes":
             parts = len(self.levels) * self.stripes
             _require(
