@@ -231,6 +231,8 @@ class LossConfig:
     classifier: identity and identity_focal (need `data.identities`), instance (every box its own class). Or none."""
     temperature: float = 0.1
     """Temperature of nt_xent, decoupled and sigmoid (published: 0.5)."""
+    contrast: Literal["whole", "parts"] = "parts"
+    """Contrast embeddings as a whole, or also each part (level and stripe) by itself."""
     margin: float = 0.5
     """Margin of the triplet losses, in cosine distance."""
     focal_gamma: float = 2.0

@@ -197,6 +197,7 @@ class TrainingOutput(NamedTuple):
     maps: OutputMaps
     embeddings: Tensor
     logits: Tensor | None
+    parts: int = 1
 
 
 class LossTerms(NamedTuple):

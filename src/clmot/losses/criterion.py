@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.decoupled import decoupled
@@ -109,17 +110,22 @@ def embedding_loss(
     anchors = contrasted(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
-    similarity = cosines(anchors.embeddings, keys.embeddings)
-    if config.objective == "triplet":
-        each, active = triplet_all(similarity, positive, negative, config.margin)
-        return each.sum(), active.sum()
-    if config.objective == "triplet_hard":
-        each = triplet_hard(similarity, positive, negative, config.margin)
-    elif config.objective == "nt_xent":
-        each = nt_xent(similarity, positive, negative, config.temperature)
-    elif config.objective == "decoupled":
-        each = decoupled(similarity, positive, negative, config.temperature)
-    else:
-        each = sigmoid(similarity, positive, negative, config.temperature)
     counted = positive.any(dim=1) & negative.any(dim=1)
+    each = _contrast(cosines(anchors.embeddings, keys.embeddings), positive, negative, config)
+    if config.contrast == "parts" and output.parts > 1:
+        ours, theirs = (F.normalize(e.unflatten(1, (output.parts, -1)), dim=2) for e in (anchors.embeddings, keys.embeddings))
+        alone = [
+            _contrast(cosines(ours[:, i], theirs[:, i]), positive, negative, config) for i in range(output.parts)
+        ]
+        each = (each + torch.stack(alone).mean(dim=0)) / 2
     return (each * counted).sum(), counted.sum()
+
+
+def _contrast(similarity: Tensor, positive: Tensor, negative: Tensor, config: LossConfig) -> Tensor:
+    if config.objective == "triplet_hard":
+        return triplet_hard(similarity, positive, negative, config.margin)
+    if config.objective == "nt_xent":
+        return nt_xent(similarity, positive, negative, config.temperature)
+    if config.objective == "decoupled":
+        return decoupled(similarity, positive, negative, config.temperature)
+    return sigmoid(similarity, positive, negative, config.temperature)

@@ -99,7 +99,8 @@ class Network(nn.Module):
         maps = self.maps(images)
         embeddings = self.projection(self.read_out(maps.embedding, boxes, image_index))
         logits = None if self.classifier is None else self.classifier(embeddings)
-        return TrainingOutput(maps, embeddings, logits)
+        parts = getattr(self.read_out, 'parts', 1) if isinstance(self.projection, nn.Identity) else 1
+        return TrainingOutput(maps, embeddings, logits, parts)
 
 
 def _level(name: str, config: ModelConfig) -> Level:

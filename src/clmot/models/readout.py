@@ -136,6 +136,7 @@ class StripeReadOut(nn.Module):
         parts = len(levels) * stripes
         if dimension % parts:
             raise ValueError(f"dimension {dimension} is not a multiple of {parts} parts")
+        self.parts = parts
         self.levels = tuple(levels)
         self.stripes = stripes
         self.visible_parts = visible_parts
