@@ -142,7 +142,7 @@ class ViewsConfig:
             require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
 
 
-LEVELS = ("stride4", "stride8", "stride16", "stride32", "neck")
+LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")
 """Maps that the stripe read-out can pool from."""
 
 Objective = Literal[
@@ -186,7 +186,11 @@ class ModelConfig:
     stripes: int = 6
     """Number of stripes a box is cut into, top to bottom."""
     levels: tuple[str, ...] = ("stride4", "neck")
-    """Maps that stripes are read from: stride4, stride8, stride16, stride32 (of the encoder), neck."""
+    """Maps that stripes are read from: colour (soft histograms of the image itself), stride4, stride8, stride16,
+    stride32 (of the encoder), neck."""
+    colour_share: float = 0.5
+    """Share that the colour level has in the cosine of two embeddings, where it is read; other levels share the rest
+    equally."""
     visible_parts: bool = False
     """A stripe that a nearer box covers counts less."""
     embedding_dimension: int = 192
@@ -214,6 +218,7 @@ class ModelConfig:
         for level in self.levels:
             require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
         require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
+        require(0 < self.colour_share < 1, f"model.colour_share must be in (0, 1), got {self.colour_share}")
         if self.read_out == "stripes":
             parts = len(self.levels) * self.stripes
             require(
@@ -238,6 +243,9 @@ class LossConfig:
     classifier: identity and identity_focal (need `data.identities`), instance (every box its own class). Or none."""
     temperature: float = 0.1
     """Temperature of nt_xent, decoupled and sigmoid (published: 0.5)."""
+    contrast: Literal["whole", "parts"] = "parts"
+    """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
+    level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
     margin: float = 0.5
     """Margin of the triplet losses, in cosine distance."""
     focal_gamma: float = 2.0

@@ -107,11 +107,27 @@ def test_views_that_count_for_detection(views):
 def test_embeddings_of_ignored_boxes_do_not_count(objective):
     output, batch, config = outputs(), scene(ignored=(0, 5)), LossConfig(objective=objective)
     before = criterion(output, batch, config, add, 4).parts["embedding"]
-    changed = [value.detach().clone() for value in output[1:]]
+    changed = [value.detach().clone() for value in (output.embeddings, output.logits)]
     for value in changed:
         value[[0, 5]] = F.normalize(torch.arange(value.shape[1]).float(), dim=0)
     assert criterion(TrainingOutput(output.maps, *changed), batch, config, add, 4).parts["embedding"] == before
     assert criterion(TrainingOutput(output.maps, *changed), scene(), config, add, 4).parts["embedding"] != before
+
+
+def test_half_of_the_contrast_is_of_each_part_by_itself():
+    output, batch = outputs()._replace(parts=4), scene()
+
+    def embedding(of, contrast, objective="nt_xent"):
+        return criterion(of, batch, LossConfig(contrast=contrast, objective=objective), add, 4).parts["embedding"]
+
+    for objective in CONTRASTIVE:
+        whole = embedding(output, "whole", objective)
+        assert whole == embedding(output._replace(parts=1), "parts", objective)
+        if objective != "triplet":  # which counts triplets, not anchors
+            pieces = [F.normalize(piece, dim=1) for piece in output.embeddings.chunk(4, dim=1)]
+            alone = [embedding(output._replace(embeddings=piece), "whole", objective) for piece in pieces]
+            expected = (whole + torch.stack(alone).mean()) / 2
+            torch.testing.assert_close(embedding(output, "parts", objective), expected)
 
 
 def test_contrast_is_the_mean_over_anchors_with_positives_and_negatives():

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from clmot.models.colour import ColourCode
 from clmot.models.heads import DenseHead, ExtentHead, LevelEmbeddingHead, ProjectionHead, heatmap_head
 from clmot.models.identities import IdentityClassifier
 
@@ -31,12 +32,14 @@ def test_an_untrained_heatmap_gives_the_prior():
 
 
 def test_levels_are_taken_from_where_their_names_say():
-    head = LevelEmbeddingHead(("stride16", "neck", "stride4"), (3, 4, 5, 6), 7, 2).eval()
+    head = LevelEmbeddingHead(("stride16", "neck", "stride4", "colour"), (3, 4, 5, 6), 7, 2).eval()
     encoded = [torch.randn(1, c, 32 // s, 32 // s) for c, s in zip((3, 4, 5, 6), (4, 8, 16, 32), strict=True)]
-    maps = head(encoded, torch.randn(1, 7, 8, 8))
-    assert [tuple(m.shape) for m in maps] == [(1, 2, 2, 2), (1, 2, 8, 8), (1, 2, 8, 8)]
+    images = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    maps = head(images, encoded, torch.randn(1, 7, 8, 8))
+    assert [tuple(m.shape) for m in maps] == [(1, 2, 2, 2), (1, 2, 8, 8), (1, 2, 8, 8), (1, 128, 8, 8)]
     encoded[3] = encoded[3] + 1  # a level that nobody asked for
-    torch.testing.assert_close(head(encoded, torch.zeros(1, 7, 8, 8))[0], maps[0])
+    torch.testing.assert_close(head(images, encoded, torch.zeros(1, 7, 8, 8))[0], maps[0])
+    torch.testing.assert_close(maps[3], ColourCode(4)(images))
 
 
 def test_projection_is_a_normalised_perceptron():

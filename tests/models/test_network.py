@@ -18,7 +18,7 @@ def tiny(**changes) -> ModelConfig:
 def test_shapes_at_any_multiple_of_32(read_out, dimension, size):
     network = Network(tiny(read_out=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
     images = torch.randint(0, 255, (2, 3, size[1], size[0]), dtype=torch.uint8)
-    maps, embeddings, _ = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
+    maps, embeddings, *_ = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
     height, width = size[1] // 4, size[0] // 4
     assert maps.heatmap.shape == (2, 2, height, width)
     assert maps.size.shape == (2, 4, height, width)
@@ -40,7 +40,7 @@ def test_every_parameter_learns():
     # timm starts the last norm of each block at zero, which silences the block's convolutions at the first step
     network = Network(tiny(encoder_options={**TINY["encoder_options"], "zero_init_last": False}))
     images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
-    maps, embeddings, _ = network(images, torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]]), torch.tensor([0, 1]))
+    maps, embeddings, *_ = network(images, torch.tensor([[4.0, 4, 30, 60], [10, 10, 40, 50]]), torch.tensor([0, 1]))
     weighed = sum((value * torch.randn_like(value)).sum() for value in maps[:3])
     network.task_weights(weighed, (embeddings * torch.randn_like(embeddings)).sum()).backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -54,7 +54,7 @@ def learn_twice(network: Network, side: int = 64) -> list[str]:
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     for _ in range(2):
         optimizer.zero_grad()
-        maps, embeddings, _ = network(images, boxes, torch.tensor([0, 1]))
+        maps, embeddings, *_ = network(images, boxes, torch.tensor([0, 1]))
         detection = sum((value * torch.randn_like(value)).sum() for value in maps[:3])
         total = network.task_weights(detection / 100, (embeddings * torch.randn_like(embeddings)).sum())
         assert total.isfinite()
@@ -102,9 +102,9 @@ def test_bfloat16_is_close_to_float32():
     images = torch.randint(0, 255, (1, 3, 64, 96), dtype=torch.uint8)
     boxes, index = torch.tensor([[10.0, 5, 40, 60]]), torch.tensor([0])
     with torch.inference_mode():
-        exact, exact_embedding, _ = network(images, boxes, index)
+        exact, exact_embedding, *_ = network(images, boxes, index)
         with torch.autocast("cpu", torch.bfloat16):
-            rough, rough_embedding, _ = network(images, boxes, index)
+            rough, rough_embedding, *_ = network(images, boxes, index)
     assert rough.heatmap.dtype == torch.float32
     torch.testing.assert_close(rough.heatmap, exact.heatmap, atol=0.05, rtol=0.05)
     assert (rough_embedding * exact_embedding).sum() > 0.99

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from clmot.models.readout import (
     LEAST_VISIBLE,
     CenterPointReadOut,
+    Level,
     PointsReadOut,
     StripeReadOut,
     bilinear,
@@ -43,7 +44,7 @@ def test_center_point_is_the_map_at_the_box_centre():
 
 
 def test_stripes_see_only_their_part_of_the_box():
-    read_out = StripeReadOut((3, 3), (4, 4), stripes=4, dimension=64)
+    read_out = StripeReadOut([Level(3, 4)] * 2, stripes=4, dimension=64)
     maps = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     boxes, image = torch.tensor([[32.0, 0, 64, 128]]), torch.tensor([0])
     changed = maps.clone()
@@ -55,7 +56,7 @@ def test_stripes_see_only_their_part_of_the_box():
 
 def test_stripes_pool_the_average_of_a_flat_region():
     """On a map that is constant in each stripe, the read-out is the projection of that constant."""
-    read_out = StripeReadOut((2,), (4,), stripes=2, dimension=6)
+    read_out = StripeReadOut([Level(2, 4)], stripes=2, dimension=6)
     values = torch.zeros(1, 2, 16, 16)
     values[0, :, :8] = torch.tensor([1.0, 2.0]).view(2, 1, 1)
     values[0, :, 8:] = torch.tensor([-3.0, 0.5]).view(2, 1, 1)
@@ -68,8 +69,8 @@ def test_stripes_pool_the_average_of_a_flat_region():
 READ_OUTS = {
     "center": lambda: CenterPointReadOut(4),
     "points": lambda: PointsReadOut(4),
-    "stripes": lambda: StripeReadOut((8, 8), (4, 4), 3, 24),
-    "visible stripes": lambda: StripeReadOut((8, 8), (4, 4), 3, 24, visible_parts=True),
+    "stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 24),
+    "visible stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 24, visible_parts=True),
 }
 
 
@@ -125,7 +126,7 @@ def test_visible_share_equals_the_loop():
 
 def test_what_a_nearer_box_covers_counts_less():
     """A box whose lower half is covered is compared by its upper half; the nearer box, and other images, by all."""
-    read_out = StripeReadOut((3,), (4,), stripes=4, dimension=32, visible_parts=True)
+    read_out = StripeReadOut([Level(3, 4)], stripes=4, dimension=32, visible_parts=True)
     maps = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(7))
     boxes = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120], [32, 16, 64, 112]])
     embeddings = read_out((maps,), boxes, torch.tensor([0, 0, 1])).view(3, 4, 8)
@@ -135,7 +136,7 @@ def test_what_a_nearer_box_covers_counts_less():
 
 
 def test_levels_of_several_strides_see_the_same_place():
-    read_out = StripeReadOut((2, 2), (4, 8), stripes=2, dimension=8)
+    read_out = StripeReadOut([Level(2, 4), Level(2, 8)], stripes=2, dimension=8)
     fine = torch.zeros(1, 2, 16, 16)
     fine[:, :, :8], fine[:, :, 8:] = 1.0, -2.0
     coarse = F.avg_pool2d(fine, 2)
@@ -145,3 +146,36 @@ def test_levels_of_several_strides_see_the_same_place():
     same = read_out((fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])).view(2, 2, 2)
     torch.testing.assert_close(same[0], same[1])
     assert not torch.allclose(one, two)
+
+
+def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
+    generator = torch.Generator().manual_seed(8)
+    maps = tuple(torch.randn(1, 5, 24, 24, generator=generator) for _ in range(2))
+    boxes = torch.tensor([[8.0, 8, 40, 80], [30, 10, 70, 90]])
+    read_out = StripeReadOut([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, dimension=24)
+    first, second = read_out(maps, boxes, torch.zeros(2, dtype=torch.int64)).view(2, 2, 3, 4)
+    torch.testing.assert_close((first**2).sum(dim=2), torch.tensor([[0.7], [0.3]]).expand(2, 3) / 3)
+    each = (F.normalize(first, dim=2) * F.normalize(second, dim=2)).sum(dim=2).mean(dim=1)
+    torch.testing.assert_close((first * second).sum(), 0.7 * each[0] + 0.3 * each[1])
+
+
+def test_the_middle_of_a_stripe_counts_most():
+    read_out = StripeReadOut([Level(2, 4)], stripes=1, dimension=2)
+    with torch.no_grad():
+        read_out.projection[0].copy_(torch.eye(2)[None])
+    maps = torch.zeros(1, 2, 40, 40)
+    maps[:, 0] = 1.0
+    maps[:, :, :, 18:22] = torch.tensor([0.0, 1.0]).view(2, 1, 1)  # a fifth of the box, in its middle
+    direction = read_out((maps,), torch.tensor([[40.0, 40, 120, 120]]), torch.tensor([0]))[0]
+    torch.testing.assert_close(direction, F.normalize(torch.tensor([0.5, 0.5]), dim=0), atol=0.05, rtol=0)
+
+
+def test_a_histogram_level_compares_by_the_bhattacharyya_coefficient():
+    read_out = StripeReadOut([Level(4, 4, histogram=True)], stripes=1, dimension=4)
+    with torch.no_grad():
+        read_out.projection[0].copy_(torch.eye(4)[None])
+    shares = torch.tensor([[0.5, 0.3, 0.2, 0.0], [0.1, 0.4, 0.0, 0.5]])
+    maps = shares[:, :, None, None].expand(2, 4, 20, 20)
+    boxes = torch.tensor([[10.0, 10, 50, 60]] * 2)
+    first, second = read_out((maps,), boxes, torch.tensor([0, 1]))
+    torch.testing.assert_close(first @ second, (shares[0] * shares[1]).sqrt().sum())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.decoupled import decoupled
@@ -116,8 +117,34 @@ def embedding_loss(
     anchors = contrasted(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
-    similarity = cosines(anchors.embeddings, keys.embeddings)
     weights = pair_weights(positive, batch.scores[takes_part(batch)])
+
+    def contrast(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+        return _contrast(cosines(ours, theirs), positive, negative, weights, config)
+
+    total, count = contrast(anchors.embeddings, keys.embeddings)
+    if config.contrast == "whole" or output.parts == 1:
+        return total, count
+    ours, theirs = (
+        F.normalize(each.embeddings.reshape(len(each.embeddings), output.parts, -1), dim=2).unbind(dim=1)
+        for each in (anchors, keys)
+    )
+    totals, counts = zip(*(contrast(*part) for part in zip(ours, theirs, strict=True)), strict=True)
+    return (total + torch.stack(totals).mean(dim=0)) / 2, (count + torch.stack(counts).mean(dim=0)) / 2
+
+
+def _contrast(
+    similarity: Tensor, positive: Tensor, negative: Tensor, weights: Tensor, config: LossConfig
+) -> tuple[Tensor, Tensor]:
+    """Sum and count of a contrastive objective over anchors.
+
+    Args:
+        similarity: [m, k], cosines of anchors and keys.
+        positive: bool [m, k].
+        negative: bool [m, k].
+        weights: [m], of the anchors.
+        config: objective, temperature and margin.
+    """
     if config.objective == "triplet":
         each, active = triplet_all(similarity, positive, negative, config.margin)
         # in double precision, which counts any number of triplets exactly

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clmot.models.backbones import STRIDES
+from clmot.models.colour import ColourCode
 from clmot.models.necks import ConvBlock
 
 HEATMAP_PRIOR = 0.1
@@ -75,8 +76,8 @@ class PointEmbeddingHead(nn.Module):
         self.body = head_body(channels_in, width, norm)
         self.out = nn.Conv2d(width, dimension, 1)
 
-    def forward(self, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
-        """The neck's map [v, channels_in, h, w] to one map [v, dimension, h, w]; the encoder's are not used."""
+    def forward(self, images: Tensor, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
+        """The neck's map [v, channels_in, h, w] to one map [v, dimension, h, w]; the others are not used."""
         return (self.out(self.body(merged)),)
 
 
@@ -94,20 +95,26 @@ class LevelEmbeddingHead(nn.Module):
 
     def __init__(self, levels: Sequence[str], encoder_channels: Sequence[int], neck_channels: int, width: int) -> None:
         super().__init__()
-        # the encoder's maps are many channels of few cells: a projection is enough
-        self.sources = [
-            None if level == "neck" else STRIDES.index(int(level.removeprefix("stride"))) for level in levels
-        ]
-        self.bodies = nn.ModuleList(
-            ConvBlock(neck_channels, width) if source is None else ConvBlock(encoder_channels[source], width, kernel=1)
-            for source in self.sources
-        )
+        self.levels = tuple(levels)
+        self.bodies = nn.ModuleList()
+        for level in levels:
+            if level == "colour":
+                self.bodies.append(ColourCode(STRIDES[0]))
+            elif level == "neck":
+                self.bodies.append(ConvBlock(neck_channels, width))
+            else:  # the encoder's maps are many channels of few cells: a projection is enough
+                self.bodies.append(ConvBlock(encoder_channels[self._source(level)], width, kernel=1))
 
-    def forward(self, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
-        """Encoder maps [v, c_l, h_l, w_l] and the neck's [v, c, h, w] to a map [v, width, h_l, w_l] for each level."""
+    @staticmethod
+    def _source(level: str) -> int:
+        return STRIDES.index(int(level.removeprefix("stride")))
+
+    def forward(self, images: Tensor, encoded: Sequence[Tensor], merged: Tensor) -> tuple[Tensor, ...]:
+        """Images, encoder maps [v, c_l, h_l, w_l] and the neck's [v, c, h, w] to a map for each level."""
+        sources = {"colour": images, "neck": merged}
         return tuple(
-            body(merged if source is None else encoded[source])
-            for source, body in zip(self.sources, self.bodies, strict=True)
+            body(sources[level] if level in sources else encoded[self._source(level)])
+            for level, body in zip(self.levels, self.bodies, strict=True)
         )
 
 

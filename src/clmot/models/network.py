@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from clmot.config import ModelConfig
 from clmot.models.backbones import Encoder
+from clmot.models.colour import ColourCode
 from clmot.models.heads import (
     DenseHead,
     ExtentHead,
@@ -17,7 +18,7 @@ from clmot.models.heads import (
 )
 from clmot.models.identities import IdentityClassifier
 from clmot.models.necks import make_neck
-from clmot.models.readout import CenterPointReadOut, PointsReadOut, StripeReadOut
+from clmot.models.readout import CenterPointReadOut, Level, PointsReadOut, StripeReadOut
 from clmot.models.task_weights import TaskWeights
 from clmot.types import OutputMaps, TrainingOutput
 
@@ -49,15 +50,17 @@ class Network(nn.Module):
         self.offset = DenseHead(*inside, 2, bias=0.5)
         self.embedding: nn.Module
         self.read_out: nn.Module
+        self.parts = 1
         if config.read_out == "stripes":
             self.embedding = LevelEmbeddingHead(config.levels, self.encoder.channels, self.neck.width, config.width)
             self.read_out = StripeReadOut(
-                (config.width,) * len(config.levels),
-                tuple(STRIDE if level == "neck" else int(level.removeprefix("stride")) for level in config.levels),
+                [_level(name, config) for name in config.levels],
                 config.stripes,
                 config.embedding_dimension,
                 config.visible_parts,
             )
+            if not config.projection:  # which mixes the parts
+                self.parts = len(config.levels) * config.stripes
         else:
             self.embedding = PointEmbeddingHead(*inside, config.embedding_dimension)
             self.read_out = CenterPointReadOut(STRIDE) if config.read_out == "center" else PointsReadOut(STRIDE)
@@ -85,7 +88,7 @@ class Network(nn.Module):
             heatmap=self.heatmap(merged),
             size=self.size(merged),
             offset=self.offset(merged),
-            embedding=self.embedding(features, merged),
+            embedding=self.embedding(images, features, merged),
         )
 
     def forward(self, images: Tensor, boxes: Tensor, image_index: Tensor) -> TrainingOutput:
@@ -99,4 +102,14 @@ class Network(nn.Module):
         maps = self.maps(images)
         embeddings = self.projection(self.read_out(maps.embedding, boxes, image_index))
         logits = None if self.classifier is None else self.classifier(embeddings)
-        return TrainingOutput(maps, embeddings, logits)
+        return TrainingOutput(maps, embeddings, logits, self.parts)
+
+
+def _level(name: str, config: ModelConfig) -> Level:
+    """What the read-out has to know of a level."""
+    stride = int(name.removeprefix("stride")) if name.startswith("stride") else STRIDE
+    if name == "colour":
+        return Level(channels=ColourCode.channels, stride=stride, share=config.colour_share, histogram=True)
+    others = sum(level != "colour" for level in config.levels)
+    share = (1 - config.colour_share if "colour" in config.levels else 1.0) / others
+    return Level(channels=config.width, stride=stride, share=share)

@@ -3,6 +3,9 @@
 The same module serves training boxes and decoded detections. Boxes come packed, with the image each lies in.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -89,44 +92,56 @@ def bilinear(
     return torch.lerp(top, bottom, share[:, 1:])
 
 
+class Level(NamedTuple):
+    """A map that stripes are read from.
+
+    Attributes:
+        channels: of the map.
+        stride: input pixels a cell.
+        share: of the level in the cosine of two embeddings.
+        histogram: the map holds shares of bins: the square root is taken of what is pooled, so that common bins do not
+            drown the others (the Hellinger distance).
+    """
+
+    channels: int
+    stride: int
+    share: float = 1.0
+    histogram: bool = False
+
+
 class StripeReadOut(nn.Module):
     """RoIAlign over horizontal stripes of the box from several levels, each stripe normalised by itself.
 
     A standing person differs from top to bottom (hair, shirt, trousers, shoes): every stripe of every level becomes a
-    part of the embedding, with its own projection and unit length, so that no part drowns the others. The embedding
-    is the parts side by side, scaled to unit length: the cosine of two embeddings is the mean cosine of their parts.
+    part of the embedding, with its own projection and unit length, so that no part drowns the others. Towards its sides
+    a box shows more of what is behind the person: the middle of a stripe counts most.
 
-    With `visible_parts`, part i is scaled by the square root of its visible share w_i first. The cosine of two boxes
-    is then the mean of their parts' cosines weighted by ``sqrt(w_i w'_i)``: what is hidden in either counts less.
+    The embedding is the parts side by side, scaled to unit length: the cosine of two embeddings is the mean cosine of
+    their parts, weighted by the levels' shares. With `visible_parts`, part i is scaled by the square root of its
+    visible share w_i first. The cosine of two boxes is then the mean of their parts' cosines weighted by
+    ``sqrt(w_i w'_i)``: what is hidden in either counts less.
 
     Args:
-        channels: channels of each level's map.
-        strides: input pixels a cell of each level.
+        levels: the maps.
         stripes: stripes a box, top to bottom.
-        dimension: length of the embedding, a multiple of ``len(channels) * stripes``.
+        dimension: length of the embedding, a multiple of ``len(levels) * stripes``.
         visible_parts: weigh the stripes by how much of them is not behind a nearer box.
     """
 
-    columns = 3
-    """Samples across a stripe; they are averaged."""
+    columns = (0.05, 0.2, 0.5, 0.2, 0.05)
+    """Weights of equal parts across a stripe."""
 
-    def __init__(
-        self,
-        channels: tuple[int, ...],
-        strides: tuple[int, ...],
-        stripes: int,
-        dimension: int,
-        visible_parts: bool = False,
-    ) -> None:
+    def __init__(self, levels: Sequence[Level], stripes: int, dimension: int, visible_parts: bool = False) -> None:
         super().__init__()
-        parts = len(channels) * stripes
+        parts = len(levels) * stripes
         if dimension % parts:
             raise ValueError(f"dimension {dimension} is not a multiple of {parts} parts")
-        self.strides = strides
+        self.levels = tuple(levels)
         self.stripes = stripes
         self.visible_parts = visible_parts
         self.projection = nn.ParameterList(
-            nn.Parameter(torch.randn(stripes, count, dimension // parts) / count**0.5) for count in channels
+            nn.Parameter(torch.randn(stripes, level.channels, dimension // parts) / level.channels**0.5)
+            for level in levels
         )
 
     def forward(
@@ -142,17 +157,22 @@ class StripeReadOut(nn.Module):
         rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1).float()
         parts = []
         with torch.autocast(boxes.device.type, enabled=False):
-            for values, stride, projection in zip(maps, self.strides, self.projection, strict=True):
+            across = boxes.new_tensor(self.columns, dtype=torch.float32)
+            for values, level, projection in zip(maps, self.levels, self.projection, strict=True):
                 pooled = roi_align(
                     values.float(),
                     rois,
-                    (self.stripes, self.columns),
-                    spatial_scale=1 / stride,
+                    (self.stripes, len(self.columns)),
+                    spatial_scale=1 / level.stride,
                     sampling_ratio=2,
                     aligned=True,
-                ).mean(dim=3)
-                parts.append(torch.einsum("mcs,scd->msd", pooled, projection))
-            joined = F.normalize(torch.stack(parts, dim=1), dim=3)
+                )
+                pooled = (pooled * across).sum(dim=3)
+                if level.histogram:
+                    pooled = pooled.clamp(min=0).sqrt()
+                part = F.normalize(torch.einsum("mcs,scd->msd", pooled, projection), dim=2)
+                parts.append(part * level.share**0.5)
+            joined = torch.stack(parts, dim=1)
             if self.visible_parts:
                 joined = joined * visible_share(boxes, image_index, self.stripes).sqrt()[:, None, :, None]
         # a stripe wholly outside the image has no direction and does not count
