@@ -61,6 +61,14 @@ class TestIou:
         overlap = boxes.iou(points, points)
         np.testing.assert_array_equal(overlap, np.diag([0, 1, 0]))
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("side", range(4))
+    def test_boxes_that_are_not_numbers_overlap_nothing(self, side):
+        these = np.array([[0.0, 0, 10, 10], [0, 0, 10, 10]])
+        these[1, side] = np.nan
+        np.testing.assert_array_equal(boxes.iou(these, these), [[1, 0], [0, 0]])
+        np.testing.assert_array_equal(boxes.paired_iou(these, these[::-1]), [0, 0])
+
     def test_touching_boxes_do_not_overlap(self):
         assert boxes.iou(np.array([[0.0, 0, 1, 1]]), np.array([[1.0, 0, 2, 1]])) == 0
 

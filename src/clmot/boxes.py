@@ -44,7 +44,7 @@ def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
 
 
 def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
-    """Intersection over union of every pair; zero where both boxes are empty."""
+    """Intersection over union of every pair; zero where both boxes are empty or one is not a number (NaN)."""
     # one side at a time: a third axis of length two would be far slower
     intersection = _common(first[:, 0], first[:, 2], second[:, 0], second[:, 2])
     intersection *= _common(first[:, 1], first[:, 3], second[:, 1], second[:, 3])
@@ -54,10 +54,10 @@ def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Fl
 
 
 def paired_iou(first: Float[np.ndarray, "k 4"], second: Float[np.ndarray, "k 4"]) -> Float[np.ndarray, " k"]:
-    """Intersection over union of the i-th box of one with the i-th of the other; zero where both are empty."""
+    """Intersection over union of the i-th box of one with the i-th of the other; zero where `iou` is."""
     side = np.minimum(first[:, 2:], second[:, 2:])
     side -= np.maximum(first[:, :2], second[:, :2])
-    np.maximum(side, 0, out=side)
+    np.fmax(side, 0, out=side)
     intersection = side[:, 0] * side[:, 1]
     union = area(first) + area(second) - intersection
     return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
@@ -102,7 +102,7 @@ def _common(
     other_low: Float[np.ndarray, " m"],
     other_high: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, "n m"]:
-    """Length that every pair of intervals has in common."""
+    """Length that every pair of intervals has in common; zero where one is not a number (NaN)."""
     length = np.minimum(high[:, None], other_high)
     length -= np.maximum(low[:, None], other_low)
-    return np.asarray(np.maximum(length, 0, out=length))
+    return np.asarray(np.fmax(length, 0, out=length))

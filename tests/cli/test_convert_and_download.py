@@ -73,6 +73,26 @@ def test_hidden_boxes_become_boxes_to_ignore_on_request(clips, tmp_path) -> None
     assert ignored[0] < ignored[1]
 
 
+def test_convert_keeps_scores(clips, tmp_path) -> None:
+    sequence = next(clips.iterdir())
+    (sequence / "det").mkdir(exist_ok=True)
+    detections = sequence / "det/det.txt"
+    detections.write_text("1,-1,5,5,20,40,0.9\n1,-1,50,5,20,40,0.35\n2,-1,5,5,20,40,0.625\n")
+    try:
+        for least, objects in ((None, 2), (0.3, 3)):
+            out = tmp_path / f"coco-{least}"
+            asked = [] if least is None else ["--min-score", least]
+            assert call("data", "convert", detections, "--to", "coco", "--out", out, *asked) == 0
+            after = read_dataset([out], min_score=least)
+            before = read_dataset([detections], min_score=least)
+            for a, b in zip(before.samples, after.samples, strict=True):
+                np.testing.assert_array_equal(a.scores, b.scores)
+                np.testing.assert_array_equal(a.ignore, b.ignore)
+            assert sum(int((~sample.ignore).sum()) for sample in after.samples) == objects
+    finally:
+        detections.unlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -123,3 +123,16 @@ def test_bad_usage_is_one_line_and_exit_code_2(sequence, tmp_path, capsys, argum
 def test_help_has_examples(capsys):
     assert call("--help") == 0
     assert "clmot data check MOT17/train" in capsys.readouterr().out
+
+
+def test_repaired_detections_keep_their_scores(sequence, tmp_path, capsys):
+    (sequence / "det").mkdir()
+    # all of them below the score that counts if nothing is asked for; one twice
+    rows = [
+        f"{frame},-1,{left},20,16,40,{score}" for frame, left, score in ((1, 9, 0.05), (1, 9, 0.05), (2, 50, 0.0625))
+    ]
+    (sequence / "det/det.txt").write_text("\n".join(rows))
+    assert call(sequence / "det/det.txt", "--fix", tmp_path / "out", "data.min_score=0.04") == 0
+    assert "duplicates: 1" in capsys.readouterr().out
+    annotations = json.loads((tmp_path / "out/annotations.json").read_text())["annotations"]
+    assert [each["score"] for each in annotations] == [0.05, 0.0625]

@@ -134,6 +134,23 @@ def test_identities_are_the_callers_to_ask_for(root):
     assert all((sample.identities == -1).all() for sample in read_dataset([outer], identities=True).samples)
 
 
+def test_each_part_has_its_least_score(root):
+    """Its own, else that of the mix it is in, else the caller's."""
+    for name in "ab":
+        (root / f"mot/{name}/det").mkdir()
+        rows = "".join(f"1,-1,{10 * i},2,10,20,{score}\n" for i, score in enumerate((0.9, 0.6, 0.3)))
+        (root / f"mot/{name}/det/det.txt").write_text(rows)
+    write(root, "- {path: mot/a/det/det.txt}\n- {path: mot/b/det/det.txt, min_score: 0.8}\n", "inner.yaml")
+    outer = write(root, "- {path: inner.yaml, min_score: 0.5}\n")
+
+    def count(path, **asked):
+        return {sample.sequence: int((~sample.ignore).sum()) for sample in read_dataset([path], **asked).samples}
+
+    assert count(root / "inner.yaml") == {"a": 2, "b": 1}
+    assert count(root / "inner.yaml", min_score=0.2) == {"a": 3, "b": 1}
+    assert count(outer, min_score=0.2) == {"a": 2, "b": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -152,6 +169,9 @@ def test_identities_are_the_callers_to_ask_for(root):
         ("- {path: mot, weight: .nan}", "entry 1: 'weight' is nan"),
         ("- {path: mot, weight: true}", "entry 1: 'weight' is True, expected a number"),
         ("- {path: mot, identities: 1}", "entry 1: 'identities' is 1, expected true or false"),
+        ("- {path: mot, min_score: high}", "entry 1: 'min_score' is 'high', expected a number"),
+        ("- {path: mot, min_score: .nan}", "entry 1: 'min_score' is nan, expected a number"),
+        ("- {path: mot, min_score: true}", "entry 1: 'min_score' is True, expected a number"),
         ("- {path: mot, classes: person}", "entry 1: 'classes' is 'person', expected a list of names"),
         ("- {path: mot, classes: []}", r"entry 1: 'classes' is \[\], expected a list of names"),
         ("- {path: mot, classes: [persn]}", r"entry 1: no class 'persn' \(did you mean 'person'\?\) there"),

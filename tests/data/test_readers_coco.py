@@ -1,5 +1,6 @@
 import copy
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clmot.data.readers import read_dataset
+from clmot.data.readers import json_stream, read_dataset
 from clmot.data.readers.coco import read_coco
 from clmot.errors import UserError
 
@@ -161,6 +162,17 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
             [1],
             r"annotations\[0\]\.image_id is \[1\], expected a whole number or a text",
         ),
+        (
+            ("annotations", 0, "image_id"),
+            True,
+            r"annotations\[0\]\.image_id is True, expected a whole number or a text",
+        ),
+        (("annotations", 0, "score"), "a", r"annotations\[0\]\.score is a, expected a number"),
+        (
+            ("annotations", 0, "track_id"),
+            2**63,
+            r"annotations\[0\]\.track_id is 9223372036854775808, expected a number <",
+        ),
         (("annotations", 0, "track_id"), "a", r"annotations\[0\]\.track_id is 'a', expected a whole number"),
         (("annotations", 0), 7, r"annotations\[0\] is 7, expected an object"),
         (("images", 1, "file_name"), None, r"images\[1\]\.file_name is missing"),
@@ -216,6 +228,47 @@ def test_folder_with_two_annotation_files(tmp_path: Path) -> None:
     write(tmp_path / "b.json", PHOTOS)
     with pytest.raises(UserError, match=r"2 JSON files \(a\.json, b\.json\); name one of them"):
         read_dataset([tmp_path])
+
+
+@pytest.mark.parametrize("order", [("annotations", "categories", "images"), ("images", "categories", "annotations")])
+def test_keys_come_in_any_order_and_ids_of_any_kind(tmp_path: Path, order: tuple[str, ...]) -> None:
+    content = {
+        "images": [image(2), image(1) | {"id": "1"}],
+        "annotations": [
+            annotation(2, -1, 4, iscrowd=0, ignore=1),
+            annotation(2, 10**400, 4),
+            annotation(2) | {"image_id": "1", "category_id": "x", "bbox": [1, 2.5, 3, 4]},
+        ],
+        "categories": [{"id": "x", "name": "cat"}, {"id": 4, "name": "dog"}],
+    }
+    write(tmp_path / "a.json", content)
+    others = {"info": {"version": "1"}, "licenses": [], "note": None}
+    (tmp_path / "a.json").write_text(json.dumps({key: content[key] for key in order} | others))
+    dataset = read_coco(tmp_path / "a.json")
+    assert dataset.classes == ("dog", "cat")
+    assert [(sample.sequence, sample.ignore.tolist()) for sample in dataset.samples] == [
+        ("a/1", [False]),
+        ("a/2", [True]),
+    ]
+    np.testing.assert_array_equal(dataset.samples[0].boxes, [[1, 2.5, 4, 6.5]])
+    assert +dataset.skipped == {"degenerate box": 1}
+
+
+def test_outlines_are_dropped_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a million annotations, the objects of all at once would take a gigabyte, with outlines several."""
+    outline = [[i / 7 for i in range(500)]]
+    content = PHOTOS | {"annotations": [annotation(20, i % 9, segmentation=outline) for i in range(800)]}
+    path = write(tmp_path / "a.json", content)
+    assert path.stat().st_size > 7e6
+    monkeypatch.setattr(json_stream, "_CHUNK", 1 << 16)
+    tracemalloc.start()
+    try:
+        dataset = read_coco(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(dataset.samples[0].boxes) == 800
+    assert peak < 1e6
 
 
 @settings(deadline=None, max_examples=15)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from clmot.data.readers import FORMATS, read_dataset
+from clmot.data.readers.coco import read_coco
 from clmot.data.writers import WRITERS, write_dataset, writer_named
 from clmot.data.writers.decimals import fewest_decimals, to_text
 from clmot.data.writers.layout import folder_names
@@ -199,8 +200,29 @@ def test_motchallenge_says_what_ground_truth_cannot(tmp_path: Path) -> None:
 def test_scores_and_weights_have_no_place(street: Dataset, tmp_path: Path) -> None:
     first = replace(street.samples[0], scores=np.array([1, 0.5, 0.25, 1], np.float32))
     dataset = replace(street, samples=[first, street.samples[1]], weights=np.array([1.0, 2.0]))
-    lost = write_dataset(dataset, tmp_path / "out", writer_named("coco"))
-    assert lost == {"scores of boxes": 2, "weights of images": 2}
+    lost = write_dataset(dataset, tmp_path / "out", writer_named("yolo"))
+    assert lost["scores of boxes"] == 2
+    assert lost["weights of images"] == 2
+    assert write_dataset(dataset, tmp_path / "coco", writer_named("coco")) == {"weights of images": 2}
+
+
+def test_coco_holds_scores_to_the_last_bit(street: Dataset, tmp_path: Path) -> None:
+    scores = np.array([1, 0.3, np.nextafter(np.float32(0.7), 1, dtype=np.float32), -1.25e-6], np.float32)
+    scored = replace(street, samples=[replace(street.samples[0], scores=scores), street.samples[1]])
+    write_dataset(scored, tmp_path / "a", writer_named("coco"))
+    annotations = json.loads((tmp_path / "a/annotations.json").read_text())["annotations"]
+    assert [each["score"] for each in annotations[:2]] == [1, 0.3]
+    back = read_coco(tmp_path / "a/annotations.json")
+    for before, after in zip(scored.samples, back.samples, strict=True):
+        assert dict(zip(map(bytes, before.boxes), before.scores, strict=True)) == dict(
+            zip(map(bytes, after.boxes), after.scores, strict=True)
+        )
+    # a score that is no number comes back as none; ground truth has no scores
+    odd = replace(street.samples[0], scores=np.array([np.nan, np.inf, 1, 1], np.float32))
+    write_dataset(replace(street, samples=[odd]), tmp_path / "b", writer_named("coco"))
+    assert np.isnan(read_coco(tmp_path / "b/annotations.json").samples[0].scores).sum() == 2
+    write_dataset(street, tmp_path / "c", writer_named("coco"))
+    assert "score" not in (tmp_path / "c/annotations.json").read_text()
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)

@@ -164,11 +164,12 @@ def convert(
     to: str,
     out: Path,
     images: Literal["link", "copy", "reference"] = "link",
+    min_score: float | None = None,
 ) -> None:
     """Write annotated images in another format: COCO with videos, MOTChallenge, YOLO or JDE.
 
-    Boxes, classes, identities, boxes to ignore, sequences and frame numbers go along as far as the format has a place
-    for them; one line says what it has none for. Images are never re-encoded.
+    Boxes, classes, identities, boxes to ignore, scores, sequences and frame numbers go along as far as the format has a
+    place for them; one line says what it has none for. Images are never re-encoded.
 
     Unlike in training, boxes that are hardly visible count (`data.min_visibility=0`); how visible they are is not kept.
 
@@ -187,6 +188,8 @@ def convert(
     images
         link: hard links, or copies where the file system has none (a linked image that is edited in place changes in
         both data sets); copy: copies; reference: absolute paths in COCO JSON, symbolic links elsewhere.
+    min_score
+        Least score of a box that counts, where a detector found the boxes (0.4, if all scores are within 0 and 1).
     """
     paths, overrides = split_overrides(data)
     if not paths:
@@ -201,7 +204,7 @@ def convert(
     dataset = read_dataset(
         [Path(path) for path in paths],
         min_visibility=settings.min_visibility,
-        min_score=settings.score_threshold,
+        min_score=settings.score_threshold if min_score is None else min_score,
         identities=True,
         format=settings.format,
     )
@@ -287,7 +290,8 @@ def check(
         write_page(report_page(checked.report), html)
     if fix is not None:
         repairs = repair(checked.parts, checked.files, fix)
-        after = run_check([each.out for each in repairs], format="coco", fast=True).report
+        copies = [each.out for each in repairs]
+        after = run_check(copies, format="coco", min_score=settings.data.score_threshold, fast=True).report
         console.print(repairs_text(repairs, after))
     if checked.report.count("error"):
         raise SystemExit(1)

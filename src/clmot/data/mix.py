@@ -10,6 +10,8 @@
     - path: export
       format: coco               # auto (the default) finds out
       identities: false          # as if they were not annotated
+    - path: detections.json
+      min_score: 0.6             # the least score of an object, instead of data.min_score
 
 Identities are for the caller to ask for (``data.identities``), an entry can only drop them: ``identities: true`` says
 what is the default, and a call that does not ask for any gets none, whatever a mix says.
@@ -54,6 +56,7 @@ class Entry:
         classes: the classes to keep and what they are called in the mix; None keeps all.
         weight: how often a frame is drawn relative to those of other entries.
         identities: whether known identities are kept.
+        min_score: the least score of an object, where a detector found the boxes; None leaves it to the caller.
     """
 
     where: str
@@ -63,18 +66,19 @@ class Entry:
     classes: dict[str, str] | None = None
     weight: float = 1.0
     identities: bool = True
+    min_score: float | None = None
 
 
-KEYS = ("path", "format", "split", "classes", "weight", "identities")
+KEYS = ("path", "format", "split", "classes", "weight", "identities", "min_score")
 """What an entry may say."""
 
 
-def read_mix(path: Path, read: Callable[[Path, str], Dataset]) -> Dataset:
+def read_mix(path: Path, read: Callable[[Entry], Dataset]) -> Dataset:
     """Read all data sets of a mix into one.
 
     Args:
         path: the YAML file.
-        read: gives the data set at a path, of a named format or of the one that ``auto`` finds, with identities.
+        read: gives the whole data set that an entry names, with identities, as its `format` and `min_score` say.
 
     Returns:
         As `join` makes it, with the weights of the entries; those of a mix in a mix multiply.
@@ -87,7 +91,7 @@ def read_mix(path: Path, read: Callable[[Path, str], Dataset]) -> Dataset:
     parts = []
     for entry in entries(path):
         try:
-            dataset = read(entry.path, entry.format)
+            dataset = read(entry)
         except UserError as error:
             raise UserError(f"{entry.where}: {error}") from error
         parts.append((entry.path, _part(entry, dataset)))
@@ -148,6 +152,9 @@ def _entry(item: Any, where: str, folder: Path) -> Entry:
     weight = value("weight", int | float, 1.0, "a number > 0")  # type: ignore[arg-type]
     if not (math.isfinite(weight) and weight > 0):
         raise UserError(f"{where}: 'weight' is {weight!r}, expected a number > 0; take out what is not to be drawn")
+    min_score = value("min_score", int | float | None, None, "a number")  # type: ignore[arg-type]
+    if min_score is not None and not math.isfinite(min_score):
+        raise UserError(f"{where}: 'min_score' is {min_score!r}, expected a number")
     return Entry(
         where=where,
         path=folder / path,
@@ -156,6 +163,7 @@ def _entry(item: Any, where: str, folder: Path) -> Entry:
         classes=_classes(item.get("classes"), where),
         weight=float(weight),
         identities=value("identities", bool, True, "true or false"),
+        min_score=min_score,
     )
 
 

@@ -20,6 +20,7 @@ from clmot.evaluation.metrics import Fields, Metrics, summary
 from clmot.evaluation.tracks import trackeval_data
 from clmot.io.frames import FrameChoice
 from clmot.io.sequences import describe_folder
+from clmot.io.whole import write_whole_text
 from clmot.types import Scores
 
 __all__ = ["Benchmark", "evaluate", "write_json"]
@@ -145,12 +146,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write scores: {error.strerror}") from error
+    write_whole_text(path, text, "scores")
 
 
 def _measure(metrics: Metrics, file: Path, truth: SequenceTruth, chosen: FrameChoice) -> dict[str, Fields]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from clmot.errors import UserError, did_you_mean
 from clmot.io.mot import read_mot_table
 from clmot.io.sequences import PERSON, describe_folder
+from clmot.io.whole import whole_file
 from clmot.types import BoolArray, Int64Array
 
 _MOST_PROBLEMS = 30
@@ -215,11 +216,6 @@ def _text(table: npt.NDArray[np.float64]) -> str:
 
 
 def _write(out: Path, texts: Mapping[str, str]) -> None:
-    partial = out.with_name(out.name + ".partial")
-    try:
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, text in texts.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)
-        partial.replace(out)
-    except OSError as error:
-        raise UserError(f"{out}: cannot write the archive: {error.strerror}") from error
+    with whole_file(out, "the archive") as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), text, zipfile.ZIP_DEFLATED)

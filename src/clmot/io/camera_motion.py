@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError
+from clmot.io.whole import whole_file
 
 _COLUMNS = "frame a b tx c d ty"
 
@@ -65,15 +66,10 @@ def write_camera_motion(path: Path, matrices: Mapping[int, npt.NDArray[np.float6
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     rows = (f"{frame} {' '.join(map(repr, matrices[frame].ravel().tolist()))}\n" for frame in sorted(matrices))
-    try:
-        with partial.open("w", encoding="ascii", newline="\n") as file:
-            file.write(f"# {_COLUMNS}\n")
-            file.writelines(rows)
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write camera motion: {error.strerror}") from error
+    with whole_file(path, "camera motion") as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        file.write(f"# {_COLUMNS}\n")
+        file.writelines(rows)
 
 
 def _parse(words: list[str], where: str) -> tuple[int, npt.NDArray[np.float64]]:

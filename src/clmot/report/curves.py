@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError
+from clmot.report.figures import new_figure, save_figure
 
 _NOT_CURVES = ("step", "epoch", "time", "seconds", "elapsed", "eta")
 """Where and when a line was written, by the beginnings of the names."""
@@ -34,12 +35,9 @@ def loss_curves(log: Path, picture: Path) -> None:
     curves = read_curves(log)
     if not curves:
         raise UserError(f"{log}: no logged numbers to draw")
-    # imported here and used without pyplot, whose global state and backends a library should leave alone
-    from matplotlib.figure import Figure
-
     columns = min(_COLUMNS, len(curves))
     rows = math.ceil(len(curves) / columns)
-    figure = Figure(figsize=(4 * columns, 2.6 * rows), dpi=100, layout="constrained")
+    figure = new_figure((4 * columns, 2.6 * rows))
     for index, (name, (steps, values)) in enumerate(curves.items()):
         axes = figure.add_subplot(rows, columns, index + 1)
         axes.plot(steps, values, color="tab:blue", alpha=0.3, linewidth=0.8, marker="." if len(steps) == 1 else "")
@@ -53,13 +51,7 @@ def loss_curves(log: Path, picture: Path) -> None:
             axes.set_yscale("log")
         if index >= len(curves) - columns:
             axes.set_xlabel("step", fontsize=9)
-    partial = picture.with_name(picture.name + ".partial")
-    try:
-        figure.savefig(partial, format="png")
-        partial.replace(picture)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{picture}: cannot write the loss curves: {error.strerror}") from error
+    save_figure(figure, picture, "the loss curves")
 
 
 def read_curves(log: Path) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from clmot.errors import UserError
 from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
+from clmot.report.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from clmot.assessment import Assessment
@@ -46,10 +46,7 @@ def margins_picture(found: Assessment, picture: Path) -> None:
     Raises:
         UserError: the picture cannot be written.
     """
-    # used without pyplot, whose global state and backends a library should leave alone
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 1 + 2 * len(found.pairs)), dpi=100, layout="constrained")
+    figure = new_figure((6, 1 + 2 * len(found.pairs)))
     panels = figure.subplots(len(found.pairs), 1, sharex=True, squeeze=False)[:, 0]
     bins = np.linspace(-1, 1, 81)
     for axes, (name, pairs) in zip(panels, found.pairs.items(), strict=True):
@@ -66,9 +63,4 @@ def margins_picture(found: Assessment, picture: Path) -> None:
         axes.set_yticks([])
     panels[0].legend(fontsize=8, loc="upper left")
     panels[-1].set_xlabel("cosine", fontsize=9)
-    partial = picture.with_name(picture.name + ".partial")
-    try:
-        figure.savefig(partial, format="png")
-        partial.replace(picture)
-    except OSError as error:
-        raise UserError(f"{picture}: cannot write the picture: {error.strerror}") from error
+    save_figure(figure, picture)

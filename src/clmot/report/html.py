@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 
-from clmot.errors import UserError
+from clmot.io.whole import write_whole_text
 from clmot.types import Image
 
 if TYPE_CHECKING:
@@ -140,12 +140,7 @@ def write_page(content: Html, path: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(content, encoding="utf-8", errors="replace")
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the page: {error.strerror}") from error
+    write_whole_text(path, content, "the page", errors="replace")
 
 
 def _figure(kind: str, content: bytes, caption: str) -> Html:

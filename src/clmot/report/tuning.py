@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.report.figures import new_figure, save_figure
 from clmot.tuning.judge import TITLES
 from clmot.tuning.search import Trial, Tuning
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _GROUPS = 5
 _SHOWN = 12
@@ -48,7 +48,7 @@ def importance_picture(tuning: Tuning, picture: Path) -> bool:
     if not shares:
         return False
     names = list(shares)[:_SHOWN]
-    figure = _figure((11, 0.8 + 0.34 * max(len(names), 8)))
+    figure = new_figure((11, 0.8 + 0.34 * max(len(names), 8)))
     halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.1))
     left, right = halves
     axes = left.subplots()
@@ -72,7 +72,7 @@ def importance_picture(tuning: Tuning, picture: Path) -> bool:
         panel.tick_params(labelsize=8)
     for panel in panels.flat[len(names[:_SCATTERED]) :]:
         panel.set_visible(False)
-    _save(figure, picture)
+    save_figure(figure, picture)
     return True
 
 
@@ -82,7 +82,7 @@ def history_picture(tuning: Tuning, picture: Path) -> None:
     Raises:
         UserError: the picture cannot be written.
     """
-    figure = _figure((8, 3.6))
+    figure = new_figure((8, 3.6))
     axes = figure.add_subplot()
     number = np.arange(1, len(tuning.trials) + 1)
     value = np.array([trial.value for trial in tuning.trials])
@@ -94,7 +94,7 @@ def history_picture(tuning: Tuning, picture: Path) -> None:
     axes.set_ylabel(TITLES[tuning.metric])
     axes.grid(alpha=0.25)
     axes.legend()
-    _save(figure, picture)
+    save_figure(figure, picture)
 
 
 def changed(tuning: Tuning) -> dict[str, tuple[Any, Any]]:
@@ -130,20 +130,3 @@ def _epsilon_squared(group: npt.NDArray[np.intp], value: npt.NDArray[np.float64]
 
 def _label(value: Any) -> Any:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    # used without pyplot, whose global state and backends a library should leave alone
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=size, dpi=100, layout="constrained")
-
-
-def _save(figure: Figure, picture: Path) -> None:
-    partial = picture.with_name(picture.name + ".partial")
-    try:
-        figure.savefig(partial, format="png")
-        partial.replace(picture)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{picture}: cannot write the picture: {error.strerror}") from error

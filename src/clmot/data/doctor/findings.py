@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clmot.data.doctor.summary import Summary
-from clmot.errors import UserError
+from clmot.io.whole import write_whole_text
 from clmot.types import Float32Array, Sample
 
 Severity = Literal["error", "warning", "information"]
@@ -116,12 +116,7 @@ class Report:
         Raises:
             UserError: the file cannot be written.
         """
-        partial = path.with_name(path.name + ".partial")
-        try:
-            partial.write_text(json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot write the report: {error.strerror}") from error
+        write_whole_text(path, json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "the report")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clmot.data.join import join
 from clmot.data.mix import SUFFIXES as YAML_SUFFIXES
-from clmot.data.mix import is_mix, read_mix
+from clmot.data.mix import Entry, is_mix, read_mix
 from clmot.data.readers import (
     bdd100k,
     caltech,
@@ -49,7 +49,8 @@ MIX = Format(
   split: all, first-half, second-half, {every: 5}, or a text file of images
   classes: [names to keep], or {old name: new name}
   weight: 1
-  identities: true""",
+  identities: true
+  min_score: 0.4""",
     licence="",
     home="https://yaml.org/spec/1.2.2",
     matches=is_mix,
@@ -146,7 +147,12 @@ def _chosen(name: str) -> Format | None:
 
 def _read_mix(path: Path, min_visibility: float, min_score: float | None) -> Dataset:
     """A mix, the boxes of each of its parts weighed by the scores of that part."""
-    return read_mix(path, lambda part, name: _read(part, min_visibility, _chosen(name), min_score))
+
+    def read(entry: Entry) -> Dataset:
+        least = min_score if entry.min_score is None else entry.min_score
+        return _read(entry.path, min_visibility, _chosen(entry.format), least)
+
+    return read_mix(path, read)
 
 
 def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: float | None) -> Dataset:

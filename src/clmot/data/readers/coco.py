@@ -2,28 +2,33 @@
 
 Read are ``images`` (``id``, ``file_name``, ``width``, ``height``; optional ``video_id`` and ``frame_id``),
 ``annotations`` (``image_id``, ``category_id``, ``bbox`` as left, top, width, height in 0-based pixels; optional
-``iscrowd`` or ``ignore``, and ``track_id`` or ``instance_id``), ``categories`` (``id``, ``name``) and optional
-``videos`` (``id``, ``name``).
+``iscrowd`` or ``ignore``, ``track_id`` or ``instance_id``, and ``score``, if a detector found the boxes),
+``categories`` (``id``, ``name``) and optional ``videos`` (``id``, ``name``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from clmot import boxes as box
+from clmot.data.readers.coco_records import (
+    EXPECTED,
+    AnnotationColumns,
+    Record,
+    check_category,
+    check_image,
+    get,
+    load,
+    records,
+)
 from clmot.data.readers.formats import Format
-from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
-
-EXPECTED = "a COCO file with images, annotations and categories"
-"""What a COCO file is, for error messages."""
-
-_Record = dict[str, Any]
 
 
 def find_annotation_files(folder: Path) -> list[Path]:
@@ -52,9 +57,28 @@ def read_coco(path: Path) -> Dataset:
         UserError: not a COCO file, a key missing or of the wrong type (named as ``annotations[12].bbox``), images
             missing on disk.
     """
-    content = _load(path)
+    annotations = AnnotationColumns(f"{path}: annotations")
+    content = load(path, annotations.extend)
+    return dataset_of(content, path, annotations)
+
+
+def dataset_of(content: Record, path: Path, annotations: AnnotationColumns | None = None) -> Dataset:
+    """The data set of a COCO file's content.
+
+    Args:
+        content: the object that the file holds, with a list of annotations.
+        path: what messages name and where images are looked for.
+        annotations: what counts instead of those in `content`.
+
+    Raises:
+        UserError: as `read_coco`, except that the file is not read.
+    """
     images = _images(content, path)
-    rows = _annotations(content, list(images), path)
+    listed = records(content, "annotations", path)
+    if annotations is None:
+        annotations = AnnotationColumns(f"{path}: annotations")
+        annotations.extend(listed)
+    rows = _rows(annotations, _categories(content, path), list(images))
     keep = box.well_formed(rows.boxes) & (rows.image >= 0)
     skipped = Counter(
         {
@@ -66,7 +90,7 @@ def read_coco(path: Path) -> Dataset:
     places = _sequences_and_frames(content, images, path, bool((rows.identity[keep] >= 0).any()))
     root = _image_root(path, images)
     # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
-    order = np.lexsort((rows.identity, rows.ignore, rows.category, *rows.boxes.T[::-1], rows.image))
+    order = np.lexsort((rows.identity, rows.score, rows.ignore, rows.category, *rows.boxes.T[::-1], rows.image))
     order = order[keep[order]]
     starts = np.searchsorted(rows.image[order], np.arange(len(images) + 1))
     samples = []
@@ -84,6 +108,7 @@ def read_coco(path: Path) -> Dataset:
                 classes=class_map[rows.category[index]],
                 ignore=rows.ignore[index],
                 identities=rows.identity[index],
+                scores=rows.score[index],
             )
         )
     samples.sort(key=lambda sample: (sample.sequence, sample.frame))
@@ -100,44 +125,36 @@ class _Rows(NamedTuple):
     """Position in `names`."""
     ignore: BoolArray
     identity: Int64Array
+    score: Float32Array
     names: list[str]
     """Category names by category id."""
 
 
-def _annotations(content: _Record, image_ids: list[int | str], path: Path) -> _Rows:
-    """The checked annotations; boxes that are not finite or have no area are still among them."""
-    names: dict[int | str, str] = {}
-    for i, category in enumerate(_records(content, "categories", path)):
-        key = _get(category, "id", (int, str), path, f"categories[{i}]")
-        names[key] = _get(category, "name", (str,), path, f"categories[{i}]")
-    category_position = {key: i for i, key in enumerate(sorted(names, key=_id_order))}
-    image_position = {key: i for i, key in enumerate(image_ids)}
-    rows = []
-    for i, annotation in enumerate(_records(content, "annotations", path)):
-        where = f"annotations[{i}]"
-        category = _get(annotation, "category_id", (int, str), path, where)
-        if category not in names:
-            raise UserError(f"{path}: {where}.category_id is {category!r}, which is not in categories")
-        rows.append(
-            (
-                _bbox(annotation, path, where),
-                image_position.get(_get(annotation, "image_id", (int, str), path, where), -1),
-                category_position[category],
-                bool(annotation.get("iscrowd") or annotation.get("ignore")),
-                _identity(annotation, path, where),
-            )
-        )
-    ltwh, image, position, ignore, identity = zip(*rows, strict=True) if rows else ((),) * 5
+def _rows(annotations: AnnotationColumns, names: dict[int | str, str], image_ids: list[int | str]) -> _Rows:
+    """Annotations by image and category; boxes that are not finite or have no area are still among them."""
+    category = _positions(annotations.category_ids, names)[annotations.category]
+    if category.min(initial=0) < 0:
+        first = int(np.argmin(category))
+        key = list(annotations.category_ids)[annotations.category[first]]
+        check_category(key, names, f"{annotations.where}[{first}]")
     with np.errstate(over="ignore", invalid="ignore"):
-        boxes = box.ltwh_to_xyxy(np.array(ltwh, np.float64).reshape(-1, 4)).astype(np.float32)
+        boxes = box.ltwh_to_xyxy(np.asarray(annotations.ltwh).reshape(-1, 4)).astype(np.float32)
+        score = np.asarray(annotations.score).astype(np.float32)
     return _Rows(
         boxes=boxes,
-        image=np.array(image, np.int64),
-        category=np.array(position, np.int64),
-        ignore=np.array(ignore, np.bool_),
-        identity=np.array(identity, np.int64),
-        names=[names[key] for key in category_position],
+        image=_positions(annotations.image_ids, image_ids)[annotations.image],
+        category=category,
+        ignore=np.asarray(annotations.ignore).astype(np.bool_),
+        identity=np.asarray(annotations.identity),
+        score=score,
+        names=list(names.values()),
     )
+
+
+def _positions(keys: Iterable[int | str], among: Iterable[int | str]) -> Int64Array:
+    """The position of each key among others, -1 where it is none of them."""
+    position = {key: i for i, key in enumerate(among)}
+    return np.array([position.get(key, -1) for key in keys], np.int64)
 
 
 def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], Int64Array]:
@@ -146,83 +163,35 @@ def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], In
     return classes, np.array([classes.index(name) if name in classes else -1 for name in names], np.int64)
 
 
-def _load(path: Path) -> _Record:
-    content = load_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a {type(content).__name__}, expected {EXPECTED}")
-    return content
+def _categories(content: Record, path: Path) -> dict[int | str, str]:
+    """Category names by id, in the order of their ids."""
+    names: dict[int | str, str] = {}
+    for i, category in enumerate(records(content, "categories", path)):
+        where = f"{path}: categories[{i}]"
+        names[get(category, "id", (int, str), where)] = get(category, "name", (str,), where)
+    return {key: names[key] for key in sorted(names, key=_id_order)}
 
 
-def _records(content: _Record, key: str, path: Path, *, optional: bool = False) -> list[_Record]:
-    """A list of objects at the top of the file."""
-    if key not in content:
-        if optional:
-            return []
-        raise UserError(f"{path}: '{key}' is missing; expected {EXPECTED}")
-    records = content[key]
-    if not isinstance(records, list):
-        raise UserError(f"{path}: '{key}' is a {type(records).__name__}, expected a list")
-    for i, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise UserError(f"{path}: {key}[{i}] is {record!r}, expected an object")
-    return records
-
-
-def _get(record: _Record, key: str, kinds: tuple[type, ...], path: Path, where: str) -> Any:
-    """A required value of one of some types."""
-    if key not in record:
-        raise UserError(f"{path}: {where}.{key} is missing")
-    value = record[key]
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        expected = " or ".join({"int": "a whole number", "str": "a text"}[kind.__name__] for kind in kinds)
-        raise UserError(f"{path}: {where}.{key} is {value!r}, expected {expected}")
-    return value
-
-
-def _images(content: _Record, path: Path) -> dict[int | str, _Record]:
+def _images(content: Record, path: Path) -> dict[int | str, Record]:
     """The checked image records by id, in the order of their ids."""
-    images: dict[int | str, _Record] = {}
-    for i, image in enumerate(_records(content, "images", path)):
-        where = f"images[{i}]"
-        key = _get(image, "id", (int, str), path, where)
-        _get(image, "file_name", (str,), path, where)
-        for side in ("width", "height"):
-            if _get(image, side, (int,), path, where) < 1:
-                raise UserError(f"{path}: {where}.{side} is {image[side]}, expected a number >= 1")
+    images: dict[int | str, Record] = {}
+    for i, image in enumerate(records(content, "images", path)):
+        key = check_image(image, f"{path}: images[{i}]")
         if key in images:
-            raise UserError(f"{path}: {where}.id is {key!r}, which an image before it has")
+            raise UserError(f"{path}: images[{i}].id is {key!r}, which an image before it has")
         images[key] = image
     if not images:
         raise UserError(f"{path}: 'images' is empty")
     return {key: images[key] for key in sorted(images, key=_id_order)}
 
 
-def _bbox(annotation: _Record, path: Path, where: str) -> list[float]:
-    """Left, top, width, height; numbers that are not finite pass."""
-    bbox = annotation.get("bbox")
-    if isinstance(bbox, list) and len(bbox) == 4:
-        # JSON writers put null where a number is not finite
-        numbers = [np.nan if value is None else value for value in bbox]
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers):
-            return [float(value) for value in numbers]
-    found = "missing" if "bbox" not in annotation else repr(bbox)
-    raise UserError(f"{path}: {where}.bbox is {found}, expected [left, top, width, height]")
-
-
-def _identity(annotation: _Record, path: Path, where: str) -> int:
-    for key in ("track_id", "instance_id"):
-        if annotation.get(key) is not None:
-            return max(int(_get(annotation, key, (int,), path, where)), -1)
-    return -1
-
-
 def _sequences_and_frames(
-    content: _Record, images: dict[int | str, _Record], path: Path, has_identities: bool
+    content: Record, images: dict[int | str, Record], path: Path, has_identities: bool
 ) -> dict[int | str, tuple[str, int]]:
     """Sequence name and 1-based frame number of each image."""
     videos: dict[int | str, str] = {}
-    for i, record in enumerate(_records(content, "videos", path, optional=True)):
-        key = _get(record, "id", (int, str), path, f"videos[{i}]")
+    for i, record in enumerate(records(content, "videos", path, optional=True)):
+        key = get(record, "id", (int, str), f"{path}: videos[{i}]")
         videos[key] = str(record.get("name", key))
     video_of = {key: image.get("video_id") for key, image in images.items()}
     if all(video is None for video in video_of.values()):
@@ -246,14 +215,13 @@ def _sequences_and_frames(
     return places
 
 
-def _image_root(path: Path, images: dict[int | str, _Record]) -> Path:
+def _image_root(path: Path, images: dict[int | str, Record]) -> Path:
     """The folder that file names start from.
 
     Raises:
         UserError: no place has the first image, or it lacks some of the others.
     """
-    split = path.stem.removeprefix("instances_")
-    roots = [root / place for root in (path.parent, path.absolute().parent.parent) for place in ("", "images", split)]
+    roots = image_places(path)
     first = next(iter(images.values()))["file_name"]
     root = next((root for root in roots if (root / first).is_file()), None)
     if root is None:
@@ -264,6 +232,12 @@ def _image_root(path: Path, images: dict[int | str, _Record]) -> Path:
             f"{path}: {len(missing)} of {len(images)} images are missing in {root}; the first: {missing[0]}"
         )
     return root
+
+
+def image_places(path: Path) -> list[Path]:
+    """The folders that the file names of an annotation file may start from, in the order in which they are tried."""
+    split = path.stem.removeprefix("instances_")
+    return [root / place for root in (path.parent, path.absolute().parent.parent) for place in ("", "images", split)]
 
 
 def _id_order(key: int | str) -> tuple[bool, int | str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +82,9 @@ class Collector:
     def add(self, frame: Frame, objects: Sequence[Object]) -> None:
         """Add an image with its objects."""
         self.start(frame)
-        table = np.array(objects, np.float64).reshape(-1, len(Object._fields))
+        width = len(Object._fields)
+        # three times as fast as an array of the tuples
+        table = np.fromiter(chain.from_iterable(objects), np.float64, width * len(objects)).reshape(-1, width)
         classes, ignore, identities = table[:, 4].astype(np.int64), table[:, 5] > 0, table[:, 6].astype(np.int64)
         self.add_rows(table[:, :4], classes, ignore=ignore, identities=identities)
 

@@ -10,18 +10,15 @@ import itertools
 import json
 import logging
 import re
-from collections import Counter, deque
-from collections.abc import Collection
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clmot.data.readers import coco
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
-from clmot.data.readers.coco_records import AnnotationColumns, load
 from clmot.data.readers.collector import sequence_name
-from clmot.data.readers.detections_images import Video, find_images, find_video, ordered_images
+from clmot.data.readers.detections_images import Video, find_images, find_video, ordered_images, with_image_list
 from clmot.data.readers.detections_rows import SIDES, DetectedRows, is_detection, read_detected_rows
 from clmot.data.readers.formats import Format
 from clmot.data.readers.json_files import head_of
@@ -30,14 +27,13 @@ from clmot.data.readers.table import read_text
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot import MotRows, check_unique, parse_mot_table, to_mot_rows
-from clmot.io.sequences import describe_folder, detection_file, ground_truth_file, sequence_folders
+from clmot.io.sequences import describe_folder, detection_file, ground_truth_file, sequence_folders, video_name
 from clmot.io.sources import natural_order
 from clmot.types import Dataset, Int64Array
 
 EXPECTED = "det/det.txt of MOTChallenge, COCO results, or rows of supervision or ultralytics (.json, .csv)"
 """What a file of detections is, for error messages."""
 
-_MOT17 = re.compile(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$")
 _MOT17_DETECTORS = ("SDP", "FRCNN", "DPM")
 """From the best on."""
 
@@ -92,7 +88,7 @@ def _read_file(file: Path) -> Dataset:
     if file.suffix.lower() == ".txt":
         return _read_videos([file], Counter())
     if file.suffix.lower() == ".json":
-        described = _with_image_list(file)
+        described = with_image_list(file)
         if described is not None:
             return described
     return _join([(file, read_detected_rows(file))])
@@ -172,7 +168,7 @@ def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
 def _add_images(file: Path, rows: DetectedRows, frames: list[Frame]) -> tuple[Int64Array, Int64Array]:
     """Add the images of some rows to the frames: which of them each row is of, and their sizes [images, 2]."""
     if rows.place == "order":
-        images = ordered_images(rows.lists, file)
+        images = ordered_images(_count_of_lists(file), file)
         paths = [images[int(key)] for key in rows.keys]
     else:
         found = find_images(rows.keys, file)
@@ -183,6 +179,11 @@ def _add_images(file: Path, rows: DetectedRows, frames: list[Frame]) -> tuple[In
     sizes = [read_image_size(path) for path in number]
     frames += [Frame(path, *size, "", 1) for path, size in zip(number, sizes, strict=True)]
     return of_key[rows.image], np.array(sizes, np.int64).reshape(-1, 2)
+
+
+def _count_of_lists(file: Path) -> int:
+    with open_json(file) as stream:
+        return sum(1 for _ in stream.values())
 
 
 def _as_sequences(frames: list[Frame]) -> list[Frame]:
@@ -202,51 +203,14 @@ def _as_sequences(frames: list[Frame]) -> list[Frame]:
     ]
 
 
-def _with_image_list(file: Path) -> Dataset | None:
-    """COCO results with the COCO file that lists their images, which also names videos and categories; None without."""
-    folders = (file.parent, file.parent / "annotations", file.absolute().parent.parent / "annotations")
-    candidates = [
-        candidate
-        for folder in folders
-        for candidate in sorted(folder.glob("*.json"))
-        if candidate.resolve() != file.resolve() and head_of(candidate, 1024).startswith("{")
-    ]
-    if not candidates or not _are_coco_results(file):
-        return None
-    rows = AnnotationColumns(f"{file}: ")
-    with open_json(file) as stream:
-        rows.extend(stream.values())
-    for candidate in candidates:
-        content = load(candidate, lambda annotations: deque(annotations, maxlen=0))
-        images = content.get("images")
-        if not isinstance(images, list) or "categories" not in content:
-            continue
-        listed = [image for image in images if isinstance(image, dict) and _in(image.get("id"), rows.image_ids)]
-        if len(listed) == len(rows.image_ids):
-            _log.info("%s: images and categories are those of %s", file, candidate)
-            return coco.dataset_of({**content, "images": listed, "annotations": []}, candidate, rows)
-    return None
-
-
-def _are_coco_results(file: Path) -> bool:
-    """Whether a JSON file is a list that begins with a detection of a category in an image."""
-    with open_json(file) as stream:
-        first = next(stream.values(), None) if stream.peek() == "[" else None
-    return isinstance(first, dict) and is_detection(first) and {"bbox", "category_id"} <= first.keys()
-
-
-def _in(key: object, ids: Collection[int | str]) -> bool:
-    return isinstance(key, int | str) and key in ids
-
-
 def _sequence_files(path: Path) -> list[Path]:
     """``det/det.txt`` of the sequences at a path; of MOT17's copies of a video that of the best detector."""
     best: dict[str, tuple[int, Path]] = {}
     for folder in sequence_folders(path) if path.is_dir() else []:
         if file := detection_file(folder):
-            match = _MOT17.match(folder.resolve().name)
-            video = match[1] if match else folder.name
-            rank = _MOT17_DETECTORS.index(match[2]) if match else 0
+            name = folder.resolve().name
+            video = video_name(name)
+            rank = 0 if video == name else _MOT17_DETECTORS.index(name.rsplit("-", 1)[1])
             best[video] = min(best.get(video, (rank, file)), (rank, file))
     return [file for _, file in best.values()]
 

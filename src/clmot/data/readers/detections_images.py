@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from clmot.data.readers.coco import image_places
+from clmot.data.readers.coco import dataset_of, image_places
+from clmot.data.readers.coco_records import AnnotationColumns, load
+from clmot.data.readers.detections_rows import is_detection
+from clmot.data.readers.json_files import head_of
+from clmot.data.readers.json_stream import open_json
 from clmot.errors import UserError
 from clmot.io.sequences import find_sequences, numbered_images
 from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.types import Dataset
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +126,47 @@ def ordered_images(count: int, file: Path) -> list[Path]:
         f"{file}: holds the detections of {count} images and does not name them; no folder has as many; looked in "
         f"{', '.join(map(str, places))}"
     )
+
+
+def with_image_list(file: Path) -> Dataset | None:
+    """COCO results with the COCO file that lists their images, which also names videos and categories; None without.
+
+    Raises:
+        UserError: a file beside it is no JSON; where there is such a list, a row or an image of it is faulty (named).
+    """
+    folders = (file.parent, file.parent / "annotations", file.absolute().parent.parent / "annotations")
+    candidates = [
+        candidate
+        for folder in folders
+        for candidate in sorted(folder.glob("*.json"))
+        if candidate.resolve() != file.resolve() and head_of(candidate, 1024).startswith("{")
+    ]
+    if not candidates or not _are_coco_results(file):
+        return None
+    rows = AnnotationColumns(f"{file}: ")
+    with open_json(file) as stream:
+        rows.extend(stream.values())
+    for candidate in candidates:
+        content = load(candidate, lambda annotations: deque(annotations, maxlen=0))
+        images = content.get("images")
+        if not isinstance(images, list) or "categories" not in content:
+            continue
+        listed = [image for image in images if isinstance(image, dict) and _in(image.get("id"), rows.image_ids)]
+        if len(listed) == len(rows.image_ids):
+            _log.info("%s: images and categories are those of %s", file, candidate)
+            return dataset_of({**content, "images": listed, "annotations": []}, candidate, rows)
+    return None
+
+
+def _are_coco_results(file: Path) -> bool:
+    """Whether a JSON file is a list that begins with a detection of a category in an image."""
+    with open_json(file) as stream:
+        first = next(stream.values(), None) if stream.peek() == "[" else None
+    return isinstance(first, dict) and is_detection(first) and {"bbox", "category_id"} <= first.keys()
+
+
+def _in(key: object, ids: Collection[int | str]) -> bool:
+    return isinstance(key, int | str) and key in ids
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -54,7 +54,6 @@ class DetectedRows:
         place: what `key` is.
         keys: the images that have boxes: names, frame numbers from 1 on, or positions in the file.
         image: int64 [n], position of each box's image in `keys`.
-        lists: how many lists of detections the file holds, where there is one for each image.
         boxes: float64 [n, 4], xyxy pixels; need not be finite.
         in_shares: the boxes are in shares of the image's size instead.
         classes: int64 [n], position in `names`.
@@ -66,7 +65,6 @@ class DetectedRows:
     place: Place
     keys: list[str | int]
     image: Int64Array
-    lists: int
     boxes: Float64Array
     in_shares: bool
     classes: Int64Array
@@ -89,8 +87,7 @@ def read_detected_rows(file: Path) -> DetectedRows:
     boxes, scores = array("d"), array("d")
     places: set[Place] = set()
     from_zero = has_corners = False
-    records = _Records(file)
-    for where, given, record in records:
+    for where, given, record in _records(file):
         place, key, name = _place(record, given, file, where)
         places.add(place)
         if len(places) > 1:
@@ -110,7 +107,6 @@ def read_detected_rows(file: Path) -> DetectedRows:
         place=next(iter(places), "image"),
         keys=[int(key) + 1 for key in keys] if from_zero else list(keys),
         image=np.asarray(image),
-        lists=records.lists,
         boxes=table,
         in_shares=in_shares,
         classes=np.asarray(classes),
@@ -132,65 +128,60 @@ def is_detection(record: object) -> bool:
     )
 
 
-class _Records:
-    """Each row of a file: its place there for messages, the image that its place says it is of, and the row."""
+def _records(file: Path) -> Iterator[tuple[str, str | int | None, _Record]]:
+    """Each row: its place in the file for messages, the image that its place says it is of, and the row."""
+    if file.suffix.lower() == ".csv":
+        reader = csv.DictReader(read_text(file).splitlines())
+        for row in reader:
+            yield f"{file}:{reader.line_num}", None, row
+        return
+    # a path takes its time to become text
+    name = str(file)
+    with open_json(file) as stream:
+        if stream.peek() == "{":
+            for key in stream.keys():
+                yield from _rows(stream, f"{name}: '{key}'", key)
+        elif stream.peek() == "[":
+            for i in stream.items():
+                where = f"{name}: [{i}]"
+                if stream.peek() == "[":
+                    yield from _rows(stream, where, i)
+                else:
+                    yield where, None, _row(stream, where)
+        else:
+            yield from _rows(stream, f"{name}: the file", None)
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.lists = 0
 
-    def __iter__(self) -> Iterator[tuple[str, str | int | None, _Record]]:
-        if self._file.suffix.lower() == ".csv":
-            reader = csv.DictReader(read_text(self._file).splitlines())
-            for row in reader:
-                yield f"{self._file}:{reader.line_num}", None, row
-            return
-        with open_json(self._file) as stream:
-            if stream.peek() == "{":
-                for key in stream.keys():
-                    yield from self._rows(stream, f"'{key}'", key)
-            elif stream.peek() == "[":
-                for i in stream.items():
-                    if stream.peek() == "[":
-                        self.lists += 1
-                        yield from self._rows(stream, f"[{i}]", i)
-                    else:
-                        yield self._row(stream, f"[{i}]", None)
-            else:
-                yield from self._rows(stream, "the file", None)
+def _rows(stream: JsonStream, name: str, key: str | int | None) -> Iterator[tuple[str, str | int | None, _Record]]:
+    """The rows of a list, which are of one image if there is a `key`."""
+    if stream.peek() != "[":
+        raise UserError(f"{name} holds a {type(stream.value()).__name__}, expected a list of detections")
+    for i in stream.items():
+        where = f"{name}[{i}]"
+        yield where, key, _row(stream, where)
 
-    def _rows(
-        self, stream: JsonStream, name: str, key: str | int | None
-    ) -> Iterator[tuple[str, str | int | None, _Record]]:
-        if stream.peek() != "[":
-            found = type(stream.value()).__name__
-            raise UserError(f"{self._file}: {name} holds a {found}, expected a list of detections")
-        for i in stream.items():
-            yield self._row(stream, f"{name}[{i}]", key)
 
-    def _row(self, stream: JsonStream, name: str, key: str | int | None) -> tuple[str, str | int | None, _Record]:
-        row = stream.value()
-        if not isinstance(row, dict):
-            raise UserError(f"{self._file}: {name} is {str(row)[:60]!r}, expected an object")
-        return f"{self._file}: {name}", key, row
+def _row(stream: JsonStream, where: str) -> _Record:
+    row = stream.value()
+    if not isinstance(row, dict):
+        raise UserError(f"{where} is {row!r:.60}, expected an object")
+    return row
 
 
 def _place(record: _Record, given: str | int | None, file: Path, where: str) -> tuple[Place, str | int, str]:
     """How a row says which image it is of, which it is, and the key that says so."""
     if given is not None:
         return ("order" if isinstance(given, int) else "image"), given, ""
-    for name in IMAGE_KEYS:
-        if _present(record, name):
-            value = record[name]
-            if isinstance(value, bool) or not isinstance(value, str | int):
-                raise UserError(f"{where}.{name} is {str(value)[:60]!r}, expected a name or number")
-            return "image", value, name
-    for name in FRAME_KEYS:
-        if _present(record, name):
-            value = _number(record, (name,), where)
-            if not value.is_integer() or value < 0:
-                raise UserError(f"{where}.{name} is {record[name]!r}, expected a whole number >= 0")
-            return "frame", int(value), name
+    if name := _first_present(record, IMAGE_KEYS):
+        key = record[name]
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            raise UserError(f"{where}.{name} is {str(key)[:60]!r}, expected a name or number")
+        return "image", key, name
+    if name := _first_present(record, FRAME_KEYS):
+        number = _number(record, (name,), where)
+        if not number.is_integer() or number < 0:
+            raise UserError(f"{where}.{name} is {record[name]!r}, expected a whole number >= 0")
+        return "frame", int(number), name
     if "box" in record:
         return "image", file.stem, ""
     raise UserError(
@@ -216,15 +207,13 @@ def _box(record: _Record, where: str) -> list[float]:
 
 
 def _class_name(record: _Record) -> str:
-    for name in ("class_name", "name", "class_id", "class", "category_id"):
-        if _present(record, name):
-            return str(record[name])
-    return "object"
+    name = _first_present(record, ("class_name", "name", "class_id", "class", "category_id"))
+    return str(record[name]) if name else "object"
 
 
 def _number(record: _Record, names: tuple[str, ...], where: str) -> float:
     """The first of some keys that is there, as a number; NaN where none is, or it is empty."""
-    name = next((name for name in names if _present(record, name)), None)
+    name = _first_present(record, names)
     if name is None:
         return float("nan")
     try:
@@ -235,5 +224,9 @@ def _number(record: _Record, names: tuple[str, ...], where: str) -> float:
     raise UserError(f"{where}.{name} is {str(record[name])[:60]!r}, expected a number")
 
 
-def _present(record: _Record, name: str) -> bool:
-    return record.get(name) not in (None, "")
+def _first_present(record: _Record, names: tuple[str, ...]) -> str | None:
+    """The first of some keys whose value is not empty."""
+    for name in names:
+        if record.get(name) not in (None, ""):
+            return name
+    return None

@@ -41,6 +41,8 @@ def numbers(values: object, count: int, where: str) -> list[float]:
         UserError: it is something else; `where` names the file and field.
     """
     if isinstance(values, list | tuple) and len(values) == count:
+        if {*map(type, values)} == {float}:
+            return list(values)
         found = [float("nan") if value is None else value for value in values]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
             return [float(value) for value in found]

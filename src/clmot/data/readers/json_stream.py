@@ -51,6 +51,9 @@ class JsonStream:
 
     def peek(self) -> str:
         """The character that the next value begins with, or what else comes; empty at the end of the file."""
+        character = self._text[self._at : self._at + 1]
+        if character > " ":
+            return character
         while True:
             self._at = _blanks(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text) or not self._read_on():
@@ -70,6 +73,7 @@ class JsonStream:
             # so may a number, as "12." and "12e+" do
             if len(self._text) - end > 3 or not self._read_on():
                 self._at = end
+                self._check_end()
                 return value
 
     def keys(self) -> Iterator[str]:
@@ -101,6 +105,10 @@ class JsonStream:
                 yield number
         self._skip(closing, "',' delimiter")
         self._depth -= 1
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Nothing comes behind the outermost value."""
         if self._depth == 0 and self.peek():
             raise self._fault("Extra data", self._at)
 

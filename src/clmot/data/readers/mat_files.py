@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
-from scipy.io.matlab import mat_struct
 
 from clmot.errors import UserError
 
@@ -18,6 +16,9 @@ def read_mat(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file cannot be read or is no MATLAB file up to version 7.2.
     """
+    # importing it takes half a second, which readers of other formats need not wait for
+    from scipy.io import loadmat
+
     try:
         # not simplify_cells=True, which passes over structs in a cell array whose first cell is empty
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
@@ -30,7 +31,8 @@ def read_mat(path: Path) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The value with all structs in it as dicts."""
-    if isinstance(value, mat_struct):
+    # scipy's mat_struct
+    if hasattr(value, "_fieldnames"):
         return {name: _plain(field) for name, field in vars(value).items() if name != "_fieldnames"}
     if isinstance(value, np.ndarray) and value.dtype == object:
         plain = np.empty(value.shape, object)

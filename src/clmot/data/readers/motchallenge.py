@@ -5,7 +5,6 @@ Which rows count follows the MOTChallenge devkit.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -23,12 +22,11 @@ from clmot.io.sequences import (
     find_sequences,
     ground_truth_file,
     sequence_folders,
+    video_name,
 )
 from clmot.types import BoolArray, Dataset, Sample
 
 __all__ = ["SequenceFolder", "find_sequences", "read_motchallenge"]
-
-_MOT17_DETECTOR = re.compile(r"^(MOT17-\d+)-(DPM|FRCNN|SDP)$")
 
 
 def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
@@ -54,8 +52,7 @@ def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
     samples: list[Sample] = []
     videos: set[str] = set()
     for sequence in annotated:
-        match = _MOT17_DETECTOR.match(sequence.name)
-        video = match[1] if match else sequence.name
+        video = video_name(sequence.name)
         if video in videos:
             skipped["sequence that repeats another (MOT17 has one copy per detector)"] += 1
             continue
@@ -89,11 +86,12 @@ def samples_of(sequence: SequenceFolder, rows: MotRows, min_visibility: float, s
     # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
     order = np.lexsort((rows.identity, ignore, *rows.boxes.T[::-1], rows.frame))
     order = order[(is_object & has_image)[order]]
+    starts, stops = (np.searchsorted(rows.frame[order], sequence.frames, side) for side in ("left", "right"))
+    first, last = rows.frame.min(), rows.frame.max()
     samples = []
-    for image, frame in zip(sequence.images, sequence.frames, strict=True):
-        if not rows.frame.min() <= frame <= rows.frame.max():
+    for image, frame, start, stop in zip(sequence.images, sequence.frames, starts, stops, strict=True):
+        if not first <= frame <= last:
             continue
-        start, stop = np.searchsorted(rows.frame[order], [frame, frame + 1])
         index = order[start:stop]
         samples.append(
             Sample(

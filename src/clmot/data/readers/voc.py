@@ -75,7 +75,11 @@ def _object(element: Element, path: Path, collector: Collector) -> Object:
     corners = element.find("bndbox")
     if corners is None:
         raise UserError(f"{path}:{line_of(element)}: <object> has no bndbox")
-    left, top, right, bottom = (number(corners.findtext(side), path, corners, side) for side in _SIDES)
+    try:
+        left, top, right, bottom = [float(corners.findtext(side, "")) for side in _SIDES]
+    except ValueError:
+        # slower, and names the fault
+        left, top, right, bottom = [number(corners.findtext(side), path, corners, side) for side in _SIDES]
     difficult = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
     return Object(left - 1, top - 1, right, bottom, collector.class_id(name), difficult)
 

@@ -73,7 +73,8 @@ def write_dataset(
         raise UserError(f"{out}: cannot write the data set: {error.strerror}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    lost["scores of boxes"] += sum(int((sample.scores != 1).sum()) for sample in dataset.samples)
+    if not writer.holds_scores:
+        lost["scores of boxes"] += sum(int((sample.scores != 1).sum()) for sample in dataset.samples)
     lost["weights of images"] += 0 if dataset.weights is None else len(dataset.weights)
     return +lost
 

@@ -3,12 +3,14 @@
 ``videos`` (``id``, ``name``), ``images`` (``id``, ``file_name``, ``width``, ``height``, ``video_id``, ``frame_id``
 from 1), ``categories`` (``id`` from 1, ``name``), ``annotations`` (``id``, ``image_id``, ``category_id``, ``bbox`` as
 left, top, width, height in 0-based pixels, ``area``, ``iscrowd``; where the identity is known, ``track_id`` as a number
-in its video and ``instance_id`` as a number in the file). It holds all that is known of images and boxes.
+in its video and ``instance_id`` as a number in the file; ``score``, unless it is 1 for all boxes). It holds all that is
+known of images and boxes.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from clmot import boxes as box
 from clmot.data.writers.decimals import fewest_decimals
 from clmot.data.writers.layout import ImageMode, Progress, check_frames, flat_names, place_image
 from clmot.data.writers.writer import Writer
-from clmot.errors import UserError
+from clmot.io.whole import whole_file
 from clmot.types import Dataset
 
 _Record = dict[str, Any]
@@ -70,27 +72,31 @@ def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: 
         "annotations": _annotations(dataset),
     }
     path = out / "annotations.json"
-    partial = path.with_name(f"{path.name}.partial")
-    try:
+    with whole_file(path, "annotations") as partial:
         out.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="\n") as file:
             _write_sections(sections, file)
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write annotations: {error.strerror}") from error
     return Counter()
 
 
 def _annotations(dataset: Dataset) -> Iterator[_Record]:
     """The boxes of all images, one record each."""
     instance_ids: dict[tuple[str, int], int] = {}
+    scored = any((sample.scores != 1).any() for sample in dataset.samples)
     number = 0
     for image_id, sample in enumerate(dataset.samples, 1):
         bboxes = fewest_decimals(box.xyxy_to_ltwh(sample.boxes.astype(np.float64)), sample.boxes, box.ltwh_to_xyxy)
-        columns = (bboxes.tolist(), sample.classes.tolist(), sample.ignore.tolist(), sample.identities.tolist())
-        for bbox, class_id, ignore, identity in zip(*columns, strict=True):
+        columns = (
+            bboxes.tolist(),
+            sample.classes.tolist(),
+            sample.ignore.tolist(),
+            sample.identities.tolist(),
+            # the shortest text of single precision
+            map(float, sample.scores.astype(str)),
+        )
+        for bbox, class_id, ignore, identity, score in zip(*columns, strict=True):
             number += 1
-            record = {
+            record: _Record = {
                 "id": number,
                 "image_id": image_id,
                 "category_id": class_id + 1,
@@ -101,6 +107,8 @@ def _annotations(dataset: Dataset) -> Iterator[_Record]:
             if identity >= 0:
                 record["track_id"] = identity
                 record["instance_id"] = instance_ids.setdefault((sample.sequence, identity), len(instance_ids) + 1)
+            if scored:
+                record["score"] = score if math.isfinite(score) else None
             yield record
 
 
@@ -121,4 +129,5 @@ WRITER = Writer(
     tree="""annotations.json
 images/<sequence>/<frame>.jpg""",
     write=write,
+    holds_scores=True,
 )

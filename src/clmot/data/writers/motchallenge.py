@@ -16,26 +16,15 @@ from clmot.data.writers.decimals import fewest_decimals, to_text
 from clmot.data.writers.layout import ImageMode, Progress, check_frames, folder_names, place_image
 from clmot.data.writers.writer import Writer
 from clmot.errors import UserError
-from clmot.io.sequences import FRAME_SUFFIXES, PERSON, read_sequence_info
+from clmot.io.sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, read_sequence_info
 from clmot.types import Dataset, Float64Array, Int64Array, Sample
 
-_NUMBERS = {
-    "person": PERSON,
+_NUMBERS = {name: number for number, name in enumerate(MOT_CLASSES, PERSON)} | {
     "pedestrian": PERSON,
     "people": PERSON,
-    "person on vehicle": 2,
-    "car": 3,
-    "bicycle": 4,
-    "motorbike": 5,
-    "motorcycle": 5,
-    "non motorized vehicle": 6,
-    "static person": 7,
-    "distractor": 8,
-    "occluder": 9,
-    "reflection": 12,
+    "motorcycle": MOT_CLASSES.index("motorbike") + PERSON,
 }
-_FIRST_FREE = 14
-"""Class numbers up to 13 have a meaning."""
+_FIRST_FREE = len(MOT_CLASSES) + PERSON
 _FRAME_RATE = 30.0
 
 

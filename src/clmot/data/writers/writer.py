@@ -42,9 +42,11 @@ class Writer:
         title: what it is, in a few words.
         tree: the files and folders that are written, one a line, relative to the folder that is named.
         write: writes a data set.
+        holds_scores: it has a place for the scores of boxes.
     """
 
     name: str
     title: str
     tree: str
     write: Write
+    holds_scores: bool = False
