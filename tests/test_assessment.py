@@ -9,6 +9,7 @@ from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.evaluation.label_free import ViewComparison
+from clmot.evaluation.probe import UNCHANGED
 from clmot.inference import Model
 from clmot.models.network import Network
 from clmot.report.embedding import assessment_tables, margins_picture
@@ -51,7 +52,9 @@ def test_three_embeddings_by_views_and_by_identities(found):
     assert found.identified["same second"][HISTOGRAM]["queries"] > 0
     assert found.identified["after 1 s"][HISTOGRAM]["queries"] > 0
     assert found.identified["after 5 s"][HISTOGRAM]["queries"] == 0
-    assert [len(table.rows) for table in assessment_tables(found)] == [3, 3, 3, 3]
+    assert [len(table.rows) for table in assessment_tables(found)] == [3, 3, 3, 3, 3]
+    assert list(found.probes) == names
+    assert found.probes[HISTOGRAM]["no colour"] < found.probes[HISTOGRAM][UNCHANGED]
 
 
 def test_views_see_no_identities(found, clips, tmp_path):
@@ -68,6 +71,7 @@ def test_views_see_no_identities(found, clips, tmp_path):
     assert blind.identified == {}
     for name, scores in found.label_free.items():
         assert blind.label_free[name] == pytest.approx(scores, nan_ok=True)
+        assert blind.probes[name] == pytest.approx(found.probes[name], nan_ok=True)
 
 
 def test_files(found, tmp_path):

@@ -9,6 +9,7 @@ from clmot._version import __version__
 
 if TYPE_CHECKING:
     from clmot.config import Config, load_config
+    from clmot.detectors.attach import attach
     from clmot.errors import UserError
     from clmot.evaluation.mot import evaluate
     from clmot.inference import Model, load_model
@@ -32,6 +33,7 @@ _HOMES = {
     "TrackerConfig": "clmot.tracking.config",
     "Trackers": "clmot.tracking.streams",
     "UserError": "clmot.errors",
+    "attach": "clmot.detectors.attach",
     "evaluate": "clmot.evaluation.mot",
     "load_config": "clmot.config",
     "load_model": "clmot.inference",
@@ -51,6 +53,7 @@ __all__ = [
     "Trackers",
     "UserError",
     "__version__",
+    "attach",
     "evaluate",
     "load_config",
     "load_model",

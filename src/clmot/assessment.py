@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ from clmot.data.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.evaluation.label_free import ViewComparison, compare_views, embed_views, label_free_scores
+from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.references import histogram_embedding
 from clmot.inference import Model, untrained
 from clmot.io.sequences import read_sequence_info
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _Item = TypeVar("_Item")
+Embed = Callable[[Image, Float32Array], Float32Array]
 
 TRAINED, UNTRAINED, HISTOGRAM = "this model", "untrained", "colour histogram"
 
@@ -38,6 +40,9 @@ GAPS = {"same second": (0.0, 1.0), "after 1 s": (1.0, np.inf), "after 5 s": (5.0
 """Least and greatest distance in time of the frames compared."""
 
 DEFAULT_FRAME_RATE = 30.0
+
+PROBED_FRAMES = 30
+"""Of the frames seen in two views, so many are changed in every way."""
 
 VIEWS = ViewsConfig(scale=(0.7, 1.4), occlude=0.2, off_center=0.1)
 """What the two views differ by: the same for every model, whatever it was trained with."""
@@ -51,11 +56,13 @@ class Assessment:
         label_free: from two views (`clmot.evaluation.label_free.label_free_scores`).
         identified: by gap, as in `GAPS` (`clmot.evaluation.embedding.embedding_scores`); empty without identities.
         pairs: of the views, for a picture.
+        probes: rank-1 across two views of which one was changed (`clmot.evaluation.probe.probe`).
     """
 
     label_free: dict[str, dict[str, float]]
     identified: dict[str, dict[str, dict[str, float]]]
     pairs: dict[str, ViewComparison]
+    probes: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def verdict(self) -> str:
         """One line that says what to make of it, from views alone."""
@@ -76,7 +83,12 @@ class Assessment:
         Raises:
             UserError: the file cannot be written.
         """
-        content = {"label_free": self.label_free, "identified": self.identified, "verdict": self.verdict()}
+        content = {
+            "label_free": self.label_free,
+            "identified": self.identified,
+            "probes": self.probes,
+            "verdict": self.verdict(),
+        }
         partial = file.with_name(file.name + ".partial")
         try:
             partial.write_text(json.dumps(content, indent=2).replace("NaN", "null") + "\n", encoding="utf-8")
@@ -120,18 +132,20 @@ def assess(
     identified = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     seen_again = [sample for sample in identified if (sample.frame - 1) % every == 0]
     rates = {sample.sequence: frame_rate or _frame_rate(sample) for sample in identified}
-    embedders: dict[str, Callable[[Image, Float32Array], Float32Array]] = {
+    embedders: dict[str, Embed] = {
         TRAINED: model.embed,
         UNTRAINED: untrained(model, seed).embed,
         HISTOGRAM: histogram_embedding,
     }
     assessment = Assessment(label_free={}, identified={gap: {} for gap in GAPS if identified}, pairs={})
+    probed = [pairs[draw] for draw in draws[:PROBED_FRAMES]]
     with progress_bar(progress) as bar:
         for name, embed in embedders.items():
-            task = bar.add_task(name, total=len(draws) + len(seen_again), note="")
+            task = bar.add_task(name, total=len(draws) + len(probed) * (1 + len(CHANGES)) + len(seen_again), note="")
             views = embed_views((pairs[draw] for draw in _followed(draws, bar, task)), embed)
             assessment.pairs[name] = compare_views(views)
             assessment.label_free[name] = label_free_scores(views, assessment.pairs[name])
+            assessment.probes[name] = probe(probed, _counted(embed, bar, task), seed)
             sequences = embed_sequences(_followed(seen_again, bar, task), embed, rates)
             for gap, scores in assessment.identified.items():
                 scores[name] = embedding_scores(sequences, GAPS[gap])
@@ -142,6 +156,14 @@ def _followed(items: Sequence[_Item], bar: Progress, task: TaskID) -> Iterator[_
     for item in items:
         yield item
         bar.advance(task)
+
+
+def _counted(embed: Embed, bar: Progress, task: TaskID) -> Embed:
+    def counted(image: Image, boxes: Float32Array) -> Float32Array:
+        bar.advance(task)
+        return embed(image, boxes)
+
+    return counted
 
 
 def _frame_rate(sample: Sample) -> float:

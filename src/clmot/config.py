@@ -36,12 +36,19 @@ class DataConfig:
     identities: bool = False
     """Use identities where the annotation has them (supervised or mixed training). Off: nothing after the reader sees
     any."""
+    identity_share: float = 1.0
+    """With `identities`, the share of them that is known: a random choice (of `train.seed`); the others count as
+    unknown."""
     workers: int = 1
     """Processes that prepare views beside the training process; 0 prepares them in the training process."""
 
     def __post_init__(self) -> None:
         require(0 <= self.min_visibility <= 1, f"data.min_visibility must be in [0, 1], got {self.min_visibility}")
         require(self._has_min_score(), f"data.min_score must be a number or auto, got {self.min_score!r}")
+        require(
+            0 < self.identity_share <= 1,
+            f"data.identity_share must be in (0, 1] (for none, data.identities=false), got {self.identity_share}",
+        )
         require(self.workers >= 0, f"data.workers must be >= 0, got {self.workers}")
 
     @property
@@ -337,6 +344,36 @@ class DetectConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    """The detector of others that an embedding is attached to; none for the one-shot network."""
+
+    name: str = ""
+    """LIBRARY:NAME, such as `torchvision:fasterrcnn_resnet50_fpn` (`clmot attach --help`); empty: none."""
+    weights: str = "default"
+    """`default` (the library's published ones), `none` (random), or a file."""
+    labels: tuple[str, ...] = ()
+    """What the detector's labels mean, in their order; empty: as its library says."""
+    classes: tuple[str, ...] = ()
+    """Classes to find; empty: all that it knows."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the library that builds it."""
+    head: Literal["auto", "features", "crops"] = "auto"
+    """The embedding is read from the detector's own maps, or by an encoder (`model.encoder`) from crops of its boxes;
+    auto: from its maps, where it shows any."""
+    crop_size: tuple[int, int] = (64, 128)
+    """Width and height of the crops in pixels, multiples of 32."""
+    fingerprint: str = ""
+    """Of the weights that the embedding was learned on. `clmot attach` sets it."""
+
+    def __post_init__(self) -> None:
+        for side in self.crop_size:
+            require(
+                side > 0 and side % 32 == 0,
+                f"detector.crop_size must be multiples of 32 (width height), got {list(self.crop_size)}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefineConfig:
     """What is done to the tracks of a whole video after its last frame: nothing, unless asked for."""
 
@@ -377,6 +414,7 @@ class Config:
     detect: DetectConfig = field(default_factory=DetectConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
 
     def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
         """This configuration with a nested mapping laid over it; `train.steps` puts `train.epochs` out of force.

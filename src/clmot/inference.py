@@ -11,10 +11,11 @@ from torch import Tensor
 
 from clmot.config import Config
 from clmot.data.augment import letterbox_matrix, warp_image
+from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
-from clmot.models.decode import decode
+from clmot.models.decode import Peaks, decode
 from clmot.models.network import STRIDE, Network
-from clmot.training.checkpoint import load_saved_model, load_weights
+from clmot.training.checkpoint import SavedModel, load_saved_model, load_weights
 from clmot.types import Detections, Float32Array, Image
 
 
@@ -35,13 +36,9 @@ class Model:
     def __init__(self, network: Network, config: Config, device: str = "auto", precision: str = "bf16") -> None:
         if precision not in ("bf16", "float32"):
             raise UserError(f"precision: '{precision}' is not one of bf16, float32")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        elif device.startswith("cuda") and not torch.cuda.is_available():
-            raise UserError("device cuda: no CUDA device here; use cpu or auto")
         self.config = config
         self.classes = config.model.classes
-        self.device = torch.device(device)
+        self.device = torch.device(choose_device(device))
         self.precision = precision
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
@@ -62,11 +59,7 @@ class Model:
         if not images:
             return []
         pixels, matrices = self._letterbox(images)
-        options = self.config.detect
-        with self._autocast():
-            maps = self.network.maps(pixels)
-            peaks = decode(maps, STRIDE, options.score_threshold, options.max_detections)
-            embeddings = self.network.read_out(maps.embedding, peaks.boxes, peaks.image_index)
+        peaks, embeddings = self._find(pixels)
         boxes, score, class_id, image_index, embedding = (
             tensor.cpu().numpy() for tensor in (*peaks, embeddings.float())
         )
@@ -105,6 +98,18 @@ class Model:
             embeddings: Tensor = self.network.read_out(maps.embedding, tensor, index)
         return embeddings.float().cpu().numpy()
 
+    def with_random_weights(self) -> Model:
+        """A model like this one that has learned nothing."""
+        return Model(Network(self.config.model), self.config, str(self.device), self.precision)
+
+    def _find(self, pixels: Tensor) -> tuple[Peaks, Tensor]:
+        """Objects in letterboxed images, and their embeddings."""
+        options = self.config.detect
+        with self._autocast():
+            maps = self.network.maps(pixels)
+            peaks = decode(maps, STRIDE, options.score_threshold, options.max_detections)
+            return peaks, self.network.read_out(maps.embedding, peaks.boxes, peaks.image_index)
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
@@ -119,25 +124,68 @@ class Model:
         return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
 
 
-def load_model(path: str | Path, *, device: str = "auto", precision: str = "bf16") -> Model:
+def choose_device(device: str) -> str:
+    """``auto`` as a GPU where there is one, else as the CPU.
+
+    Raises:
+        UserError: a GPU is asked for and there is none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("device cuda: no CUDA device here; use cpu or auto")
+    return device
+
+
+def load_model(
+    path: str | Path, *, device: str = "auto", precision: str = "bf16", detector: Detector | None = None
+) -> Model:
     """Load a trained model.
 
     Args:
-        path: a run folder, one of its checkpoints, or a ``model.safetensors`` file.
+        path: a run folder, one of its checkpoints, a ``model.safetensors`` file, or what `clmot export` wrote for ONNX
+            (``.onnx``) or OpenVINO (``.xml``).
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``bf16`` or ``float32``.
+        precision: ``bf16`` or ``float32``; an exported file keeps its own.
+        detector: what an attached embedding was learned on; by default the one that the run describes.
 
     Raises:
-        UserError: there is nothing to load, or it does not fit.
+        UserError: there is nothing to load, or it does not fit; or the runtime of an exported file is not installed.
     """
+    if Path(path).suffix in (".onnx", ".xml"):
+        from clmot.export.model import load_exported  # which is a `Model`
+
+        return load_exported(Path(path), device)
     saved = load_saved_model(Path(path))
+    if saved.config.detector.name:
+        from clmot.detectors.model import load_attached  # which is a `Model`
+
+        return load_attached(saved, device=device, precision=precision, detector=detector)
+    return Model(*network_of(saved), device, precision)
+
+
+def load_network(path: Path) -> tuple[Network, Config]:
+    """A trained network and its configuration, from what `load_model` takes, exported files aside."""
+    return network_of(load_saved_model(path))
+
+
+def network_of(saved: SavedModel) -> tuple[Network, Config]:
+    """The network that was saved, and its configuration.
+
+    Raises:
+        UserError: it is an embedding attached to a detector of others, or the weights do not fit.
+    """
+    if saved.config.detector.name:
+        raise UserError(
+            f"{saved.file}: an embedding attached to {saved.config.detector.name}, not a network of clmot train"
+        )
     network = Network(saved.config.model)
     load_weights(network, saved)
-    return Model(network, saved.config, device, precision)
+    return network, saved.config
 
 
 def untrained(model: Model, seed: int) -> Model:
     """The same network with random weights throughout."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
-        return Model(Network(model.config.model), model.config, str(model.device), model.precision)
+        return model.with_random_weights()

@@ -225,13 +225,13 @@ class TrainingOutput(NamedTuple):
     """What the network says about a training batch with m boxes.
 
     Attributes:
-        maps: of the batch's images.
+        maps: of the batch's images; None where no detector is trained.
         embeddings: [m, d], unit vectors of the boxes, behind the projection head where there is one.
         logits: [m, identities] of the identity classifier, None where there is none.
         parts: how many equally long parts, each of a meaning of its own, an embedding consists of.
     """
 
-    maps: OutputMaps
+    maps: OutputMaps | None
     embeddings: Tensor
     logits: Tensor | None
     parts: int = 1

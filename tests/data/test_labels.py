@@ -99,3 +99,17 @@ def test_labels_that_a_configuration_learns_from(overrides, labels):
 def test_supervision_without_permission_is_refused(objective):
     with pytest.raises(UserError, match=f"loss.objective={objective}.*data.identities=true"):
         labels_of(load_config(overrides=[f"loss.objective={objective}"]))
+
+
+@pytest.mark.parametrize(("share", "kept"), [(1.0, 10), (0.5, 5), (0.1, 1), (0.01, 1)])
+def test_a_share_of_the_identities(share, kept):
+    """Who is kept is kept everywhere, the others nowhere; the seed says who."""
+    data = Dataset(samples=[sample("a", frame, list(range(10))) for frame in (1, 2)], classes=("person",))
+    labelled, count = with_labels(data, "known", share, seed=1)
+    first, second = identities(labelled)
+    assert first == second
+    assert count == kept == sum(number >= 0 for number in first)
+    assert identities(with_labels(data, "known", share, seed=1)[0])[0] == first
+    chosen = {tuple(number >= 0 for number in identities(with_labels(data, "known", share, s)[0])[0]) for s in range(9)}
+    assert len(chosen) == 1 if share == 1 else len(chosen) > 2
+    assert with_labels(data, "instances", share)[1] == 20

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 # importing a module of verbs adds them to the application
-from clmot.cli import data, scores, tracking, training  # noqa: F401
+from clmot.cli import attach, bench, data, export, scores, tracking, training  # noqa: F401
 from clmot.cli.app import app, is_first_process
 from clmot.errors import UserError
 

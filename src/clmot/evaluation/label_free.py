@@ -8,13 +8,13 @@ may show the same object. Views are easier than time: what fails here fails in a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clmot.types import BoolArray, Float32Array, Image, Int64Array, ViewPair
+from clmot.types import BoolArray, Float32Array, Image, Int64Array, View, ViewPair
 
 COLLAPSED_RANK = 2.0
 """Effective rank below which embeddings are said to have collapsed: they vary along one direction or none."""
@@ -49,8 +49,13 @@ def embed_views(pairs: Iterable[ViewPair], embed: Callable[[Image, Float32Array]
         pairs: two views each.
         embed: image (uint8 [height, width, 3], RGB) and boxes ([n, 4], xyxy pixels) to unit vectors [n, d].
     """
+    return embed_each((view for pair in pairs for view in pair.views), embed)
+
+
+def embed_each(views: Iterable[View], embed: Callable[[Image, Float32Array], Float32Array]) -> EmbeddedViews:
+    """`embed_views` of views one by one."""
     rows: list[tuple[npt.NDArray[np.generic], ...]] = []
-    for view in (view for pair in pairs for view in pair.views):
+    for view in views:
         seen = ~view.ignore & (view.object_index >= 0)
         if seen.any():
             labels = (view.object_index[seen], view.frame_index[seen], view.sequence_index[seen])
@@ -62,6 +67,14 @@ def embed_views(pairs: Iterable[ViewPair], embed: Callable[[Image, Float32Array]
         object_index=objects.astype(np.int64),
         frame_index=frames.astype(np.int64),
         sequence_index=sequences.astype(np.int64),
+    )
+
+
+def put_together(first: EmbeddedViews, second: EmbeddedViews) -> EmbeddedViews:
+    """The boxes of both, compared as one."""
+    parts = [each for each in (first, second) if len(each.embeddings)] or [first]
+    return EmbeddedViews(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(EmbeddedViews)}
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from clmot.data.pixels import region_in
+from clmot.errors import UserError
 from clmot.types import Float32Array, Image
 
 _BINS = (8, 4, 4)
+_MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 def histogram_embedding(image: Image, boxes: Float32Array, stripes: int = 6) -> Float32Array:
@@ -37,3 +43,46 @@ def histogram_embedding(image: Image, boxes: Float32Array, stripes: int = 6) -> 
                 found[row, stripe] = np.sqrt(histogram.ravel() / histogram.sum())
     flat = found.reshape(len(boxes), -1)
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def onnx_embedding(file: Path, size: tuple[int, int] = (128, 256)) -> Callable[[Image, Float32Array], Float32Array]:
+    """The embedding of a re-identification network that takes one crop of a box, such as OSNet (Zhou et al. 2019).
+
+    The crop, what lies inside the image, is stretched to the network's input: RGB in [0, 1], ImageNet's mean and
+    deviation taken out. OpenCV runs the network, box by box, since such files have a batch of one often enough.
+
+    Args:
+        file: ONNX file, input float32 [1, 3, height, width], output [1, d].
+        size: width and height of its input in pixels.
+
+    Returns:
+        A function of image and boxes, as `histogram_embedding`; boxes outside the image get zeros.
+
+    Raises:
+        UserError: the file cannot be read as a network.
+    """
+    try:
+        network = cv2.dnn.readNetFromONNX(str(file))
+    except cv2.error as error:
+        raise UserError(f"{file}: OpenCV cannot read this network: {_reason(error)}") from error
+
+    def embed(image: Image, boxes: Float32Array) -> Float32Array:
+        rows: list[Float32Array] = []
+        for box in np.asarray(boxes, np.float64):
+            crop = region_in(box, (image.shape[1], image.shape[0])).of(image)
+            # an empty crop still needs a row as long as the others
+            pixels = cv2.resize(crop, size) if crop.size else np.zeros((size[1], size[0], 3), np.uint8)
+            network.setInput((((pixels / 255.0) - _MEAN) / _DEVIATION).astype(np.float32).transpose(2, 0, 1)[None])
+            try:
+                row = np.asarray(network.forward(), np.float32).reshape(-1)
+            except cv2.error as error:
+                expected = f"one crop of {size[0]}x{size[1]} pixels"
+                raise UserError(f"{file}: the network does not take {expected}: {_reason(error)}") from error
+            rows.append(row / max(float(np.linalg.norm(row)), 1e-12) * (crop.size > 0))
+        return np.stack(rows) if rows else np.empty((0, 1), np.float32)
+
+    return embed
+
+
+def _reason(error: cv2.error) -> str:
+    return " ".join(str(error).split())[:200]

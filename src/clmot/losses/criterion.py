@@ -62,7 +62,7 @@ def criterion(
     divisors = torch.where(counts > 0, counts, 1)
     heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
     detection = heatmap + config.size_weight * size + config.offset_weight * offset
-    parts = {"heatmap": heatmap, "size": size, "offset": offset}
+    parts = {} if output.maps is None else {"heatmap": heatmap, "size": size, "offset": offset}
     if config.objective != "none":
         parts["embedding"] = embedding
     total = balance(detection, embedding, counts[3] > 0)
@@ -72,7 +72,10 @@ def criterion(
 def _detection_losses(
     output: TrainingOutput, batch: Batch, config: LossConfig, stride: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Sum and count of the heatmap, size and offset loss."""
+    """Sum and count of the heatmap, size and offset loss; zeros where no detector is trained."""
+    if output.maps is None:
+        nothing = output.embeddings.new_zeros(())
+        return [(nothing, nothing)] * 3
     heatmap, size, offset = output.maps.heatmap, output.maps.size, output.maps.offset
     boxes, classes, ignore, image_index = batch.boxes, batch.classes, batch.ignore, batch.image_index
     scores = batch.scores

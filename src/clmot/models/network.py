@@ -49,21 +49,14 @@ class Network(nn.Module):
             self.size = ExtentHead(*inside)
         self.offset = DenseHead(*inside, 2, bias=0.5)
         self.embedding: nn.Module
-        self.read_out: nn.Module
         self.parts = 1
         if config.read_out == "stripes":
             self.embedding = LevelEmbeddingHead(config.levels, self.encoder.channels, self.neck.width, config.width)
-            self.read_out = StripeReadOut(
-                [_level(name, config) for name in config.levels],
-                config.stripes,
-                config.embedding_dimension,
-                config.visible_parts,
-            )
             if not config.projection:  # which mixes the parts
                 self.parts = len(config.levels) * config.stripes
         else:
             self.embedding = PointEmbeddingHead(*inside, config.embedding_dimension)
-            self.read_out = CenterPointReadOut(STRIDE) if config.read_out == "center" else PointsReadOut(STRIDE)
+        self.read_out = make_read_out(config)
         widths = (config.embedding_dimension, *config.projection)
         self.projection = ProjectionHead(widths) if config.projection else nn.Identity()
         self.classifier = IdentityClassifier(widths[-1], config.identities) if config.identities else None
@@ -105,7 +98,19 @@ class Network(nn.Module):
         return TrainingOutput(maps, embeddings, logits, self.parts)
 
 
-def _level(name: str, config: ModelConfig) -> Level:
+def make_read_out(config: ModelConfig) -> nn.Module:
+    """The configured read-out: embedding maps, boxes and their images to unit vectors."""
+    match config.read_out:
+        case "stripes":
+            levels = [level_of(name, config) for name in config.levels]
+            return StripeReadOut(levels, config.stripes, config.embedding_dimension, config.visible_parts)
+        case "points":
+            return PointsReadOut(STRIDE)
+        case "center":
+            return CenterPointReadOut(STRIDE)
+
+
+def level_of(name: str, config: ModelConfig) -> Level:
     """What the read-out has to know of a level."""
     stride = int(name.removeprefix("stride")) if name.startswith("stride") else STRIDE
     if name == "colour":

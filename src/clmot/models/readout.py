@@ -63,7 +63,9 @@ class PointsReadOut(nn.Module):
         places = torch.cartesian_prod(columns, rows)
         points = boxes[:, None, :2] + places * (boxes[:, 2:] - boxes[:, :2])[:, None]
         each = bilinear(values, points.flatten(0, 1) / self.stride, image_index.repeat_interleave(len(places)))
-        return F.normalize(F.normalize(each, dim=1).view(len(boxes), len(places), values.shape[1]).sum(dim=1), dim=1)
+        return F.normalize(
+            F.normalize(each, dim=1).view(boxes.shape[0], len(places), values.shape[1]).sum(dim=1), dim=1
+        )
 
 
 def bilinear(
@@ -207,5 +209,5 @@ def visible_share(
     down = torch.minimum(bottom[:, None], boxes[:, 3, None]) - torch.maximum(top[:, None], boxes[:, 1, None])
     covered = across[:, :, None] * down.clamp(min=0) / (bottom - top).clamp(min=1e-6)[:, None]
     nearer = (image_index[:, None] == image_index) & (boxes[:, 3] > boxes[:, None, 3])
-    hidden = (covered * nearer[:, :, None]).amax(dim=1) if len(boxes) else covered.new_zeros(0, stripes)
-    return (1 - hidden).clamp(LEAST_VISIBLE, 1)
+    hidden = (covered * nearer[:, :, None]).amax(dim=1) if boxes.shape[0] else covered.new_zeros(0, stripes)
+    return (1 - hidden).clamp(LEAST_VISIBLE, 1.0)

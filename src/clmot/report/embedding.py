@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
+from clmot.evaluation.probe import CHANGES
 from clmot.report.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -20,12 +21,18 @@ _FROM_IDENTITIES = ("rank-1", "mAP", *(f"TPR@FAR={rate:g}" for rate in FALSE_ACC
 
 
 def assessment_tables(found: Assessment) -> Iterator[Table]:
-    """One table of what two views say, and one for each gap in time where there are identities."""
+    """What two views say, what falls when one is changed, and, where there are identities, each gap in time."""
     yield _table(
         found.label_free,
         "two views of a frame, no identities needed (TPR@: true positive rate at this false accept rate)",
         _FROM_VIEWS,
     )
+    if found.probes:
+        yield _table(
+            found.probes,
+            "what it depends on: rank-1 across two views of a frame, the second one changed, no identities needed",
+            tuple(CHANGES),
+        )
     for gap, rows in found.identified.items():
         yield _table(rows, f"seen again {gap}, by identities", _FROM_IDENTITIES)
 

@@ -117,7 +117,17 @@ def picture(image: Image, caption: str = "", quality: int = 80) -> Html:
 
 
 def plot(figure: Figure, caption: str = "") -> Html:
-    """A matplotlib figure, embedded as SVG without background, its text and axes grey."""
+    """A matplotlib figure, embedded as `drawn`."""
+    return drawing(drawn(figure), caption)
+
+
+def drawing(svg: str, caption: str = "") -> Html:
+    """An SVG document, embedded."""
+    return _figure("image/svg+xml", svg.encode(), caption)
+
+
+def drawn(figure: Figure) -> str:
+    """A matplotlib figure as SVG without background, its text and axes grey."""
     from matplotlib import rc_context
 
     for axes in figure.axes:
@@ -131,7 +141,7 @@ def plot(figure: Figure, caption: str = "") -> Html:
     # equal figures make equal files
     with rc_context({"svg.hashsalt": "clmot"}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return _figure("image/svg+xml", file.getvalue(), caption)
+    return file.getvalue().decode()
 
 
 def write_page(content: Html, path: Path) -> None:

@@ -65,8 +65,11 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
 
     def make_some(priced: _Costs, candidates: BoolArray, offered: BoolArray, limit: float) -> None:
         row, column, cost = priced
+        if not len(row):
+            return
         usable = candidates[row] & (match[row] < 0) & (offered & free)[column]
-        make((row[usable], column[usable], cost[usable]), limit)
+        if usable.any():
+            make((row[usable], column[usable], cost[usable]), limit)
 
     confirmed = tracks.track_id > 0
     high = found.score >= config.high_score

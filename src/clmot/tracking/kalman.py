@@ -187,12 +187,13 @@ def within_gate(
     reach = np.sqrt(GATE * variance[:, 0])
     x = state.position[:, 0]
     rows, columns = within(x - reach, x + reach, measurement[:, 0])
-    difference = measurement[columns] - state.position[rows]
+    difference = measurement.take(columns, axis=0)
+    difference -= state.position.take(rows, axis=0)
     np.square(difference, out=difference)
-    difference /= variance[rows]
-    distance = difference.sum(axis=1)
-    near = distance <= GATE
-    return rows[near], columns[near], distance[near]
+    difference /= variance.take(rows, axis=0)
+    distance = np.einsum("kd->k", difference)
+    near = (distance <= GATE).nonzero()[0]
+    return rows.take(near), columns.take(near), distance.take(near)
 
 
 def warp_measurement(

@@ -33,10 +33,10 @@ class Found:
     __slots__ = ("class_id", "embedding", "measurement", "score", "xyxy")
 
     def __init__(self, detections: Detections, order: Int64Array, embedding: Float32Array) -> None:
-        self.xyxy = detections.xyxy[order]
+        self.xyxy = detections.xyxy.take(order, axis=0)
         self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
-        self.score = detections.score[order]
-        self.class_id = detections.class_id[order]
+        self.score = detections.score.take(order)
+        self.class_id = detections.class_id.take(order)
         self.embedding = embedding
 
     def __len__(self) -> int:
@@ -180,7 +180,7 @@ class Tracks:
         if not len(rows):
             return
         config, columns = self._config, match[rows]
-        measurement, score = found.measurement[columns], found.score[columns]
+        measurement, score = found.measurement.take(columns, axis=0), found.score.take(columns)
         expected = self.motion[rows]
         if config.observation_reupdate:
             self._walk(expected, rows, measurement, frame)
@@ -222,10 +222,10 @@ class Tracks:
         if config.confidence_weighted:
             doubt = (1 - score) / max(1 - config.high_score, 1e-6)
             momentum = (momentum + (1 - momentum) * doubt).astype(np.float32)[:, None]
-        new = found.embedding[columns]
+        new = found.embedding.take(columns, axis=0)
         if config.gallery_size:
             self.gallery[rows, self.hits[rows] % config.gallery_size] = new
-        average = self.embedding[rows]
+        average = self.embedding.take(rows, axis=0)
         average *= momentum
         average += (1 - momentum) * new
         self.embedding[rows] = unit(average)

@@ -7,6 +7,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from clmot.config import Config
+from clmot.detectors.heads import AttachedNetwork
 from clmot.losses.criterion import criterion
 from clmot.losses.pairs import Contrasted, contrasted
 from clmot.models.network import STRIDE, Network
@@ -20,7 +21,7 @@ CONTRASTIVE = ("nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard")
 
 def train_step(
     fabric: Fabric,
-    network: Network,
+    network: Network | AttachedNetwork,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     config: Config,

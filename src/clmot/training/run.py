@@ -18,6 +18,7 @@ from clmot.data.batch import make_loader
 from clmot.data.labels import labels_of, with_labels
 from clmot.data.readers import read_dataset
 from clmot.data.unusable import describe
+from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
@@ -41,6 +42,7 @@ def train(
     *,
     resume: bool = False,
     progress: bool = True,
+    detector: Detector | None = None,
 ) -> Path:
     """Train the one-shot network on boxes alone; identities in the data are dropped before anything sees them.
 
@@ -55,6 +57,8 @@ def train(
         resume: go on from the newest checkpoint in `out` (from the start if there is none), to the same weights that
             an uninterrupted run gives. Another number of processes sees the same batches.
         progress: show a progress bar on standard error.
+        detector: learn an embedding for this detector instead (`clmot.detectors.attach`); by default the one that the
+            configuration names, if any.
 
     Returns:
         The final checkpoint's folder.
@@ -75,7 +79,7 @@ def train(
             raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
         dataset, config = _read(paths, config, processes.count)
         sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
-        state = new_state(config, sequences, fabric.device, found)
+        state = new_state(config, sequences, fabric.device, found, detector)
         start, steps = state.step, config.train.steps
         if is_first:
             _make_run_folder(out, config)
@@ -166,7 +170,7 @@ def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Datase
         identities=labels == "known",
         format=config.data.format,
     )
-    dataset, identities = with_labels(dataset, labels)
+    dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
     _describe(dataset)
     classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0
     model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)

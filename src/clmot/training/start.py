@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from clmot.config import ModelConfig
+from clmot.detectors.heads import AttachedNetwork, CropHead
 from clmot.errors import UserError
 from clmot.models.backbones import initialise_encoder
 from clmot.models.legacy import read_legacy
@@ -16,7 +17,7 @@ from clmot.training.checkpoint import MODEL_FILE, find_checkpoint, load_saved_mo
 log = logging.getLogger(__name__)
 
 
-def initialise(network: Network, config: ModelConfig) -> None:
+def initialise(network: Network | AttachedNetwork, config: ModelConfig) -> None:
     """Give a new network what `config.pretrained` names: an encoder's weights, or those of another run.
 
     Raises:
@@ -25,11 +26,13 @@ def initialise(network: Network, config: ModelConfig) -> None:
     path = Path(config.pretrained)
     if path.is_dir() or path.name == MODEL_FILE:
         start_from(network, path)
-    else:
-        initialise_encoder(network.encoder, config.encoder, config.encoder_options, config.pretrained)
+        return
+    part = network.head if isinstance(network, AttachedNetwork) else network
+    if isinstance(part, Network | CropHead):
+        initialise_encoder(part.encoder, config.encoder, config.encoder_options, config.pretrained)
 
 
-def start_from(network: Network, path: Path) -> None:
+def start_from(network: Network | AttachedNetwork, path: Path) -> None:
     """Take what fits, by name and shape, from another run; what starts anew and what is left over is logged.
 
     Args:
@@ -45,7 +48,7 @@ def start_from(network: Network, path: Path) -> None:
         for name, value in saved.weights.items()
         if name in state and state[name].shape == value.shape and not name.endswith("num_batches_tracked")
     }
-    if not any(name.startswith("encoder.") for name in fitting):
+    if not any(name.startswith(("encoder.", "head.")) for name in fitting):
         raise UserError(f"{saved.file}: its encoder is {saved.config.model.encoder}: nothing of it fits this network")
     network.load_state_dict(state | fitting)
     log.info("%d tensors from %s", len(fitting), saved.file)

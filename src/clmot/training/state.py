@@ -8,8 +8,12 @@ from pathlib import Path
 
 import torch
 from timm.layers.norm_act import convert_sync_batchnorm
+from torch import nn
 
 from clmot.config import Config
+from clmot.detectors.heads import AttachedNetwork
+from clmot.detectors.opening import open_detector
+from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.models.network import Network
 from clmot.training.checkpoint import load_saved_model, load_state, save_checkpoint
@@ -35,7 +39,7 @@ class TrainingState:
     """
 
     config: Config
-    network: Network
+    network: Network | AttachedNetwork
     average: WeightAverage
     optimizer: torch.optim.Optimizer
     queue: EmbeddingQueue | None
@@ -82,7 +86,13 @@ class TrainingState:
         log.info("resuming from %s", checkpoint)
 
 
-def new_state(config: Config, sequences: list[str], device: torch.device, found: Path | None) -> TrainingState:
+def new_state(
+    config: Config,
+    sequences: list[str],
+    device: torch.device,
+    found: Path | None,
+    detector: Detector | None = None,
+) -> TrainingState:
     """The state to start from.
 
     Args:
@@ -90,13 +100,14 @@ def new_state(config: Config, sequences: list[str], device: torch.device, found:
         sequences: names of the data's sequences.
         device: to train on.
         found: a checkpoint to go on from, if any.
+        detector: what an embedding is attached to; by default what the configuration says, if anything.
 
     Raises:
         UserError: the encoder's weights cannot be had, or the checkpoint does not fit.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
-        network = Network(config.model)
+        network = _network(config, detector, device)
     if found is None:
         initialise(network, config.model)
     # frozen weights of the tasks are saved all the same
@@ -114,6 +125,14 @@ def new_state(config: Config, sequences: list[str], device: torch.device, found:
     return state
 
 
-def share_normalisation(network: Network) -> None:
+def _network(config: Config, detector: Detector | None, device: torch.device) -> Network | AttachedNetwork:
+    """What is trained: the one-shot network, or an embedding beside a detector."""
+    if detector is None and not config.detector.name:
+        return Network(config.model)
+    found = detector or open_detector(config.detector, device=device, image_size=config.model.image_size)
+    return AttachedNetwork(config, found)
+
+
+def share_normalisation(network: nn.Module) -> None:
     """Let batch normalisation see the batch of all processes (on GPUs; torch has it for nothing else)."""
     convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

@@ -1,0 +1,146 @@
+"""The arms of a comparison: named sets of settings that say how the embedding is taught, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clmot.config import Config
+from clmot.errors import UserError, did_you_mean
+
+OURS = "ours"
+MOTION = "motion only"
+"""Needs no training of its own: the detections of another arm, associated by motion."""
+
+Settings = Mapping[str, Any]
+"""Nested settings as in a configuration file: ``{"loss": {"temperature": 0.5}}``."""
+
+_SUPERVISED: Settings = {"data": {"identities": True}, "loss": {"objective": "identity"}}
+_POINT: Settings = {"model": {"read_out": "center", "embedding_dimension": 128}}
+
+# the embedding's part of the recipe `paper`; detection, network and optimiser are everybody's
+_PUBLISHED: Settings = {
+    "model": {"read_out": "center", "embedding_dimension": 512},
+    "views": {
+        "opposite_mirror": True,
+        "hsv": 0.5,
+        "brightness": 0,
+        "contrast": 0,
+        "saturation": 0,
+        "hue": 0,
+        "blur": 0,
+        "aspect": 0,
+        "scale": [0.5, 1.2],
+        "shift": 0.1,
+        "rotate": 5,
+    },
+    "loss": {"temperature": 0.5, "negatives": "frame", "detection_views": "first", "task_weights": "fixed"},
+}
+
+ARMS: dict[str, Settings] = {
+    OURS: {},
+    "supervised": _SUPERVISED,
+    "NT-Xent as published": _PUBLISHED,
+    "instance classes": {"loss": {"objective": "instance"}},
+    "none": {"loss": {"objective": "none"}},
+    MOTION: {},
+    "contrast with identities": {"data": {"identities": True}},
+    "supervised, centre point": {**_SUPERVISED, **_POINT},
+    "decoupled": {"loss": {"objective": "decoupled"}},
+    "sigmoid": {"loss": {"objective": "sigmoid"}},
+    "triplet": {"loss": {"objective": "triplet"}},
+    "triplet, hard": {"loss": {"objective": "triplet_hard"}},
+    "queue": {"loss": {"negatives": "queue"}},
+    "negatives of the frame": {"loss": {"negatives": "frame"}},
+}
+"""Arms that a comparison can name without saying what they are."""
+
+DEFAULT_ARMS = (OURS, "supervised", "NT-Xent as published", "instance classes", "none", MOTION)
+
+COMMON = ("data", "detect", "tracker", "refine", "train.steps", "train.epochs", "train.batch_size", "train.seed")
+"""Sections and settings that every arm of a fair comparison shares, besides where the network starts from."""
+_NETWORK = ("model.encoder", "model.encoder_options", "model.pretrained", "model.image_size", "model.neck")
+_OWN = ("data.identities", "data.identity_share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way to teach the embedding.
+
+    Attributes:
+        name: its row in the report.
+        settings: laid over what all arms have in common.
+        share: of the identities, how many it was given as part of a label budget; None outside of one.
+    """
+
+    name: str
+    settings: Settings
+    share: float | None = None
+
+    def config(self, common: Config) -> Config:
+        """The arm's whole configuration.
+
+        Raises:
+            UserError: a setting is faulty, or one that all arms must share.
+        """
+        where = f"arm '{self.name}'"
+        config = common.updated(self.settings, where)
+        for path in _names(self.settings):
+            shared = any(path == each or path.startswith(f"{each}.") for each in (*COMMON, *_NETWORK))
+            if shared and path not in _OWN:
+                raise UserError(f"{where}: {path} must be the same for every arm; put it under 'settings'")
+        return config
+
+
+def known_identities(config: Config) -> float:
+    """Share of the training identities that a configuration lets its training see."""
+    return config.data.identity_share if config.data.identities else 0.0
+
+
+def find_arm(name: str, changes: Settings | None = None) -> Arm:
+    """An arm by name: a built-in one, or ``like`` one and changed.
+
+    Args:
+        name: of the arm.
+        changes: nested settings; ``like`` names the built-in arm they change (by default `OURS`).
+
+    Raises:
+        UserError: there is no such built-in arm.
+    """
+    changes = dict(changes or {})
+    base = str(changes.pop("like", OURS if changes and name not in ARMS else name))
+    if base not in ARMS:
+        raise UserError(
+            f"arm '{name}': no built-in arm '{base}'{did_you_mean(base, ARMS)}; known: {', '.join(ARMS)}; "
+            "for one of your own give its settings"
+        )
+    return Arm(name=name, settings=merged(ARMS[base], changes))
+
+
+def budget_arms(base: str, shares: list[float]) -> list[Arm]:
+    """An arm with a smaller share of the identities each; share 0 is `OURS`, which needs no arm of its own."""
+    arm = find_arm(base)
+    return [
+        Arm(
+            name=f"{base}, {100 * share:g} % of identities",
+            settings=merged(arm.settings, {"data": {"identities": True, "identity_share": share}}),
+            share=share,
+        )
+        for share in shares
+        if share > 0
+    ]
+
+
+def merged(base: Settings, changes: Settings) -> dict[str, Any]:
+    """Nested settings with others laid over them."""
+    result = dict(base)
+    for key, value in changes.items():
+        before = result.get(key)
+        result[key] = merged(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _names(settings: Settings) -> list[str]:
+    """``section.key`` of all settings."""
+    return [f"{section}.{key}" for section, values in settings.items() for key in values]

@@ -1,0 +1,82 @@
+"""The verb that makes a tracker of somebody's detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
+from clmot.config import load_config
+from clmot.errors import UserError
+
+
+@app.command
+def attach(
+    detector: str,
+    /,
+    *data: Annotated[str, Parameter(help=f"{DATA_PATHS_HELP} Or folders of images that nobody has annotated.")],
+    out: Path,
+    weights: str = "default",
+    classes: str = "",
+    head: Literal["auto", "features", "crops"] = "auto",
+    boxes: Literal["auto", "data", "detector"] = "auto",
+    recipe: Recipe = None,
+    config: Path | None = None,
+    steps: int | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Make a tracker of any detector: freeze it, and learn an embedding on its own feature maps, without identities.
+
+    Examples:
+
+        clmot attach torchvision:fasterrcnn_resnet50_fpn MOT16/train --out runs/frcnn --classes person
+        clmot attach torchvision:retinanet_resnet50_fpn frames --out runs/retina --weights mine.pth --classes person
+        clmot attach transformers:PekingU/rtdetr_r18vd boxes.json --out runs/rtdetr --classes person
+        clmot attach ultralytics:yolo11n.pt MOT16/train --out runs/yolo --classes person
+        clmot attach onnx:detector.onnx MOT16/train --out runs/onnx "detector.options={output: rows, size: [640, 640]}"
+        clmot attach python:mine.py:find MOT16/train --out runs/mine --head crops
+        clmot attach encoder:mobilenetv2_100 MOT16/train --out runs/encoder
+        clmot track street.mp4 --model runs/frcnn --out results
+
+    Parameters
+    ----------
+    detector
+        LIBRARY:NAME. Libraries: torchvision, transformers, ultralytics, onnx, python (a function of yours) and encoder
+        (a timm encoder; the boxes come from files).
+    out
+        Run folder: configuration, log, loss curves and the newest checkpoint. It holds the embedding and how to have
+        the detector again, not the detector itself.
+    weights
+        The detector's weights: default (those its library publishes), none (random), or a file.
+    classes
+        Names of the classes to find, with commas between them; by default all that the detector knows.
+    head
+        Read the embedding from the detector's own maps, or from crops of its boxes by an encoder of its own
+        (`model.encoder`); auto takes the maps where there are any.
+    boxes
+        Learn on the boxes of the data or on those that the detector finds in its images; auto takes the detector's
+        where the data has none.
+    config
+        YAML file laid over the recipe.
+    steps
+        Training steps, short for `train.steps=N`.
+    resume
+        Go on from the newest checkpoint in `--out`, with the same settings as before.
+    """
+    paths, overrides = split_overrides(data)
+    if not paths:
+        raise UserError("attach: name at least one data folder or file (clmot data list shows the formats)")
+    if steps is not None:
+        overrides.append(f"train.steps={steps}")
+    settings = load_config(recipe, config, overrides)
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    described = {"name": detector, "head": head, "weights": weights, **({"classes": names} if names else {})}
+    settings = settings.updated({"detector": described}, "attach")
+    from clmot.detectors.attach import attach as run_attach
+
+    checkpoint = run_attach(settings.detector, paths, out, settings, boxes=boxes, resume=resume)
+    if is_first_process():
+        print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")

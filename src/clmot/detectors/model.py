@@ -1,0 +1,97 @@
+"""A detector with its attached embedding in use: images in, `Detections` with embeddings out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from clmot.config import Config
+from clmot.detectors.heads import AttachedNetwork, FeatureHead
+from clmot.detectors.opening import open_detector
+from clmot.detectors.protocol import Detector
+from clmot.inference import Model, choose_device
+from clmot.training.checkpoint import SavedModel, load_weights
+from clmot.types import Detections, Float32Array, Image
+
+
+class AttachedModel(Model):
+    """A frozen detector and the embedding learned beside it, as one model.
+
+    Where the embedding is read from the detector's maps, both come from one forward pass.
+
+    Args:
+        network: the embedding and its detector; moved to `device`.
+        config: the configuration it was trained with.
+        device: ``auto``, ``cpu`` or ``cuda``; the detector must be there already.
+        precision: of the embedding, ``bf16`` or ``float32``; the detector runs in its own.
+    """
+
+    def __init__(self, network: AttachedNetwork, config: Config, device: str = "auto", precision: str = "bf16") -> None:
+        super().__init__(network, config, device, precision)  # type: ignore[arg-type]
+        self.attached = network
+        self.classes = tuple(network.detector.classes)
+
+    @torch.inference_mode()
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects of several images: boxes, scores and classes as the detector gives them, with embeddings."""
+        if not images:
+            return []
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
+        head, detector = self.attached.head, self.attached.detector
+        if isinstance(head, FeatureHead):
+            found, features = head.detector.detect_with_features(images)
+            boxes, image_index = self._packed([each.xyxy for each in found])
+            with self._autocast():
+                embeddings = head.read(images, features, boxes, image_index)
+        else:
+            found = detector.detect(images)
+            with self._autocast():
+                embeddings = head(images, *self._packed([each.xyxy for each in found]))
+        rows = np.split(embeddings.float().cpu().numpy(), np.cumsum([len(each) for each in found])[:-1])
+        return [dataclasses.replace(each, embedding=embedding) for each, embedding in zip(found, rows, strict=True)]
+
+    @torch.inference_mode()
+    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        """Embeddings of given boxes, as `Model.embed`."""
+        with self._autocast():
+            embeddings = self.attached.head([image], *self._packed([np.asarray(boxes, np.float32).reshape(-1, 4)]))
+        return embeddings.float().cpu().numpy()  # type: ignore[no-any-return]
+
+    def with_random_weights(self) -> AttachedModel:
+        """The same detector with an untrained embedding."""
+        network = AttachedNetwork(self.config, self.attached.detector)
+        return AttachedModel(network, self.config, str(self.device), self.precision)
+
+    def _packed(self, boxes: Sequence[Float32Array]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Boxes [m, 4] along one axis, and the image of each [m]."""
+        index = np.repeat(np.arange(len(boxes)), [len(each) for each in boxes])
+        packed = np.concatenate(boxes)
+        return torch.from_numpy(packed).to(self.device), torch.from_numpy(index).to(self.device)
+
+
+def load_attached(
+    saved: SavedModel, *, device: str = "auto", precision: str = "bf16", detector: Detector | None = None
+) -> AttachedModel:
+    """A detector with its saved embedding.
+
+    Args:
+        saved: of a run of `clmot.attach`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: of the embedding.
+        detector: the one it was learned on; by default the one that the configuration describes.
+
+    Raises:
+        UserError: the detector cannot be had, or the embedding does not fit it.
+    """
+    config, place = saved.config, choose_device(device)
+    detector = detector or open_detector(
+        config.detector, device=place, min_score=config.detect.score_threshold, image_size=config.model.image_size
+    )
+    network = AttachedNetwork(config, detector)
+    load_weights(network, saved)
+    return AttachedModel(network, config, place, precision)

@@ -1,0 +1,84 @@
+"""A detector by its description: library and name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from clmot.config import DetectorConfig
+from clmot.detectors.protocol import Detector
+from clmot.errors import UserError, did_you_mean
+
+KINDS = {
+    "torchvision": "torchvision:fasterrcnn_resnet50_fpn",
+    "transformers": "transformers:FOLDER or a model's name on the hub",
+    "ultralytics": "ultralytics:yolo11n.pt",
+    "onnx": "onnx:detector.onnx",
+    "python": "python:package.module:function or python:file.py:function",
+    "encoder": "encoder:mobilenetv2_100 (timm), for boxes from files",
+}
+"""Libraries, and how their detectors are named."""
+
+
+def open_detector(
+    config: DetectorConfig,
+    *,
+    device: torch.device | str = "cpu",
+    min_score: float = 0.0,
+    image_size: tuple[int, int] = (512, 288),
+) -> Detector:
+    """The detector that a configuration describes. Its library is imported only now.
+
+    Args:
+        config: which, with which weights and classes.
+        device: where it runs.
+        min_score: boxes less sure are left out.
+        image_size: width and height of the input where the detector has no own opinion.
+
+    Raises:
+        UserError: there is no such library or detector, its package is missing, its weights cannot be had, or they are
+            not those that `config.fingerprint` tells.
+    """
+    kind, _, name = config.name.partition(":")
+    if kind not in KINDS or not name:
+        known = "; ".join(KINDS.values())
+        raise UserError(f"detector '{config.name}': write LIBRARY:NAME{did_you_mean(kind, KINDS)}: {known}")
+    detector: Any
+    if kind == "torchvision":
+        from clmot.detectors.torchvision import open_torchvision
+
+        detector = open_torchvision(name, config, device, min_score)
+    elif kind == "transformers":
+        from clmot.detectors.transformers import open_transformers
+
+        detector = open_transformers(name, config, device, min_score)
+    elif kind == "ultralytics":
+        from clmot.detectors.ultralytics import open_ultralytics
+
+        detector = open_ultralytics(name, config, device, min_score)
+    elif kind == "onnx":
+        from clmot.detectors.onnx import open_onnx
+
+        detector = open_onnx(name, config, min_score)
+    elif kind == "python":
+        from clmot.detectors.function import open_function
+
+        detector = open_function(name, config, min_score)
+    else:
+        from clmot.detectors.encoder import open_encoder
+
+        detector = open_encoder(name, config, image_size, device)
+    actual = fingerprint_of(detector)
+    if config.fingerprint and actual != config.fingerprint:
+        raise UserError(
+            f"detector {config.name}: its weights are not those that the embedding was learned on "
+            f"({actual or 'none'} instead of {config.fingerprint}); name the right file with detector.weights"
+        )
+    return detector  # type: ignore[no-any-return]
+
+
+def fingerprint_of(detector: Any) -> str:
+    """Of a detector's weights; empty where it does not tell."""
+    tell = getattr(detector, "fingerprint", None)
+    return str(tell()) if tell else ""

@@ -1,0 +1,166 @@
+"""Detectors of Hugging Face transformers: DETR, RT-DETR, D-FINE, YOLOS and whatever else detects objects there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clmot.config import DetectorConfig
+from clmot.detectors.answers import Answers
+from clmot.detectors.frozen import fingerprint, frozen, names_of, need
+from clmot.detectors.protocol import FeatureMaps, Matrix
+from clmot.detectors.taps import Taps
+from clmot.errors import UserError
+from clmot.types import Detections, Image
+
+
+class TransformersDetector:
+    """A ``...ForObjectDetection`` as it is, with the maps of its backbone.
+
+    A transformer without convolutions (YOLOS) has but the map of its patches.
+
+    Args:
+        model: it is frozen.
+        processor: the image processor that belongs to it.
+        labels: what its labels mean; by default what its configuration says.
+        classes: names of those to find; empty: all.
+        min_score: less sure boxes are left out.
+        device: where it runs.
+        name: for messages.
+
+    Raises:
+        UserError: it does not know one of the classes.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        processor: Any,
+        labels: Mapping[int, str] | None = None,
+        *,
+        classes: Sequence[str] = (),
+        min_score: float = 0.0,
+        device: torch.device | str = "cpu",
+        name: str = "transformers",
+    ) -> None:
+        self.model: Any = frozen(model, device)
+        self._processor, self._device, self._min_score = processor, torch.device(device), min_score
+        described: Any = self.model.config
+        meanings = labels or {int(key): word for key, word in described.id2label.items()}
+        self._answers = Answers(name, meanings, classes, min_score)
+        base = getattr(self.model, "base_model", self.model)
+        part = getattr(base, "backbone", base)
+        self._taps = Taps(part if isinstance(part, nn.Module) else base, self._probe)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+        return self._answers.classes
+
+    @property
+    def channels(self) -> dict[int, int]:
+        """Channels of its maps by their stride."""
+        return self._taps.channels
+
+    def fingerprint(self) -> str:
+        """Of its weights."""
+        return fingerprint(self.model)
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects of each image."""
+        return [found for group in _of_one_size(images) for found in self._run(group)[0]]
+
+    def features(self, images: Sequence[Image]) -> FeatureMaps:
+        """The maps of its backbone. The images must be of one size."""
+        return self.detect_with_features(images)[1]
+
+    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
+        """Objects and maps from one forward pass. Of images of several sizes, each has its own pass."""
+        found, features = [], []
+        for group in _of_one_size(images):
+            with self._taps.recording() as maps:
+                detections, matrices, size = self._run(group)
+            found += detections
+            features.append(FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, size))
+        return found, joined(features)
+
+    @torch.no_grad()
+    def _run(self, images: Sequence[Image]) -> tuple[list[Detections], list[Matrix], tuple[int, int]]:
+        """Objects, and how the images lie in the model's input, from one pass over images of one size."""
+        height, width = images[0].shape[:2]
+        with torch.autocast(self._device.type, enabled=False):
+            inputs = self._processor(images=list(images), return_tensors="pt").to(self._device)
+            outputs = self.model(**inputs)
+            answers = self._processor.post_process_object_detection(
+                outputs, threshold=self._min_score, target_sizes=[(height, width)] * len(images)
+            )
+        found = [self._answers(each["boxes"], each["scores"], each["labels"]) for each in answers]
+        high, wide = inputs["pixel_values"].shape[-2:]
+        matrix = _placement(inputs.get("pixel_mask"), (wide, high), (width, height))
+        return found, [matrix] * len(images), (wide, high)
+
+    def _probe(self) -> tuple[int, int]:
+        return self._run([np.zeros((160, 256, 3), np.uint8)])[2]
+
+
+def _placement(mask: Tensor | None, size: tuple[int, int], image_size: tuple[int, int]) -> Matrix:
+    """From an image's pixels to the input's: it lies at the top left, as far as the mask is set."""
+    wide, high = size
+    if mask is not None:
+        wide, high = int(mask[0].any(dim=0).sum()), int(mask[0].any(dim=1).sum())
+    return np.diag([wide / image_size[0], high / image_size[1], 1.0])
+
+
+def _of_one_size(images: Sequence[Image]) -> list[Sequence[Image]]:
+    """All images together where they are of one size, else each alone."""
+    alike = len({image.shape for image in images}) == 1
+    return [images] if alike else [[image] for image in images]
+
+
+def joined(features: Sequence[FeatureMaps]) -> FeatureMaps:
+    """Maps of several passes as one, those of smaller inputs padded with zeros at the right and at the bottom."""
+    if len(features) == 1:
+        return features[0]
+    levels = []
+    for maps in zip(*(each.maps for each in features), strict=True):
+        height, width = max(each.shape[2] for each in maps), max(each.shape[3] for each in maps)
+        padded = [nn.functional.pad(m, (0, width - m.shape[3], 0, height - m.shape[2])) for m in maps]
+        levels.append(torch.cat(padded))
+    size = (max(each.size[0] for each in features), max(each.size[1] for each in features))
+    matrices = [matrix for each in features for matrix in each.matrices]
+    return FeatureMaps(tuple(levels), features[0].strides, matrices, size)
+
+
+def open_transformers(
+    name: str, config: DetectorConfig, device: torch.device | str, min_score: float
+) -> TransformersDetector:
+    """A detector by its folder, or its name on the hub.
+
+    Raises:
+        UserError: the package is missing, or the detector cannot be had.
+    """
+    transformers = need("transformers", "transformers")
+    if config.weights not in ("default",):
+        raise UserError("detector transformers: weights and configuration lie in one folder; name it, without weights")
+    try:
+        processor = transformers.AutoImageProcessor.from_pretrained(name)
+        model = transformers.AutoModelForObjectDetection.from_pretrained(name, **config.options)
+    except Exception as error:  # the hub's client and the builders raise whatever they raise
+        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        raise UserError(
+            f"detector transformers:{name}: cannot be had ({reason}); name a folder that save_pretrained wrote"
+        ) from error
+    labels = names_of(config.labels, {}) or None
+    return TransformersDetector(
+        model,
+        processor,
+        labels,
+        classes=config.classes,
+        min_score=min_score,
+        device=device,
+        name=f"transformers:{name}",
+    )

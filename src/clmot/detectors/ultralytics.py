@@ -1,0 +1,152 @@
+"""Detectors of ultralytics: any YOLO or RT-DETR of theirs that finds boxes.
+
+The package is AGPL-3.0: it is imported only where a user asks for it, and nothing of it is in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from clmot.config import DetectorConfig
+from clmot.detectors.answers import Answers
+from clmot.detectors.frozen import fingerprint, load_into, names_of, need
+from clmot.detectors.protocol import FeatureMaps, Matrix
+from clmot.detectors.taps import Taps
+from clmot.errors import UserError
+from clmot.types import Detections, Image
+
+
+class UltralyticsDetector:
+    """An ``ultralytics.YOLO`` as it is, with the maps of its layers before the head.
+
+    Args:
+        yolo: the model.
+        labels: what its labels mean; by default what it says itself.
+        classes: names of those to find; empty: all.
+        min_score: less sure boxes are left out.
+        device: where it runs.
+        options: further keyword arguments of its ``predict`` (``imgsz``, ``iou``, ...).
+        name: for messages.
+
+    Raises:
+        UserError: it does not know one of the classes.
+    """
+
+    def __init__(
+        self,
+        yolo: Any,
+        labels: Mapping[int, str] | None = None,
+        *,
+        classes: Sequence[str] = (),
+        min_score: float = 0.0,
+        device: torch.device | str = "cpu",
+        options: Mapping[str, Any] | None = None,
+        name: str = "ultralytics",
+    ) -> None:
+        self.model, self._yolo = yolo.model, yolo
+        self._settings = {**(options or {}), "conf": min_score, "device": str(device), "verbose": False, "save": False}
+        meanings = labels or {int(key): word for key, word in yolo.names.items()}
+        self._answers = Answers(name, meanings, classes, min_score)
+        self._digest = fingerprint(yolo.model)
+        self._predict([np.zeros((160, 256, 3), np.uint8)])
+        # the first call has made the copy that runs, with normalisation folded into convolutions
+        self._running = yolo.predictor.model.model
+        layers = [layer for layer in self._running.model if layer is not self._running.model[-1]]
+        self._taps = Taps(nn.Sequential(*layers), self._probe)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+        return self._answers.classes
+
+    @property
+    def channels(self) -> dict[int, int]:
+        """Channels of its maps by their stride."""
+        return self._taps.channels
+
+    def fingerprint(self) -> str:
+        """Of its weights."""
+        return self._digest
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects of each image."""
+        return self._predict(images)
+
+    def features(self, images: Sequence[Image]) -> FeatureMaps:
+        """The maps of its layers before the head."""
+        return self.detect_with_features(images)[1]
+
+    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
+        """Objects and maps from one forward pass."""
+        with self._taps.recording() as maps, self._input_size() as sizes:
+            found = self._predict(images)
+        matrices = [_placement(image, sizes[-1]) for image in images]
+        return found, FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, sizes[-1])
+
+    def _predict(self, images: Sequence[Image]) -> list[Detections]:
+        # OpenCV's order of channels is what it takes arrays to be in
+        given = [np.ascontiguousarray(image[..., ::-1]) for image in images]
+        with torch.autocast(torch.device(self._settings["device"]).type, enabled=False):
+            results = self._yolo.predict(given, batch=len(given), **self._settings)
+        return [self._answers(each.boxes.xyxy, each.boxes.conf, each.boxes.cls) for each in results]
+
+    @contextmanager
+    def _input_size(self) -> Iterator[list[tuple[int, int]]]:
+        """A list that gets width and height of what goes into the network."""
+        sizes: list[tuple[int, int]] = []
+        hook = self._running.register_forward_pre_hook(
+            lambda module, given: sizes.append((given[0].shape[-1], given[0].shape[-2]))
+        )
+        try:
+            yield sizes
+        finally:
+            hook.remove()
+
+    def _probe(self) -> tuple[int, int]:
+        with self._input_size() as sizes:
+            self._predict([np.zeros((160, 256, 3), np.uint8)])
+        return sizes[-1]
+
+
+def _placement(image: Image, size: tuple[int, int]) -> Matrix:
+    """From an image's pixels to the input's: letterboxed, the borders in whole pixels."""
+    height, width = image.shape[:2]
+    zoom = min(size[0] / width, size[1] / height)
+    left, top = (round((side - round(zoom * own)) / 2 - 0.1) for side, own in zip(size, (width, height), strict=True))
+    return np.array([[zoom, 0, left], [0, zoom, top], [0, 0, 1]])
+
+
+def open_ultralytics(
+    name: str, config: DetectorConfig, device: torch.device | str, min_score: float
+) -> UltralyticsDetector:
+    """A detector by its file of weights (``.pt``), or by its description (``.yaml``) and a file of tensors.
+
+    Raises:
+        UserError: the package is missing, or the detector cannot be had.
+    """
+    ultralytics = need("ultralytics", "ultralytics")
+    try:
+        yolo = ultralytics.YOLO(name)
+    except Exception as error:  # downloads and unpickling raise whatever they raise
+        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        raise UserError(f"detector ultralytics:{name}: cannot be had ({reason})") from error
+    if not isinstance(yolo.model, nn.Module):
+        raise UserError(f"detector ultralytics:{name}: is an exported model; name its .pt, or use onnx:FILE")
+    if config.weights not in ("default", "none"):
+        load_into(yolo.model, Path(config.weights), f"ultralytics:{name}")
+    return UltralyticsDetector(
+        yolo,
+        names_of(config.labels, {}) or None,
+        classes=config.classes,
+        min_score=min_score,
+        device=device,
+        options=config.options,
+        name=f"ultralytics:{name}",
+    )

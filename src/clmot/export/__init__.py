@@ -1,0 +1,1 @@
+"""The one-shot network for other runtimes: one file a target, each checked against the network it came from."""

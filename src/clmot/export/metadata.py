@@ -1,0 +1,73 @@
+"""What an exported file says about itself, so that it can be used without the run it came from."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import safetensors.torch
+import yaml
+from safetensors import SafetensorError
+from torch import nn
+
+from clmot._version import __version__
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.models.network import make_read_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """Stored as strings beside the graph.
+
+    Attributes:
+        config: the configuration, with the classes' names and the input size.
+        outputs: what the graph gives.
+        any_size: other input sizes than `config.model.image_size` are possible.
+        read_out: with maps, the read-out that takes embeddings from them.
+    """
+
+    config: Config
+    outputs: Literal["maps", "detections"]
+    any_size: bool
+    read_out: nn.Module | None
+
+    def as_strings(self) -> dict[str, str]:
+        """The form in the file; the read-out's weights as safetensors in base 64."""
+        weights = safetensors.torch.save(self.read_out.state_dict()) if self.read_out is not None else b""
+        return {
+            "format": "clmot",
+            "version": __version__,
+            "outputs": self.outputs,
+            "any_size": str(self.any_size).lower(),
+            "classes": ",".join(self.config.model.classes),
+            "config": self.config.to_yaml(),
+            "read_out": base64.b64encode(weights).decode(),
+        }
+
+    @classmethod
+    def from_strings(cls, strings: dict[str, str], file: Path) -> Metadata:
+        """What `as_strings` gave.
+
+        Raises:
+            UserError: the file is none of clmot's, or broken.
+        """
+        if strings.get("format") != "clmot" or strings.get("outputs") not in ("maps", "detections"):
+            raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
+        config = Config().updated(yaml.safe_load(strings["config"]), str(file))
+        maps = strings["outputs"] == "maps"
+        read_out = None
+        if maps:
+            read_out = make_read_out(config.model).eval()
+            try:
+                read_out.load_state_dict(safetensors.torch.load(base64.b64decode(strings["read_out"])))
+            except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+                raise UserError(f"{file}: the read-out in its metadata is broken; export it again") from error
+        return cls(
+            config=config,
+            outputs="maps" if maps else "detections",
+            any_size=strings.get("any_size") == "true",
+            read_out=read_out,
+        )

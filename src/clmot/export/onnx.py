@@ -1,0 +1,94 @@
+"""ONNX: for ONNX Runtime and whatever else reads it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.export.graph import MapsGraph
+from clmot.export.packages import import_extra
+from clmot.export.parity import Run
+from clmot.export.torch_export import to_program
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18
+"""Of 2022: the first in which every operation we use means what we mean."""
+
+
+def to_onnx(graph: MapsGraph, config: Config) -> tuple[ModelProto, bool]:
+    """A graph as ONNX, of any batch, and of any size where the network allows that.
+
+    Args:
+        graph: what is exported.
+        config: for the input size.
+
+    Returns:
+        The model, and whether other sizes than the configured one are possible.
+
+    Raises:
+        UserError: the packages of ``clmot[onnx]`` are missing, or the network cannot be converted.
+    """
+    import_extra("onnxscript", "onnx")
+    import_extra("onnxruntime", "onnx")
+    program, any_size = to_program(graph, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            converted: Any = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=graph.inputs,
+                output_names=graph.outputs,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter's own
+            raise UserError(
+                f"export to ONNX: an operation is not known ({str(error).splitlines()[0][:120]})"
+            ) from error
+    return converted.model_proto, any_size
+
+
+def set_default(model: ModelProto, name: str, value: float) -> None:
+    """Give a float32 scalar input a value where none is given: that of the initializer of its name."""
+    from onnx import numpy_helper
+
+    model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name=name))
+
+
+def set_metadata(model: ModelProto, strings: dict[str, str]) -> None:
+    """Store strings in the file, where every ONNX tool shows them."""
+    from onnx import helper
+
+    helper.set_model_props(model, strings)
+
+
+def onnx_session(model: str | bytes, device: str = "cpu") -> Any:
+    """An ONNX Runtime session.
+
+    Args:
+        model: path or content of the file.
+        device: ``auto`` and ``cuda`` use a GPU where the installed package can.
+
+    Raises:
+        UserError: onnxruntime is missing.
+    """
+    runtime = import_extra("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors: what it thinks of a graph is not the user's business
+    providers = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
+        providers.insert(0, "CUDAExecutionProvider")
+    return runtime.InferenceSession(model, options, providers=providers)
+
+
+def run_onnx(session: Any) -> Run:
+    """A session's outputs in order."""
+    return lambda inputs: session.run(None, inputs)

@@ -1,0 +1,128 @@
+"""A trained network to a file of another runtime: converted, compared, and only then written."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from clmot.config import Config
+from clmot.errors import UserError, require
+from clmot.export.graph import DetectionsGraph, MapsGraph
+from clmot.export.metadata import Metadata
+from clmot.export.onnx import onnx_session, run_onnx, set_default, set_metadata, to_onnx
+from clmot.export.openvino import run_openvino, save_openvino, to_openvino
+from clmot.export.packages import import_extra
+from clmot.export.parity import FLOAT32, HALF, Run, check_parity, parity_sizes
+from clmot.export.torch_export import run_program, to_program
+from clmot.export.torchscript import run_torchscript, save_torchscript
+from clmot.models.network import Network
+
+log = logging.getLogger(__name__)
+
+Target = Literal["onnx", "openvino", "torch-export", "torchscript"]
+
+SUFFIXES: dict[Target, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2", "torchscript": ".pt"}
+"""How a target's file must end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        file: the file.
+        outputs: what the graph gives, in order.
+        any_size: input sizes other than the configured one are possible.
+        apart: the largest difference from the network, as a share of what is allowed.
+    """
+
+    file: Path
+    outputs: tuple[str, ...]
+    any_size: bool
+    apart: float
+
+
+def export(
+    network: Network, config: Config, to: Target, out: Path, *, decode: bool = False, half: bool = False
+) -> Export:
+    """Write a network for another runtime, unless it says something else there.
+
+    Args:
+        network: trained; left as it is.
+        config: its configuration; `config.model.image_size` is the size in use, `config.detect` the defaults of
+            decoding.
+        to: the runtime.
+        out: the file.
+        decode: detections with embeddings instead of maps; ``onnx`` and ``openvino`` only.
+        half: float16 where it can be (``openvino``: for storage).
+
+    Raises:
+        UserError: the file's name does not end as it must, a package is missing, the target cannot decode, the file
+            cannot be written, or its answers differ from the network's by more than `FLOAT32` or `HALF` allow.
+    """
+    require(to in SUFFIXES, f"export: unknown target '{to}'; known: {', '.join(SUFFIXES)}")
+    require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
+    require(not decode or to in ("onnx", "openvino"), f"export to {to}: gives maps only; leave out --decode")
+    if to == "openvino":
+        import_extra("openvino", "openvino")  # before minutes of work
+
+    def graph(half: bool) -> MapsGraph:
+        return DetectionsGraph(network, config.detect.max_detections, half) if decode else MapsGraph(network, half)
+
+    reference, exported = graph(half=False), graph(half=half and to != "openvino")
+    tolerance = HALF if half else FLOAT32
+
+    def check(run: Run, any_size: bool) -> float:
+        sizes = parity_sizes(config.model.image_size, any_size)
+        return check_parity(f"export to {to}", exported, reference, run, sizes, tolerance)
+
+    def metadata(any_size: bool) -> dict[str, str]:
+        read_out = None if decode else reference.network.read_out
+        outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
+        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out).as_strings()
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / out.name
+        match to:
+            case "onnx":
+                model, any_size = to_onnx(exported, config)
+                if decode:
+                    set_default(model, "score_threshold", config.detect.score_threshold)
+                set_metadata(model, metadata(any_size))
+                made.write_bytes(model.SerializeToString())
+                apart = check(run_onnx(onnx_session(str(made))), any_size)
+            case "openvino":
+                model, any_size = to_onnx(exported, config)
+                source = made.with_suffix(".onnx")
+                source.write_bytes(model.SerializeToString())
+                save_openvino(to_openvino(source), made, metadata(any_size), half)
+                apart = check(run_openvino(str(made)), any_size)
+            case "torch-export":
+                program, any_size = to_program(exported, config)
+                torch.export.save(program, made, extra_files=metadata(any_size))
+                apart = check(run_program(torch.export.load(made)), any_size)
+            case "torchscript":
+                any_size = True
+                save_torchscript(exported, config, made, metadata(any_size))
+                apart = check(run_torchscript(made), any_size)
+        names = [out.name, made.with_suffix(".bin").name] if to == "openvino" else [out.name]
+        _publish(made.parent, out.parent, names)
+    return Export(file=out, outputs=exported.outputs, any_size=any_size, apart=apart)
+
+
+def _publish(source: Path, folder: Path, names: list[str]) -> None:
+    """Put complete files in their place, the first one last: it is the one that names the export."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in reversed(names):
+            partial = folder / f"{name}.partial"
+            shutil.copyfile(source / name, partial)
+            partial.replace(folder / name)
+    except OSError as error:
+        raise UserError(f"{folder / names[0]}: cannot be written: {error.strerror}") from error

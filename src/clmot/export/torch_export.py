@@ -1,0 +1,53 @@
+"""torch.export: an exported program (``.pt2``) for AOTInductor, ExecuTorch and Python without clmot."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+
+from clmot.config import Config
+from clmot.errors import UserError
+from clmot.export.graph import EXAMPLE_SIZE, MapsGraph
+from clmot.export.parity import Array, Run
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+log = logging.getLogger(__name__)
+
+
+def to_program(graph: MapsGraph, config: Config) -> tuple[ExportedProgram, bool]:
+    """A graph as an exported program of any batch, and of any size where the network allows that.
+
+    Returns:
+        The program, and whether other sizes than the configured one are possible.
+
+    Raises:
+        UserError: the network cannot be converted.
+    """
+    try:
+        return _convert(graph, config, any_size=True), True
+    except Exception as error:  # torch's own, and those of encoders that want to know the size
+        log.info("this network can be exported for one size only (%s)", str(error).splitlines()[0][:120])
+    try:
+        return _convert(graph, config, any_size=False), False
+    except Exception as error:
+        raise UserError(f"export: this network cannot be traced ({str(error).splitlines()[0][:120]})") from error
+
+
+def _convert(graph: MapsGraph, config: Config, any_size: bool) -> ExportedProgram:
+    example = graph.example(config, EXAMPLE_SIZE if any_size else config.model.image_size)
+    return torch.export.export(graph, example, dynamic_shapes=graph.dynamic_shapes(any_size), strict=False)
+
+
+def run_program(program: ExportedProgram) -> Run:
+    """An exported program's outputs in order."""
+    module = program.module()
+
+    def run(inputs: dict[str, Array]) -> list[Array]:
+        with torch.inference_mode():
+            return [tensor.numpy() for tensor in module(*(torch.from_numpy(each) for each in inputs.values()))]
+
+    return run

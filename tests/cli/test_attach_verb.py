@@ -1,0 +1,71 @@
+"""clmot attach on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from clmot.cli import main
+from clmot.data.synthetic import write_scenes
+
+SMALL = [
+    "model.image_size=[160, 96]",
+    "model.width=8",
+    "model.stripes=2",
+    "model.encoder=resnet10t",
+    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    "train.batch_size=2",
+    "data.workers=0",
+    "detector.crop_size=[32, 64]",
+]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, still_frames=4, still_sequences=2, clips=1, clip_frames=3, size=(160, 96), seed=1)
+    return folder
+
+
+@pytest.fixture
+def function(tmp_path) -> str:
+    file = tmp_path / "mine.py"
+    file.write_text("def find(image):\n    return [[10, 20, 40, 90, 0.9, 0], [80, 10, 110, 85, 0.8, 0]]\n")
+    return f"python:{file}:find"
+
+
+def run(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert stop.value.code == 0
+
+
+def test_attach_then_track_then_evaluate(scenes, function, tmp_path, capsys):
+    model, results = tmp_path / "run", tmp_path / "results"
+    run("attach", function, str(scenes / "stills"), "--out", str(model), "--steps", "2", *SMALL)
+    assert f"track with: clmot track VIDEO --model {model}" in capsys.readouterr().out
+    assert {"config.yaml", "log.jsonl", "checkpoint-000002"} <= {path.name for path in model.iterdir()}
+    run("track", str(scenes / "clips"), "--model", str(model), "--out", str(results))
+    run("evaluate", str(results), "--gt", str(scenes / "clips"))
+    assert "IDF1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["yolo", "DATA"], "clmot: detector 'yolo': write LIBRARY:NAME"),
+        (["FUNCTION"], "clmot: attach: name at least one data folder or file"),
+        (["FUNCTION", "DATA", "--head", "features"], "shows no feature maps; learn on crops with --head crops"),
+        (["FUNCTION", "DATA", "--classes", "persn"], "knows no class 'persn' (did you mean 'person'?)"),
+        (["FUNCTION", "nowhere"], "clmot: nowhere: no such file or folder"),
+        (["FUNCTION", "DATA", "detector.crop_size=[30, 64]"], "detector.crop_size must be multiples of 32"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(scenes, function, tmp_path, capsys, arguments, line):
+    words = {"FUNCTION": function, "DATA": str(scenes / "stills")}
+    with pytest.raises(SystemExit) as stop:
+        main(["attach", *(words.get(each, each) for each in arguments), "--out", str(tmp_path / "run")])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert line in error[0]
+    assert not (tmp_path / "run").exists()

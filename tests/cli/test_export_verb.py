@@ -1,0 +1,60 @@
+"""``clmot export`` as a user meets it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from clmot.cli import main
+from clmot.config import Config
+from clmot.models.network import Network
+from clmot.training.checkpoint import save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    config = Config().updated(
+        {"model": {"encoder": "resnet10t", "encoder_options": {"channels": [8, 8, 16, 16]}, "width": 8}}
+    )
+    torch.manual_seed(0)
+    save_checkpoint(folder, 1, config, Network(config.model).state_dict(), None)
+    return folder
+
+
+def call(*arguments: object) -> int:
+    """Exit code of the command line, run in this process."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_export_says_what_it_wrote(run, tmp_path, capsys):
+    out = tmp_path / "new" / "network.pt"
+    assert call("export", run, "--to", "torchscript", "--out", out, "--size", 96, 64) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(f"{out}: heatmap, size, offset, embedding_0, embedding_1; any size; differs by 0.")
+    stored = {"config": ""}
+    torch.jit.load(out, _extra_files=stored)
+    assert b"image_size:\n  - 96\n  - 64\n" in stored["config"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--to", "onnx", "--out", "network.xml"), "network.xml: a file for onnx must end in .onnx"),
+        (("--to", "onnx", "--out", "x.onnx", "--size", 100, 64), "model.image_size must be multiples of 32"),
+        (("--to", "coreml", "--out", "x"), "coreml"),
+        (("--to", "torchscript", "--out", "x.pt", "--decode"), "gives maps only; leave out --decode"),
+        (("--to", "onnx", "--out", "x.onnx", "detect.max_detections=0"), "detect.max_detections must be >= 1"),
+    ],
+)
+def test_mistakes_are_one_line(run, capsys, arguments, message):
+    assert call("export", run, *arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
+    assert len(lines) == 1
+    assert message in lines[0]

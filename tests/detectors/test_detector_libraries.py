@@ -1,0 +1,260 @@
+"""Adapters of optional libraries, on randomly initialised models of their own, and of ONNX files."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+
+import clmot
+from clmot.boxes import iou
+from clmot.config import DetectorConfig
+from clmot.detectors.attach import attach
+from clmot.detectors.onnx import OnnxDetector, OnnxLayout, open_onnx
+from clmot.detectors.opening import open_detector
+from clmot.detectors.protocol import FeatureDetector
+from clmot.errors import UserError
+from clmot.io.image import read_image
+
+
+def image_of(scenes) -> np.ndarray:
+    return read_image(sorted((scenes / "clips").rglob("*.jpg"))[0])
+
+
+def attach_and_track(detector, scenes, settings, out) -> None:
+    """Train some steps, track, evaluate; the detector finds the same before, after, and through the model."""
+    image = image_of(scenes)
+    before = detector.detect([image])[0]
+    attach(detector, scenes / "stills", out / "run", settings("train.steps=2"), progress=False)
+    model = clmot.load_model(out / "run", device="cpu", detector=detector)
+    for found in (detector.detect([image])[0], model.detect(image)):
+        assert found.xyxy.tobytes() == before.xyxy.tobytes()
+        assert found.score.tobytes() == before.score.tobytes()
+    clmot.track(scenes / "clips", model, out / "results", progress=False)
+    assert 0 <= clmot.evaluate(out / "results", scenes / "clips").combined["IDF1"] <= 100
+
+
+def transformer(kind: str):
+    """A tiny model of transformers' own making, and its image processor."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    size = {"height": 96, "width": 160}
+    labels = {"num_labels": 2, "id2label": {0: "person", 1: "car"}, "label2id": {"person": 0, "car": 1}}
+    if kind == "yolos":
+        config = transformers.YolosConfig(
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            image_size=[96, 160],
+            num_detection_tokens=8,
+            use_mid_position_embeddings=False,
+            **labels,
+        )
+        processor = transformers.YolosImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
+    elif kind == "detr":
+        config = transformers.DetrConfig(
+            use_timm_backbone=False,
+            use_pretrained_backbone=False,
+            backbone=None,
+            backbone_config=transformers.ResNetConfig(
+                embedding_size=8, hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], out_features=["stage4"]
+            ),
+            d_model=32,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=32,
+            decoder_ffn_dim=32,
+            num_queries=8,
+            **labels,
+        )
+        processor = transformers.DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
+    else:
+        sizes = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 32], "depths": [1, 1, 1, 1]}
+        backbone = transformers.RTDetrResNetConfig(**sizes, out_features=["stage2", "stage3", "stage4"])
+        kinds = {"rtdetr": transformers.RTDetrConfig, "dfine": transformers.DFineConfig}
+        config = kinds[kind](
+            backbone_config=backbone,
+            encoder_hidden_dim=32,
+            encoder_in_channels=[16, 16, 32],
+            d_model=32,
+            decoder_in_channels=[32, 32, 32],
+            encoder_ffn_dim=32,
+            decoder_ffn_dim=32,
+            num_queries=8,
+            decoder_layers=2,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            num_denoising=0,
+            **labels,
+        )
+        processor = transformers.RTDetrImageProcessor(size=size)
+    return transformers.AutoModelForObjectDetection.from_config(config).eval(), processor
+
+
+@pytest.mark.parametrize("kind", ["yolos", "detr", "rtdetr", "dfine"])
+def test_transformers(kind, scenes, settings, tmp_path):
+    from clmot.detectors.transformers import TransformersDetector
+
+    model, processor = transformer(kind)
+    detector = TransformersDetector(model, processor, classes=("person",))
+    assert isinstance(detector, FeatureDetector)
+    assert 16 in detector.channels
+    image = image_of(scenes)
+    # transformers by itself
+    with torch.no_grad():
+        outputs = model(**processor(images=[image], return_tensors="pt"))
+    (expected,) = processor.post_process_object_detection(outputs, threshold=0.0, target_sizes=[image.shape[:2]])
+    (found,) = detector.detect([image])
+    kept = (expected["labels"] == 0).numpy()
+    kept &= (expected["boxes"][:, 2:] > expected["boxes"][:, :2]).all(dim=1).numpy()
+    assert found.xyxy.tobytes() == expected["boxes"].numpy()[kept].tobytes()
+    assert found.score.tobytes() == expected["scores"].numpy()[kept].tobytes()
+    attach_and_track(detector, scenes, settings, tmp_path)
+
+
+def test_transformers_of_a_folder(scenes, settings, tmp_path):
+    model, processor = transformer("yolos")
+    model.save_pretrained(tmp_path / "yolos")
+    processor.save_pretrained(tmp_path / "yolos")
+    attach(f"transformers:{tmp_path / 'yolos'}", scenes / "stills", tmp_path / "run", settings(), progress=False)
+    assert clmot.load_model(tmp_path / "run", device="cpu").classes == ("person", "car")
+    with pytest.raises(UserError, match=r"cannot be had .*; name a folder that save_pretrained wrote"):
+        open_detector(DetectorConfig(name=f"transformers:{tmp_path / 'none'}"))
+
+
+def test_transformers_images_of_several_sizes(scenes):
+    from clmot.detectors.transformers import TransformersDetector
+
+    model, processor = transformer("detr")
+    detector = TransformersDetector(model, processor)
+    image = image_of(scenes)
+    small = np.ascontiguousarray(image[:48, :100])
+    together, features = detector.detect_with_features([image, small])
+    for each, index in ((image, 0), (small, 1)):
+        (alone,), maps = detector.detect_with_features([each])
+        assert together[index].xyxy.tobytes() == alone.xyxy.tobytes()
+        for ours, theirs in zip(features.maps, maps.maps, strict=True):
+            assert torch.equal(ours[index, :, : theirs.shape[2], : theirs.shape[3]], theirs[0])
+
+
+def test_ultralytics(scenes, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "yolo"))
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    ultralytics = pytest.importorskip("ultralytics")
+    from clmot.detectors.ultralytics import UltralyticsDetector
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    yolo = ultralytics.YOLO("yolo11n.yaml")
+    detector = UltralyticsDetector(yolo, min_score=1e-6, options={"imgsz": 160, "max_det": 20})
+    assert isinstance(detector, FeatureDetector)
+    assert set(detector.channels) == {4, 8, 16, 32}
+    image = image_of(scenes)
+    other = ultralytics.YOLO("yolo11n.yaml")
+    other.model.load_state_dict(yolo.model.state_dict())
+    (expected,) = other.predict(
+        [np.ascontiguousarray(image[..., ::-1])], imgsz=160, conf=1e-6, max_det=20, device="cpu", verbose=False
+    )
+    (found,), features = detector.detect_with_features([image])
+    assert len(found) > 0
+    assert found.xyxy.tobytes() == expected.boxes.xyxy.numpy().tobytes()
+    assert features.size == (160, 96)
+    np.testing.assert_array_equal(features.matrices[0], np.eye(3))
+    attach_and_track(detector, scenes, settings, tmp_path)
+
+
+class Session:
+    """What onnxruntime's session looks like."""
+
+    def __init__(self, outputs: dict[str, np.ndarray]) -> None:
+        self.outputs, self.given = outputs, []
+
+    def get_inputs(self):
+        return [types.SimpleNamespace(name="images")]
+
+    def get_outputs(self):
+        return [types.SimpleNamespace(name=name) for name in self.outputs]
+
+    def run(self, names, feed):
+        self.given.append(feed["images"])
+        return [self.outputs[name] for name in names]
+
+
+BOXES = np.array([[10.0, 20, 40, 90], [60, 10, 100, 85]])
+
+
+def test_onnx_layouts_say_the_same():
+    """Named outputs, rows, and columns of centres and class scores, of one answer."""
+    named = Session({"boxes": BOXES[None], "scores": np.array([[0.9, 0.8]]), "labels": np.array([[0, 1]])})
+    rows = Session({"out": np.column_stack([BOXES, [0.9, 0.8], [0, 1]])[None]})
+    centres = np.concatenate([(BOXES[:, :2] + BOXES[:, 2:]) / 2, BOXES[:, 2:] - BOXES[:, :2]], axis=1)
+    twice = np.concatenate([centres, centres + np.array([1, 0, 0, 0])])  # what non-maximum suppression is for
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.0], [0.0, 0.4]])
+    columns = Session({"out": np.column_stack([twice, scores]).T[None]})
+    image = np.full((96, 160, 3), 200, np.uint8)
+    answers = []
+    for session, options in (
+        (named, {}),
+        (rows, {"output": "rows"}),
+        (columns, {"output": "columns", "boxes": "cxcywh"}),
+    ):
+        layout = OnnxLayout(size=(160, 96), **options)
+        (found,) = OnnxDetector(session, layout, {0: "person", 1: "car"}).detect([image])
+        np.testing.assert_allclose(found.xyxy, BOXES, atol=1e-4)
+        answers.append((found.score.tolist(), found.class_id.tolist()))
+        assert session.given[0].shape == (1, 3, 96, 160)
+        np.testing.assert_allclose(session.given[0], 200 / 255, atol=1e-6)
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_onnx_boxes_come_back_to_the_image(resize):
+    session = Session(
+        {"boxes": np.array([[[0.25, 0.25, 0.75, 0.75]]]), "scores": np.ones((1, 1)), "labels": np.zeros((1, 1))}
+    )
+    layout = OnnxLayout(size=(64, 64), resize=resize, normalised=True)
+    (found,) = OnnxDetector(session, layout, {0: "person"}).detect([np.zeros((100, 200, 3), np.uint8)])
+    centre = np.array([[50, 0, 150, 100]] if resize == "letterbox" else [[50, 25, 150, 75]], np.float32)
+    assert iou(found.xyxy, centre)[0, 0] > 0.999
+
+
+def test_onnx_end_to_end(scenes, settings, tmp_path):
+    session = Session({"out": np.column_stack([BOXES, [0.9, 0.8], [0, 0]])[None]})
+    detector = OnnxDetector(session, OnnxLayout(size=(160, 96), output="rows"), {0: "person"})
+    attach_and_track(detector, scenes, settings, tmp_path)
+
+
+def test_onnx_mistakes(tmp_path, monkeypatch):
+    session = Session({"out": np.zeros((1, 5, 7)), "more": np.zeros(1)})
+    with pytest.raises(UserError, match="has no output 'boxes'; it has out, more: describe them"):
+        OnnxDetector(session, OnnxLayout(), {0: "person"})
+    with pytest.raises(UserError, match=r"gave \[5, 7\] where detector.options describe rows"):
+        OnnxDetector(session, OnnxLayout(output="rows"), {0: "person"}).detect([np.zeros((8, 8, 3), np.uint8)])
+    nan = Session({"out": np.full((1, 5, 9), np.nan)})
+    with pytest.raises(UserError, match="gave 9 of 9 boxes or scores that are no number"):
+        OnnxDetector(nan, OnnxLayout(output="columns"), {0: "person"}).detect([np.zeros((8, 8, 3), np.uint8)])
+    with pytest.raises(UserError, match="no such file"):
+        open_onnx(str(tmp_path / "none.onnx"), DetectorConfig(), 0.1)
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(b"none")
+    with pytest.raises(UserError, match=r"unknown key 'ouptut' \(did you mean 'output'\?\)"):
+        open_onnx(str(file), DetectorConfig(options={"ouptut": "rows"}), 0.1)
+    with pytest.raises(UserError, match=r"detector\.options\.output: 'row' is not one of named, rows, columns"):
+        open_onnx(str(file), DetectorConfig(options={"output": "row"}), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("transformers", "x"), ("ultralytics", "yolo11n.pt"), ("onnxruntime", "onnx")]
+)
+def test_a_missing_package_names_its_extra(module, name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(b"none")
+    description = f"onnx:{file}" if module == "onnxruntime" else f"{module}:{name}"
+    extra = "onnx" if module == "onnxruntime" else module
+    with pytest.raises(UserError, match=rf"{module}.* cannot be imported .*; pip install 'clmot\[{extra}\]'"):
+        open_detector(DetectorConfig(name=description))

@@ -1,0 +1,105 @@
+"""Exporting to each target, and what stands in the way."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from clmot.errors import UserError
+from clmot.export import save
+from clmot.export.parity import pictures
+from clmot.export.save import SUFFIXES, export
+from clmot.inference import load_model
+
+
+@pytest.mark.parametrize("to", ["torch-export", "torchscript"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_torch_targets_give_the_maps_at_any_size(network, config, tmp_path, to):
+    made = export(network, config, to, tmp_path / f"network{SUFFIXES[to]}")
+    assert [file.name for file in tmp_path.iterdir()] == [made.file.name]
+    stored = {"config": "", "classes": ""}
+    if to == "torchscript":
+        run = torch.jit.load(made.file, _extra_files=stored)
+    else:
+        run = torch.export.load(made.file, extra_files=stored).module()
+    assert yaml.safe_load(stored["config"])["model"]["classes"] == ["person", "car"]
+    images = pictures(4, (160, 64), seed=2)
+    with torch.inference_mode():
+        maps = network.maps(images)
+        for actual, expected in zip(run(images), (*maps[:3], *maps.embedding), strict=True):
+            torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_openvino_detects_as_the_model(network, config, model, random_pictures, tmp_path):
+    pytest.importorskip("openvino")
+    made = export(network, config, "openvino", tmp_path / "network.xml", decode=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["network.bin", "network.xml"]
+    loaded = load_model(made.file)
+    assert loaded.config == config
+    for ours, theirs in zip(loaded.detect_batch(random_pictures), model.detect_batch(random_pictures), strict=True):
+        np.testing.assert_allclose(ours.score, theirs.score, atol=1e-4)
+
+
+def test_other_answers_are_not_written(network, config, tmp_path, monkeypatch):
+    out = tmp_path / "network.pt"
+    out.write_bytes(b"what was here before")
+    right = save.run_torchscript
+
+    def wrong(file):
+        run = right(file)
+        return lambda inputs: [each + 0.1 for each in run(inputs)]
+
+    monkeypatch.setattr(save, "run_torchscript", wrong)
+    with pytest.raises(UserError, match="export to torchscript: not written: 1 of 128x96: heatmap differs by"):
+        export(network, config, "torchscript", out)
+    assert out.read_bytes() == b"what was here before"
+    assert [file.name for file in tmp_path.iterdir()] == ["network.pt"]
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "decode", "message"),
+    [
+        ("onnx", "network.pt", False, r"network\.pt: a file for onnx must end in \.onnx"),
+        ("openvino", "network", False, r"must end in \.xml"),
+        ("torchscript", "network.pt", True, "gives maps only; leave out --decode"),
+        ("torch-export", "network.pt2", True, "gives maps only; leave out --decode"),
+        ("tflite", "network.tflite", False, "unknown target 'tflite'; known: onnx, openvino"),
+    ],
+)
+def test_what_cannot_be(network, config, tmp_path, to, name, decode, message):
+    with pytest.raises(UserError, match=message):
+        export(network, config, to, tmp_path / name, decode=decode)
+
+
+@pytest.mark.parametrize(
+    ("to", "package", "extra"),
+    [("onnx", "onnxscript", "onnx"), ("onnx", "onnxruntime", "onnx"), ("openvino", "openvino", "openvino")],
+)
+def test_a_missing_package_is_named(network, config, tmp_path, monkeypatch, to, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    for other in {"onnxscript", "onnxruntime"} - {package}:  # whether installed or not
+        monkeypatch.setitem(sys.modules, other, sys)
+    with pytest.raises(UserError, match=rf"^{package} is not installed; pip install 'clmot\[{extra}\]'$"):
+        export(network, config, to, tmp_path / f"network{SUFFIXES[to]}")
+
+
+def test_files_of_others(tmp_path):
+    pytest.importorskip("onnxruntime")
+    helper = pytest.importorskip("onnx").helper
+    with pytest.raises(UserError, match=r"none\.onnx: no such model file"):
+        load_model(tmp_path / "none.onnx")
+    (tmp_path / "broken.onnx").write_text("no graph")
+    with pytest.raises(UserError, match=r"broken\.onnx: not a readable ONNX model"):
+        load_model(tmp_path / "broken.onnx")
+    value = [helper.make_tensor_value_info(name, 1, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "other", value[:1], value[1:])
+    foreign = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    (tmp_path / "other.onnx").write_bytes(foreign.SerializeToString())
+    with pytest.raises(UserError, match=r"other\.onnx: not made by clmot export"):
+        load_model(tmp_path / "other.onnx")
+    helper.set_model_props(foreign, {"format": "clmot", "outputs": "maps", "config": "{}", "read_out": "AAAA"})
+    (tmp_path / "torn.onnx").write_bytes(foreign.SerializeToString())
+    with pytest.raises(UserError, match=r"torn\.onnx: the read-out in its metadata is broken"):
+        load_model(tmp_path / "torn.onnx")
