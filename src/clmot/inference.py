@@ -15,6 +15,7 @@ from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.models.decode import Peaks, decode
 from clmot.models.network import STRIDE, Network
+from clmot.shipped import shipped_model
 from clmot.training.checkpoint import SavedModel, load_saved_model, load_weights
 from clmot.types import Detections, Float32Array, Image
 
@@ -143,8 +144,9 @@ def load_model(
     """Load a trained model.
 
     Args:
-        path: a run folder, one of its checkpoints, a ``model.safetensors`` file, or what `clmot export` wrote for ONNX
-            (``.onnx``) or OpenVINO (``.xml``).
+        path: a run folder, one of its checkpoints, a ``model.safetensors`` file, what `clmot export` wrote for ONNX
+            (``.onnx``) or OpenVINO (``.xml``), or the name of a model that comes with the package
+            (``clmot-pedestrian``).
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``bf16`` or ``float32``; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.
@@ -152,11 +154,12 @@ def load_model(
     Raises:
         UserError: there is nothing to load, or it does not fit; or the runtime of an exported file is not installed.
     """
-    if Path(path).suffix in (".onnx", ".xml"):
+    path = Path(path) if Path(path).exists() else shipped_model(str(path)) or Path(path)
+    if path.suffix in (".onnx", ".xml"):
         from clmot.export.model import load_exported  # which is a `Model`
 
-        return load_exported(Path(path), device)
-    saved = load_saved_model(Path(path))
+        return load_exported(path, device)
+    saved = load_saved_model(path)
     if saved.config.detector.name:
         from clmot.detectors.model import load_attached  # which is a `Model`
 

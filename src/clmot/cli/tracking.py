@@ -12,6 +12,7 @@ from rich.console import Console
 from clmot.cli.app import app
 from clmot.config import parse_overrides, read_sections
 from clmot.errors import UserError
+from clmot.shipped import DEFAULT
 
 
 @app.command
@@ -19,7 +20,7 @@ def track(
     source: str,
     /,
     *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
-    model: Path,
+    model: Path = Path(DEFAULT),
     out: Path,
     config: Path | None = None,
     video: Annotated[bool, Parameter(negative=())] = False,
@@ -38,6 +39,7 @@ def track(
 
     Examples:
 
+        clmot track street.mp4 --out results --video
         clmot track street.mp4 --model runs/first --out results --video
         clmot track MOT16/train --model runs/first --out results
         clmot track 0 --model runs/first --out results --show
@@ -51,7 +53,8 @@ def track(
     source
         Video file, image folder, sequence folder or folder of them, webcam number, or rtsp:// address.
     model
-        Run folder, checkpoint or model file.
+        Run folder, checkpoint or model file (also .onnx and .xml of `clmot export`); by default clmot-pedestrian, which
+        comes with the package: people in streets, for research only.
     out
         Folder for NAME.txt (MOTChallenge text) and NAME.mp4.
     config

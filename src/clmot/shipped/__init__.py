@@ -1,0 +1,16 @@
+"""Models that come with the package, by name; nothing is downloaded."""
+
+from importlib import resources
+from pathlib import Path
+
+DEFAULT = "clmot-pedestrian"
+"""What `clmot track` uses where no model is named; its card is docs/clmot-pedestrian.md."""
+
+NAMES = (DEFAULT,)
+
+
+def shipped_model(name: str) -> Path | None:
+    """The file of the shipped model of that name, None where there is none of it."""
+    if name not in NAMES:
+        return None
+    return Path(str(resources.files(__name__) / f"{name}.safetensors"))
