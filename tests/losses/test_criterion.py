@@ -130,6 +130,14 @@ def test_half_of_the_contrast_is_of_each_part_by_itself():
             torch.testing.assert_close(embedding(output, "parts", objective), expected)
 
 
+@pytest.mark.parametrize("objective", CONTRASTIVE)
+def test_parts_without_boxes_to_contrast_are_a_finite_zero(objective):
+    output, batch = outputs()._replace(parts=4), scene(ignored=tuple(range(12)))
+    terms = criterion(output, batch, LossConfig(objective=objective), add, 4)
+    assert terms.parts["embedding"] == 0
+    assert terms.total.isfinite()
+
+
 def test_contrast_is_the_mean_over_anchors_with_positives_and_negatives():
     output, batch = outputs(), scene(ignored=(0, 5), known=False)
     chosen = contrasted(output.embeddings, batch)

@@ -128,11 +128,10 @@ def embedding_loss(
     total, count = contrast(anchors.embeddings, keys.embeddings)
     if config.contrast == "whole" or output.parts == 1:
         return total, count
-    ours, theirs = (
-        F.normalize(each.embeddings.reshape(len(each.embeddings), output.parts, -1), dim=2).unbind(dim=1)
-        for each in (anchors, keys)
+    parts = (
+        (F.normalize(part, dim=1) for part in each.embeddings.chunk(output.parts, dim=1)) for each in (anchors, keys)
     )
-    totals, counts = zip(*(contrast(*part) for part in zip(ours, theirs, strict=True)), strict=True)
+    totals, counts = zip(*(contrast(*part) for part in zip(*parts, strict=True)), strict=True)
     return (total + torch.stack(totals).mean(dim=0)) / 2, (count + torch.stack(counts).mean(dim=0)) / 2
 
 
