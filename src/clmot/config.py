@@ -250,7 +250,7 @@ class LossConfig:
     classifier: identity and identity_focal (need `data.identities`), instance (every box its own class). Or none."""
     temperature: float = 0.1
     """Temperature of nt_xent, decoupled and sigmoid (published: 0.5)."""
-    contrast: Literal["whole", "parts"] = "parts"
+    contrast: Literal["whole", "parts"] = "whole"
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
     level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
     margin: float = 0.5
@@ -472,6 +472,7 @@ def mobilenet(base: Config) -> Config:
     return dataclasses.replace(
         base,
         model=dataclasses.replace(base.model, encoder="mobilenetv2_100", pretrained="timm"),
+        loss=dataclasses.replace(base.loss, contrast="parts"),
         train=dataclasses.replace(base.train, learning_rate=2e-3),
     )
 

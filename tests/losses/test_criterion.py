@@ -133,7 +133,7 @@ def test_half_of_the_contrast_is_of_each_part_by_itself():
 @pytest.mark.parametrize("objective", CONTRASTIVE)
 def test_parts_without_boxes_to_contrast_are_a_finite_zero(objective):
     output, batch = outputs()._replace(parts=4), scene(ignored=tuple(range(12)))
-    terms = criterion(output, batch, LossConfig(objective=objective), add, 4)
+    terms = criterion(output, batch, LossConfig(objective=objective, contrast="parts"), add, 4)
     assert terms.parts["embedding"] == 0
     assert terms.total.isfinite()
 
