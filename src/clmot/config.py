@@ -36,6 +36,9 @@ class DataConfig:
     identities: bool = False
     """Use identities where the annotation has them (supervised or mixed training). Off: nothing after the reader sees
     any."""
+    tracklets: bool = False
+    """Identities are those of tracklets: the same object at another time, for neighbouring frames to be matched by
+    (`views.neighbour`), and nothing else, for two tracklets that are never seen together may show one object."""
     identity_share: float = 1.0
     """With `identities`, the share of them that is known: a random choice (of `train.seed`); the others count as
     unknown."""
@@ -45,6 +48,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(0 <= self.min_visibility <= 1, f"data.min_visibility must be in [0, 1], got {self.min_visibility}")
         require(self._has_min_score(), f"data.min_score must be a number or auto, got {self.min_score!r}")
+        require(
+            not (self.identities and self.tracklets),
+            "data.identities and data.tracklets: identities in the data are either those of objects or of tracklets",
+        )
         require(
             0 < self.identity_share <= 1,
             f"data.identity_share must be in (0, 1] (for none, data.identities=false), got {self.identity_share}",
@@ -282,6 +289,9 @@ class TrainConfig:
     steps: int = 3000
     epochs: int = 0
     """Passes over the data, instead of `steps`; 0: `steps` says how long."""
+    learn: Literal["all", "embedding"] = "all"
+    """What learns: the whole network, or its embedding alone on what is there: detections stay as they are, to the
+    bit."""
     batch_size: int = 4
     """Frames a step over all processes; each gives two views."""
     accumulate: int = 1
@@ -402,6 +412,43 @@ class RefineConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """Which parts of which tracks `clmot adapt` takes for granted, and what of the video is kept to judge by."""
+
+    min_score: float = 0.4
+    """Detections less sure than this make no tracklets."""
+    max_overlap: float = 0.3
+    """Boxes that another one, however unsure, overlaps by more than this (IoU) are left out: tracklets end there."""
+    min_frames: int = 10
+    """Tracklets seen in fewer frames are left out."""
+    held_out: float = 0.2
+    """Share of each video, its last part, that is not learned from."""
+    frames_per_second: float = 5.0
+    """Frames kept of a second of video."""
+    max_frames: int = 1000
+    """Frames kept of the learned part of a video and of the part held out; of longer ones, stretches are kept."""
+    neighbour_seconds: float = 2.0
+    """How far apart in time the two views of a tracklet are at most."""
+
+    def __post_init__(self) -> None:
+        for name in ("min_score", "max_overlap"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"adapt.{name} must be in [0, 1], got {value}")
+        for name in ("min_frames", "max_frames"):
+            value = getattr(self, name)
+            require(value >= 2, f"adapt.{name} must be >= 2, got {value}")
+        for name in ("frames_per_second", "neighbour_seconds"):
+            value = getattr(self, name)
+            require(value > 0, f"adapt.{name} must be > 0, got {value}")
+        require(0 < self.held_out < 1, f"adapt.held_out must be in (0, 1), got {self.held_out}")
+
+
+_HEATMAP_SCORES = {"high_score": 0.4, "low_score": 0.2, "new_track_score": 0.4}
+"""Scores that the tracker asks of our own networks: below 0.2 lie second peaks of the same object. `TrackerConfig` alone
+is for scores such as YOLOX gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that decides a run."""
 
@@ -412,9 +459,10 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker: TrackerConfig = field(default_factory=lambda: TrackerConfig(**_HEATMAP_SCORES))
     refine: RefineConfig = field(default_factory=RefineConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
 
     def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
         """This configuration with a nested mapping laid over it; `train.steps` puts `train.epochs` out of force.
@@ -459,7 +507,7 @@ def street(base: Config) -> Config:
 def demo(base: Config) -> Config:
     """`street` in five minutes: smaller images, milder views, people hardly seen left out."""
     return dataclasses.replace(
-        street(base),
+        street(base).updated({"tracker": {"high_score": 0.5, "low_score": 0.3, "new_track_score": 0.5}}),
         data=dataclasses.replace(base.data, min_visibility=0.25),
         views=dataclasses.replace(base.views, scale=(0.8, 1.25), shift=0.05, rotate=2.0),
         model=dataclasses.replace(base.model, image_size=(384, 224)),
@@ -469,9 +517,15 @@ def demo(base: Config) -> Config:
 
 def mobilenet(base: Config) -> Config:
     """MobileNetV2 with ImageNet weights (timm's, or a file named by `model.pretrained`), for photographs."""
+    network = {
+        "encoder": "mobilenetv2_100",
+        "pretrained": "timm",
+        "levels": ("colour", "stride4", "stride8"),
+        "embedding_dimension": 576,
+    }
     return dataclasses.replace(
         base,
-        model=dataclasses.replace(base.model, encoder="mobilenetv2_100", pretrained="timm"),
+        model=dataclasses.replace(base.model, **network),
         loss=dataclasses.replace(base.loss, contrast="parts"),
         train=dataclasses.replace(base.train, learning_rate=2e-3),
     )
@@ -555,7 +609,6 @@ def fairmot(base: Config) -> Config:
             "data": {"identities": True},
             "loss": {"objective": "identity", "size_weight": 0.1},
             "detect": {"score_threshold": 0.4, "max_detections": 500},
-            "tracker": {"high_score": 0.4, "low_score": 0.4, "new_track_score": 0.4, "appearance_threshold": 0.4},
         }
     )
 
@@ -591,7 +644,7 @@ def _published_training(base: Config) -> Config:
                 "ema": 0,
                 "precision": "32-true",
             },
-            "tracker": {"lost_seconds": 1},
+            "tracker": {"preset": "fairmot"},
         }
     )
 

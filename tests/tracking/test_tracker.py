@@ -73,6 +73,9 @@ class LoopTracker:
     def __init__(self, config):
         self.config, self.tracks, self.frame, self.born = config, [], 0, 0
 
+    def observation(self, detection):
+        return self.frame, detection["z"][0, :2], detection["box"]
+
     def box(self, track):
         return cxcyah_to_xyxy(track["state"].position)[0]
 
@@ -87,13 +90,35 @@ class LoopTracker:
     def iou_distance(self, track, detection):
         return 1 - iou(self.box(track)[None], detection["box"][None])[0, 0]
 
+    def scored_distance(self, track, detection):
+        overlap = 1 - self.iou_distance(track, detection)
+        return 1 - overlap * (detection["score"] if self.config.fuse_score else 1)
+
+    def heading_distance(self, track, detection):
+        """Overlap, made dearer for a detection away from the way that the track was seen to go."""
+        if self.iou_distance(track, detection) >= 1:
+            return np.inf
+        past, agreement = track["past"], 0.0
+        recent = [centre for frame, centre, _ in past if frame >= self.frame - self.config.direction_frames]
+        origin = recent[0] if recent else past[-1][1]
+        heading, line = past[-1][1] - origin, detection["z"][0, :2] - origin
+        if np.linalg.norm(heading) * np.linalg.norm(line) > 0:
+            turn = np.arctan2(heading[1], heading[0]) - np.arctan2(line[1], line[0])
+            agreement = 0.5 - abs((turn + np.pi) % (2 * np.pi) - np.pi) / np.pi
+        cost = self.scored_distance(track, detection)
+        return cost - self.config.direction_weight * agreement * detection["score"]
+
+    def distance_to_last(self, track, detection):
+        return 1 - iou(track["past"][-1][2][None], detection["box"][None])[0, 0]
+
     def fused(self, track, detection):
         state, z = track["state"], detection["z"][0]
         deviation = np.full(4, state.position[0, 3] / 20)
         deviation[2] = 0.1
         motion = np.sum((z - state.position[0]) ** 2 / (state.position_variance[0] + deviation**2))
         cosine = max(0, 1 - float(track["look"] @ detection["look"]))
-        return np.inf if motion > 9.4877 else 0.98 * cosine + 0.02 * motion
+        weight = self.config.appearance_weight
+        return np.inf if motion > 9.4877 else weight * cosine + (1 - weight) * motion
 
     def update(self, detections):
         config, self.frame = self.config, self.frame + 1
@@ -123,19 +148,25 @@ class LoopTracker:
             self.pair(tracks(lambda t: t["confirmed"]), free(*high), config.appearance_threshold, self.fused)
         else:
             limit = config.motion_only_iou_threshold
-            self.pair(tracks(lambda t: t["confirmed"]), free(*high), limit, self.iou_distance)
+            self.pair(tracks(lambda t: t["confirmed"]), free(*high), limit, self.heading_distance)
         for scores in (high, low):
             visible = tracks(lambda t: t["confirmed"] and not t["lost"])
             self.pair(visible, free(*scores), 0.5, self.iou_distance)
-        self.pair(tracks(lambda t: not t["confirmed"]), free(*high), 0.7, self.iou_distance)
+        self.pair(
+            tracks(lambda t: t["confirmed"]), free(*high), config.recovery_iou_threshold, self.distance_to_last
+        )
+        self.pair(tracks(lambda t: not t["confirmed"]), free(*high), 0.7, self.scored_distance)
 
         for track in list(self.tracks):
             match = track["found"]
             if match is not None:
                 track.update(state=kalman.update(track["state"], match["z"]), last=self.frame, lost=False)
                 track["confirmed"] = True
+                track["past"] = [*track["past"], self.observation(match)][-config.direction_frames - 1 :]
                 if match["look"] is not None and match["score"] >= config.high_score:
-                    look = 0.9 * track["look"] + 0.1 * match["look"]
+                    sure = (match["score"] - config.high_score) / (1 - config.high_score)
+                    new = 0.1 * (sure if config.confidence_weighted else 1)
+                    look = (1 - new) * track["look"] + new * match["look"]
                     track["look"] = look / np.linalg.norm(look)
             else:
                 track["lost"] = True
@@ -144,6 +175,7 @@ class LoopTracker:
                     self.tracks.remove(track)
         for detection in free(config.new_track_score, np.inf):
             track = {"state": kalman.initiate(detection["z"]), "look": detection["look"], "class": detection["class"]}
+            track["past"] = [self.observation(detection)]
             track |= {"first": self.frame, "last": self.frame, "lost": False, "confirmed": self.frame == 1}
             detection["track"], self.born = track, self.born + 1
             self.tracks.append(track | {"found": detection, "id": self.born})
@@ -158,10 +190,11 @@ class LoopTracker:
         return {(self.frame, tuple(t["found"]["box"].tolist())): t["id"] for t in shown}
 
 
+@pytest.mark.parametrize("preset", ["clmot", "fairmot"])
 @pytest.mark.parametrize("embeddings", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_the_loop_tracker(seed, embeddings):
-    config = TrackerConfig(lost_seconds=0.3)
+def test_equals_the_loop_tracker(seed, embeddings, preset):
+    config = TrackerConfig.named(preset, lost_seconds=0.3)
     video = list(messy_video(seed, embeddings=embeddings))
     tracker, oracle = Tracker(config), LoopTracker(config)
     shown = history(tracker, video)
@@ -263,9 +296,11 @@ def ids_after_reversal(tracker, looks):
 
 def test_appearance_recognises_a_walker_that_turned_round():
     look = np.eye(8)[:1]
-    assert ids_after_reversal(Tracker(), look) == ([1], [1])
-    assert ids_after_reversal(Tracker(), None) == ([1], [2])
-    assert ids_after_reversal(Tracker(TrackerConfig(appearance=False)), look) == ([1], [2])
+    config = TrackerConfig(recovery_iou_threshold=0.0)  # it comes back near where it was last seen
+    assert ids_after_reversal(Tracker(config), look) == ([1], [1])
+    assert ids_after_reversal(Tracker(config), None) == ([1], [2])
+    assert ids_after_reversal(Tracker(replace(config, appearance=False)), look) == ([1], [2])
+    assert ids_after_reversal(Tracker(), None) == ([1], [1])
 
 
 @pytest.mark.parametrize(("hidden", "expected"), [(1, 1), (20, 1), (21, 2)])
@@ -379,7 +414,7 @@ def test_of_duplicates_the_younger_ends():
     first, second = np.eye(4)[:1], np.eye(4)[1:2]
 
     def new_in_the_place_of_a_lost_one(threshold):
-        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold))
+        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold, recovery_iou_threshold=0.0))
         for _ in range(3):
             tracker.update(detect([50, 50], first))
         tracker.update(NOTHING)
@@ -389,7 +424,7 @@ def test_of_duplicates_the_younger_ends():
     assert new_in_the_place_of_a_lost_one(0.0) == [[], [2], [2]]
 
     def old_walks_over_a_lost_one(threshold, start=1):
-        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold))
+        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold, recovery_iou_threshold=0.0))
         for t in range(37):
             centres, looks = [[2 * t, 50]], first
             if start <= t < 15 or t >= 35:

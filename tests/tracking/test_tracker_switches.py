@@ -263,7 +263,7 @@ def test_direction_decides_for_who_goes_on_the_way_he_went():
 def test_recovery_looks_where_a_track_was_last_seen():
     walk = [detect([100 + 8 * t, 100]) for t in range(15)]
     stopped = [NOTHING] * 10 + [detect([100 + 8 * 14, 100])] * 2
-    config = TrackerConfig(association="overlap", iou_threshold=0.0)
+    config = TrackerConfig(association="overlap", iou_threshold=0.0, recovery_iou_threshold=0.0)
     assert last_ids(replace(config, recovery_iou_threshold=0.7), walk + stopped) == [1]
     assert last_ids(config, walk + stopped) == [2]
 
@@ -346,9 +346,9 @@ def test_confidence_decides_how_much_is_learnt():
         tracker.update(detect([100, 100], LOOKS[:1] * 0.8 + LOOKS[1:2] * 0.6, score=score))
         return tracker.state()["tracks.embedding"][0, 1]
 
-    weighted = TrackerConfig(confidence_weighted=True)
-    plain = look(TrackerConfig(), 0.6)
-    assert look(weighted, 1.0) == plain == look(TrackerConfig(), 1.0)
+    weighted, even = (TrackerConfig(confidence_weighted=each, high_score=0.5) for each in (True, False))
+    plain = look(even, 0.6)
+    assert look(weighted, 1.0) == plain == look(even, 1.0)
     assert 0 < look(weighted, 0.6) < 0.3 * plain
     assert look(weighted, 0.5) == 0
 

@@ -37,12 +37,12 @@ class TrackerConfig:
     with threshold 0 does not take place.
     """
 
-    high_score: float = 0.5
+    high_score: float = 0.3
     """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
-    low_score: float = 0.3
+    low_score: float = 0.1
     """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage); equal
     to `high_score`, there are none."""
-    new_track_score: float = 0.5
+    new_track_score: float = 0.3
     """An unmatched detection at least this sure starts a track."""
 
     association: Literal["fused", "gated", "overlap"] = "fused"
@@ -54,18 +54,18 @@ class TrackerConfig:
     appearance_threshold: float = 0.7
     """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance
     (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
-    appearance_weight: float = 0.98
-    """fused: share of the cosine distance in the cost."""
+    appearance_weight: float = 0.95
+    """fused: share of the cosine distance in the cost (FairMOT: 0.98)."""
     gated_appearance_threshold: float = 0.25
     """gated: largest half cosine distance at which appearance has a say (BoT-SORT)."""
     proximity_threshold: float = 0.5
     """gated: largest IoU distance at which appearance has a say (BoT-SORT)."""
     motion_only_iou_threshold: float = 0.8
     """gated and overlap: largest cost of a first-stage match (ByteTrack)."""
-    fuse_score: bool = False
+    fuse_score: bool = True
     """Multiply overlaps of the first stage, and of the one for unconfirmed tracks, by the detection's score
     (ByteTrack)."""
-    direction_weight: float = 0.0
+    direction_weight: float = 0.2
     """Weight of how well a detection lies in the direction that a track was seen to move in, in first-stage overlap
     costs; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
     direction_frames: int = 3
@@ -75,15 +75,15 @@ class TrackerConfig:
     """Largest IoU distance of a second-stage match, of sure detections with tracks seen in the last frame (FairMOT)."""
     low_score_iou_threshold: float = 0.5
     """Largest IoU distance of a low-score match (ByteTrack)."""
-    recovery_iou_threshold: float = 0.0
+    recovery_iou_threshold: float = 0.6
     """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
     observation-centric recovery: 0.7)."""
     reentry_threshold: float = 0.0
     """Largest cosine distance at which a lost track is found again by appearance alone, wherever it is."""
     unconfirmed_iou_threshold: float = 0.7
     """Largest IoU distance of a match with a track not yet confirmed."""
-    duplicate_iou_threshold: float = 0.15
-    """Of a seen and a lost track closer than this IoU distance, the younger ends."""
+    duplicate_iou_threshold: float = 0.0
+    """Of a seen and a lost track closer than this IoU distance, the younger ends (FairMOT: 0.15)."""
     class_aware: bool = True
     """Never match a detection with a track of another class. Off: the class is that of the newest sure detection."""
 
@@ -100,7 +100,7 @@ class TrackerConfig:
 
     embedding_momentum: float = 0.9
     """Weight of the past in a track's moving average of embeddings."""
-    confidence_weighted: bool = False
+    confidence_weighted: bool = True
     """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
     gallery_size: int = 0
     """How many recent embeddings a track keeps beside the average; the nearest of all counts."""
@@ -148,6 +148,15 @@ class TrackerConfig:
         return int(self.lost_seconds * self.frame_rate)
 
 
+_BEFORE_OC_SORT: dict[str, Any] = {
+    "direction_weight": 0.0,
+    "recovery_iou_threshold": 0.0,
+    "duplicate_iou_threshold": 0.15,
+    "confidence_weighted": False,
+    "lost_seconds": 1.0,
+}
+"""What FairMOT and its direct descendants have in common."""
+
 PRESETS: dict[str, TrackerConfig] = {
     "clmot": TrackerConfig(),
     "fairmot": TrackerConfig(
@@ -155,7 +164,9 @@ PRESETS: dict[str, TrackerConfig] = {
         low_score=0.4,
         new_track_score=0.4,
         appearance_threshold=0.4,
-        lost_seconds=1.0,
+        appearance_weight=0.98,
+        fuse_score=False,
+        **_BEFORE_OC_SORT,
     ),
     "byte": TrackerConfig(
         association="overlap",
@@ -164,7 +175,7 @@ PRESETS: dict[str, TrackerConfig] = {
         new_track_score=0.7,
         fuse_score=True,
         iou_threshold=0.0,
-        lost_seconds=1.0,
+        **_BEFORE_OC_SORT,
     ),
     "botsort": TrackerConfig(
         association="gated",
@@ -174,7 +185,7 @@ PRESETS: dict[str, TrackerConfig] = {
         fuse_score=True,
         iou_threshold=0.0,
         camera="sparse-flow",
-        lost_seconds=1.0,
+        **_BEFORE_OC_SORT,
     ),
     "ocsort": TrackerConfig(
         association="overlap",
@@ -182,12 +193,14 @@ PRESETS: dict[str, TrackerConfig] = {
         low_score=0.6,
         new_track_score=0.6,
         motion_only_iou_threshold=0.7,
+        fuse_score=False,
         direction_weight=0.2,
         iou_threshold=0.0,
         recovery_iou_threshold=0.7,
         unconfirmed_iou_threshold=0.7,
         duplicate_iou_threshold=0.0,
         observation_reupdate=True,
+        confidence_weighted=False,
         confirm_frames=3,
         lost_seconds=1.0,
     ),

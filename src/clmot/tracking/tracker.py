@@ -120,7 +120,8 @@ class Tracker:
         if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
             tracks = self._tracks = Tracks(self.config, found.embedding.shape[1])
         self._see(image, detections.xyxy, frame)
-        # beyond the buffer nothing is left to be moved on
+        if frame > self._frame + 1:  # what would have ended in the frames left out
+            tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
         tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
         match = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)

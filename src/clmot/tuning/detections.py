@@ -19,6 +19,7 @@ from clmot.io.frames import FrameChoice
 from clmot.io.mot import read_mot_rows
 from clmot.io.sequences import ground_truth_file, read_sequence_info, sequence_folders
 from clmot.io.sources import FrameSource, open_source
+from clmot.tracking.config import TrackerConfig
 from clmot.tuning.cache import watch
 from clmot.types import Image
 
@@ -67,7 +68,7 @@ class Detecting:
         Raises:
             UserError: the model cannot be read.
         """
-        return self._saved_model[0] if self.has_model else Config()
+        return self._saved_model[0] if self.has_model else Config(tracker=TrackerConfig())
 
     @property
     def _saved_model(self) -> tuple[Config, Path]:
