@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,33 @@ def test_wrong_images_are_refused(model):
         model.detect(picture(64, 64).astype(np.float32))
     with pytest.raises(ValueError, match="uint8"):
         model.detect(picture(64, 64)[..., 0])
+
+
+def test_float32_runs_without_batch_normalisation_and_leaves_the_network_as_it_is(network):
+    def norms(module):
+        return sum(isinstance(each, torch.nn.BatchNorm2d) for each in module.modules())
+
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    folded = Model(network, CONFIG, "cpu", "float32")
+    assert norms(folded.network) == 0 < norms(network)
+    assert norms(Model(network, CONFIG, "cpu", "bf16").network) == norms(network)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    pixels, _ = folded.letterbox([picture(128, 96)])
+    with torch.no_grad():
+        actual, expected = folded.network.maps(pixels), network.maps(pixels)
+    torch.testing.assert_close(actual.heatmap, expected.heatmap, rtol=1e-4, atol=1e-4)
+
+
+def test_another_thread_gives_the_same_answers_to_the_bit(model):
+    """Tracking runs the network in one; precision and gradients are settings of threads."""
+    images = [picture(160, 100, seed) for seed in range(3)]
+    here = [model.detect(image) for image in images]
+    with ThreadPoolExecutor(1) as pool:
+        there = list(pool.map(model.detect, images))
+    for mine, theirs in zip(here, there, strict=True):
+        assert len(mine) == 20
+        for part in ("xyxy", "score", "class_id", "embedding"):
+            np.testing.assert_array_equal(getattr(mine, part), getattr(theirs, part))
 
 
 def test_unknown_precision(network):

@@ -14,8 +14,9 @@ from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.models.decode import Peaks, decode
+from clmot.models.fold import fold_batch_norm
 from clmot.models.network import STRIDE, Network
-from clmot.shipped import shipped_model
+from clmot.shipped import find_model
 from clmot.training.checkpoint import SavedModel, load_saved_model, load_weights
 from clmot.types import Detections, Float32Array, Image
 
@@ -24,7 +25,8 @@ class Model:
     """Detector and embedding in one.
 
     Args:
-        network: its weights are moved to `device` and its mode set to evaluation.
+        network: its mode is set to evaluation. In bf16 it is used itself, and its weights are moved to `device`; in
+            float32 a copy, with batch normalisation folded into the convolutions.
         config: the configuration it was trained with.
         device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
         precision: ``bf16`` (default; on CPU faster where the processor knows it) or ``float32``.
@@ -40,7 +42,13 @@ class Model:
         self.config = config
         self.classes = config.model.classes
         self.device = torch.device(choose_device(device))
+        if str(self.device) == "cuda":
+            # another thread, such as the one that tracking uses, has a current device of its own
+            self.device = torch.device("cuda", torch.cuda.current_device())
         self.precision = precision
+        # in bfloat16, folded biases are rounded, and answers would be twice as far from those in float32
+        if precision == "float32" and isinstance(network, Network):
+            network = fold_batch_norm(network)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def detect(self, image: Image) -> Detections:
@@ -59,7 +67,7 @@ class Model:
         """`detect` for several images in one pass."""
         if not images:
             return []
-        pixels, matrices = self._letterbox(images)
+        pixels, matrices = self.letterbox(images)
         peaks, embeddings = self._find(pixels)
         boxes, score, class_id, image_index, embedding = (
             tensor.cpu().numpy() for tensor in (*peaks, embeddings.float())
@@ -90,7 +98,7 @@ class Model:
         Returns:
             float32 [n, d], unit vectors.
         """
-        pixels, (matrix,) = self._letterbox([image])
+        pixels, (matrix,) = self.letterbox([image])
         placed = np.asarray(boxes, np.float32).reshape(-1, 4) * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
         tensor = torch.from_numpy(placed.astype(np.float32)).to(self.device)
         with self._autocast():
@@ -114,8 +122,12 @@ class Model:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
-        """Images at the network's input size, and the matrices that took them there."""
+    def letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
+        """Images at the network's input size, and the matrices that took them there.
+
+        Returns:
+            uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
+        """
         size = self.config.model.image_size
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -154,7 +166,7 @@ def load_model(
     Raises:
         UserError: there is nothing to load, or it does not fit; or the runtime of an exported file is not installed.
     """
-    path = Path(path) if Path(path).exists() else shipped_model(str(path)) or Path(path)
+    path = find_model(path)
     if path.suffix in (".onnx", ".xml"):
         from clmot.export.model import load_exported  # which is a `Model`
 
@@ -169,7 +181,7 @@ def load_model(
 
 def load_network(path: Path) -> tuple[Network, Config]:
     """A trained network and its configuration, from what `load_model` takes, exported files aside."""
-    return network_of(load_saved_model(path))
+    return network_of(load_saved_model(find_model(path)))
 
 
 def network_of(saved: SavedModel) -> tuple[Network, Config]:
@@ -180,7 +192,8 @@ def network_of(saved: SavedModel) -> tuple[Network, Config]:
     """
     if saved.config.detector.name:
         raise UserError(
-            f"{saved.file}: an embedding attached to {saved.config.detector.name}, not a network of clmot train"
+            f"{saved.file}: an embedding attached to {saved.config.detector.name}, not a network of clmot train "
+            "(clmot export takes it with --crops)"
         )
     network = Network(saved.config.model)
     load_weights(network, saved)

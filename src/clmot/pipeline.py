@@ -1,7 +1,8 @@
 """From frames to tracks: source, network, association, and what is written of them.
 
-Each stage is a generator over the one before. Decoding runs in a thread of its own; any other stage can, by
-wrapping it in `clmot.io.prefetch.prefetch`.
+Each stage is a generator over the one before. Decoding and the network each run in a thread of their own, a few frames
+ahead of association and writing, which stay in the caller's: the slowest stage sets the pace, where there are
+processors for all of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from clmot.errors import UserError
 from clmot.given_boxes import GivenBoxes, box_files
 from clmot.io.class_names import write_class_names
 from clmot.io.frames import FrameChoice
+from clmot.io.prefetch import prefetch
 from clmot.io.sources import FrameSource, open_source
 from clmot.io.window import Window
 from clmot.report.progress import progress_bar
@@ -49,6 +51,9 @@ class Detector(Protocol):
 
 Finder = Callable[[Sequence[tuple[int, Image]]], list[Detections]]
 """Numbered frames to what is in them."""
+
+FoundFrames = Generator[tuple[int, Image, Detections], None, None]
+"""Frame numbers, images and what is in them, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,7 @@ def track(
     video: bool = False,
     show: bool = False,
     batch_size: int = 1,
+    overlap: bool = True,
     progress: bool = True,
 ) -> list[TrackingResult]:
     """Track every sequence of a source.
@@ -114,6 +120,8 @@ def track(
         video: write a video with boxes, ids and trails.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
+        overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
+            calling thread, with the same results, for a model that only works in the thread that made it.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -155,16 +163,34 @@ def track(
             if each.frame_rate is not None:
                 config = dataclasses.replace(config, frame_rate=each.frame_rate)
             sinks = Sinks(each.name, folder, video, window, config.frame_rate, detector.classes, refine)
-            result = _track_sequence(each, find[each.name], Tracker(config), sinks, batch_size, bar)
+            found = find_in(each, find[each.name], batch_size, overlap)
+            result = _track_sequence(each, found, Tracker(config), sinks, bar)
             results.append(result)
             if sinks.asked_to_stop:
                 break
     return results
 
 
-def detect(
-    frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1
-) -> Generator[tuple[int, Image, Detections], None, None]:
+def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: bool = True) -> FoundFrames:
+    """Number, image and objects of each frame of a source. Closing it closes the source.
+
+    Args:
+        source: the frames.
+        find: the network's stage; called in one thread from first to last, which is not this one if stages overlap.
+        batch_size: frames that are found together.
+        overlap: decode and find in threads of their own, each a batch of frames ahead, or four.
+    """
+    ahead = max(4, batch_size)
+
+    def found() -> FoundFrames:
+        with contextlib.closing(source.ahead(ahead) if overlap else source.decode()) as frames:
+            yield from detect(frames, find, batch_size)
+
+    # a camera's frames shall not wait here as well: its source drops those that there is no time for
+    return prefetch(found(), size=batch_size if source.live else ahead) if overlap else found()
+
+
+def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1) -> FoundFrames:
     """The network's stage: frame number, image and what is in it, `batch_size` frames at a time."""
     while batch := list(itertools.islice(frames, batch_size)):
         for (number, image), detections in zip(batch, find(batch), strict=True):
@@ -172,14 +198,14 @@ def detect(
 
 
 def _track_sequence(
-    source: FrameSource, find: Finder, tracker: Tracker, sinks: Sinks, batch_size: int, bar: Progress
+    source: FrameSource, found: FoundFrames, tracker: Tracker, sinks: Sinks, bar: Progress
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
     ids: set[int] = set()
     task = bar.add_task(source.name, total=source.length, note="")
-    with sinks, contextlib.closing(iter(source)) as frames:
-        for number, image, detections in detect(frames, find, batch_size):
+    with sinks, contextlib.closing(found):
+        for number, image, detections in found:
             tracked = tracker.update(detections, image, frame=number)
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from collections.abc import Generator, Iterator
 
@@ -88,3 +89,34 @@ def test_never_started_never_runs() -> None:
         yield 1
 
     prefetch(numbers()).close()
+
+
+def test_one_behind_the_other_keeps_order_and_ends_together() -> None:
+    def doubled(numbers: Generator[int, None, None]) -> Generator[int, None, None]:
+        with contextlib.closing(numbers):
+            for number in numbers:
+                yield 2 * number
+
+    def chain() -> Generator[int, None, None]:
+        return prefetch(doubled(prefetch(number for number in range(50))), size=1)
+
+    assert list(chain()) == list(range(0, 100, 2))
+    items = chain()
+    assert [next(items), next(items)] == [0, 2]
+    assert len(prefetch_threads()) == 2
+    items.close()
+    assert prefetch_threads() == []
+
+
+def test_an_exception_passes_through_further_threads_unchanged() -> None:
+    error = KeyError("broken")
+
+    def breaks() -> Generator[int, None, None]:
+        yield 1
+        raise error
+
+    items = prefetch(number for number in prefetch(breaks()))
+    assert next(items) == 1
+    with pytest.raises(KeyError) as caught:
+        next(items)
+    assert caught.value is error

@@ -15,13 +15,14 @@ def prefetch(
 ) -> Generator[Item, None, None]:
     """Yield the items of a generator that runs ahead in a background thread.
 
-    Decoding a video or writing a file releases the interpreter lock, so it overlaps the consumer's work. An exception
-    in the thread is raised here, after the items made before it. Closing this generator (or dropping it) stops the
-    thread, closes `items` in it and waits for its end.
+    Decoding a video, a network's operations and writing a file release the interpreter lock, so they overlap the
+    consumer's work. Items come in order, and none is lost or doubled. An exception in the thread is raised here, after
+    the items made before it. Closing this generator (or dropping it) stops the thread, closes `items` in it and waits
+    for its end; where `items` is itself one of these, threads end from the last to the first.
 
     Args:
         items: the generator to run; the thread starts with the first item asked for.
-        size: most items waiting to be consumed.
+        size: most items waiting to be consumed; one more may be made and wait for its place.
         drop_oldest: where the consumer is too slow, drop the oldest waiting item instead of holding the generator up:
             for a live camera, whose frames would otherwise come later and later.
     """
@@ -56,8 +57,8 @@ def prefetch(
             changed.notify_all()
 
     thread = threading.Thread(target=produce, name="prefetch", daemon=True)
-    thread.start()
     try:
+        thread.start()
         while True:
             with changed:
                 changed.wait_for(has_item_or_finished)
@@ -70,6 +71,7 @@ def prefetch(
         with changed:
             stopped = True
             changed.notify_all()
-        thread.join()
+        if thread.is_alive():
+            thread.join()
     if failure is not None:
         raise failure

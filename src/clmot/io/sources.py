@@ -52,7 +52,11 @@ class FrameSource:
     decode: Callable[[], Frames]
 
     def __iter__(self) -> Frames:
-        return prefetch(self.decode(), drop_oldest=self.live)
+        return self.ahead(4)
+
+    def ahead(self, frames: int) -> Frames:
+        """The frames, read by a thread that runs so many of them ahead."""
+        return prefetch(self.decode(), size=frames, drop_oldest=self.live)
 
     def only(self, choice: FrameChoice) -> FrameSource:
         """The same source with some of its frames, which keep their numbers.
@@ -139,6 +143,8 @@ def _folder(path: Path) -> list[FrameSource]:
 def _chosen(decode: Callable[[], Frames], choice: FrameChoice, length: int | None) -> Frames:
     with contextlib.closing(decode()) as frames:
         for number, image in frames:
+            if choice.last is not None and number > choice.last:
+                return
             if choice.keeps(np.array(number), length):
                 yield number, image
 
