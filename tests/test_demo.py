@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from clmot import demo
+from clmot.cli import main
 from clmot.config import load_config
 from clmot.errors import UserError
 from clmot.inference import Model
@@ -100,3 +101,46 @@ def test_replay_changes_embeddings_and_nothing_else():
         np.testing.assert_array_equal(a.xyxy, c.xyxy)
         np.testing.assert_array_equal(a.score, c.score)
         assert np.abs(a.embedding - c.embedding).max() > 0.01
+
+
+class TestPretrained:
+    @pytest.fixture
+    def short(self, monkeypatch):
+        monkeypatch.setattr(demo, "PRETRAINED_FRAMES", 4)
+
+    def test_tracks_a_synthetic_clip_and_says_how_well(self, short, tmp_path, capsys):
+        out = tmp_path / "demo"
+        demo.run_pretrained(out, progress=False)
+        assert {path.name for path in out.iterdir()} == {"scenes", "clip-01.mp4", "clip-01.txt", "tracks.jpg"}
+        printed = capsys.readouterr().out
+        assert printed.startswith("4 frames, ")
+        assert "MOTA" in printed
+        assert "clmot demo --pretrained VIDEO" in printed
+        with pytest.raises(UserError, match="is not empty"):
+            demo.run_pretrained(out, progress=False)
+
+    def test_tracks_the_beginning_of_a_video_of_ones_own(self, short, tmp_path, capsys):
+        folder = tmp_path / "street"
+        folder.mkdir()
+        for frame in range(6):
+            cv2.imwrite(str(folder / f"{frame}.png"), np.full((96, 160, 3), 20 * frame, np.uint8))
+        demo.run_pretrained(tmp_path / "out", folder, progress=False)
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {"street.mp4", "street.txt", "tracks.jpg"}
+        printed = capsys.readouterr().out
+        assert printed.startswith("4 frames, 0 tracks")
+        assert "MOTA" not in printed
+
+    @pytest.mark.parametrize(
+        ("arguments", "line"),
+        [
+            (["street.mp4"], "a video is tracked with --pretrained"),
+            (["--pretrained", "--steps", "3"], "--pretrained trains nothing"),
+            (["--pretrained", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, arguments, line, capsys, tmp_path):
+        with pytest.raises(SystemExit) as stop:
+            main(["demo", *arguments, "--out", str(tmp_path / "out")])
+        assert stop.value.code == 2
+        assert line in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()

@@ -37,8 +37,9 @@ class DataConfig:
     """Use identities where the annotation has them (supervised or mixed training). Off: nothing after the reader sees
     any."""
     tracklets: bool = False
-    """Identities are those of tracklets: the same object at another time, for neighbouring frames to be matched by
-    (`views.neighbour`), and nothing else, for two tracklets that are never seen together may show one object."""
+    """Follow the boxes of a video from frame to frame, by overlap alone and as far as it leaves no doubt, and let
+    neighbouring frames (`views.neighbour`) be matched by that. No identity is seen. Two tracklets that are never seen
+    together are not contrasted, for they may show one object."""
     identity_share: float = 1.0
     """With `identities`, the share of them that is known: a random choice (of `train.seed`); the others count as
     unknown."""
@@ -443,9 +444,9 @@ class AdaptConfig:
         require(0 < self.held_out < 1, f"adapt.held_out must be in (0, 1), got {self.held_out}")
 
 
-_HEATMAP_SCORES = {"high_score": 0.4, "low_score": 0.2, "new_track_score": 0.4}
-"""Scores that the tracker asks of our own networks: below 0.2 lie second peaks of the same object. `TrackerConfig` alone
-is for scores such as YOLOX gives."""
+_FOR_HEATMAPS = TrackerConfig(high_score=0.4, low_score=0.2, new_track_score=0.4)
+"""With the scores of our own networks, below 0.2 of which lie second peaks of the same object; `TrackerConfig` alone is
+for such as YOLOX gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -459,7 +460,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
-    tracker: TrackerConfig = field(default_factory=lambda: TrackerConfig(**_HEATMAP_SCORES))
+    tracker: TrackerConfig = _FOR_HEATMAPS
     refine: RefineConfig = field(default_factory=RefineConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
@@ -517,15 +518,16 @@ def demo(base: Config) -> Config:
 
 def mobilenet(base: Config) -> Config:
     """MobileNetV2 with ImageNet weights (timm's, or a file named by `model.pretrained`), for photographs."""
-    network = {
-        "encoder": "mobilenetv2_100",
-        "pretrained": "timm",
-        "levels": ("colour", "stride4", "stride8"),
-        "embedding_dimension": 576,
-    }
+    model = dataclasses.replace(
+        base.model,
+        encoder="mobilenetv2_100",
+        pretrained="timm",
+        levels=("colour", "stride4", "stride8"),
+        embedding_dimension=576,
+    )
     return dataclasses.replace(
         base,
-        model=dataclasses.replace(base.model, **network),
+        model=model,
         loss=dataclasses.replace(base.loss, contrast="parts"),
         train=dataclasses.replace(base.train, learning_rate=2e-3),
     )

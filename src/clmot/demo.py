@@ -1,4 +1,4 @@
-"""The whole way once, on scenes of our own: stills with boxes in, a scored tracker out."""
+"""The whole way once, on scenes of our own: stills with boxes in, a scored tracker out. Or a shipped model at work."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
+from clmot import shipped
 from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate, write_json
 from clmot.inference import Model, load_model, untrained
+from clmot.io.frames import FrameChoice
+from clmot.io.sources import open_one
 from clmot.io.video import decode_video
 from clmot.pipeline import track
 from clmot.report.draw import contact_sheet
@@ -32,6 +35,9 @@ from clmot.types import Detections, Image, Scores
 log = logging.getLogger(__name__)
 
 METRICS = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML")
+
+PRETRAINED_FRAMES = 150
+"""Of a clip that the shipped model is shown on: as many as two cores track in half a minute."""
 
 TRAINED = "this embedding + motion"
 MOTION = "motion only"
@@ -87,6 +93,41 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     print("\n".join(f"{name + ':':13}{place}" for name, place in places.items()))
     print(f"{time.perf_counter() - began:.0f} s in all, {training_seconds:.0f} s of them training")
     return rows
+
+
+def run_pretrained(out: Path, video: str | Path | None = None, *, seed: int = 0, progress: bool = True) -> None:
+    """Track a clip with the model that comes with the package: nothing is trained.
+
+    Args:
+        out: the clip's text and video, and tracks.jpg; for a synthetic clip also scenes/ and a line of scores.
+        video: what to track, its first `PRETRAINED_FRAMES` frames; by default a synthetic clip.
+        seed: of that clip.
+        progress: show progress bars on standard error.
+
+    Raises:
+        UserError: `out` holds something else, the video cannot be read, or there are several.
+    """
+    began = time.perf_counter()
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out}: is not empty; choose another --out or delete it")
+    if video is None:
+        scenes = out / "scenes"
+        _make_scenes(scenes, seed, progress, still_frames=0, still_sequences=0, clips=1, clip_frames=PRETRAINED_FRAMES)
+        video = scenes / "clips"
+    else:
+        open_one(video)
+    choice = FrameChoice(last=PRETRAINED_FRAMES)
+    (result,) = track(video, shipped.DEFAULT, out, frames=choice, video=True, progress=progress)
+    assert result.video_path is not None
+    save_picture(result.video_path, out / "tracks.jpg")
+    print(f"{result.frames} frames, {result.tracks} tracks, {result.frames_per_second:.1f} frames/s")
+    if (out / "scenes").exists():
+        found = evaluate(out, out / "scenes" / "clips").combined
+        print(", ".join(f"{metric} {_format(metric, found[metric])}" for metric in ("MOTA", "IDF1", "HOTA", "IDSW")))
+        print(f"{shipped.DEFAULT} has seen photographs only, and never a painted street. To see it on people:")
+        print("clmot demo --pretrained VIDEO")
+    print(f"video:   {result.video_path}\npicture: {out / 'tracks.jpg'}\nresults: {result.text_path}")
+    print(f"{time.perf_counter() - began:.0f} s in all")
 
 
 def compare_embeddings(
@@ -173,7 +214,7 @@ def _format(metric: str, value: float) -> str:
     return f"{value:.0f}" if metric in ("IDSW", "MT", "ML") else f"{value:.1f}"
 
 
-def _make_scenes(scenes: Path, seed: int, progress: bool) -> None:
+def _make_scenes(scenes: Path, seed: int, progress: bool, **amounts: int) -> None:
     """Write scenes beside their place and move them there when complete, so that an interrupt leaves none by half."""
     if scenes.exists():
         return
@@ -181,7 +222,12 @@ def _make_scenes(scenes: Path, seed: int, progress: bool) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     with progress_bar(progress) as bar:
         task = bar.add_task("scenes", total=None, note="")
-        write_scenes(partial, seed=seed, progress=lambda done, total: bar.update(task, completed=done, total=total))
+        write_scenes(
+            partial,
+            seed=seed,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **amounts,  # type: ignore[arg-type]
+        )
     partial.rename(scenes)
 
 

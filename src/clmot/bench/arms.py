@@ -46,6 +46,7 @@ ARMS: dict[str, Settings] = {
     "none": {"loss": {"objective": "none"}},
     MOTION: {},
     "contrast with identities": {"data": {"identities": True}},
+    "ours, tracklets": {"data": {"tracklets": True}, "views": {"neighbour": 0.7, "neighbour_frames": 60}},
     "supervised, centre point": {**_SUPERVISED, **_POINT},
     "decoupled": {"loss": {"objective": "decoupled"}},
     "sigmoid": {"loss": {"objective": "sigmoid"}},
@@ -61,7 +62,7 @@ DEFAULT_ARMS = (OURS, "supervised", "NT-Xent as published", "instance classes", 
 COMMON = ("data", "detect", "tracker", "refine", "train.steps", "train.epochs", "train.batch_size", "train.seed")
 """Sections and settings that every arm of a fair comparison shares, besides where the network starts from."""
 _NETWORK = ("model.encoder", "model.encoder_options", "model.pretrained", "model.image_size", "model.neck")
-_OWN = ("data.identities", "data.identity_share")
+_OWN = ("data.identities", "data.identity_share", "data.tracklets")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -201,7 +201,7 @@ def _train(plan: Plan, run: Run, folder: Path, progress: bool) -> tuple[Model, f
     assert run.arm is not None
     config, file = _config(plan, run), folder / "settings.json"
     # whoever was given no identities must have none to learn from
-    assert (labels_of(config) == "known") == (known_identities(config) > 0)
+    assert config.data.tracklets or (labels_of(config) == "known") == (known_identities(config) > 0)
     settings, seconds = _settings(plan, run), 0.0
     if file.is_file():
         before = _read(file)

@@ -140,6 +140,7 @@ def show(
     from clmot.data.batch import StepSampler
     from clmot.data.pairs import PairDataset
     from clmot.data.readers import read_dataset
+    from clmot.data.tracklets import with_tracklets
     from clmot.report.views import each_transform, transforms_sheet, views_sheet
 
     dataset = read_dataset(
@@ -148,7 +149,9 @@ def show(
         min_score=settings.data.score_threshold,
         format=settings.data.format,
     )
-    pairs = PairDataset(dataset, settings.views, settings.model.image_size, seed)
+    if settings.data.tracklets:
+        dataset = with_tracklets(dataset)
+    pairs = PairDataset(dataset, settings.views, settings.model.image_size, seed, settings.data.tracklets)
     draws = StepSampler(len(dataset.samples), batch_size=count, steps=1, seed=seed).draws(0)
     if views:
         configs = {name: pairs.with_views(each) for name, each in each_transform(settings.views).items()}

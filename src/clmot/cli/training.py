@@ -1,11 +1,13 @@
-"""Verbs that make a model: train, import-weights, demo, and the settings they go by."""
+"""Verbs that make a model: train, import-weights, adapt, demo, and the settings they go by."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
 from clmot.config import load_config, parse_overrides
@@ -44,14 +46,15 @@ def train(
     resume
         Go on from the newest checkpoint in `--out`, with the configuration saved in it.
     start
-        Run folder to take the weights from as far as they fit, and the configuration unless `--recipe` or `--config`
-        is given.
+        Run folder or model file to take the weights from as far as they fit, and the configuration unless `--recipe` or
+        `--config` is given; or clmot-pedestrian, which comes with the package.
     """
     paths, overrides = split_overrides(data)
     if not paths:
         raise UserError("train: name at least one data folder or file (clmot data list shows the formats)")
     if steps is not None:
         overrides.append(f"train.steps={steps}")
+    from clmot.shipped import find_model
     from clmot.training.checkpoint import find_checkpoint, load_saved_model
     from clmot.training.run import train as run_training
 
@@ -63,7 +66,7 @@ def train(
         settings = settings.updated(parse_overrides(overrides), "override")
     else:
         if start and not (recipe or config):
-            settings = load_saved_model(start).config.updated(parse_overrides(overrides), "override")
+            settings = load_saved_model(find_model(start)).config.updated(parse_overrides(overrides), "override")
         else:
             settings = load_config(recipe, config, overrides)
         if start:
@@ -111,31 +114,108 @@ def import_weights(
 
 
 @app.command
+def adapt(
+    model: str,
+    /,
+    *videos: Annotated[
+        str,
+        Parameter(
+            help="Video files, image folders or MOTChallenge sequence folders, and SECTION.KEY=VALUE settings laid "
+            "over the model's own."
+        ),
+    ],
+    out: Path,
+    steps: int | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    device: str = "auto",
+) -> None:
+    """Teach a model's embedding on videos that nobody has labelled; what scores less than before is rolled back.
+
+    Sure tracklets, made by motion, show the same person at two times; people seen in one frame are different ones. The
+    last part of each video is held out to judge by. Detections stay what they were, unless `train.learn=all`.
+
+    Examples:
+
+        clmot adapt clmot-pedestrian street.mp4 --out runs/street
+        clmot adapt runs/first monday.mp4 tuesday.mp4 --out runs/adapted --steps 500
+        clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10 adapt.min_frames=5
+        clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3 train.learn=all
+        clmot adapt clmot-pedestrian street.mp4 --out runs/street --resume
+
+    Parameters
+    ----------
+    model
+        Run folder, checkpoint or model file, or clmot-pedestrian, which comes with the package.
+    out
+        Folder of the adapted model, report.md and report.json, and the tracklets as COCO data sets.
+    steps
+        Training steps, short for `train.steps=N`.
+    resume
+        Go on with what an interrupted call with the same arguments left in `--out`.
+    device
+        auto, cpu or cuda.
+    """
+    paths, overrides = split_overrides(videos)
+    if steps is not None:
+        overrides.append(f"train.steps={steps}")
+    from clmot.adaptation.report import adaptation_table
+    from clmot.adaptation.run import adapt as run_adaptation
+
+    found = run_adaptation(model, paths, out, overrides=overrides, resume=resume, device=device)
+    if is_first_process():
+        Console(width=None if sys.stdout.isatty() else 100).print(adaptation_table(found))
+        print(f"{found.reason}\nmodel: {found.model}\nreport: {out / 'report.md'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
+@app.command
 def demo(
+    video: str | None = None,
+    /,
     *,
-    out: Path = Path("demo"),
+    pretrained: Annotated[bool, Parameter(negative=())] = False,
+    out: Path | None = None,
     steps: int | None = None,
     seed: int = 0,
 ) -> None:
     """Make synthetic street scenes, train label-free on stills, track unseen clips, compare with motion alone.
 
+    With --pretrained nothing is trained: the model that comes with the package tracks a short clip, within a minute.
+
     Examples:
 
         clmot demo
         clmot demo --out /tmp/demo --seed 1
+        clmot demo --pretrained
+        clmot demo --pretrained street.mp4
 
     Parameters
     ----------
+    video
+        With --pretrained: the video, image folder or sequence folder whose beginning is tracked; by default a synthetic
+        clip.
+    pretrained
+        Show clmot-pedestrian, which comes with the package, at work.
     out
-        Folder for scenes, run, results, video and scores; must not exist yet, or hold an unfinished demo.
+        Folder for scenes, run, results, video and scores; must not exist yet, or hold an unfinished demo. By default
+        demo, with --pretrained demo-pretrained.
     steps
         Training steps.
     seed
         Seed of scenes and training.
     """
+    if pretrained:
+        if steps is not None:
+            raise UserError("demo: --pretrained trains nothing; leave --steps out")
+        from clmot.demo import run_pretrained
+
+        run_pretrained(out or Path("demo-pretrained"), video, seed=seed)
+        return
+    if video is not None:
+        raise UserError("demo: a video is tracked with --pretrained; without it the demo makes scenes of its own")
     from clmot.demo import run_demo
 
-    run_demo(out, steps=steps, seed=seed)
+    run_demo(out or Path("demo"), steps=steps, seed=seed)
 
 
 @app.command(name="config")

@@ -186,7 +186,7 @@ def make_loader(
 
     Args:
         dataset: the samples.
-        data: number of worker processes; 0 prepares the batches in this one.
+        data: number of worker processes (0 prepares the batches in this one), and what identities mean.
         views: ranges of the augmentations.
         size: width and height of the views in pixels.
         batch_size: frames a step over all processes together; each gives two views.
@@ -211,7 +211,7 @@ def make_loader(
         weights=dataset.weights,
     )
     loader = BatchLoader(
-        _Batches(PairDataset(dataset, views, size, seed)),
+        _Batches(PairDataset(dataset, views, size, seed, data.tracklets)),
         sampler=sampler,
         batch_size=None,
         collate_fn=_unchanged,

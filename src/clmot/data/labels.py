@@ -25,7 +25,7 @@ def labels_of(config: Config) -> Labels:
         return "instances"
     if objective in ("identity", "identity_focal") and not config.data.identities:
         raise UserError(f"loss.objective={objective} learns from identities: set data.identities=true as well")
-    return "known" if config.data.identities else "none"
+    return "known" if config.data.identities or config.data.tracklets else "none"
 
 
 def with_labels(dataset: Dataset, labels: Labels, share: float = 1.0, seed: int = 0) -> tuple[Dataset, int]:

@@ -1,6 +1,7 @@
 """A neighbouring frame of the sequence as the second view: the same people a moment later, and no identities.
 
-Boxes are matched by overlap. What cannot be told is left out of the contrast.
+Boxes are matched by overlap, or by the tracklets that they belong to, where a tracker found some. What cannot be told
+is left out of the contrast.
 """
 
 import dataclasses
@@ -56,6 +57,14 @@ def match_samples(first: Sample, second: Sample) -> Int64[np.ndarray, "k 2"] | N
     return pairs if len(pairs) and len(pairs) >= MIN_MATCHED * objects else None
 
 
+def match_tracklets(first: Sample, second: Sample) -> Int64[np.ndarray, "k 2"] | None:
+    """The boxes of two frames that belong to one tracklet, ordered by the first; None where there are none."""
+    same = first.identities[:, None] == second.identities
+    known = ((first.identities >= 0) & ~first.ignore)[:, None] & ~second.ignore
+    pairs = np.argwhere(same & known)
+    return pairs if len(pairs) else None
+
+
 def as_neighbour(neighbour: Picture, first: Picture, pairs: Int64[np.ndarray, "k 2"]) -> Picture:
     """The neighbour's boxes named after those they were matched with.
 
@@ -66,7 +75,7 @@ def as_neighbour(neighbour: Picture, first: Picture, pairs: Int64[np.ndarray, "k
     Args:
         neighbour: the picture of the second view.
         first: the picture of the first view.
-        pairs: rows of the first and of the neighbour (see `match_samples`).
+        pairs: rows of the first and of the neighbour (see `match_samples` and `match_tracklets`).
     """
     object_index = np.full(len(neighbour.boxes), -1, np.int64)
     frame_index = neighbour.frame_index.copy()

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from clmot.config import ViewsConfig
 from clmot.data.compose import copy_paste, draw_pastes, draw_tiles, mosaic
-from clmot.data.neighbours import as_neighbour, match_samples
+from clmot.data.neighbours import as_neighbour, match_samples, match_tracklets
 from clmot.data.picture import Donor, Picture, picture_of
 from clmot.data.streams import Streams
 from clmot.data.unusable import MOST_IN_A_ROW, Fault, UnusableImage, first_messages
@@ -41,11 +41,15 @@ class PairDataset(TorchDataset[ViewPair]):
         views: ranges of the augmentations.
         size: width and height of the views in pixels.
         seed: of the run.
+        tracklets: identities are those of tracklets (`DataConfig.tracklets`): neighbouring frames are matched by them,
+            and no view holds any.
     """
 
-    def __init__(self, dataset: Dataset, views: ViewsConfig, size: tuple[int, int], seed: int = 0) -> None:
+    def __init__(
+        self, dataset: Dataset, views: ViewsConfig, size: tuple[int, int], seed: int = 0, tracklets: bool = False
+    ) -> None:
         samples = dataset.samples
-        self.views, self.size, self.seed = views, size, seed
+        self.views, self.size, self.seed, self.tracklets = views, size, seed, tracklets
         self.sequences = tuple(dict.fromkeys(sample.sequence for sample in samples))
         number = {name: index for index, name in enumerate(self.sequences)}
         self._paths = np.array([os.fsencode(sample.image) for sample in samples], np.bytes_)
@@ -131,6 +135,8 @@ class PairDataset(TorchDataset[ViewPair]):
         if (width, height) != (sample.width, sample.height):
             sizes = f"the image is {width}x{height} but its annotation says {sample.width}x{sample.height}"
             raise UnusableImage(f"{sample.image}: {sizes}", index)
+        if self.tracklets:
+            sample = sample.without_identities()
         return picture_of(image, sample, index, int(self._facts[index, 2]))
 
     def _pictures(self, index: int, streams: Streams) -> tuple[Picture, Picture]:
@@ -162,7 +168,8 @@ class PairDataset(TorchDataset[ViewPair]):
         if not len(candidates):
             return []
         chosen = int(rng.choice(candidates))
-        pairs = match_samples(self.sample(index), self.sample(chosen))
+        match = match_tracklets if self.tracklets else match_samples
+        pairs = match(self.sample(index), self.sample(chosen))
         return [] if pairs is None else [as_neighbour(self.picture(chosen), first, pairs)]
 
     def sample(self, index: int) -> Sample:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.io.image import read_image
-from clmot.types import Float32Array, Image, Int64Array, Sample
+from clmot.types import BoolArray, Float32Array, Image, Int64Array, Sample
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
@@ -72,13 +72,15 @@ def embed_sequences(
 
 
 def embedding_scores(
-    sequences: Sequence[EmbeddedSequence], gap: tuple[float, float] = (1.0, np.inf)
+    sequences: Sequence[EmbeddedSequence], gap: tuple[float, float] = (1.0, np.inf), *, together: bool = False
 ) -> dict[str, float]:
     """Verification and retrieval among pairs whose frames lie `gap` seconds apart.
 
     Args:
         sequences: embedded boxes.
         gap: least (inclusive) and greatest (exclusive) distance in seconds. A box is never compared with its own frame.
+        together: compare two identities only if some moment shows both. Identities of tracklets are told apart so: two
+            that are never seen together may show one object.
 
     Returns:
         ``rank-1``: share of boxes whose nearest other box is the same object, among boxes that have a genuine pair;
@@ -91,11 +93,14 @@ def embedding_scores(
     first: list[bool] = []
     precision: list[float] = []
     for sequence in sequences:
+        seen_together, number = _seen_together(sequence)
         for start in range(0, len(sequence.identities), _ROWS):
             rows = slice(start, start + _ROWS)
             cosine = sequence.embeddings[rows] @ sequence.embeddings.T
             apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
             compared = (apart >= max(gap[0], 1e-9)) & (apart < gap[1])
+            if together:
+                compared &= seen_together[number[rows]][:, number]
             same = sequence.identities[rows, None] == sequence.identities
             bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1)
             genuine += np.bincount(bins[compared & same], minlength=_BINS)
@@ -111,6 +116,15 @@ def embedding_scores(
     # each pair was met from both ends
     counts = {"queries": len(first), "genuine": int(genuine.sum()) // 2, "impostors": int(impostor.sum()) // 2}
     return scores | counts
+
+
+def _seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
+    """Which identities some moment shows both, bool [k, k], and where in there the identity of each box [n] stands."""
+    _, moment = np.unique(sequence.seconds, return_inverse=True)
+    known, number = np.unique(sequence.identities, return_inverse=True)
+    present = np.zeros((moment.max(initial=-1) + 1, len(known)), np.float32)
+    present[moment, number] = 1
+    return present.T @ present > 0, number
 
 
 def _true_positive_rate(genuine: Int64Array, impostor: Int64Array, rate: float) -> float:

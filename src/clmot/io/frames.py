@@ -25,6 +25,7 @@ class FrameChoice:
     Attributes:
         every: frames 1, 1 + every, 1 + 2 every, ...
         part: all of them, or those in the first or second half of the sequence (`half_length`).
+        last: no frames after this one; None for no such limit.
 
     Raises:
         UserError: `every` is less than 1.
@@ -32,6 +33,7 @@ class FrameChoice:
 
     every: int = 1
     part: Part = "all"
+    last: int | None = None
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -48,6 +50,8 @@ class FrameChoice:
             ValueError: halves are asked for, and the length is unknown.
         """
         kept = (frame - 1) % self.every == 0
+        if self.last is not None:
+            kept = kept & (frame <= self.last)
         if self.part == "all":
             return np.asarray(kept)
         if length is None:

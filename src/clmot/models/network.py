@@ -38,6 +38,7 @@ class Network(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.detector_is_frozen = False
         self.encoder = Encoder(config.encoder, config.encoder_options)
         self.neck = make_neck(config, self.encoder.channels)
         inside = (self.neck.width, config.head_width or config.width, config.head_norm)
@@ -64,6 +65,27 @@ class Network(nn.Module):
         mean, std = (self.encoder.mean, self.encoder.std) if config.normalise == "encoder" else ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def freeze_detector(self) -> None:
+        """Let the embedding alone learn, on what is there; training then has no loss of detection either.
+
+        Everything that detections come from keeps its weights and its normalisation statistics, to the bit.
+        """
+        self.detector_is_frozen = True
+        for part in (*self._detector(), self.task_weights):
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Network:
+        """Set the mode of what learns."""
+        super().train(mode)
+        if self.detector_is_frozen:
+            for part in self._detector():
+                part.eval()
+        return self
+
+    def _detector(self) -> tuple[nn.Module, ...]:
+        return self.encoder, self.neck, self.heatmap, self.size, self.offset
 
     def maps(self, images: Tensor) -> OutputMaps:
         """Images, uint8 RGB [v, 3, height, width] with sides that are multiples of 32, to maps of stride 4.
@@ -95,7 +117,7 @@ class Network(nn.Module):
         maps = self.maps(images)
         embeddings = self.projection(self.read_out(maps.embedding, boxes, image_index))
         logits = None if self.classifier is None else self.classifier(embeddings)
-        return TrainingOutput(maps, embeddings, logits, self.parts)
+        return TrainingOutput(None if self.detector_is_frozen else maps, embeddings, logits, self.parts)
 
 
 def make_read_out(config: ModelConfig) -> nn.Module:

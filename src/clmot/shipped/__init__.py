@@ -14,3 +14,9 @@ def shipped_model(name: str) -> Path | None:
     if name not in NAMES:
         return None
     return Path(str(resources.files(__name__) / f"{name}.safetensors"))
+
+
+def find_model(name: str | Path) -> Path:
+    """What a name stands for: the path that it is, if there is one, else a shipped model's file, else the path."""
+    path = Path(name)
+    return path if path.exists() else shipped_model(str(name)) or path

@@ -113,6 +113,15 @@ def load_saved_model(path: Path) -> SavedModel:
     return SavedModel(config, weights, file)
 
 
+def is_model_file(path: Path) -> bool:
+    """Whether a path is a file of weights with clmot's configuration, under whatever name."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return "config" in (opened.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_weights(network: nn.Module, saved: SavedModel) -> None:
     """Put saved weights into a network.
 

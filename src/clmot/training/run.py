@@ -17,6 +17,7 @@ from clmot.config import Config
 from clmot.data.batch import make_loader
 from clmot.data.labels import labels_of, with_labels
 from clmot.data.readers import read_dataset
+from clmot.data.tracklets import with_tracklets
 from clmot.data.unusable import describe
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    data: str | Path | Sequence[str | Path],
+    data: str | Path | Sequence[str | Path] | Dataset,
     out: str | Path,
     config: Config | None = None,
     *,
@@ -50,7 +51,8 @@ def train(
     first of them writes and talks.
 
     Args:
-        data: folders or files in a format that `clmot.data.readers` reads.
+        data: folders or files in a format that `clmot.data.readers` reads, or a data set as read, with the
+            identities (for `data.tracklets`, the tracklets) that training is to see.
         out: the run folder: ``config.yaml``, ``log.jsonl``, ``loss.png`` and the newest checkpoint.
         config: what to train and how; by default the recipe ``street``. `model.classes` is taken from the data, and
             so are `train.steps` where there are `train.epochs`.
@@ -68,7 +70,7 @@ def train(
         KeyboardInterrupt: Ctrl-C, after the step in hand was finished and a checkpoint written.
     """
     config, out = config or Config(), Path(out)
-    paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+    given = data if isinstance(data, Dataset) else [Path(path) for path in _listed(data)]
     fabric, processes = start_processes(config.train)
     is_first = processes.rank == 0
     if not is_first:
@@ -77,7 +79,7 @@ def train(
         found = find_checkpoint(out)
         if found and not resume:
             raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
-        dataset, config = _read(paths, config, processes.count)
+        dataset, config = _read(given, config, processes.count)
         sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
         state = new_state(config, sequences, fabric.device, found, detector)
         start, steps = state.step, config.train.steps
@@ -154,7 +156,11 @@ def train(
     return checkpoint
 
 
-def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Dataset, Config]:
+def _listed(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [data] if isinstance(data, str | Path) else data
+
+
+def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tuple[Dataset, Config]:
     """The data as training may see it, and the configuration with what only the data tells."""
     shares = processes * config.train.accumulate
     if config.train.batch_size % shares:
@@ -163,13 +169,18 @@ def _read(paths: Sequence[Path], config: Config, processes: int) -> tuple[Datase
             f"got {config.train.batch_size}"
         )
     labels = labels_of(config)
-    dataset = read_dataset(
-        paths,
-        min_visibility=config.data.min_visibility,
-        min_score=config.data.score_threshold,
-        identities=labels == "known",
-        format=config.data.format,
-    )
+    if isinstance(data, Dataset):
+        dataset = data
+    else:
+        dataset = read_dataset(
+            data,
+            min_visibility=config.data.min_visibility,
+            min_score=config.data.score_threshold,
+            identities=config.data.identities and labels == "known",
+            format=config.data.format,
+        )
+        if config.data.tracklets:
+            dataset = with_tracklets(dataset)
     dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
     _describe(dataset)
     classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0

@@ -12,7 +12,8 @@ from clmot.errors import UserError
 from clmot.models.backbones import initialise_encoder
 from clmot.models.legacy import read_legacy
 from clmot.models.network import Network
-from clmot.training.checkpoint import MODEL_FILE, find_checkpoint, load_saved_model, save_checkpoint
+from clmot.shipped import find_model
+from clmot.training.checkpoint import MODEL_FILE, find_checkpoint, is_model_file, load_saved_model, save_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ def initialise(network: Network | AttachedNetwork, config: ModelConfig) -> None:
     Raises:
         UserError: they cannot be had, or nothing of them fits.
     """
-    path = Path(config.pretrained)
-    if path.is_dir() or path.name == MODEL_FILE:
+    path = find_model(config.pretrained)
+    if path.is_dir() or path.name == MODEL_FILE or is_model_file(path):
         start_from(network, path)
         return
     part = network.head if isinstance(network, AttachedNetwork) else network
@@ -37,7 +38,7 @@ def start_from(network: Network | AttachedNetwork, path: Path) -> None:
 
     Args:
         network: changed in place.
-        path: a run folder, one of its checkpoints, or its ``model.safetensors``.
+        path: a run folder, one of its checkpoints, or a model file.
 
     Raises:
         UserError: there is no model, or nothing of its encoder fits.

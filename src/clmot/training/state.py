@@ -112,6 +112,9 @@ def new_state(
         initialise(network, config.model)
     # frozen weights of the tasks are saved all the same
     network.task_weights.requires_grad_(config.loss.task_weights == "learned")
+    # an attached embedding is all that learns anyway
+    if config.train.learn == "embedding" and isinstance(network, Network):
+        network.freeze_detector()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, config.train.ema)
     queue = None

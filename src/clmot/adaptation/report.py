@@ -1,0 +1,119 @@
+"""What an adaptation came to: JSON to go on with, Markdown and a table to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from clmot.adaptation.judgement import DECIDING, Judgement
+
+MEASURES = (
+    ("views", "rank-1", "two views: rank-1"),
+    ("views", "TPR@FAR=0.01", "two views: TPR at FAR 0.01"),
+    ("views", "alignment", "two views: alignment (less is better)"),
+    ("views", "uniformity", "two views: uniformity (less is better)"),
+    ("time", "rank-1", "across time: rank-1"),
+    ("time", "mAP", "across time: mAP"),
+    ("time", "TPR@FAR=0.1", "across time: TPR at FAR 0.1"),
+)
+"""Part of a judgement, its name there, and for people."""
+
+COLUMNS = ("held out, no identities", "before", "after")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation:
+    """What became of a model.
+
+    Attributes:
+        model: the model to use, new or old: a checkpoint's folder.
+        start: what was to be adapted.
+        kept: whether the new weights are in `model`; otherwise the old ones are.
+        reason: of that, one line.
+        before: the old model.
+        after: the new model.
+        videos: by name, what was learned from and what was held out: counts of frames, tracklets and boxes.
+        steps: of training.
+    """
+
+    model: Path
+    start: str
+    kept: bool
+    reason: str
+    before: Judgement
+    after: Judgement
+    videos: dict[str, dict[str, int]]
+    steps: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; paths as text."""
+        return {
+            "model": str(self.model),
+            "start": self.start,
+            "kept": self.kept,
+            "reason": self.reason,
+            "before": self.before.as_dict(),
+            "after": self.after.as_dict(),
+            "videos": self.videos,
+            "steps": self.steps,
+        }
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Adaptation:
+        """What `as_dict` gave."""
+        judgements = {name: Judgement.from_dict(values[name]) for name in ("before", "after")}
+        return Adaptation(**{**values, **judgements, "model": Path(values["model"])})
+
+
+def verdict(before: Judgement, after: Judgement) -> tuple[bool, str]:
+    """Whether to keep the new weights, and why, in one line."""
+    change = f"the score went from {before.score:.3f} to {after.score:.3f}"
+    if after.views["collapsed"] and not before.views["collapsed"]:
+        return False, "rolled back: the new embedding has collapsed, boxes all look alike to it"
+    if not after.score >= before.score:
+        return False, f"rolled back: {change}"
+    return True, f"kept: {change}"
+
+
+def rows_of(found: Adaptation) -> list[tuple[str, str, str]]:
+    """Measure, before, after, for a table; the score that decides comes last."""
+    rows = [
+        (label, _number(getattr(found.before, part)[name]), _number(getattr(found.after, part)[name]))
+        for part, name, label in MEASURES
+    ]
+    return [*rows, ("score", _number(found.before.score), _number(found.after.score))]
+
+
+def adaptation_table(found: Adaptation) -> Table:
+    """The measures before and after."""
+    table = Table(*COLUMNS)
+    for row in rows_of(found):
+        table.add_row(*row)
+    return table
+
+
+def adaptation_markdown(found: Adaptation) -> str:
+    """The whole report."""
+    lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {found.steps} steps.", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "|---|---|---|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows_of(found)]
+    labels = {(part, name): label for part, name, label in MEASURES}
+    lines += [
+        "",
+        f"The score is the mean of {', '.join(labels[each] for each in DECIDING)}, as far as they can be measured.",
+        f"Boxes are those that the model found before. Across time: pairs of boxes at least {found.before.gap:.2g} s "
+        "apart, of one tracklet or of two that were seen together. Higher is better, unless it says otherwise.",
+        "",
+        "| video | learned from: frames | tracklets | boxes | held out: frames | tracklets | boxes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [f"| {name} | " + " | ".join(map(str, counts.values())) + " |" for name, counts in found.videos.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "-"
