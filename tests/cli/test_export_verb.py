@@ -43,9 +43,20 @@ def test_export_says_what_it_wrote(run, tmp_path, capsys):
     assert b"image_size:\n  - 96\n  - 64\n" in stored["config"]
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_export_of_crops_says_what_it_wrote(run, tmp_path, capsys):
+    out = tmp_path / "reid.pt"
+    arguments = ("--crops", "--size", 64, 96, "--pixels", "unit", "detector.crop_size=[32, 96]")
+    assert call("export", run, "--to", "torchscript", "--out", out, *arguments) == 0
+    assert capsys.readouterr().out.startswith(f"{out}: embeddings; 64x96 only; differs by 0.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--to", "onnx", "--out", "x.onnx", "--crops", "--decode"), "--crops embeds boxes and finds none"),
+        (("--to", "onnx", "--out", "x.onnx", "--crops", "--size", 96, 200), "--size 96 200: crops must be whole"),
+        (("--to", "onnx", "--out", "x.onnx", "--crops", "--pixels", "bgr"), "bgr"),
         (("--to", "onnx", "--out", "network.xml"), "network.xml: a file for onnx must end in .onnx"),
         (("--to", "onnx", "--out", "x.onnx", "--size", 100, 64), "model.image_size must be multiples of 32"),
         (("--to", "coreml", "--out", "x"), "coreml"),

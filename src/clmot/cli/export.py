@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from clmot.cli.app import app
 from clmot.config import parse_overrides
+from clmot.errors import require
 
 
 @app.command
@@ -20,6 +21,8 @@ def export(
     out: Path,
     size: tuple[int, int] | None = None,
     decode: Annotated[bool, Parameter(negative=())] = False,
+    crops: Annotated[bool, Parameter(negative=())] = False,
+    pixels: Literal["imagenet", "unit", "bytes"] = "imagenet",
     half: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Write a model for another runtime, once its answers there are the same.
@@ -28,35 +31,57 @@ def export(
     size in multiples of 32. It is compared with the network first, and not written if it differs. `clmot track --model`
     runs what was written for ONNX and OpenVINO.
 
+    With `--crops` the file is a re-identification network for the trackers of others: it takes crops of boxes, float32
+    [n, 3, height, width] of one size, and gives a unit vector for each. So does an embedding that was attached to a
+    detector with `--head crops`.
+
     Examples:
 
         clmot export runs/first --to onnx --out first.onnx
         clmot export runs/first --to onnx --out first.onnx --decode --size 864 480 detect.max_detections=100
         clmot export runs/first --to openvino --out first.xml --half
         clmot track street.mp4 --model first.onnx --out results
+        clmot export clmot-pedestrian --to onnx --out reid.onnx --crops
+        clmot export runs/attached --to onnx --out reid.onnx --crops --size 64 128 --pixels unit
 
     Parameters
     ----------
     run
-        Run folder, checkpoint or model.safetensors.
+        Run folder, checkpoint, model.safetensors, or the name of a model that comes with the package.
     to
         The runtime.
     out
         The file, ending in .onnx, .xml (OpenVINO, with a .bin beside it), .pt2 (torch.export) or .pt (TorchScript).
     size
-        Width and height that images are letterboxed into; by default the model's own.
+        Width and height that images are letterboxed into; by default the model's own. With `--crops`: of the crops, by
+        default 128 256, multiples of `detector.crop_size`, to which they are reduced.
     decode
         Give boxes, scores, classes and embeddings instead of maps (ONNX and OpenVINO).
+    crops
+        Embed crops of boxes instead of finding boxes in images.
+    pixels
+        What the crops are, always RGB: float32 from 0 to 1 without ImageNet's mean and deviation (imagenet: boxmot,
+        OSNet), float32 from 0 to 1 (unit: ultralytics), or uint8 (bytes).
     half
         Compute in float16 where possible (OpenVINO: store weights so).
     """
+    from clmot.export.crops import CROP_SIZE, load_crop_embedding
     from clmot.export.save import export as write
+    from clmot.export.save import export_crops
     from clmot.inference import load_network
 
-    network, config = load_network(run)
-    config = config.updated(parse_overrides(overrides), "override")
-    if size is not None:
-        config = config.updated({"model": {"image_size": list(size)}}, "option")
-    made = write(network, config, to, out, decode=decode, half=half)
-    sizes = "any size" if made.any_size else "{}x{} only".format(*config.model.image_size)
+    settings = parse_overrides(overrides)
+    if crops:
+        require(not decode, "export: --crops embeds boxes and finds none; leave out --decode")
+        source, config = load_crop_embedding(run)
+        config = config.updated(settings, "override")
+        made = export_crops(source, config, to, out, size=size or CROP_SIZE, pixels=pixels, half=half)
+        sizes = "{}x{} only".format(*(size or CROP_SIZE))
+    else:
+        network, config = load_network(run)
+        config = config.updated(settings, "override")
+        if size is not None:
+            config = config.updated({"model": {"image_size": list(size)}}, "option")
+        made = write(network, config, to, out, decode=decode, half=half)
+        sizes = "any size" if made.any_size else "{}x{} only".format(*config.model.image_size)
     print(f"{made.file}: {', '.join(made.outputs)}; {sizes}; differs by {made.apart:.1%} of what is allowed")

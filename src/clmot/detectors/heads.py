@@ -52,9 +52,12 @@ class StripeEmbedding(nn.Module):
         """Pixels [v, 3, h, w] from 0 to 255, maps [v, c, h / stride, w / stride] by stride, boxes [m, 4] in pixels and
         their images [m], to unit vectors [m, d], float32.
         """  # noqa: D205
+        return self.read_out(self.thin_maps(pixels, maps), boxes, image_index)  # type: ignore[no-any-return]
+
+    def thin_maps(self, pixels: Tensor, maps: dict[int, Tensor]) -> tuple[Tensor, ...]:
+        """What is read from: a map for each level."""
         nothing = pixels.new_empty(0)
-        thin = self.maps(pixels, [maps.get(stride, nothing) for stride in STRIDES], nothing)
-        return self.read_out(thin, boxes, image_index)  # type: ignore[no-any-return]
+        return self.maps(pixels, [maps.get(stride, nothing) for stride in STRIDES], nothing)  # type: ignore[no-any-return]
 
 
 class AttachedNetwork(nn.Module):
@@ -168,8 +171,16 @@ class CropHead(nn.Module):
                 pixels = torch.from_numpy(np.ascontiguousarray(image)).to(boxes.device).permute(2, 0, 1)[None].float()
                 # as many samples as there are pixels: no aliasing
                 crops[mine] = roi_align(pixels, [boxes[mine].float()], (self.height, self.width), aligned=True)
-        encoded = self.encoder(((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
         whole = boxes.new_tensor([0, 0, self.width, self.height], dtype=torch.float32).expand(len(crops), 4)
-        maps = dict(zip(STRIDES, encoded, strict=True))
-        embeddings = self.embedding(crops, maps, whole, torch.arange(len(crops), device=boxes.device))
+        embeddings = self.read_out(self.maps(crops), whole, torch.arange(len(crops), device=boxes.device))
         return embeddings[: len(boxes)]  # type: ignore[no-any-return]
+
+    @property
+    def read_out(self) -> StripeReadOut:
+        """Maps and boxes to unit vectors."""
+        return self.embedding.read_out
+
+    def maps(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Crops [m, 3, h, w] from 0 to 255 to the maps that are read from."""
+        encoded = self.encoder(((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+        return self.embedding.thin_maps(crops, dict(zip(STRIDES, encoded, strict=True)))

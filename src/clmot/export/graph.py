@@ -27,16 +27,48 @@ def map_outputs(levels: int) -> tuple[str, ...]:
     return ("heatmap", "size", "offset", *(f"embedding_{level}" for level in range(levels)))
 
 
-class MapsGraph(nn.Module):
+class Graph(nn.Module):
+    """What is traced, and what has to be known about it.
+
+    Attributes:
+        inputs, outputs: names of what goes in and comes out.
+        any_size: whether other sizes than the one in use are worth trying.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    any_size = True
+
+    def size_in_use(self, config: Config) -> tuple[int, int]:
+        """Width and height of its images."""
+        return config.model.image_size
+
+    def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images, uint8 RGB [v, 3, height, width], as this graph wants them."""
+        return (images,)
+
+    def example(self, size: tuple[int, int], batch: int = 2) -> tuple[Tensor, ...]:
+        """Inputs to trace with, of a width and height."""
+        return self.inputs_of(torch.randint(0, 256, (batch, 3, size[1], size[0]), dtype=torch.uint8))
+
+    def dynamic_shapes(self, any_size: bool) -> tuple[Any, ...]:
+        """What may differ from `example`: the batch, and the sides by multiples of 32."""
+        shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=1024)}
+        if any_size:
+            shape |= {
+                axis: 32 * torch.export.Dim(f"{name}_32", min=SMALLEST_SIDE // 32, max=256)
+                for axis, name in ((2, "height"), (3, "width"))
+            }
+        return (shape,)
+
+
+class MapsGraph(Graph):
     """Images to the network's output maps, float32 each.
 
     Args:
         network: copied.
         half: compute in float16 what can be; pixels, the last layer of each detection head and the read-out stay
             float32.
-
-    Attributes:
-        inputs, outputs: names of what goes in and comes out.
     """
 
     inputs: tuple[str, ...] = ("images",)
@@ -54,20 +86,6 @@ class MapsGraph(nn.Module):
         """Images, uint8 RGB [v, 3, height, width] with sides that are multiples of 32, to `OutputMaps` in one row."""
         maps = self.network.maps(images)
         return tuple(each.float() for each in (maps.heatmap, maps.size, maps.offset, *maps.embedding))
-
-    def example(self, config: Config, size: tuple[int, int], batch: int = 2) -> tuple[Tensor, ...]:
-        """Inputs to trace with, of a width and height."""
-        return (torch.randint(0, 256, (batch, 3, size[1], size[0]), dtype=torch.uint8),)
-
-    def dynamic_shapes(self, any_size: bool) -> tuple[Any, ...]:
-        """What may differ from `example`: the batch, and the sides by multiples of 32."""
-        shape: dict[int, Any] = {0: torch.export.Dim("batch", min=1, max=1024)}
-        if any_size:
-            shape |= {
-                axis: 32 * torch.export.Dim(f"{name}_32", min=SMALLEST_SIDE // 32, max=256)
-                for axis, name in ((2, "height"), (3, "width"))
-            }
-        return (shape,)
 
 
 class DetectionsGraph(MapsGraph):
@@ -100,9 +118,9 @@ class DetectionsGraph(MapsGraph):
         embeddings = self.network.read_out(maps.embedding, rows.boxes.flatten(0, 1), image_index)
         return (*rows, embeddings.unflatten(0, (-1, self.max_detections)))
 
-    def example(self, config: Config, size: tuple[int, int], batch: int = 2) -> tuple[Tensor, ...]:
-        """Inputs to trace with, of a width and height."""
-        return *super().example(config, size, batch), torch.tensor(config.detect.score_threshold)
+    def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
+        """As `Graph.inputs_of`; without a threshold, so that there is something to see whatever was learned."""
+        return images, torch.tensor(0.0)
 
     def dynamic_shapes(self, any_size: bool) -> tuple[Any, ...]:
         """What may differ from `example`: the batch, and the sides by multiples of 32."""

@@ -25,14 +25,16 @@ class Metadata:
     Attributes:
         config: the configuration, with the classes' names and the input size.
         outputs: what the graph gives.
-        any_size: other input sizes than `config.model.image_size` are possible.
+        any_size: other input sizes than the one in use are possible.
         read_out: with maps, the read-out that takes embeddings from them.
+        pixels: with embeddings, `clmot.export.crops.Pixels`: what the numbers of its crops are.
     """
 
     config: Config
-    outputs: Literal["maps", "detections"]
+    outputs: Literal["maps", "detections", "embeddings"]
     any_size: bool
-    read_out: nn.Module | None
+    read_out: nn.Module | None = None
+    pixels: str = ""
 
     def as_strings(self) -> dict[str, str]:
         """The form in the file; the read-out's weights as safetensors in base 64."""
@@ -45,6 +47,7 @@ class Metadata:
             "classes": ",".join(self.config.model.classes),
             "config": self.config.to_yaml(),
             "read_out": base64.b64encode(weights).decode(),
+            "pixels": self.pixels,
         }
 
     @classmethod
@@ -52,8 +55,10 @@ class Metadata:
         """What `as_strings` gave.
 
         Raises:
-            UserError: the file is none of clmot's, or broken.
+            UserError: the file is none of clmot's, or broken, or only embeds crops.
         """
+        if strings.get("format") == "clmot" and strings.get("outputs") == "embeddings":
+            raise UserError(f"{file}: embeds crops, for trackers of others; export the model without --crops")
         if strings.get("format") != "clmot" or strings.get("outputs") not in ("maps", "detections"):
             raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
         config = Config().updated(yaml.safe_load(strings["config"]), str(file))

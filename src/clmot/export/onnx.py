@@ -10,7 +10,7 @@ import torch
 
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.export.graph import MapsGraph
+from clmot.export.graph import Graph
 from clmot.export.packages import import_extra
 from clmot.export.parity import Run
 from clmot.export.torch_export import to_program
@@ -22,7 +22,7 @@ OPSET = 18
 """Of 2022: the first in which every operation we use means what we mean."""
 
 
-def to_onnx(graph: MapsGraph, config: Config) -> tuple[ModelProto, bool]:
+def to_onnx(graph: Graph, config: Config) -> tuple[ModelProto, bool]:
     """A graph as ONNX, of any batch, and of any size where the network allows that.
 
     Args:
@@ -53,7 +53,10 @@ def to_onnx(graph: MapsGraph, config: Config) -> tuple[ModelProto, bool]:
             raise UserError(
                 f"export to ONNX: an operation is not known ({str(error).splitlines()[0][:120]})"
             ) from error
-    return converted.model_proto, any_size
+    model = converted.model_proto
+    for node in model.graph.node:
+        node.ClearField("metadata_props")  # which lines of whose files it came from
+    return model, any_size
 
 
 def set_default(model: ModelProto, name: str, value: float) -> None:

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from clmot.boxes import iou
 from clmot.errors import UserError
-from clmot.export.graph import SMALLEST_SIDE, DetectionsGraph, MapsGraph
+from clmot.export.crops import CropsGraph
+from clmot.export.graph import SMALLEST_SIDE, DetectionsGraph, Graph
 from clmot.types import Float32Array
 
 Array = npt.NDArray[Any]
@@ -48,7 +49,7 @@ HALF = Tolerance(maps=5e-2, score=2e-2, overlap=0.9, cosine=1e-2, missing=0.1)
 
 
 def check_parity(
-    name: str, graph: MapsGraph, reference: MapsGraph, run: Run, sizes: Iterable[tuple[int, int]], tolerance: Tolerance
+    name: str, graph: Graph, reference: Graph, run: Run, sizes: Iterable[tuple[int, int]], tolerance: Tolerance
 ) -> float:
     """Compare an exported graph with the network on random pictures: each size, one image and three.
 
@@ -70,11 +71,9 @@ def check_parity(
     for size in sizes:
         for batch in (1, 3):
             images = pictures(batch, size)
-            # without a threshold there is something to compare whatever the network has learned
-            inputs = (images, torch.tensor(0.0))[: len(graph.inputs)]
             with torch.inference_mode():
-                expected = [tensor.numpy() for tensor in reference(*inputs)]
-            arrays = {key: tensor.numpy() for key, tensor in zip(graph.inputs, inputs, strict=True)}
+                expected = [tensor.numpy() for tensor in reference(*reference.inputs_of(images))]
+            arrays = {key: tensor.numpy() for key, tensor in zip(graph.inputs, graph.inputs_of(images), strict=True)}
             case = f"{name}: not written: {batch} of {size[0]}x{size[1]}"
             try:
                 actual = list(run(arrays))
@@ -86,8 +85,7 @@ def check_parity(
                         f"{case}: output {output} is {list(got.shape)}, the network's {list(wanted.shape)}; "
                         "the encoder may allow one size only"
                     )
-            compare = _detections_apart if isinstance(graph, DetectionsGraph) else _maps_apart
-            for what, apart, allowed in compare(actual, expected, graph.outputs, tolerance):
+            for what, apart, allowed in _apart(graph)(actual, expected, graph.outputs, tolerance):
                 if not apart <= allowed:  # NaN is no number that is small enough
                     raise UserError(f"{case}: {what} differs by {apart:.2g}, {allowed:.2g} is allowed")
                 worst = max(worst, apart / allowed)
@@ -113,12 +111,32 @@ Difference = tuple[str, float, float]
 """What differs, by how much, and how much is allowed."""
 
 
+Compare = Callable[[Sequence[Array], Sequence[Array], Sequence[str], Tolerance], list[Difference]]
+
+
+def _apart(graph: Graph) -> Compare:
+    if isinstance(graph, CropsGraph):
+        return _embeddings_apart
+    return _detections_apart if isinstance(graph, DetectionsGraph) else _maps_apart
+
+
 def _maps_apart(
     actual: Sequence[Array], expected: Sequence[Array], names: Sequence[str], tolerance: Tolerance
 ) -> list[Difference]:
     return [
         (name, float(np.abs(got - wanted).max() / max(1.0, float(np.abs(wanted).max()))), tolerance.maps)
         for got, wanted, name in zip(actual, expected, names, strict=True)
+    ]
+
+
+def _embeddings_apart(
+    actual: Sequence[Array], expected: Sequence[Array], names: Sequence[str], tolerance: Tolerance
+) -> list[Difference]:
+    cosine = (actual[0].astype(np.float64) * expected[0]).sum(axis=1)
+    length = np.linalg.norm(actual[0].astype(np.float64), axis=1)
+    return [
+        (f"the cosine of {names[0]}", float((1 - cosine).max()), tolerance.cosine),
+        (f"the length of {names[0]}", float(np.abs(length - 1).max()), tolerance.cosine),
     ]
 
 

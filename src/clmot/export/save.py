@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,10 @@ from typing import Literal
 import torch
 
 from clmot.config import Config
+from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
-from clmot.export.graph import DetectionsGraph, MapsGraph
+from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels
+from clmot.export.graph import DetectionsGraph, Graph, MapsGraph
 from clmot.export.metadata import Metadata
 from clmot.export.onnx import onnx_session, run_onnx, set_default, set_metadata, to_onnx
 from clmot.export.openvino import run_openvino, save_openvino, to_openvino
@@ -38,7 +41,7 @@ class Export:
     Attributes:
         file: the file.
         outputs: what the graph gives, in order.
-        any_size: input sizes other than the configured one are possible.
+        any_size: input sizes other than the one in use are possible.
         apart: the largest difference from the network, as a share of what is allowed.
     """
 
@@ -66,50 +69,107 @@ def export(
         UserError: the file's name does not end as it must, a package is missing, the target cannot decode, the file
             cannot be written, or its answers differ from the network's by more than `FLOAT32` or `HALF` allow.
     """
-    require(to in SUFFIXES, f"export: unknown target '{to}'; known: {', '.join(SUFFIXES)}")
-    require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
+    _check_target(to, out)
     require(not decode or to in ("onnx", "openvino"), f"export to {to}: gives maps only; leave out --decode")
-    if to == "openvino":
-        import_extra("openvino", "openvino")  # before minutes of work
 
     def graph(half: bool) -> MapsGraph:
         return DetectionsGraph(network, config.detect.max_detections, half) if decode else MapsGraph(network, half)
 
-    reference, exported = graph(half=False), graph(half=half and to != "openvino")
+    reference = graph(half=False)
+
+    def metadata(any_size: bool) -> Metadata:
+        read_out = None if decode else reference.network.read_out
+        outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
+        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out)
+
+    return _write(graph(half=half and to != "openvino"), reference, metadata, config, to, out, half)
+
+
+def export_crops(
+    source: Network | CropHead,
+    config: Config,
+    to: Target,
+    out: Path,
+    *,
+    size: tuple[int, int] = CROP_SIZE,
+    pixels: Pixels = "imagenet",
+    half: bool = False,
+) -> Export:
+    """Write an embedding of crops for trackers of others, unless it says something else there.
+
+    Args:
+        source: of `clmot.export.crops.load_crop_embedding`; left as it is.
+        config: its configuration; crops are reduced to `config.detector.crop_size`.
+        to: the runtime.
+        out: the file.
+        size: width and height of the crops, whole multiples of what they are reduced to.
+        pixels: what their numbers are.
+        half: store weights in float16; ``openvino`` only.
+
+    Raises:
+        UserError: as `export`, or the size is no multiple.
+    """
+    _check_target(to, out)
+    require(not half or to == "openvino", f"export to {to}: crops are embedded in float32; leave out --half")
+    inner = config.detector.crop_size
+    exported = CropsGraph(source, size, inner, pixels)
+    reference = CropsGraph(source, size, inner, "bytes", portable=False)
+
+    def metadata(any_size: bool) -> Metadata:
+        return Metadata(config=config, outputs="embeddings", any_size=any_size, pixels=pixels)
+
+    return _write(exported, reference, metadata, config, to, out, half)
+
+
+def _check_target(to: Target, out: Path) -> None:
+    require(to in SUFFIXES, f"export: unknown target '{to}'; known: {', '.join(SUFFIXES)}")
+    require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
+    if to == "openvino":
+        import_extra("openvino", "openvino")  # before minutes of work
+
+
+def _write(
+    exported: Graph,
+    reference: Graph,
+    metadata: Callable[[bool], Metadata],
+    config: Config,
+    to: Target,
+    out: Path,
+    half: bool,
+) -> Export:
+    """Convert, compare, and only then put the file in its place; `metadata` is asked whether any size is possible."""
     tolerance = HALF if half else FLOAT32
 
     def check(run: Run, any_size: bool) -> float:
-        sizes = parity_sizes(config.model.image_size, any_size)
+        sizes = parity_sizes(exported.size_in_use(config), any_size)
         return check_parity(f"export to {to}", exported, reference, run, sizes, tolerance)
 
-    def metadata(any_size: bool) -> dict[str, str]:
-        read_out = None if decode else reference.network.read_out
-        outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
-        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out).as_strings()
+    def strings(any_size: bool) -> dict[str, str]:
+        return metadata(any_size).as_strings()
 
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / out.name
         match to:
             case "onnx":
                 model, any_size = to_onnx(exported, config)
-                if decode:
+                if isinstance(exported, DetectionsGraph):
                     set_default(model, "score_threshold", config.detect.score_threshold)
-                set_metadata(model, metadata(any_size))
+                set_metadata(model, strings(any_size))
                 made.write_bytes(model.SerializeToString())
                 apart = check(run_onnx(onnx_session(str(made))), any_size)
             case "openvino":
                 model, any_size = to_onnx(exported, config)
                 source = made.with_suffix(".onnx")
                 source.write_bytes(model.SerializeToString())
-                save_openvino(to_openvino(source), made, metadata(any_size), half)
+                save_openvino(to_openvino(source), made, strings(any_size), half)
                 apart = check(run_openvino(str(made)), any_size)
             case "torch-export":
                 program, any_size = to_program(exported, config)
-                torch.export.save(program, made, extra_files=metadata(any_size))
+                torch.export.save(program, made, extra_files=strings(any_size))
                 apart = check(run_program(torch.export.load(made)), any_size)
             case "torchscript":
-                any_size = True
-                save_torchscript(exported, config, made, metadata(any_size))
+                any_size = exported.any_size
+                save_torchscript(exported, config, made, strings(any_size))
                 apart = check(run_torchscript(made), any_size)
         names = [out.name, made.with_suffix(".bin").name] if to == "openvino" else [out.name]
         _publish(made.parent, out.parent, names)

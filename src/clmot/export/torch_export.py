@@ -9,7 +9,7 @@ import torch
 
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.export.graph import EXAMPLE_SIZE, MapsGraph
+from clmot.export.graph import EXAMPLE_SIZE, Graph
 from clmot.export.parity import Array, Run
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def to_program(graph: MapsGraph, config: Config) -> tuple[ExportedProgram, bool]:
+def to_program(graph: Graph, config: Config) -> tuple[ExportedProgram, bool]:
     """A graph as an exported program of any batch, and of any size where the network allows that.
 
     Returns:
@@ -27,18 +27,19 @@ def to_program(graph: MapsGraph, config: Config) -> tuple[ExportedProgram, bool]
     Raises:
         UserError: the network cannot be converted.
     """
-    try:
-        return _convert(graph, config, any_size=True), True
-    except Exception as error:  # torch's own, and those of encoders that want to know the size
-        log.info("this network can be exported for one size only (%s)", str(error).splitlines()[0][:120])
+    if graph.any_size:
+        try:
+            return _convert(graph, config, any_size=True), True
+        except Exception as error:  # torch's own, and those of encoders that want to know the size
+            log.info("this network can be exported for one size only (%s)", str(error).splitlines()[0][:120])
     try:
         return _convert(graph, config, any_size=False), False
     except Exception as error:
         raise UserError(f"export: this network cannot be traced ({str(error).splitlines()[0][:120]})") from error
 
 
-def _convert(graph: MapsGraph, config: Config, any_size: bool) -> ExportedProgram:
-    example = graph.example(config, EXAMPLE_SIZE if any_size else config.model.image_size)
+def _convert(graph: Graph, config: Config, any_size: bool) -> ExportedProgram:
+    example = graph.example(EXAMPLE_SIZE if any_size else graph.size_in_use(config))
     return torch.export.export(graph, example, dynamic_shapes=graph.dynamic_shapes(any_size), strict=False)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from clmot.config import Config
-from clmot.export.graph import MapsGraph
+from clmot.export.graph import Graph
 from clmot.export.parity import Array, Run
 
 
-def save_torchscript(graph: MapsGraph, config: Config, file: Path, strings: dict[str, str]) -> None:
+def save_torchscript(graph: Graph, config: Config, file: Path, strings: dict[str, str]) -> None:
     """Trace a graph and write it with strings beside it.
 
     It takes any batch and size, unless the encoder computes with them in Python: the parity check says.
@@ -21,7 +21,7 @@ def save_torchscript(graph: MapsGraph, config: Config, file: Path, strings: dict
     with warnings.catch_warnings(), torch.inference_mode():
         # torch calls it deprecated, and warns of every size that is looked at
         warnings.simplefilter("ignore")
-        traced = torch.jit.trace(graph, graph.example(config, config.model.image_size), check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(graph, graph.example(graph.size_in_use(config)), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, file, _extra_files=strings)
 
 

@@ -1,0 +1,181 @@
+"""Embeddings of crops, against the network that sees the crop as an image and against the head that cuts it out."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clmot.config import Config
+from clmot.detectors.heads import CropHead
+from clmot.errors import UserError
+from clmot.evaluation.references import onnx_embedding
+from clmot.export import save
+from clmot.export.crops import CropsGraph, WholeImageReadOut, load_crop_embedding
+from clmot.export.parity import FLOAT32, check_parity, pictures
+from clmot.export.save import Export, export_crops
+from clmot.inference import Model, load_model
+from clmot.models.readout import Level, StripeReadOut
+from clmot.training.checkpoint import save_checkpoint
+
+INNER = (32, 64)
+WHOLE = np.array([[0, 0, *INNER]], np.float32)
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module")
+def crop_config(config: Config) -> Config:
+    return config.updated({"detector": {"crop_size": list(INNER)}, "model": {"image_size": list(INNER)}}, "test")
+
+
+@pytest.fixture(scope="module")
+def file(network, crop_config, tmp_path_factory) -> Export:
+    pytest.importorskip("onnxruntime")
+    out = tmp_path_factory.mktemp("crops") / "reid.onnx"
+    return export_crops(network, crop_config, "onnx", out, size=(64, 128))
+
+
+def crops(count: int, size: tuple[int, int] = INNER, seed: int = 5) -> np.ndarray:
+    """uint8 [count, height, width, 3]."""
+    return pictures(count, size, seed).permute(0, 2, 3, 1).numpy()
+
+
+def as_osnet(images: np.ndarray) -> np.ndarray:
+    return ((images / 255 - MEAN) / DEVIATION).astype(np.float32).transpose(0, 3, 1, 2)
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    return images.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def run(made: Export, images: np.ndarray) -> np.ndarray:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(made.file), providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert given.shape[1:] == [3, *images.shape[1:3]]  # what others read the size from
+    assert given.name == "images"  # boxmot asks for it by this name
+    return session.run(None, {given.name: as_osnet(images)})[0]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_crop_is_an_image_whose_box_fills_it(file, network, crop_config, count):
+    images = crops(count)
+    model = Model(network, crop_config, "cpu", "float32")
+    expected = np.concatenate([model.embed(image, WHOLE) for image in images])
+    found = run(file, enlarged(images))
+    np.testing.assert_allclose((found * expected).sum(axis=1), 1, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_opencv_reads_it_and_the_box_is_cut_out(file):
+    pytest.importorskip("onnxruntime")
+    image = crops(1, (160, 192))[0]
+    boxes = np.array([[10, 20, 74, 148], [80, 50, 144, 178]], np.float32)
+    cut = np.stack([image[20:148, 10:74], image[50:178, 80:144]])
+    np.testing.assert_allclose(onnx_embedding(file.file, (64, 128))(image, boxes), run(file, cut), atol=1e-4)
+
+
+def test_an_attached_embedding_needs_no_detector(crop_config, tmp_path):
+    pytest.importorskip("onnxruntime")
+    described = {"name": "python:nowhere.py:find", "head": "crops"}
+    changes = {"levels": ["colour", "stride4"], "embedding_dimension": 16, "image_size": [160, 96]}
+    config = crop_config.updated({"detector": described, "model": changes}, "test")
+    torch.manual_seed(1)
+    head = CropHead(config).eval()
+    save_checkpoint(
+        tmp_path / "run", 1, config, {f"head.{name}": value for name, value in head.state_dict().items()}, None
+    )
+    source, loaded = load_crop_embedding(tmp_path / "run")
+    made = export_crops(source, loaded, "onnx", tmp_path / "reid.onnx", size=INNER)
+    images = crops(3)
+    with torch.inference_mode():
+        expected = head(list(images), torch.from_numpy(WHOLE).repeat(3, 1), torch.arange(3)).numpy()
+    np.testing.assert_allclose(run(made, images), expected, atol=1e-4)
+
+
+def test_torch_export_takes_any_number(network, crop_config, tmp_path):
+    made = export_crops(network, crop_config, "torch-export", tmp_path / "reid.pt2", size=INNER, pixels="unit")
+    module = torch.export.load(made.file).module()
+    images = torch.from_numpy(crops(4)).permute(0, 3, 1, 2) / 255
+    (expected,) = CropsGraph(network, INNER, INNER, "unit")(images)
+    torch.testing.assert_close(module(images)[0], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("pixels", ["imagenet", "unit", "bytes"])
+def test_pixels_differ_and_embeddings_do_not(network, pixels):
+    images = torch.from_numpy(crops(2)).permute(0, 3, 1, 2)
+    given = {"bytes": images, "unit": images / 255, "imagenet": torch.from_numpy(as_osnet(crops(2)))}
+    with torch.inference_mode():
+        (expected,) = CropsGraph(network, INNER, INNER, "bytes", portable=False)(images)
+        graph = CropsGraph(network, INNER, INNER, pixels)
+        (found,) = graph(given[pixels])
+        (again,) = graph(*graph.inputs_of(images))
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
+    torch.testing.assert_close(again, found, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(32, 64), (64, 128), (96, 32)])
+@pytest.mark.parametrize("stripes", [1, 2, 6])
+def test_read_out_of_the_whole_image_is_roialign_s(size, stripes):
+    torch.manual_seed(0)
+    levels = [Level(8, 4, 0.3, histogram=True), Level(5, 8, 0.7)]
+    read_out = StripeReadOut(levels, stripes, 12 * stripes, visible_parts=True).eval()
+    maps = tuple(torch.rand(3, level.channels, size[1] // level.stride, size[0] // level.stride) for level in levels)
+    boxes, image = torch.tensor([[0.0, 0, *size]]).repeat(3, 1), torch.arange(3)
+    with torch.inference_mode():
+        torch.testing.assert_close(WholeImageReadOut(read_out, size)(maps, boxes, image), read_out(maps, boxes, image))
+
+
+def test_the_file_tells_no_places_and_is_not_taken_for_a_model(file):
+    content = file.file.read_bytes()
+    assert b"crops.py" not in content
+    assert str(Path.cwd()).encode() not in content
+    assert b"imagenet" in content
+    with pytest.raises(UserError, match=r"reid\.onnx: embeds crops, for trackers of others"):
+        load_model(file.file)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_other_embeddings_are_not_written(network, crop_config, tmp_path, monkeypatch):
+    right = save.run_torchscript
+
+    def turned(file):
+        return lambda inputs: [np.roll(each, 1, axis=1) for each in right(file)(inputs)]
+
+    monkeypatch.setattr(save, "run_torchscript", turned)
+    with pytest.raises(UserError, match="not written: 1 of 32x64: the cosine of embeddings differs by"):
+        export_crops(network, crop_config, "torchscript", tmp_path / "reid.pt", size=INNER)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("factor", "what"), [(1.001, "length"), (float("nan"), "cosine")])
+def test_parity_sees_length_and_nan(network, factor, what):
+    reference = CropsGraph(network, INNER, INNER, "bytes", portable=False)
+
+    def eager(inputs):
+        with torch.inference_mode():
+            return [factor * each.numpy() for each in reference(*(torch.from_numpy(each) for each in inputs.values()))]
+
+    with pytest.raises(UserError, match=f"the {what} of embeddings differs by"):
+        check_parity("x", reference, reference, eager, [INNER], FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (100, 200)}, r"--size 100 200: crops must be whole multiples of detector\.crop_size=\[32, 64\]"),
+        ({"half": True}, "crops are embedded in float32; leave out --half"),
+        ({"to": "openvino"}, r"reid\.onnx: a file for openvino must end in \.xml"),
+    ],
+)
+def test_what_cannot_be(network, crop_config, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        export_crops(network, crop_config, out=tmp_path / "reid.onnx", **{"to": "onnx", **options})
+
+
+def test_an_embedding_from_a_detector_s_maps_has_no_crops(config, tmp_path):
+    described = dataclasses.replace(config.detector, name="torchvision:some", head="features")
+    save_checkpoint(tmp_path / "run", 1, dataclasses.replace(config, detector=described), {"x": torch.zeros(1)}, None)
+    with pytest.raises(UserError, match="from the maps of torchvision:some, which no crop has; learn one on crops"):
+        load_crop_embedding(tmp_path / "run")
