@@ -1,6 +1,8 @@
 """JSON read value by value says what ``json.loads`` says."""
 
+import gc
 import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,17 @@ LAYOUTS = st.sampled_from([{}, {"indent": 1}, {"separators": (",", ":")}, {"ensu
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+RECORDS = st.fixed_dictionaries(
+    {"a": SCALARS}, optional={"b": st.lists(st.dictionaries(st.just("a"), SCALARS)), "},{": VALUES}
+)
+
+
 def walk(stream: JsonStream, depth: int):
-    """The value that comes, its containers entered down to a depth."""
+    """The value that comes, its containers entered down to a depth, lists at the last one batch by batch."""
     if depth and stream.peek() == "{":
         return {key: walk(stream, depth - 1) for key in stream.keys()}
+    if depth == 1 and stream.peek() == "[":
+        return list(chain.from_iterable(stream.batches()))
     if depth and stream.peek() == "[":
         return [walk(stream, depth - 1) for _ in stream.items()]
     return stream.value()
@@ -32,10 +41,11 @@ def read(path: Path, text: str, depth: int = 2):
         return walk(stream, depth)
 
 
-@pytest.fixture(params=[1, 7, 1 << 20])
+@pytest.fixture(params=[(1, 10), (7, 40), (1 << 20, 40), (1 << 20, 1 << 16)])
 def path(request, tmp_path, monkeypatch) -> Path:
-    """A file that is read in pieces of so many characters."""
-    monkeypatch.setattr(json_stream, "_CHUNK", request.param)
+    """A file that is read in pieces of so many characters, and decoded in batches of so many."""
+    for name, size in zip(("_CHUNK", "_BATCH"), request.param, strict=True):
+        monkeypatch.setattr(json_stream, name, size)
     return tmp_path / "a.json"
 
 
@@ -46,6 +56,56 @@ def path(request, tmp_path, monkeypatch) -> Path:
 def test_values_are_those_of_json(path, value, layout, depth) -> None:
     text = json.dumps(value, **layout)
     assert read(path, text, depth) == json.loads(text)
+
+
+@settings(relaxed, max_examples=25)
+@given(st.lists(RECORDS, min_size=1, max_size=12), VALUES, LAYOUTS, st.data())
+def test_records_in_batches_are_those_of_json(path, records, behind, layout, data) -> None:
+    """Whole, and with a character taken out, doubled or put in anywhere."""
+    text = json.dumps({"records": records, "behind": behind}, **layout)
+    assert read(path, text) == json.loads(text)
+    at = data.draw(st.integers(0, len(text) - 1))
+    text = text[:at] + data.draw(st.sampled_from(["", text[at] * 2, ",", "]", "}", "},{", '"'])) + text[at + 1 :]
+    try:
+        expected = json.loads(text)
+    except json.JSONDecodeError as error:
+        with pytest.raises(UserError, match=rf"a\.json:{error.lineno}: not valid JSON: "):
+            read(path, text)
+    else:
+        assert read(path, text) == expected
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_batches_hold_many_records(tmp_path, indent) -> None:
+    """So that a decoder is not started for each."""
+    path = tmp_path / "a.json"
+    records = [{"a": number, "b": [{"c": {}}, 1.5], "d": "},{"} for number in range(100)]
+    path.write_text(json.dumps(records, indent=indent))
+    with open_json(path) as stream:
+        sizes = [len(batch) for batch in stream.batches()]
+    assert sum(sizes) == 100
+    assert len(sizes) <= 3
+
+
+def test_a_border_between_records_may_lie_in_one(tmp_path) -> None:
+    path = tmp_path / "a.json"
+    records = [{"a": [{}, {}, {}]} for _ in range(50)] + [{"text": "}, {" * 9}]
+    path.write_text(json.dumps([{}, *records, [], 1, *records]))
+    with open_json(path) as stream:
+        assert [*chain.from_iterable(stream.batches())] == [{}, *records, [], 1, *records]
+
+
+def test_the_garbage_collector_is_left_as_it_was(path) -> None:
+    path.write_text("[1")
+    for enabled in (True, False):
+        gc.enable() if enabled else gc.disable()
+        with open_json(path):
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+        with pytest.raises(UserError, match="not valid JSON"), open_json(path) as stream:
+            stream.value()
+        assert gc.isenabled() == enabled
+        gc.enable()
 
 
 @relaxed

@@ -67,6 +67,33 @@ def test_a_mix_of_plain_paths_is_those_paths(root, monkeypatch):
     assert len(read_dataset([mix], format="mix").samples) == 9
 
 
+def test_classes_without_names_beside_named_ones(root, caplog):
+    """YOLO folders without data.yaml have numbers for names."""
+    (root / "yolo").mkdir()
+    (root / "yolo/y.png").write_bytes(PNG)
+    (root / "yolo/y.txt").write_text("0 0.5 0.5 0.2 0.2\n2 0.5 0.5 0.2 0.2\n")
+    assert read_dataset([root / "yolo"]).classes == ("0", "2")
+    assert not caplog.messages
+    advice = f"{{path: {root}/yolo, classes: {{0: person}}}}"
+    expected = [
+        f"{root}/yolo: its classes have no names and count as others than person; if they are not, say so in a mix: "
+        + advice
+    ]
+    assert read_dataset([root / "mot", root / "yolo"]).classes == ("person", "0", "2")
+    assert caplog.messages == expected
+    caplog.clear()
+    assert read_dataset([write(root, "- path: mot\n- path: yolo\n")]).classes == ("person", "0", "2")
+    assert caplog.messages == expected
+    caplog.clear()
+    assert read_dataset([write(root, f"- path: mot\n- {advice}\n")]).classes == ("person",)
+    assert read_dataset([write(root, "- path: mot\n- {path: yolo, classes: {0: person, 2: dog}}\n")]).classes == (
+        "person",
+        "dog",
+    )
+    assert not caplog.messages
+    assert read_dataset([write(root, "- {path: yolo, classes: [2]}\n")]).classes == ("2",)
+
+
 @pytest.mark.parametrize(
     ("split", "expected"),
     [
@@ -173,6 +200,8 @@ def test_each_part_has_its_least_score(root):
         ("- {path: mot, min_score: .nan}", "entry 1: 'min_score' is nan, expected a number"),
         ("- {path: mot, min_score: true}", "entry 1: 'min_score' is True, expected a number"),
         ("- {path: mot, classes: person}", "entry 1: 'classes' is 'person', expected a list of names"),
+        ("- {path: mot, classes: [[person]]}", r"entry 1: 'classes' is \[\['person'\]\], expected a list of names"),
+        ("- {path: mot, classes: {person: true}}", "entry 1: 'classes' is .*True}, expected a list of names"),
         ("- {path: mot, classes: []}", r"entry 1: 'classes' is \[\], expected a list of names"),
         ("- {path: mot, classes: [persn]}", r"entry 1: no class 'persn' \(did you mean 'person'\?\) there"),
         ("- {path: photos, split: first-half}", "entry 1: no image is left of .*photos"),

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clmot.data.readers.assembly import ANY_CLASS, BoxRows, Frame, annotated_images, assemble, position_of
+from clmot.data.readers.assembly import (
+    ANY_CLASS,
+    BoxRows,
+    Frame,
+    annotated_images,
+    assemble,
+    order_of_rows,
+    position_of,
+)
 from clmot.data.readers.table import read_table
 from clmot.errors import UserError
 from clmot.types import Dataset
@@ -63,6 +71,17 @@ def test_no_rows() -> None:
     dataset = assemble(FRAMES, BoxRows.join([]), NAMES, Counter())
     assert [sample.boxes.shape for sample in dataset.samples] == [(0, 4)] * 3
     assert dataset.classes == NAMES
+
+
+SIDES = st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 1.5, np.inf])
+
+
+@given(st.lists(st.tuples(st.integers(-1, 2), SIDES, SIDES, SIDES, SIDES, st.booleans(), st.integers(0, 2))))
+def test_order_of_rows(rows: list[tuple[float, ...]]) -> None:
+    table = np.array(rows, np.float32).reshape(-1, 7)
+    frame, boxes, others = table[:, 0].astype(np.int64), table[:, 1:5], (table[:, 5] > 0, table[:, 6].astype(np.int64))
+    order = order_of_rows(frame, boxes, *others)
+    np.testing.assert_array_equal(order, np.lexsort((*others[::-1], *boxes.T[::-1], frame)))
 
 
 @given(st.lists(st.integers(0, 20)), st.lists(st.integers(0, 20), unique=True).map(sorted))

@@ -224,9 +224,29 @@ def test_coco_results(coco: Path) -> None:
         ([{"image_id": 5, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.image_id is 5, which .*boxes"),
         ([{"image_id": 71, "category_id": 4, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.category_id is 4, which"),
         ([{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1], "score": 1}], r"\[0\]: expected a bbox of 4 finite"),
+        ([{"image_id": [71], "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]: expected image_id"),
+        ([{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1, 10**400], "score": 1}], r"\[0\]: expected image_id"),
     ],
 )
 def test_bad_coco_results(coco: Path, content: object, message: str) -> None:
     (coco / "det.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match=message):
         evaluate_detections(coco / "det.json", coco / "boxes.json")
+
+
+def test_coco_results_of_ground_truth_without_ids(coco: Path) -> None:
+    """Of another format, which is JSON too."""
+    shape = {"label": "person", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}
+    content = {"imagePath": "1.png", "imageWidth": 200, "imageHeight": 100, "shapes": [shape]}
+    labels = coco / "images" / "1.json"
+    labels.write_text(json.dumps(content))
+    (coco / "det.json").write_text("[]")
+    for found, message in (
+        ({}, r"1\.json: 'images' is missing; expected a COCO file with images"),
+        ({"images": []}, r"1\.json: 'categories' is missing; expected a COCO file"),
+        ({"images": [{"id": 1}], "categories": []}, r"1\.json: images\[0\]\.file_name is missing"),
+        ({"images": [], "categories": [{"name": "car"}]}, r"1\.json: categories\[0\]\.id is missing"),
+    ):
+        labels.write_text(json.dumps(content | found))
+        with pytest.raises(UserError, match=message):
+            evaluate_detections(coco / "det.json", labels, format="labelme")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import numpy as np
 
 from clmot.errors import UserError
 from clmot.types import Dataset, Sample
+
+_log = logging.getLogger(__name__)
 
 
 def join(parts: Sequence[tuple[Path, Dataset]]) -> Dataset:
@@ -28,6 +31,7 @@ def join(parts: Sequence[tuple[Path, Dataset]]) -> Dataset:
     Raises:
         UserError: an image comes twice.
     """
+    _warn_of_numbers(parts)
     classes = tuple(dict.fromkeys(name for _, part in parts for name in part.classes))
     places: list[dict[str, str]] = []
     users: dict[str, dict[str, Path]] = {}
@@ -61,3 +65,19 @@ def join(parts: Sequence[tuple[Path, Dataset]]) -> Dataset:
         skipped=sum((part.skipped for _, part in parts), Counter[str]()),
         weights=weights,
     )
+
+
+def _warn_of_numbers(parts: Sequence[tuple[Path, Dataset]]) -> None:
+    """Say which parts name their classes by number, where others have names: of one kind, they count as two."""
+    names = [name for _, part in parts for name in part.classes if not name.isdecimal()]
+    for path, part in parts if names else ():
+        if part.classes and all(name.isdecimal() for name in part.classes):
+            _log.warning(
+                "%s: its classes have no names and count as others than %s; if they are not, say so in a mix: "
+                "{path: %s, classes: {%s: %s}}",
+                path,
+                ", ".join(dict.fromkeys(names)),
+                path,
+                part.classes[0],
+                names[0],
+            )

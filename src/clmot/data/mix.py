@@ -5,7 +5,7 @@
     - path: MOT17/train          # relative to this file; of any format, another mix too
       split: first-half          # all (the default), first-half, second-half, {every: 5}, or a text file of images
     - path: crowdhuman/annotation_train.odgt
-      classes: [person]          # names to keep; or old name: new name, to rename and to join
+      classes: [person]          # names to keep; or old name: new name (0: person), to rename and to join
       weight: 0.5                # a frame is drawn half as often as one of weight 1
     - path: export
       format: coco               # auto (the default) finds out
@@ -186,10 +186,17 @@ def _split(value: Any, where: str, folder: Path) -> str | int | Path:
 def _classes(value: Any, where: str) -> dict[str, str] | None:
     if value is None:
         return None
-    names = dict(zip(value, value, strict=True)) if isinstance(value, list) and _all_text(value) else value
-    if not isinstance(names, dict) or not names or not _all_text([*names, *names.values()]):
+    kept = [(name, name) for name in value] if isinstance(value, list) else []
+    pairs = value.items() if isinstance(value, dict) else kept
+    # classes without names are numbers, which YAML does not take for text
+    names = [(_as_text(old), _as_text(new)) for old, new in pairs]
+    if not names or not _all_text([name for pair in names for name in pair]):
         raise UserError(f"{where}: 'classes' is {value!r}, expected a list of names or old names with new ones")
-    return names
+    return dict(names)
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if type(value) is int else value
 
 
 def _all_text(values: list[Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from clmot import boxes as box
-from clmot.data.readers import read_dataset
+from clmot.data.readers import coco_records, read_dataset
 from clmot.data.readers.coco import find_annotation_files
 from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
@@ -262,10 +262,9 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     annotated = [ground_truth] if ground_truth.is_file() else find_annotation_files(ground_truth)
     if len(annotated) != 1 or annotated[0].suffix.lower() != ".json":
         raise UserError(f"{path}: COCO results need a COCO file as ground truth, got {ground_truth}")
-    content = load_json(annotated[0])
-    image_of = _images_by_id(content["images"], dataset.samples)
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    class_of = {key: dataset.classes.index(name) for key, name in names.items() if name in dataset.classes}
+    content = coco_records.load(annotated[0], lambda annotations: None)
+    image_of = _images_by_id(_texts_by_id(content, "images", "file_name", annotated[0]), dataset.samples)
+    names = _texts_by_id(content, "categories", "name", annotated[0])
     entries = load_json(path)
     if not isinstance(entries, list):
         raise UserError(f"{path}: not COCO results; expected a list of image_id, category_id, bbox and score")
@@ -273,17 +272,18 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     for number, entry in enumerate(entries):
         where = f"{path}: [{number}]"
         try:
-            image_id, category_id = entry["image_id"], entry["category_id"]
+            # looked up here, because a list or object cannot be
+            image, name = image_of.get(entry["image_id"]), names.get(entry["category_id"])
             values = [float(value) for value in (*entry["bbox"], entry["score"])]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise UserError(f"{where}: expected image_id, category_id, bbox (4 numbers) and score") from None
         if len(values) != 5 or not np.isfinite(values).all():
             raise UserError(f"{where}: expected a bbox of 4 finite numbers and a score")
-        if image_id not in image_of or category_id not in names:
-            key = "image_id" if image_id not in image_of else "category_id"
+        if image is None or name is None:
+            key = "image_id" if image is None else "category_id"
             raise UserError(f"{where}.{key} is {entry[key]!r}, which {annotated[0]} has not")
-        if category_id in class_of:
-            rows.append((image_of[image_id], class_of[category_id], *values))
+        if name in dataset.classes:
+            rows.append((image, dataset.classes.index(name), *values))
     table = np.array(rows, np.float64).reshape(-1, 7)
     return BoxList(
         image=table[:, 0].astype(np.int64),
@@ -293,9 +293,18 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     )
 
 
-def _images_by_id(images: list[dict[str, Any]], samples: Sequence[Sample]) -> dict[Any, int]:
+def _texts_by_id(content: coco_records.Record, key: str, field: str, path: Path) -> dict[Any, str]:
+    """A field of each record of a list, by the record's id."""
+    texts = {}
+    for i, record in enumerate(coco_records.records(content, key, path)):
+        where = f"{path}: {key}[{i}]"
+        texts[coco_records.get(record, "id", (int, str), where)] = coco_records.get(record, field, (str,), where)
+    return texts
+
+
+def _images_by_id(files: Mapping[Any, str], samples: Sequence[Sample]) -> dict[Any, int]:
     """Positions of the samples by image id; an image's file name is the end of its path."""
-    depths = {len(Path(image["file_name"]).parts) for image in images}
+    parts = {key: Path(name).parts for key, name in files.items()}
+    depths = set(map(len, parts.values()))
     index = {sample.image.parts[-depth:]: number for number, sample in enumerate(samples) for depth in depths}
-    places = {image["id"]: index.get(Path(image["file_name"]).parts) for image in images}
-    return {key: place for key, place in places.items() if place is not None}
+    return {key: index[names] for key, names in parts.items() if names in index}

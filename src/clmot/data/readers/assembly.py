@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,7 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
     class_map = np.zeros(len(names) + 1, np.int64)
     class_map[used] = np.arange(len(used))
     classes = class_map[rows.classes]
-    order = np.lexsort((rows.identities, rows.scores, rows.ignore, classes, *rows.boxes.T[::-1], rows.frame))
+    order = order_of_rows(rows.frame, rows.boxes, classes, rows.ignore, rows.scores, rows.identities)
     order = order[keep[order]]
     starts = np.searchsorted(rows.frame[order], np.arange(len(frames) + 1))
     samples = []
@@ -125,6 +125,23 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
         )
     samples.sort(key=lambda sample: (sample.sequence, sample.frame))
     return Dataset(samples=samples, classes=tuple(names[i] for i in used), skipped=skipped)
+
+
+def order_of_rows(frame: Int64Array, boxes: Float32Array, *others: npt.NDArray[Any]) -> Int64Array:
+    """The order of rows by frame, box and the other columns, in which their order in the file has no part.
+
+    As ``np.lexsort`` of all of these, which takes ten times as long, except that rows whose left side is no number
+    come last.
+    """
+    # of complex numbers, the real part is compared first
+    key = np.empty(len(frame), np.complex128)
+    key.real, key.imag = frame, boxes[:, 0]
+    order = np.argsort(key, kind="stable")
+    same = key[order[1:]] == key[order[:-1]]
+    tied = np.append(same, False) | np.insert(same, 0, False)
+    rows = order[tied[: len(order)]]
+    order[tied[: len(order)]] = rows[np.lexsort([column[rows] for column in (*others[::-1], *boxes.T[::-1], frame)])]
+    return order
 
 
 def to_float32(boxes: npt.NDArray[np.float64]) -> Float32Array:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clmot import boxes as box
+from clmot.data.readers.assembly import order_of_rows
 from clmot.data.readers.coco_records import (
     EXPECTED,
     AnnotationColumns,
@@ -90,7 +91,7 @@ def dataset_of(content: Record, path: Path, annotations: AnnotationColumns | Non
     places = _sequences_and_frames(content, images, path, bool((rows.identity[keep] >= 0).any()))
     root = _image_root(path, images)
     # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
-    order = np.lexsort((rows.identity, rows.score, rows.ignore, rows.category, *rows.boxes.T[::-1], rows.image))
+    order = order_of_rows(rows.image, rows.boxes, rows.category, rows.ignore, rows.score, rows.identity)
     order = order[keep[order]]
     starts = np.searchsorted(rows.image[order], np.arange(len(images) + 1))
     samples = []

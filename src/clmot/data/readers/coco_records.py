@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 from clmot.data.readers.json_stream import open_json
@@ -57,31 +59,73 @@ class AnnotationColumns:
         self.identity = array("q")
         self.score = array("d")
 
-    def extend(self, annotations: Iterable[Any]) -> None:
-        """Add annotations.
+    def extend(self, annotations: Sequence[Any]) -> None:
+        """Add annotations, faster in large batches: what is as usual in all of them is checked by columns.
 
         Raises:
             UserError: one is no object, or as `check_annotation`, named by its number.
         """
-        for number, annotation in enumerate(annotations, len(self.score)):
-            where = f"{self.where}[{number}]"
-            if not isinstance(annotation, dict):
-                raise UserError(f"{where} is {annotation!r:.60}, expected an object")
-            ltwh, image, category, identity, score = check_annotation(annotation, where)
-            self.ltwh.extend(ltwh)
-            self.image.append(self.image_ids.setdefault(image, len(self.image_ids)))
-            self.category.append(self.category_ids.setdefault(category, len(self.category_ids)))
-            self.ignore.append(bool(annotation.get("iscrowd") or annotation.get("ignore")))
-            self.identity.append(identity)
-            self.score.append(score)
+        if not self._extend_usual(annotations):
+            for annotation in annotations:
+                self._append(annotation)
+
+    def _extend_usual(self, annotations: Sequence[Any]) -> bool:
+        """Add annotations without looking at each; False, and nothing is added, where one of them may be at fault."""
+        if {*map(type, annotations)} != {dict}:
+            return False
+        try:
+            boxes = [each["bbox"] for each in annotations]
+            images = [each["image_id"] for each in annotations]
+            categories = [each["category_id"] for each in annotations]
+        except KeyError:
+            return False
+        if not ({*map(type, boxes)} == {list} and {*map(len, boxes)} == {4}):
+            return False
+        sides = list(chain.from_iterable(boxes))
+        scores = [each.get("score", 1.0) for each in annotations]
+        identities = [each.get("track_id") for each in annotations]
+        if {*map(type, identities)} == {NoneType}:
+            identities = [each.get("instance_id", -1) for each in annotations]
+        usual = (
+            {*map(type, sides), *map(type, scores)} <= {float, int}
+            and {*map(type, images), *map(type, categories)} <= {int, str}
+            and {*map(type, identities)} == {int}
+            and min(identities) >= -1
+        )
+        if not usual:
+            return False
+        try:
+            ltwh, score, identity = array("d", sides), array("d", scores), array("q", identities)
+        except OverflowError:
+            return False
+        self.ltwh += ltwh
+        self.score += score
+        self.identity += identity
+        self.image += array("q", [self.image_ids.setdefault(each, len(self.image_ids)) for each in images])
+        self.category += array("q", [self.category_ids.setdefault(each, len(self.category_ids)) for each in categories])
+        self.ignore += array("b", [bool(each.get("iscrowd") or each.get("ignore")) for each in annotations])
+        return True
+
+    def _append(self, annotation: Any) -> None:
+        where = f"{self.where}[{len(self.score)}]"
+        if not isinstance(annotation, dict):
+            raise UserError(f"{where} is {annotation!r:.60}, expected an object")
+        ltwh, image, category, identity, score = check_annotation(annotation, where)
+        self.ltwh.extend(ltwh)
+        self.image.append(self.image_ids.setdefault(image, len(self.image_ids)))
+        self.category.append(self.category_ids.setdefault(category, len(self.category_ids)))
+        self.ignore.append(bool(annotation.get("iscrowd") or annotation.get("ignore")))
+        self.identity.append(identity)
+        self.score.append(score)
 
 
-def load(path: Path, take: Callable[[Iterator[Any]], object] | None = None) -> Record:
+def load(path: Path, take: Callable[[list[Any]], object] | None = None) -> Record:
     """The object that a COCO file holds.
 
     Args:
         path: the file.
-        take: gets the annotations, each as it is read, and the object an empty list of them; None keeps them.
+        take: gets the annotations, batch by batch as they are read, and the object an empty list of them; None keeps
+            them.
 
     Raises:
         UserError: it cannot be read, is not JSON, or holds something else; or what `take` raises.
@@ -94,10 +138,11 @@ def load(path: Path, take: Callable[[Iterator[Any]], object] | None = None) -> R
             if stream.peek() != "[":
                 content[key] = stream.value()
             elif key == "annotations" and take:
-                take(stream.values())
+                for batch in stream.batches():
+                    take(batch)
                 content[key] = []
             else:
-                content[key] = list(stream.values())
+                content[key] = list(chain.from_iterable(stream.batches()))
     return content
 
 

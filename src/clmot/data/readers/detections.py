@@ -18,8 +18,9 @@ import numpy as np
 
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
 from clmot.data.readers.collector import sequence_name
+from clmot.data.readers.detections_columns import SIDES
 from clmot.data.readers.detections_images import Video, find_images, find_video, ordered_images, with_image_list
-from clmot.data.readers.detections_rows import SIDES, DetectedRows, is_detection, read_detected_rows
+from clmot.data.readers.detections_rows import DetectedRows, is_detection, read_detected_rows
 from clmot.data.readers.formats import Format
 from clmot.data.readers.json_files import head_of
 from clmot.data.readers.json_stream import open_json
@@ -183,7 +184,7 @@ def _add_images(file: Path, rows: DetectedRows, frames: list[Frame]) -> tuple[In
 
 def _count_of_lists(file: Path) -> int:
     with open_json(file) as stream:
-        return sum(1 for _ in stream.values())
+        return sum(map(len, stream.batches()))
 
 
 def _as_sequences(frames: list[Frame]) -> list[Frame]:

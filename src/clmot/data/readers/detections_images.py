@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +144,10 @@ def with_image_list(file: Path) -> Dataset | None:
         return None
     rows = AnnotationColumns(f"{file}: ")
     with open_json(file) as stream:
-        rows.extend(stream.values())
+        for batch in stream.batches():
+            rows.extend(batch)
     for candidate in candidates:
-        content = load(candidate, lambda annotations: deque(annotations, maxlen=0))
+        content = load(candidate, lambda annotations: None)
         images = content.get("images")
         if not isinstance(images, list) or "categories" not in content:
             continue

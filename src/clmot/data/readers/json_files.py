@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,5 +46,7 @@ def numbers(values: object, count: int, where: str) -> list[float]:
             return list(values)
         found = [float("nan") if value is None else value for value in values]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
-            return [float(value) for value in found]
+            # of a whole number, any size is valid JSON
+            with suppress(OverflowError):
+                return [float(value) for value in found]
     raise UserError(f"{where} is {str(values)[:60]}, expected {count} numbers")

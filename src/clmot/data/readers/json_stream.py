@@ -1,17 +1,22 @@
-"""JSON files read value by value: of a list with a million records, one is in memory at a time."""
+"""JSON files read piece by piece: of a list with a million records, a few hundred are in memory at a time."""
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from clmot.errors import UserError
 
 _CHUNK = 1 << 20
+_BATCH = 1 << 16
+"""Characters that are taken at once as several values of a list."""
+
+_border = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
 _blanks = re.compile(r"[ \t\n\r]*").match
 
 
@@ -23,7 +28,7 @@ def open_json(path: Path) -> Iterator[JsonStream]:
         UserError: it cannot be read or is no text; and what `JsonStream` raises.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig") as file, _garbage_left():
             yield JsonStream(file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
@@ -31,8 +36,22 @@ def open_json(path: Path) -> Iterator[JsonStream]:
         raise UserError(f"{path}: not a JSON text file") from error
 
 
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Without the garbage collector: it would look through each batch of records, in which there are no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class JsonStream:
     """A place in a JSON text, before a value that can be taken whole (`value`) or entered (`keys`, `items`, `values`).
+
+    Of a list with many records, `batches` is the fast way.
 
     In each step of `keys` and `items` the value that comes must be taken, or entered and walked through to its end.
 
@@ -48,6 +67,7 @@ class JsonStream:
         self._lines_before = 0
         self._at_end = False
         self._depth = 0
+        self._not_in_batches = ""
 
     def peek(self) -> str:
         """The character that the next value begins with, or what else comes; empty at the end of the file."""
@@ -92,6 +112,38 @@ class JsonStream:
     def values(self) -> Iterator[Any]:
         """Take the values of the list that comes, one by one."""
         return (self.value() for _ in self.items())
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Take the values of the list that comes, some at a time if they are objects; each batch has at least one."""
+        border = ""
+        for _ in self.items():
+            values = self._values_before(border) if border else []
+            if not values:
+                values = [self.value()]
+                between = _border(self._text, self._at)
+                border = f"}}{between[0]}{{" if between else ""
+            yield values
+
+    def _values_before(self, border: str) -> list[Any]:
+        """Take the values from here to the last border between two objects; none where that border is not one.
+
+        The border may lie within a value. But a text that is a whole list with a bracket put behind the border has
+        no value open there: what follows cannot change that.
+        """
+        if self._text is self._not_in_batches:
+            return []
+        end = self._text.rfind(border, self._at, self._at + _BATCH) + 1
+        values: list[Any] = []
+        if end:
+            with suppress(json.JSONDecodeError):
+                values, length = self._decode(f"[{self._text[self._at : end]}]", 0)
+        if values:
+            # the list itself may have ended before
+            self._at += length - 2
+            return values
+        # not to be tried again at each value of this text
+        self._not_in_batches = self._text
+        return []
 
     def _steps(self, opening: str, closing: str) -> Iterator[int]:
         self._skip(opening)

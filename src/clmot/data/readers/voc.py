@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from clmot.data.readers.assembly import Frame
-from clmot.data.readers.collector import Collector, Object, sequence_name
+from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
-from clmot.data.readers.xml_files import children_of_root, line_of, number, read_twice, root_name
+from clmot.data.readers.voc_objects import SIDES, VocObjects, split_objects
+from clmot.data.readers.xml_files import children_of_root, line_of, number, read_bytes, read_twice, root_name
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
@@ -22,7 +25,6 @@ from clmot.types import Dataset
 
 _ROOT = "annotation"
 _SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), ".JPG", ".JPEG", ".PNG")
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
 EXPECTED = "Annotations/*.xml and JPEGImages/*.jpg, or the .xml files beside the images"
 """What a Pascal VOC folder looks like, for error messages."""
 
@@ -44,22 +46,45 @@ def read_voc(path: Path) -> Dataset:
     if not files:
         raise UserError(f"{path}: no Pascal VOC annotations ({describe_folder(path)}); expected {EXPECTED}")
     collector = Collector()
+    names: dict[Path, str] = {}
     for file in files:
-        name, size, objects = read_twice(partial(_read_file, file, collector))
+        name, size, objects = read_twice(partial(_read_file, file))
         image = _find_image(file, name)
         width, height = size or read_image_size(image)
-        sequence = sequence_name(file.with_suffix(""), file.parent)
-        collector.add(Frame(image, width, height, sequence, 1), objects)
+        folder = file.parent
+        if folder not in names:
+            names[folder] = sequence_name(folder, folder)
+        collector.start(Frame(image, width, height, f"{names[folder]}/{file.stem}", 1))
+        class_of = {each: collector.class_id(each) for each in dict.fromkeys(objects.names)}
+        classes = np.array([class_of[each] for each in objects.names], np.int64)
+        # pixels count from 1, and the last one is inside
+        collector.add_rows(objects.corners - (1, 1, 0, 0), classes, ignore=objects.difficult)
     return collector.dataset()
 
 
-def _read_file(path: Path, collector: Collector, lines: bool) -> tuple[str, tuple[int, int] | None, list[Object]]:
+def _read_file(path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, VocObjects]:
     """The image's name and size, as far as they are given, and what is in it."""
-    objects: list[Object] = []
+    content = read_bytes(path)
+    alike = None if lines else split_objects(content)
+    if alike:
+        objects, rest = alike
+        name, size, elements = _parse(rest, path, lines)
+        # in a comment, or deeper than below the root, the objects are none
+        if [len(element) for element in elements] == [0]:
+            return name, size, objects
+    name, size, elements = _parse(content, path, lines)
+    rows = [_object(element, path) for element in elements]
+    corners = np.array([row[1] for row in rows], np.float64).reshape(-1, 4)
+    return name, size, VocObjects([row[0] for row in rows], corners, np.array([row[2] for row in rows], np.bool_))
+
+
+def _parse(content: bytes, path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, list[Element]]:
+    """The image's name and size, as far as they are given, and the elements of objects."""
+    objects: list[Element] = []
     name, size = "", None
-    for element in children_of_root(path, _ROOT, lines=lines):
+    for element in children_of_root(path, _ROOT, lines=lines, content=content):
         if element.tag == "object":
-            objects.append(_object(element, path, collector))
+            objects.append(element)
         elif element.tag == "filename":
             name = (element.text or "").strip()
         elif element.tag == "size":
@@ -67,7 +92,8 @@ def _read_file(path: Path, collector: Collector, lines: bool) -> tuple[str, tupl
     return name, size, objects
 
 
-def _object(element: Element, path: Path, collector: Collector) -> Object:
+def _object(element: Element, path: Path) -> tuple[str, list[float], bool]:
+    """The class, sides and difficulty of an object."""
     name = (element.findtext("name") or "").strip()
     if not name:
         raise UserError(f"{path}:{line_of(element)}: <object> has no name")
@@ -75,13 +101,8 @@ def _object(element: Element, path: Path, collector: Collector) -> Object:
     corners = element.find("bndbox")
     if corners is None:
         raise UserError(f"{path}:{line_of(element)}: <object> has no bndbox")
-    try:
-        left, top, right, bottom = [float(corners.findtext(side, "")) for side in _SIDES]
-    except ValueError:
-        # slower, and names the fault
-        left, top, right, bottom = [number(corners.findtext(side), path, corners, side) for side in _SIDES]
-    difficult = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
-    return Object(left - 1, top - 1, right, bottom, collector.class_id(name), difficult)
+    sides = [number(corners.findtext(side), path, corners, side) for side in SIDES]
+    return name, sides, (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
 
 
 def _size(element: Element, path: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 from xml.etree import ElementTree
@@ -40,18 +41,29 @@ def read_twice(read: Callable[[bool], T]) -> T:
         return read(True)
 
 
-def children_of_root(path: Path, root: str, *, lines: bool) -> Iterator[Element]:
+def read_bytes(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with _faults_named(path):
+        return path.read_bytes()
+
+
+def children_of_root(path: Path, root: str, *, lines: bool, content: bytes | None = None) -> Iterator[Element]:
     """The elements right below the root element, each complete, without keeping those before it in memory.
 
     Args:
         path: an XML file.
         root: the name that its root element must have.
         lines: give elements the line that they start in (`line_of`), which takes several times as long.
+        content: is parsed instead of what the file holds.
 
     Raises:
         UserError: the file cannot be read, is not well-formed (with the line), has another root, or declares entities.
     """
-    with _faults_named(path), path.open("rb") as file:
+    with _faults_named(path), path.open("rb") if content is None else BytesIO(content) as file:
         if lines:
             yield from _parse_with_lines(file, path, root)
         else:
