@@ -74,11 +74,50 @@ def test_a_known_motion_is_found_to_a_fraction_of_a_pixel(method, truth):
     assert error(camera.estimate(moved(image, truth)), truth) < 0.25
 
 
-def test_a_large_pan_is_found():
-    truth = similarity(1, 0, 60, -30)
+@pytest.mark.parametrize("pan", [60, 120])
+def test_a_large_pan_is_found(pan):
+    truth = similarity(1, 0, pan, -pan / 2)
     camera = CameraMotion()
     camera.estimate(texture(1))
     assert error(camera.estimate(moved(texture(1), truth)), truth) < 0.25
+
+
+@pytest.mark.parametrize("method", ["sparse-flow", "ecc"])
+def test_a_camera_on_a_wall_stands_exactly_still(method):
+    """Under noise, light that changes, and somebody who walks through the picture."""
+    rng, camera = np.random.default_rng(0), CameraMotion(method)
+    wall, person = texture(0), texture(1, 120, 240)
+    for k in range(35):
+        light = rng.normal(0, 4, wall.shape[:2])[..., None] + 5 * np.sin(k / 5)
+        frame = np.clip(paste(wall, person, 24 * k, 200) * (1 + 0.05 * np.sin(k / 5)) + light, 0, 255).astype(np.uint8)
+        boxes = np.array([[24 * k, 200.0, 24 * k + 120, 440]], np.float32)
+        np.testing.assert_array_equal(camera.estimate(frame, boxes), IDENTITY)
+
+
+@pytest.mark.parametrize("method", ["sparse-flow", "ecc"])
+def test_slow_motion_adds_up(method):
+    """A pan of a tenth of a pixel a frame, far below what two frames can tell."""
+    camera, total, steps, image = CameraMotion(method), np.eye(3), 0, texture(2)
+    for k in range(41):
+        matrix = camera.estimate(moved(image, similarity(1, 0, 0.1 * k, -0.05 * k)))
+        total = np.vstack([matrix, [0, 0, 1]]) @ total
+        steps += not np.array_equal(matrix, IDENTITY)
+    assert 2 <= steps <= 20
+    assert error(total[:2], similarity(1, 0, 4, -2)) < 0.9
+
+
+def test_corners_are_spread_over_the_picture():
+    """Half of the frame is rich in strong corners, the other has faint ones only."""
+    grey = cv2.cvtColor(texture(3), cv2.COLOR_RGB2GRAY)
+    faint = np.full_like(grey, 128)
+    faint[:, : WIDTH // 2] = grey[:, : WIDTH // 2]
+    faint[:, WIDTH // 2 :] += (grey[:, WIDTH // 2 :] // 4).astype(np.uint8)
+    camera = CameraMotion()
+    camera.estimate(cv2.cvtColor(faint, cv2.COLOR_GRAY2RGB))
+    corners = camera.state()["corners"]
+    apart = np.linalg.norm(corners[:, None] - corners, axis=2) + np.diag(np.full(len(corners), np.inf))
+    assert apart.min() > 18
+    assert np.mean(corners[:, 0] * 2 > WIDTH / 2) > 0.3
 
 
 @pytest.mark.parametrize(("method", "to", "tolerance"), [("sparse-flow", 80, 0.5), ("ecc", 40, 4)])  # ECC blurs edges

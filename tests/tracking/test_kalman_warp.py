@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clmot import boxes
 from clmot.tracking import kalman
 from clmot.tracking.kalman import KalmanState
 
@@ -35,10 +36,9 @@ def covariance(state, i):
 
 def full_warp(state, i, matrix):
     """The textbook's: mean and covariance of object i under a linear map of all 8 states."""
-    zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    block = np.eye(4)
+    wider, taller = np.linalg.norm(matrix[:, :2], axis=0)
+    block = np.diag([0, 0, wider / taller, taller])
     block[:2, :2] = matrix[:, :2]
-    block[3, 3] = zoom
     whole = np.kron(np.eye(2), block)
     mean = whole @ np.concatenate([state.position[i], state.velocity[i]])
     mean[:2] += matrix[:, 2]
@@ -90,6 +90,16 @@ def test_a_pan_is_a_shift_and_nothing_else():
     panned = kalman.warp(state, np.array([[1.0, 0, 12.5], [0, 1, -3]]))
     np.testing.assert_array_equal(panned.position, state.position + np.array([12.5, -3, 0, 0]))
     np.testing.assert_array_equal(panned.values[1:], state.values[1:])
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), shear=st.floats(-0.3, 0.3), stretch=st.floats(0.5, 2))
+def test_expected_boxes_go_where_boxes_go(seed, shear, stretch):
+    state = some_states(np.random.default_rng(seed))
+    matrix = np.array([[stretch, shear, 7.0], [0.1, 1.1, -4.0]])
+    moved = boxes.warp(boxes.cxcyah_to_xyxy(state.position), np.vstack([matrix, [0, 0, 1]]))
+    np.testing.assert_allclose(boxes.cxcyah_to_xyxy(kalman.warp(state, matrix).position), moved, atol=1e-9)
+    np.testing.assert_allclose(boxes.cxcyah_to_xyxy(kalman.warp_measurement(state.position, matrix)), moved, atol=1e-9)
 
 
 def test_prediction_and_motion_of_the_camera_commute_on_means():

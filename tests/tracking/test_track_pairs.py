@@ -4,7 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clmot.boxes import iou
+from clmot.tracking import pairs
 from clmot.tracking.pairs import all_pairs, overlapping, within
+
+
+@pytest.fixture(params=["every pair", "search"], autouse=True, scope="module")
+def _both_ways(request):
+    """Few pairs are looked at one by one, many are searched."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "search":
+            patch.setattr(pairs, "_FEW", 0)
+        yield
 
 
 @settings(deadline=None, max_examples=50)

@@ -152,9 +152,7 @@ class LoopTracker:
         for scores in (high, low):
             visible = tracks(lambda t: t["confirmed"] and not t["lost"])
             self.pair(visible, free(*scores), 0.5, self.iou_distance)
-        self.pair(
-            tracks(lambda t: t["confirmed"]), free(*high), config.recovery_iou_threshold, self.distance_to_last
-        )
+        self.pair(tracks(lambda t: t["confirmed"]), free(*high), config.recovery_iou_threshold, self.distance_to_last)
         self.pair(tracks(lambda t: not t["confirmed"]), free(*high), 0.7, self.scored_distance)
 
         for track in list(self.tracks):
@@ -467,6 +465,7 @@ def test_wide_and_small_boxes_are_tracked_like_others():
         np.testing.assert_array_equal(tracked.detections.xyxy, boxes)
 
 
-def test_imports_no_torch():
-    code = "import sys, clmot, clmot.io.mot; clmot.Tracker(); assert 'torch' not in sys.modules, 'torch was imported'"
+@pytest.mark.parametrize("package", ["torch", "cv2", "clmot.io.camera_motion"])
+def test_imports_nothing_for_networks_or_images(package):
+    code = f"import sys, clmot; clmot.Tracker(); assert '{package}' not in sys.modules, '{package} was imported'"
     subprocess.run([sys.executable, "-c", code], check=True)

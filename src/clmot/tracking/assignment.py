@@ -4,6 +4,9 @@ import numpy as np
 from jaxtyping import Float, Int64
 from scipy.optimize import linear_sum_assignment
 
+_FEW = 5000
+"""Rows and columns without a pair are left out of larger tables; in smaller ones they take less time than that."""
+
 
 def assign(
     rows: Int64[np.ndarray, " k"], columns: Int64[np.ndarray, " k"], cost: Float[np.ndarray, " k"], limit: float
@@ -25,15 +28,18 @@ def assign(
     worth = (cost < limit).nonzero()[0]
     if not len(worth):
         return worth
-    rows, columns = rows[worth], columns[worth]
-    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
-    if alone.all():
+    rows, columns = rows.take(worth), columns.take(worth)
+    alone = np.bincount(rows).take(rows) + np.bincount(columns).take(columns) == 2
+    if np.count_nonzero(alone) == len(worth):
         return worth
     contested = (~alone).nonzero()[0]
-    row, column = _compact(rows[contested]), _compact(columns[contested])
-    shape = (int(row.max()) + 1, int(column.max()) + 1)
+    row, column = rows.take(contested), columns.take(contested)
+    shape = row.max() + 1, column.max() + 1
+    if shape[0] * shape[1] > _FEW:
+        row, column = _compact(row), _compact(column)
+        shape = row.max() + 1, column.max() + 1
     table = np.full(shape, limit)
-    table[row, column] = cost[worth[contested]]
+    table[row, column] = cost.take(worth.take(contested))
     pair = np.full(shape, -1)
     pair[row, column] = contested
     made = pair[linear_sum_assignment(table)]

@@ -10,7 +10,9 @@ Each stage works on what the stages before it left over:
 5. confident detections to lost tracks by appearance alone;
 6. confident detections to unconfirmed tracks, by overlap.
 
-Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.pairs`).
+Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.pairs`). Tracks are in the order of
+their age, so the confirmed ones come first; detections are in the order of their scores, so the sure ones come first.
+Parts of them are therefore slices.
 
 Sources: Zhang et al., "FairMOT: on the fairness of detection and re-identification in multiple object tracking", 2021;
 Zhang et al., "ByteTrack: multi-object tracking by associating every detection box", 2022; Aharon et al., "BoT-SORT:
@@ -36,7 +38,7 @@ _Costs = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
 """Pairs as rows of tracks and of detections, and what each costs."""
 
 
-def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> Int64Array:
+def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> tuple[Int64Array, BoolArray]:
     """Row of the detection that each predicted track gets, -1 for none.
 
     Args:
@@ -46,98 +48,139 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
         frame: this frame's number.
 
     Returns:
-        int64 [n]; no detection is given twice.
+        int64 [n]: no detection is given twice. bool [m]: which detections are left.
     """
-    match = np.full(len(tracks), -1, np.int64)
+    made = _Pairing(len(tracks), len(found))
     if not len(found) or not len(tracks):
-        return match
-    free = np.ones(len(found), np.bool_)
+        return made.match, made.free
     pricing = _Pricing(tracks, found, config, frame)
+    confirmed, high = tracks.confirmed, found.count(config.high_score)
+    has_looks = found.embedding.shape[1] > 0
+    if has_looks and config.association == "fused":
+        made.add(pricing.looks_and_motion(confirmed, high), config.appearance_threshold)
+    elif has_looks and config.association == "gated":
+        made.add(pricing.overlap_or_looks(confirmed, high), config.motion_only_iou_threshold)
+    else:
+        made.add(pricing.overlap_and_direction(confirmed, high), config.motion_only_iou_threshold)
 
-    def left(candidates: BoolArray, offered: BoolArray) -> tuple[Int64Array, Int64Array]:
-        return (candidates & (match < 0)).nonzero()[0], (offered & free).nonzero()[0]
+    rows, columns = made.left(len(tracks), max(high, found.count(config.low_score)))
+    if not len(rows) or not len(columns):
+        return made.match, made.free
+    some_confirmed, some_sure = rows[0] < confirmed, columns[0] < high
+    if not some_confirmed and not some_sure:
+        return made.match, made.free
+    expected, last = pricing.expected_and_last(rows, columns, some_confirmed and some_sure)
+    row, column, _ = expected
+    sure = column < high
+    if some_confirmed:
+        seen = (row < confirmed) & (tracks.detection.take(row) >= 0)
+        if some_sure:
+            made.add_some(expected, seen & sure, config.iou_threshold)
+        made.add_some(expected, seen & ~sure, config.low_score_iou_threshold)
+        made.add_some(last, (last[0] < confirmed) & (last[1] < high), config.recovery_iou_threshold)
+        if config.reentry_threshold and has_looks:
+            rows, columns = made.left(confirmed, high)
+            made.add(pricing.looks_alone(rows[tracks.detection[rows] < 0], columns), config.reentry_threshold)
+    if some_sure and len(tracks) > confirmed:
+        made.add_some(pricing.scored(expected), (row >= confirmed) & sure, config.unconfirmed_iou_threshold)
+    return made.match, made.free
 
-    def make(priced: _Costs, limit: float) -> None:
-        row, column, cost = priced
-        chosen = assign(row, column, cost, limit)
-        match[row[chosen]] = column[chosen]
-        free[column[chosen]] = False
 
-    def make_some(priced: _Costs, candidates: BoolArray, offered: BoolArray, limit: float) -> None:
+class _Pairing:
+    """Who has been given to whom so far.
+
+    Attributes:
+        match: int64 [n], detection of each track, -1 for none.
+        free: bool [m], which detections are left.
+    """
+
+    def __init__(self, tracks: int, found: int) -> None:
+        self.match = np.full(tracks, -1, np.int64)
+        self.free = np.ones(found, np.bool_)
+
+    def left(self, tracks: int, found: int) -> tuple[Int64Array, Int64Array]:
+        """Those of the first so many tracks and detections that have nobody."""
+        return (self.match[:tracks] < 0).nonzero()[0], self.free[:found].nonzero()[0]
+
+    def add(self, priced: _Costs, limit: float) -> None:
+        """Make the best of the pairs, all of which are of tracks and detections that are left."""
         row, column, cost = priced
         if not len(row):
             return
-        usable = candidates[row] & (match[row] < 0) & (offered & free)[column]
-        if usable.any():
-            make((row[usable], column[usable], cost[usable]), limit)
+        chosen = assign(row, column, cost, limit)
+        if len(chosen):
+            column = column.take(chosen)
+            self.match[row.take(chosen)] = column
+            self.free[column] = False
 
-    confirmed = tracks.track_id > 0
-    high = found.score >= config.high_score
-    has_looks = found.embedding.shape[1] > 0
-    if has_looks and config.association == "fused":
-        make(pricing.looks_and_motion(*left(confirmed, high)), config.appearance_threshold)
-    elif has_looks and config.association == "gated":
-        make(pricing.overlap_or_looks(*left(confirmed, high)), config.motion_only_iou_threshold)
-    else:
-        make(pricing.overlap_and_direction(*left(confirmed, high)), config.motion_only_iou_threshold)
-
-    rows, columns = left(match < 0, free)
-    if len(rows) and len(columns):
-        seen, low = confirmed & tracks.seen, ~high & (found.score >= config.low_score)
-        overlap = pricing.overlap(rows, columns)
-        make_some(overlap, seen, high, config.iou_threshold)
-        make_some(overlap, seen, low, config.low_score_iou_threshold)
-        if config.recovery_iou_threshold:
-            make(pricing.last_place(*left(confirmed, high)), config.recovery_iou_threshold)
-        if config.reentry_threshold and has_looks:
-            make(pricing.looks_alone(*left(confirmed & ~seen, high)), config.reentry_threshold)
-        make_some(pricing.scored(overlap), ~confirmed, high, config.unconfirmed_iou_threshold)
-    return match
+    def add_some(self, priced: _Costs, usable: BoolArray, limit: float) -> None:
+        """Make the best of those pairs that are usable and still left."""
+        row, column, cost = priced
+        if not len(row):
+            return
+        those = (usable & (cost < limit)).nonzero()[0]
+        if len(those):
+            row, column, cost = row.take(those), column.take(those), cost.take(those)
+            left = ((self.match.take(row) < 0) & self.free.take(column)).nonzero()[0]
+            self.add((row.take(left), column.take(left), cost.take(left)), limit)
 
 
 class _Pricing:
-    """What pairs of some tracks and some detections cost; pairs too far apart, or of two classes, are left out."""
+    """What pairs of some tracks and some detections cost; pairs too far apart, or of two classes, are left out.
+
+    Tracks and detections are chosen by their rows, or by a number: the first so many.
+    """
 
     def __init__(self, tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> None:
         self._tracks, self._found, self._config, self._frame = tracks, found, config, frame
-        self._boxes = tracks.boxes()
+        self._one_class = not config.class_aware or _all_equal(found.class_id, tracks.class_id)
 
-    def overlap(self, rows: Int64Array, columns: Int64Array) -> _Costs:
-        """IoU distance."""
-        row, column, overlap = overlapping(self._boxes[rows], self._found.xyxy[columns])
-        return self._allowed(rows[row], columns[column], 1 - overlap)
-
-    def last_place(self, rows: Int64Array, columns: Int64Array) -> _Costs:
-        """IoU distance to where the track was last seen."""
-        last = to_boxes(self._tracks.observed[rows, -1])
-        row, column, overlap = overlapping(last, self._found.xyxy[columns])
-        return self._allowed(rows[row], columns[column], 1 - overlap)
+    def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[_Costs, _Costs]:
+        """IoU distance to where the tracks are expected; and to where they were last seen, if wanted and configured."""
+        tracks, n = self._tracks, len(rows)
+        places = tracks.motion.position.take(rows, axis=0)
+        if last and self._config.recovery_iou_threshold:
+            # both in one go: few boxes take as long as many
+            places, rows = (
+                np.concatenate([places, tracks.observed[:, -1].take(rows, axis=0)]),
+                np.concatenate([rows, rows]),
+            )
+        row, column, overlap = overlapping(to_boxes(places), self._found.xyxy.take(columns, axis=0))
+        split = row.searchsorted(n)
+        row, column, cost = rows.take(row), columns.take(column), 1 - overlap
+        return (
+            self._allowed(row[:split], column[:split], cost[:split]),
+            self._allowed(row[split:], column[split:], cost[split:]),
+        )
 
     def scored(self, priced: _Costs) -> _Costs:
         """IoU distances with the score fused in, if configured."""
         row, column, cost = priced
-        return row, column, 1 - (1 - cost) * self._found.score[column] if self._config.fuse_score else cost
+        return row, column, 1 - (1 - cost) * self._found.score.take(column) if self._config.fuse_score else cost
 
-    def overlap_and_direction(self, rows: Int64Array, columns: Int64Array) -> _Costs:
+    def overlap_and_direction(self, tracks: int, found: int) -> _Costs:
         """IoU distance less how well the direction agrees, if configured."""
-        row, column, cost = self.scored(self.overlap(rows, columns))
+        row, column, overlap = overlapping(to_boxes(self._tracks.motion.position[:tracks]), self._found.xyxy[:found])
+        row, column, cost = self.scored(self._allowed(row, column, 1 - overlap))
         if not self._config.direction_weight:
             return row, column, cost
-        origin, last = self._tracks.direction_origin(self._frame)[row], self._tracks.observed[row, -1, :2]
-        agreement = costs.direction_agreement(origin, last, self._found.measurement[column, :2])
-        return row, column, cost - self._config.direction_weight * agreement * self._found.score[column]
+        origin = self._tracks.direction_origin(self._frame).take(row, axis=0)
+        last, target = self._tracks.observed[row, -1, :2], self._found.measurement[:, :2].take(column, axis=0)
+        agreement = costs.direction_agreement(origin, last, target)
+        return row, column, cost - self._config.direction_weight * agreement * self._found.score.take(column)
 
-    def overlap_or_looks(self, rows: Int64Array, columns: Int64Array) -> _Costs:
+    def overlap_or_looks(self, tracks: int, found: int) -> _Costs:
         """The lesser of IoU distance and half the cosine distance, as far as the latter has a say."""
-        row, column, cost = self.overlap_and_direction(rows, columns)
-        near = 1 - box.paired_iou(self._boxes[row], self._found.xyxy[column]) <= self._config.proximity_threshold
+        row, column, cost = self.overlap_and_direction(tracks, found)
+        expected = self._tracks.boxes().take(row, axis=0)
+        near = 1 - box.paired_iou(expected, self._found.xyxy.take(column, axis=0)) <= self._config.proximity_threshold
         half = costs.gate(self._looks(row, column) / 2, near, self._config.gated_appearance_threshold)
         return row, column, np.minimum(cost, half)
 
-    def looks_and_motion(self, rows: Int64Array, columns: Int64Array) -> _Costs:
+    def looks_and_motion(self, tracks: int, found: int) -> _Costs:
         """Cosine distance fused with the Mahalanobis distance."""
-        row, column, motion = kalman.within_gate(self._tracks.motion[rows], self._found.measurement[columns])
-        row, column, motion = self._allowed(rows[row], columns[column], motion)
+        near = kalman.within_gate(self._tracks.motion[:tracks], self._found.measurement[:found])
+        row, column, motion = self._allowed(*near)
         return row, column, costs.fuse_motion(self._looks(row, column), motion, self._config.appearance_weight)
 
     def looks_alone(self, rows: Int64Array, columns: Int64Array) -> _Costs:
@@ -156,7 +199,12 @@ class _Pricing:
 
     def _allowed(self, row: Int64Array, column: Int64Array, cost: npt.NDArray[np.floating[Any]]) -> _Costs:
         """Those of the pairs that are of one class."""
-        if not self._config.class_aware:
+        if self._one_class:
             return row, column, cost
-        same = self._tracks.class_id[row] == self._found.class_id[column]
-        return (row, column, cost) if same.all() else (row[same], column[same], cost[same])
+        same = (self._tracks.class_id.take(row) == self._found.class_id.take(column)).nonzero()[0]
+        return row.take(same), column.take(same), cost.take(same)
+
+
+def _all_equal(first: Int64Array, second: Int64Array) -> bool:
+    """Whether all numbers of both are the same; neither is empty."""
+    return not np.count_nonzero(first != first[0]) and not np.count_nonzero(second != first[0])

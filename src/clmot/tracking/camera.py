@@ -24,18 +24,27 @@ _LONG_SIDE = {"sparse-flow": 480, "ecc": 240}
 """Frames are shrunk by a whole factor until their longer side is at most this."""
 _SHORTEST_SIDE = 16
 _CORNERS = 200
+_CORNER_SPREAD = 1 / 14
+"""Least distance between corners, as a share of the shorter side: bunched up on one thing, they would tell of its depth
+only, where people walk at many."""
+_LEAST_CORNER_DISTANCE = 3
 _FEWEST_INLIERS = 10
 _LEAST_INLIER_SHARE = 0.2
-_RANSAC_PIXELS = 1.0
+_RANSAC_PIXELS = 0.5
 _RANSAC_ROUNDS = 500
 _FLOW_WINDOW = (13, 13)
 _FLOW_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
+_SURROUNDINGS = (63, 63)
 _ECC_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
 _ECC_BLUR = 5
 _LEAST_CORRELATION = 0.7
 _LARGEST_ZOOM = 1.4
 _LARGEST_TURN = np.deg2rad(30)
 _LARGEST_SHIFT = 0.5
+_STILL_PIXELS = 0.25
+"""A camera is taken to stand still while no corner of the shrunk frame moves further: less is noise of the estimate."""
+_STILL_FRAMES = 30
+"""How many frames running are compared with the same one, while the camera stands still."""
 
 Affine = Float[np.ndarray, "2 3"]
 Grey = UInt8[np.ndarray, "h w"]
@@ -64,9 +73,15 @@ class CameraMotion:
         self._matrices = dict(matrices or {})
         self.reset()
 
+    @property
+    def needs_images(self) -> bool:
+        """Whether `estimate` must be given the frames."""
+        return self.method in _LONG_SIDE
+
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video."""
         self._frame = 0
+        self._still = 0
         self._factor = 1
         self._grey = np.empty((0, 0), np.uint8)
         self._background = self._grey
@@ -86,8 +101,9 @@ class CameraMotion:
             frame: its number; by default one more than before.
 
         Returns:
-            float64 [2, 3]. Identity for the first frame, for a frame of another size than the last one, and where the
-            two have too little in common, as in the dark or after a cut.
+            float64 [2, 3]. Identity for the first frame, for a frame of another size than the last one, where the two
+            have too little in common, as in the dark or after a cut, and while nothing but noise moves: boxes of a
+            camera on a wall stay exactly where they are.
 
         Raises:
             ValueError: the method needs an image and got none.
@@ -102,23 +118,22 @@ class CameraMotion:
             raise ValueError(f"camera motion method {self.method!r} needs the image of every frame")
         factor, grey = _shrunk(image, _LONG_SIDE[self.method])
         background = _background(grey.shape, boxes, factor)
-        matrix = None
-        if (grey.shape, factor) == (self._grey.shape, self._factor) and min(grey.shape) >= _SHORTEST_SIDE:
-            if self.method == "ecc":
-                matrix = _ecc(self._grey, grey, background & self._background)
-            else:
-                matrix = _sparse_flow(self._grey, grey, self._corners)
-        self._factor, self._grey, self._background = factor, grey, background
+        matrix = self._since_reference(factor, grey, background)
+        if matrix is not None and _largest_step(matrix, grey.shape) < _STILL_PIXELS:
+            if self._still < _STILL_FRAMES:
+                self._still += 1
+                return _identity()
+            matrix = None
+        self._still, self._factor, self._grey, self._background = 0, factor, grey, background
         if self.method == "sparse-flow":
             self._corners = _find_corners(grey, background)
-        if matrix is None or not _plausible(matrix, grey.shape):
-            return _identity()
-        return _enlarged(matrix, factor)
+        return _identity() if matrix is None else _enlarged(matrix, factor)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that the next estimate depends on, as arrays; `restore` takes it back."""
         return {
             "frame": np.array(self._frame),
+            "still": np.array(self._still),
             "factor": np.array(self._factor),
             "grey": self._grey.copy(),
             "background": self._background.copy(),
@@ -128,10 +143,27 @@ class CameraMotion:
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from where `state` was taken, to the same estimates bit by bit."""
         self._frame = int(state["frame"])
+        self._still = int(state["still"])
         self._factor = int(state["factor"])
         self._grey = np.array(state["grey"], np.uint8)
         self._background = np.array(state["background"], np.uint8)
         self._corners = np.array(state["corners"], np.float32).reshape(-1, 2)
+
+    def _since_reference(self, factor: int, grey: Grey, background: Grey) -> Affine | None:
+        """The map from the reference's pixels to those of a shrunk frame, None where there is none to be believed.
+
+        The reference is the last frame; while the camera stands still, the first of these frames, so that slow motion
+        adds up until it shows.
+        """
+        if (grey.shape, factor) != (self._grey.shape, self._factor) or min(grey.shape) < _SHORTEST_SIDE:
+            return None
+        if self.method == "ecc":
+            matrix = _ecc(self._grey, grey, background & self._background)
+        else:
+            matrix = _sparse_flow(_evened(self._grey), _evened(grey), self._corners)
+            if matrix is None:  # a far step shows in coarse shades only
+                matrix = _sparse_flow(self._grey, grey, self._corners)
+        return matrix if matrix is not None and _plausible(matrix, grey.shape) else None
 
     def _given(self, before: int) -> Affine:
         """The product of the matrices since the frame before."""
@@ -171,6 +203,11 @@ def _background(shape: tuple[int, ...], boxes: Float[np.ndarray, "n 4"] | None, 
     return mask
 
 
+def _evened(grey: Grey) -> Grey:
+    """The image less the mean of its surroundings: Lucas-Kanade takes light that changes for motion."""
+    return np.asarray(cv2.addWeighted(grey, 1, cv2.blur(grey, _SURROUNDINGS), -1, 128), np.uint8)
+
+
 def _find_corners(grey: Grey, background: Grey) -> Float[np.ndarray, "k 2"]:
     """Corners of the background, found at half size: Lucas-Kanade does not need them any more exactly."""
     rows, columns = grey.shape[0] // 2, grey.shape[1] // 2
@@ -178,7 +215,8 @@ def _find_corners(grey: Grey, background: Grey) -> Float[np.ndarray, "k 2"]:
         return np.empty((0, 2), np.float32)
     half = cv2.resize(grey[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
     mask = np.ascontiguousarray(background[: 2 * rows : 2, : 2 * columns : 2])
-    found: Any = cv2.goodFeaturesToTrack(half, _CORNERS, qualityLevel=0.01, minDistance=3, mask=mask)
+    apart = max(_LEAST_CORNER_DISTANCE, _CORNER_SPREAD * min(rows, columns))
+    found: Any = cv2.goodFeaturesToTrack(half, _CORNERS, qualityLevel=0.01, minDistance=apart, mask=mask)
     if found is None:
         return np.empty((0, 2), np.float32)
     return np.asarray(found.reshape(-1, 2) * 2 + 0.5, np.float32)
@@ -238,20 +276,26 @@ def _ecc(previous: Grey, grey: Grey, background: Grey) -> Affine | None:
 
 def _plausible(matrix: Affine, shape: tuple[int, ...]) -> bool:
     """False for what no camera does between two frames of a video."""
-    linear = matrix[:, :2]
-    determinant = np.linalg.det(linear)
-    if not np.isfinite(matrix).all() or determinant <= 0:
+    if not np.isfinite(matrix).all():
         return False
-    zoom = np.linalg.svd(linear, compute_uv=False)
-    turn = np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])
-    middle = np.array([shape[1], shape[0]]) / 2
-    shift = np.abs(linear @ middle + matrix[:, 2] - middle)
+    (a, b, x), (c, d, y) = matrix.tolist()
+    # a linear map is a zoomed turn plus a zoomed mirror image; the two zooms' sum is its largest zoom, their difference
+    # its least, below zero where it mirrors
+    turning, mirroring = np.hypot(a + d, c - b) / 2, np.hypot(a - d, c + b) / 2
+    middle_x, middle_y = shape[1] / 2, shape[0] / 2
     return bool(
-        zoom[0] <= _LARGEST_ZOOM
-        and zoom[1] >= 1 / _LARGEST_ZOOM
-        and abs(turn) <= _LARGEST_TURN
-        and (shift <= _LARGEST_SHIFT * 2 * middle).all()
+        turning + mirroring <= _LARGEST_ZOOM
+        and turning - mirroring >= 1 / _LARGEST_ZOOM
+        and abs(np.arctan2(c - b, a + d)) <= _LARGEST_TURN
+        and abs(a * middle_x + b * middle_y + x - middle_x) <= _LARGEST_SHIFT * shape[1]
+        and abs(c * middle_x + d * middle_y + y - middle_y) <= _LARGEST_SHIFT * shape[0]
     )
+
+
+def _largest_step(matrix: Affine, shape: tuple[int, ...]) -> float:
+    """How far the frame's corners move, at most."""
+    corners = np.array([[0, 0], [shape[1], 0], [0, shape[0]], [shape[1], shape[0]]], np.float64)
+    return float(np.hypot(*(corners @ matrix[:, :2].T + matrix[:, 2] - corners).T).max())
 
 
 def _enlarged(matrix: Affine, factor: int) -> Affine:

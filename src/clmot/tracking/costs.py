@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+_TINY = np.finfo(np.float64).tiny
+"""Makes the angle to nothing a right one, and changes no other."""
 _DENSE = 8
 """Embeddings of all pairs are compared in one matrix product where more than one in so many is wanted."""
 
@@ -57,8 +59,7 @@ def direction_agreement(
     Source: Cao et al., "Observation-centric SORT", 2023: half minus the angle, as a share of half a turn, between the
     line from origin to last and the line from origin to the detection.
     """
-    heading, line = last - origin, target - origin
-    length = np.linalg.norm(heading, axis=1) * np.linalg.norm(line, axis=1)
-    product = (heading * line).sum(axis=1)
-    cosine = np.divide(product, length, out=np.zeros_like(product), where=length > 0)  # at right angles: agrees by 0
-    return np.asarray(0.5 - np.arccos(cosine.clip(-1, 1)) / np.pi)
+    # as complex numbers: the product has the cosine and the sine of the angle between, times the lengths
+    turn = (last - origin).view(np.complex128)[:, 0].conj() * (target - origin).view(np.complex128)[:, 0]
+    angle = np.arctan2(np.abs(turn.imag) + _TINY, turn.real)
+    return np.asarray(0.5 - angle / np.pi)

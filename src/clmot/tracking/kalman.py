@@ -9,7 +9,7 @@ and the noise, which grows with the object's height.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -20,23 +20,29 @@ GATE = 9.4877
 """95 % quantile of the chi-squared distribution with four degrees of freedom: measurements beyond are implausible."""
 
 _HEIGHT = 3
+_HEIGHTS = np.full(4, _HEIGHT)
 
 
-def _noise(position: float, aspect: float) -> Float[np.ndarray, "2 4"]:
-    """Variances as a factor on the squared height (x, y and height) and a constant (the aspect, which has no scale).
+class _Noise(NamedTuple):
+    """Standard deviations, of x, y and height as a share of the height, and of the aspect, which has no scale."""
 
-    Args:
-        position: standard deviation of x, y and height as a share of the height.
-        aspect: standard deviation of the aspect.
-    """
-    return np.square([[position, position, 0.0, position], [0.0, 0.0, aspect, 0.0]])
+    share: float
+    aspect: float
+
+    def variance(self, position: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
+        """Of objects in some place."""
+        variance = position.take(_HEIGHTS, axis=1)
+        variance *= variance
+        variance *= self.share**2
+        variance[:, 2] = self.aspect**2
+        return np.asarray(variance)
 
 
-_START = _noise(2 / 20, 1e-2)
-_START_VELOCITY = _noise(10 / 160, 1e-5)
-_MOTION = _noise(1 / 20, 1e-2)
-_MOTION_VELOCITY = _noise(1 / 160, 1e-5)
-_MEASUREMENT = _noise(1 / 20, 1e-1)
+_START = _Noise(2 / 20, 1e-2)
+_START_VELOCITY = _Noise(10 / 160, 1e-5)
+_MOTION = _Noise(1 / 20, 1e-2)
+_MOTION_VELOCITY = _Noise(1 / 160, 1e-5)
+_MEASUREMENT = _Noise(1 / 20, 1e-1)
 
 
 class KalmanState:
@@ -85,8 +91,8 @@ def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
     """
     values = np.zeros((5, len(measurement), 4))
     values[0] = measurement
-    values[2] = _variance(values[0], _START)
-    values[4] = _variance(values[0], _START_VELOCITY)
+    values[2] = _START.variance(measurement)
+    values[4] = _START_VELOCITY.variance(measurement)
     return KalmanState(values)
 
 
@@ -98,16 +104,13 @@ def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
         lost: True for objects that were not seen lately: their height stops changing, since an extrapolated height
             soon makes no sense.
     """
-    position, velocity, position_variance, covariance, velocity_variance = state.values
-    later = np.empty_like(state.values)
-    later[1] = velocity
-    later[1, lost, _HEIGHT] = 0.0
-    np.add(position, later[1], out=later[0])
-    np.add(covariance, velocity_variance, out=later[3])
-    np.add(position_variance, covariance, out=later[2])
+    later = state.values.copy()
+    np.copyto(later[1, :, _HEIGHT], 0.0, where=lost)
     later[2] += later[3]
-    later[2] += _variance(position, _MOTION)
-    np.add(velocity_variance, _variance(position, _MOTION_VELOCITY), out=later[4])
+    later[0:4:3] += later[1:5:3]  # positions by velocities, covariances by the variances of velocities
+    later[2] += later[3]
+    later[2] += _MOTION.variance(state.position)
+    later[4] += _MOTION_VELOCITY.variance(state.position)
     return KalmanState(later)
 
 
@@ -123,7 +126,7 @@ def update(
             filter scale its noise by itself (Du et al., "GIAOTracker", 2021).
     """
     means, uncertainty = state.values[:2], state.values[2:4]  # of position, and between position and velocity
-    variance = _variance(means[0], _MEASUREMENT)
+    variance = _MEASUREMENT.variance(means[0])
     if noise is not None:
         variance *= noise[:, None]
     variance += uncertainty[0]
@@ -140,8 +143,7 @@ def update(
 def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
     """States seen from a camera that has moved.
 
-    Centres and their velocities turn and zoom with the picture; heights and theirs zoom by the root of the map's
-    determinant; aspects stay.
+    Centres and their velocities move, turn and zoom with the picture, sizes and theirs as those of `clmot.boxes.warp`.
 
     A rotation makes x and y depend on each other, which four filters apart cannot hold: the covariance between x and
     y is dropped. Nothing is lost as long as the matrix is a similarity and x and y are equally uncertain, as this
@@ -151,20 +153,19 @@ def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
         state: beliefs in the pixels of one frame.
         matrix: from those pixels to another frame's (`clmot.tracking.camera`).
     """
-    linear = matrix[:, :2]
-    zoom = np.sqrt(np.abs(linear[0, 0] * linear[1, 1] - linear[0, 1] * linear[1, 0]))
+    linear, scale = matrix[:, :2], _size_scale(matrix)
     after = KalmanState(state.values.copy())
     after.values[:2, :, :2] = state.values[:2, :, :2] @ linear.T
     after.position[:, :2] += matrix[:, 2]
     after.values[2:, :, :2] = state.values[2:, :, :2] @ np.square(linear).T
-    after.values[:2, :, _HEIGHT] *= zoom
-    after.values[2:, :, _HEIGHT] *= np.square(zoom)
+    after.values[:2, :, 2:] *= scale
+    after.values[2:, :, 2:] *= np.square(scale)
     return after
 
 
 def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     """Squared Mahalanobis distance of each object's measurement to what is expected of it; compare with `GATE`."""
-    variance = _variance(state.position, _MEASUREMENT)
+    variance = _MEASUREMENT.variance(state.position)
     variance += state.position_variance
     return np.asarray((np.square(measurement - state.position) / variance).sum(axis=1))
 
@@ -182,7 +183,7 @@ def within_gate(
         Positions of objects, ascending, and of measurements, and the distance of the measurement from what is expected
         of the object.
     """
-    variance = _variance(state.position, _MEASUREMENT)
+    variance = _MEASUREMENT.variance(state.position)
     variance += state.position_variance
     reach = np.sqrt(GATE * variance[:, 0])
     x = state.position[:, 0]
@@ -202,12 +203,11 @@ def warp_measurement(
     """Centres, aspects and heights where `warp` takes them."""
     moved = measurement.copy()
     moved[:, :2] = moved[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-    moved[:, _HEIGHT] *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    moved[:, 2:] *= _size_scale(matrix)
     return moved
 
 
-def _variance(position: Float[np.ndarray, "n 4"], noise: Float[np.ndarray, "2 4"]) -> Float[np.ndarray, "n 4"]:
-    """The variances that `_noise` describes, of objects in some place."""
-    variance = np.square(position[:, _HEIGHT:]) * noise[0]
-    variance += noise[1]
-    return np.asarray(variance)
+def _size_scale(matrix: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2"]:
+    """What aspects and heights are multiplied by."""
+    wider, taller = np.hypot(matrix[0, :2], matrix[1, :2])  # what becomes of a step to the right and of one down
+    return np.array([wider / taller, taller])

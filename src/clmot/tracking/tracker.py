@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.io.camera_motion import read_camera_motion
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections, as_detections
 from clmot.tracking.association import associate
-from clmot.tracking.camera import CameraMotion
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
 from clmot.tracking.tracks import Found, Tracks, unit
-from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
+from clmot.types import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
+
+if TYPE_CHECKING:
+    from clmot.tracking.camera import CameraMotion
+
+_STILL = np.eye(2, 3)
 
 
 class Checked(NamedTuple):
@@ -52,16 +55,14 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
         self.config = config or TrackerConfig()
-        if camera is None:
-            matrices = read_camera_motion(Path(self.config.camera_file)) if self.config.camera == "file" else None
-            camera = CameraMotion(self.config.camera, matrices)
-        self._camera = camera
+        self._camera = camera or _camera(self.config)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video and ids start at 1."""
         self._tracks = Tracks(self.config)
-        self._camera.reset()
+        if self._camera is not None:
+            self._camera.reset()
         self._frame = 0
         self._next_id = 1
         self._size: tuple[int, int] | None = None
@@ -104,16 +105,15 @@ class Tracker:
             raise ValueError(f"frame {frame} comes after frame {self._frame}; frames start at 1 and must grow")
         if image is not None and (image.ndim != 3 or image.dtype != np.uint8):
             raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
-        if image is None and self._camera.method in ("sparse-flow", "ecc"):
+        if image is None and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         return Checked(frame, detections, self._embeddings(detections), image)
 
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
         frame, detections, embedding, image = checked
-        # one order for equal sets of detections: the result then cannot depend on how they were listed
-        order = np.lexsort((*detections.xyxy.T, detections.class_id, -detections.score))
-        found = Found(detections, order, embedding[order])
+        order = _order(detections)
+        found = Found(detections, order, embedding)
         starting = self._frame == 0
 
         tracks = self._tracks
@@ -123,25 +123,22 @@ class Tracker:
         if frame > self._frame + 1:  # what would have ended in the frames left out
             tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
         tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
-        match = associate(tracks, found, self.config, frame)
+        match, free = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)
-        new = (found.score >= self.config.high_score) & (found.score >= self.config.new_track_score)
-        new[match[match >= 0]] = False
-        tracks.keep(tracks.seen | ((tracks.track_id > 0) & (frame - tracks.last_frame <= self.config.lost_frames)))
+        tracks.keep((match >= 0) | ((tracks.track_id > 0) & (tracks.last_frame >= frame - self.config.lost_frames)))
         self._end_outside()
-        tracks.start(found, new.nonzero()[0], frame)
+        sure = found.count(max(self.config.high_score, self.config.new_track_score))
+        tracks.start(found, free[:sure].nonzero()[0], frame)
         self._end_duplicates()
-        confirmed = ((tracks.track_id == 0) & (starting | (tracks.hits >= self.config.confirm_frames))).nonzero()[0]
-        tracks.track_id[confirmed] = np.arange(self._next_id, self._next_id + len(confirmed))
-        self._next_id += len(confirmed)
+        self._confirm(starting)
         self._frame = frame
 
-        shown = (tracks.seen & (tracks.track_id > 0)).nonzero()[0]
-        rows = order[tracks.detection[shown]]
-        as_given = np.argsort(rows)
-        return TrackedFrame(
-            frame=frame, detections=detections[rows[as_given]], track_id=tracks.track_id[shown[as_given]]
-        )
+        detection = tracks.detection[: tracks.confirmed]
+        shown = (detection >= 0).nonzero()[0]
+        track_id = np.zeros(len(order), np.int64)
+        track_id[order.take(detection.take(shown))] = tracks.track_id.take(shown)
+        rows = track_id.nonzero()[0]
+        return TrackedFrame(frame=frame, detections=detections[rows], track_id=track_id.take(rows))
 
     def save(self, path: str | Path) -> None:
         """Write configuration and state to one file (safetensors), to go on later with `load`.
@@ -171,7 +168,8 @@ class Tracker:
         """
         size = self._size or (0, 0)
         state = {f"tracks.{name}": value.copy() for name, value in self._tracks.arrays().items()}
-        state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
+        if self._camera is not None:
+            state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
         return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -190,7 +188,8 @@ class Tracker:
             raise ValueError("this is not the state of a tracker with the same configuration")
         tracks.restore(parts["tracks"])
         self._tracks = tracks
-        self._camera.restore(parts["camera"])
+        if self._camera is not None:
+            self._camera.restore(parts["camera"])
         self._frame, self._next_id, *size = (int(value) for value in state["clock"])
         self._size = (size[0], size[1]) if any(size) else None
 
@@ -214,8 +213,20 @@ class Tracker:
             if self._size is not None and self._size != (width, height):
                 self._tracks.move(np.array([[width / self._size[0], 0, 0], [0, height / self._size[1], 0]]))
             self._size = (width, height)
-        if self._camera.method != "none":
-            self._tracks.move(self._camera.estimate(image, boxes, frame))
+        if self._camera is not None:
+            matrix = self._camera.estimate(image, boxes, frame)
+            if not np.array_equal(matrix, _STILL):
+                self._tracks.move(matrix)
+
+    def _confirm(self, starting: bool) -> None:
+        """Give ids to the tracks that have been seen often enough."""
+        tracks = self._tracks
+        before = tracks.confirmed
+        hits = tracks.hits[before:]  # until then a track is seen in every frame: the older, the more often
+        new = len(hits) if starting else int(np.count_nonzero(hits >= self.config.confirm_frames))
+        if new:
+            tracks.track_id[before : before + new] = np.arange(self._next_id, self._next_id + new)
+            self._next_id += new
 
     def _end_outside(self) -> None:
         """Forget lost tracks that have left the image."""
@@ -227,10 +238,10 @@ class Tracker:
 
     def _end_duplicates(self) -> None:
         """Forget the younger of a seen and a lost track in one place (the lost one if they are of an age)."""
+        if not self.config.duplicate_iou_threshold:
+            return
         tracks = self._tracks
         seen, lost = (tracks.detection >= 0).nonzero()[0], (tracks.detection < 0).nonzero()[0]
-        if not len(lost) or not self.config.duplicate_iou_threshold:
-            return
         boxes = tracks.boxes()
         rows, columns, overlap = overlapping(boxes[seen], boxes[lost])
         same = 1 - overlap < self.config.duplicate_iou_threshold
@@ -244,3 +255,22 @@ class Tracker:
         unique: BoolArray = np.ones(len(tracks), np.bool_)
         unique[np.where(lost_is_older, first, second)] = False
         tracks.keep(unique)
+
+
+def _order(detections: Detections) -> Int64Array:
+    """The surest first; one order for equal sets of detections: the result cannot depend on how they were listed."""
+    order = (-detections.score).argsort()
+    score = detections.score.take(order)
+    if np.count_nonzero(score[1:] == score[:-1]):
+        order = np.lexsort((*detections.xyxy.T, detections.class_id, -detections.score))
+    return order
+
+
+def _camera(config: TrackerConfig) -> CameraMotion | None:
+    """What tells the camera's motion; OpenCV and files are for those only who ask for it."""
+    if config.camera == "none":
+        return None
+    from clmot.io.camera_motion import read_camera_motion
+    from clmot.tracking.camera import CameraMotion
+
+    return CameraMotion(config.camera, read_camera_motion(Path(config.camera_file)) if config.camera_file else None)

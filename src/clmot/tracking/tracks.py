@@ -17,10 +17,16 @@ from clmot.tracking.kalman import KalmanState
 from clmot.types import BoolArray, Detections, Float32Array, Int64Array
 
 _STATES = ("motion", "anchor")
+_NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 
 
 class Found:
     """The detections of a frame as the association wants them.
+
+    Args:
+        detections: as they come.
+        order: their rows in the order wanted, by falling score.
+        embedding: float32 [m, d], of the detections as they come.
 
     Attributes:
         xyxy: float32 [m, 4].
@@ -37,14 +43,20 @@ class Found:
         self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
         self.score = detections.score.take(order)
         self.class_id = detections.class_id.take(order)
-        self.embedding = embedding
+        self.embedding = embedding.take(order, axis=0)
 
     def __len__(self) -> int:
         return len(self.score)
 
+    def count(self, least: float) -> int:
+        """How many have at least that score; they are the first ones."""
+        return int(np.count_nonzero(self.score >= least))
+
 
 class Tracks:
-    """Arrays over n tracks; methods change them in place.
+    """Arrays over n tracks, the oldest first; methods change them in place.
+
+    A track without an id ends as soon as it is not seen, so those that have one come first.
 
     Args:
         config: which of the optional arrays are kept.
@@ -68,12 +80,6 @@ class Tracks:
 
     motion: KalmanState
     embedding: Float32Array
-    class_id: Int64Array
-    track_id: Int64Array
-    first_frame: Int64Array
-    last_frame: Int64Array
-    hits: Int64Array
-    detection: Int64Array
     gallery: Float32Array
     observed: npt.NDArray[np.float64]
     observed_frame: Int64Array
@@ -81,11 +87,10 @@ class Tracks:
 
     def __init__(self, config: TrackerConfig, dimensions: int = 0) -> None:
         self._config = config
-        nothing = np.empty(0, np.int64)
         self.motion = KalmanState(np.empty((5, 0, 4)))
         self.embedding = np.empty((0, dimensions), np.float32)
-        self.class_id = self.track_id = self.first_frame = self.last_frame = self.hits = self.detection = nothing
-        names = ["motion", "embedding", "class_id", "track_id", "first_frame", "last_frame", "hits", "detection"]
+        self._numbers = np.empty((len(_NUMBERS), 0), np.int64)
+        names = ["motion", "embedding"]
         if config.gallery_size:
             self.gallery = np.empty((0, config.gallery_size, dimensions), np.float32)
             names.append("gallery")
@@ -99,13 +104,26 @@ class Tracks:
             names.append("anchor")
         self._names = tuple(names)
 
+    # one array for all of them: forgetting and starting tracks then takes one step instead of six
+    class_id = property(lambda self: self._numbers[0])
+    track_id = property(lambda self: self._numbers[1])
+    first_frame = property(lambda self: self._numbers[2])
+    last_frame = property(lambda self: self._numbers[3])
+    hits = property(lambda self: self._numbers[4])
+    detection = property(lambda self: self._numbers[5])
+
     def __len__(self) -> int:
-        return len(self.track_id)
+        return self._numbers.shape[1]
 
     @property
     def seen(self) -> BoolArray:
         """Whether each track was seen in the last frame: bool [n]; the rest are lost."""
-        return self.detection >= 0
+        return np.asarray(self.detection >= 0)
+
+    @property
+    def confirmed(self) -> int:
+        """How many have an id; they are the first ones."""
+        return int(np.count_nonzero(self.track_id))
 
     def boxes(self) -> Float32Array:
         """Where the filters believe the objects are: float32 [n, 4], xyxy."""
@@ -113,50 +131,45 @@ class Tracks:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that is known of the tracks, by name."""
-        return {name: self._values(name) for name in self._names}
+        return {name: self._values(name) for name in self._names} | dict(zip(_NUMBERS, self._numbers, strict=True))
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Take the place of the tracks that `arrays` was called on."""
         for name in self._names:
             self._set(name, np.array(arrays[name]))
+        self._numbers = np.array([arrays[name] for name in _NUMBERS], np.int64)
 
-    def keep(self, rows: BoolArray) -> None:
+    def keep(self, chosen: BoolArray) -> None:
         """Forget all tracks but these."""
-        if not rows.all():
-            for name in self._names:
-                setattr(self, name, getattr(self, name)[rows])
+        rows = chosen.nonzero()[0]
+        if len(rows) == len(chosen):
+            return
+        for name in self._names:
+            self._set(name, self._values(name).take(rows, axis=1 if name in _STATES else 0))
+        self._numbers = self._numbers.take(rows, axis=1)
 
     def start(self, found: Found, new: Int64Array, frame: int) -> None:
         """Append one unconfirmed track for each of the detections `new`."""
         n = len(new)
         if not n:
             return
-        measurement, embedding = found.measurement[new], found.embedding[new]
-        begun: dict[str, Any] = {
-            "motion": kalman.initiate(measurement).values,
-            "embedding": embedding,
-            "class_id": found.class_id[new],
-            "track_id": np.zeros(n, np.int64),
-            "first_frame": np.full(n, frame),
-            "last_frame": np.full(n, frame),
-            "hits": np.ones(n, np.int64),
-            "detection": new,
-        }
-        begun["anchor"] = begun["motion"]
+        measurement, embedding = found.measurement.take(new, axis=0), found.embedding.take(new, axis=0)
+        motion = kalman.initiate(measurement).values
+        begun: dict[str, Any] = {"motion": motion, "embedding": embedding, "anchor": motion}
+        for name, each in (("gallery", embedding), ("observed", measurement)):
+            if name in self._names:
+                begun[name] = each[:, None].repeat(self._values(name).shape[1], axis=1)
+        if "observed" in self._names:
+            begun["observed_frame"] = np.full((n, self.observed_frame.shape[1]), frame)
         for name in self._names:
-            if name == "gallery":
-                value = np.repeat(embedding[:, None], self.gallery.shape[1], axis=1)
-            elif name == "observed":
-                value = np.repeat(measurement[:, None], self.observed.shape[1], axis=1)
-            elif name == "observed_frame":
-                value = np.full((n, self.observed_frame.shape[1]), frame)
-            else:
-                value = begun[name]
-            self._set(name, np.concatenate([self._values(name), value], axis=1 if name in _STATES else 0))
+            self._set(name, np.concatenate([self._values(name), begun[name]], axis=1 if name in _STATES else 0))
+        numbers = np.zeros((len(_NUMBERS), n), np.int64)  # no id yet
+        numbers[0], numbers[2:4], numbers[4], numbers[5] = found.class_id.take(new), frame, 1, new
+        self._numbers = np.concatenate([self._numbers, numbers], axis=1)
 
     def predict(self, frames: int) -> None:
         """Move all tracks on by some frames."""
-        lost = ~self.seen
+        lost = self.detection < 0
         for _ in range(frames):
             self.motion = kalman.predict(self.motion, lost)
 
@@ -175,31 +188,33 @@ class Tracks:
 
     def match(self, match: Int64Array, found: Found, frame: int) -> None:
         """Give track i the detection ``match[i]``, -1 for none."""
-        self.detection = match
-        rows = (match >= 0).nonzero()[0]
-        if not len(rows):
+        self.detection[:] = match
+        seen = match >= 0
+        if not np.count_nonzero(seen):
             return
-        config, columns = self._config, match[rows]
-        measurement, score = found.measurement.take(columns, axis=0), found.score.take(columns)
-        expected = self.motion[rows]
+        # all tracks alike, and what comes of those not seen is not used: faster than to pick the others out
+        config = self._config
+        measurement, score = found.measurement.take(match, axis=0), found.score.take(match)
         if config.observation_reupdate:
-            self._walk(expected, rows, measurement, frame)
+            self._walk(seen, measurement, frame)
         noise = 1.0 - score.astype(np.float64) if config.noise_scale_adaptive else None
-        motion = kalman.update(expected, measurement, noise)
+        motion = kalman.update(self.motion, measurement, noise)
         if config.reentry_threshold:
             # found by appearance where its filter would not have it: it starts anew from there
-            far = (kalman.mahalanobis(expected, measurement) > kalman.GATE) & (frame - self.last_frame[rows] > 1)
+            far = (kalman.mahalanobis(self.motion, measurement) > kalman.GATE) & (frame - self.last_frame > 1)
             motion.values[:, far] = kalman.initiate(measurement[far]).values
-        self.motion.values[:, rows] = motion.values
+        rows = seen[:, None]
+        np.copyto(self.motion.values, motion.values, where=rows)
         if config.observation_reupdate:
-            self.anchor.values[:, rows] = motion.values
+            np.copyto(self.anchor.values, motion.values, where=rows)
         if "observed" in self._names:
-            self.observed[rows] = np.concatenate([self.observed[rows, 1:], measurement[:, None]], axis=1)
-            self.observed_frame[rows, :-1] = self.observed_frame[rows, 1:]
-            self.observed_frame[rows, -1] = frame
-        self.last_frame[rows] = frame
-        self.hits[rows] += 1
-        self._learn(rows, columns, score, found)
+            np.copyto(self.observed[:, :-1], self.observed[:, 1:], where=rows[:, None])
+            np.copyto(self.observed[:, -1], measurement, where=rows)
+            np.copyto(self.observed_frame[:, :-1], self.observed_frame[:, 1:], where=rows)
+            np.copyto(self.observed_frame[:, -1], frame, where=seen)
+        np.copyto(self.last_frame, frame, where=seen)
+        np.add(self.hits, seen, out=self.hits)
+        self._learn(seen, match, score, found)
 
     def direction_origin(self, frame: int) -> npt.NDArray[np.float64]:
         """The oldest remembered place not older than `direction_frames`, else the newest: float64 [n, 2], centres."""
@@ -208,36 +223,38 @@ class Tracks:
         first = np.argmax(recent, axis=1)
         return np.asarray(self.observed[np.arange(len(self)), first, :2])
 
-    def _learn(self, rows: Int64Array, columns: Int64Array, score: Float32Array, found: Found) -> None:
+    def _learn(self, seen: BoolArray, match: Int64Array, score: Float32Array, found: Found) -> None:
         """What sure detections teach about looks and class."""
         config = self._config
-        sure = score >= config.high_score
-        if not sure.all():
-            rows, columns, score = rows[sure], columns[sure], score[sure]
         if not config.class_aware:
-            self.class_id[rows] = found.class_id[columns]
+            np.copyto(self.class_id, found.class_id.take(match), where=seen & (score >= config.high_score))
         if not self.embedding.shape[1]:
             return
-        momentum: Any = np.float32(config.embedding_momentum)
+        new = found.embedding.take(match, axis=0)
+        share = 1 - config.embedding_momentum
         if config.confidence_weighted:
-            doubt = (1 - score) / max(1 - config.high_score, 1e-6)
-            momentum = (momentum + (1 - momentum) * doubt).astype(np.float32)[:, None]
-        new = found.embedding.take(columns, axis=0)
+            weight = score - 1
+            weight *= share / max(1 - config.high_score, 1e-6)
+            weight += share
+            weight = np.maximum(weight, 0, out=weight) * seen
+        else:
+            weight = np.float32(share) * (seen & (score >= config.high_score))
         if config.gallery_size:
-            self.gallery[rows, self.hits[rows] % config.gallery_size] = new
-        average = self.embedding.take(rows, axis=0)
-        average *= momentum
-        average += (1 - momentum) * new
-        self.embedding[rows] = unit(average)
+            rows = (seen & (score >= config.high_score)).nonzero()[0]
+            self.gallery[rows, self.hits[rows] % config.gallery_size] = new[rows]
+        new -= self.embedding
+        new *= weight[:, None]
+        new += self.embedding
+        self.embedding = unit(new)
 
-    def _walk(self, expected: KalmanState, rows: Int64Array, measurement: npt.NDArray[np.float64], frame: int) -> None:
+    def _walk(self, seen: BoolArray, measurement: npt.NDArray[np.float64], frame: int) -> None:
         """Replace what is expected of tracks found again by a filter that saw them walk a straight line there."""
-        gap = frame - self.last_frame[rows]
-        again = (gap > 1).nonzero()[0]
+        gap = frame - self.last_frame
+        again = (seen & (gap > 1)).nonzero()[0]
         if not len(again):
             return
-        gap, start, end = gap[again], self.observed[rows[again], -1], measurement[again]
-        state = self.anchor[rows[again]]
+        gap, start, end = gap[again], self.observed[again, -1], measurement[again]
+        state = self.anchor[again]
         for step in range(1, int(gap.max()) + 1):
             walking = (step <= gap).nonzero()[0]
             later = kalman.predict(state[walking], np.zeros(len(walking), np.bool_))
@@ -246,7 +263,7 @@ class Tracks:
             # the last step is predicted only: the measurement itself follows
             last = np.equal(gap[walking], step)
             state.values[:, walking] = np.where(last[:, None], later.values, between.values)
-        expected.values[:, again] = state.values
+        self.motion.values[:, again] = state.values
 
     def _values(self, name: str) -> npt.NDArray[Any]:
         value = getattr(self, name)
@@ -263,5 +280,6 @@ def to_boxes(places: npt.NDArray[np.float64]) -> Float32Array:
 
 def unit(vectors: Float32Array) -> Float32Array:
     """Rows scaled to unit length; a row of zeros stays."""
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
-    return np.asarray(vectors / np.maximum(length, 1e-12), np.float32)
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    np.maximum(length, 1e-12, out=length)
+    return np.asarray(vectors / length[:, None], np.float32)
