@@ -12,7 +12,8 @@ from clmot.types import Dataset, Sample
 
 def frame(number, centres, sequence="street", identities=None, ignore=()):
     centres = np.array(centres, np.float32).reshape(-1, 2)
-    boxes = np.concatenate([centres - [15, 40], centres + [15, 40]], axis=1).astype(np.float32)
+    half = np.array([15, 40], np.float32)
+    boxes = np.concatenate([centres - half, centres + half], axis=1)
     n = len(boxes)
     return Sample(
         image=Path(f"{sequence}/{number:06d}.jpg"),
