@@ -210,6 +210,9 @@ class ModelConfig:
     """A stripe that a nearer box covers counts less."""
     embedding_dimension: int = 192
     """Length of the embedding; with `stripes` a multiple of levels x stripes."""
+    whitening: bool = False
+    """After training, learn a metric of the embedding from the same objects at several times (`data.tracklets` or
+    `data.identities`): directions in which one object changes count less."""
     projection: tuple[int, ...] = ()
     """Hidden and output widths of a projection head that only training uses (CL-MOT: [512, 256]); empty: none."""
     identities: int = 0

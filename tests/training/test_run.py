@@ -169,6 +169,46 @@ def test_every_learned_part_survives_a_resume(changes, stills, tmp_path, monkeyp
         assert same(moments, theirs["optimizer"]["state"][key])
 
 
+TRACKLETS = ["data.tracklets=true", "views.neighbour=0.7", "views.neighbour_frames=4", "model.whitening=true"]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    write_scenes(folder, still_frames=2, still_sequences=1, clips=2, clip_frames=6, size=(256, 160), seed=1)
+    return folder / "clips"
+
+
+def test_the_metric_is_learned_when_training_ends(clips, tmp_path, monkeypatch):
+    """From tracklets; stopped and resumed, the run ends with the same one."""
+    train(clips, tmp_path / "straight", config(*TRACKLETS), progress=False)
+    learned = weights(tmp_path / "straight")
+    assert not torch.allclose(learned["read_out.matrix"], torch.eye(16), atol=0.1)
+    with monkeypatch.context() as patched:
+        stop_after(patched, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(clips, tmp_path / "stopped", config(*TRACKLETS), progress=False)
+    assert torch.equal(weights(tmp_path / "stopped")["read_out.matrix"], torch.eye(16))
+    train(clips, tmp_path / "stopped", config(*TRACKLETS), resume=True, progress=False)
+    assert same(learned, weights(tmp_path / "stopped"))
+    # who goes on from there with the embedding alone keeps it
+    start = [f"model.pretrained={tmp_path / 'straight'}", "train.learn=embedding"]
+    train(clips, tmp_path / "on", config(*TRACKLETS, *start), progress=False)
+    assert torch.equal(weights(tmp_path / "on")["read_out.matrix"], learned["read_out.matrix"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["model.whitening=true"], r"set data\.tracklets=true"),
+        (["data.tracklets=true"], "no box could be followed"),
+    ],
+)
+def test_stills_say_nothing_about_time(stills, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        train(stills, tmp_path, config(*changes), progress=False)
+
+
 def test_a_checkpoint_holds_what_only_training_uses(stills, tmp_path):
     changes = ["loss.objective=identity", "data.identities=true", "model.projection=[12, 8]", "train.steps=2"]
     train(stills, tmp_path, config(*changes), progress=False)

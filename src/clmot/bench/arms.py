@@ -46,7 +46,11 @@ ARMS: dict[str, Settings] = {
     "none": {"loss": {"objective": "none"}},
     MOTION: {},
     "contrast with identities": {"data": {"identities": True}},
-    "ours, tracklets": {"data": {"tracklets": True}, "views": {"neighbour": 0.7, "neighbour_frames": 60}},
+    "ours, tracklets": {
+        "data": {"tracklets": True},
+        "views": {"neighbour": 0.7, "neighbour_frames": 60},
+        "model": {"whitening": True},
+    },
     "supervised, centre point": {**_SUPERVISED, **_POINT},
     "decoupled": {"loss": {"objective": "decoupled"}},
     "sigmoid": {"loss": {"objective": "sigmoid"}},

@@ -18,6 +18,7 @@ from clmot.export.graph import Graph
 from clmot.inference import network_of
 from clmot.models.network import Network
 from clmot.models.readout import StripeReadOut
+from clmot.models.whitening import WhitenedReadOut
 from clmot.shipped import find_model
 from clmot.training.checkpoint import load_saved_model, load_weights
 
@@ -71,8 +72,8 @@ class CropsGraph(Graph):
         self.source = copy.deepcopy(source).cpu().float().eval()
         self.size, self.inner, self.pixels = size, inner, pixels
         self.read_out: nn.Module = self.source.read_out
-        if portable and isinstance(self.source.read_out, StripeReadOut):
-            self.read_out = WholeImageReadOut(self.source.read_out, inner)
+        if portable:
+            self.read_out = _portable(self.read_out, inner)
         mean, deviation = (_MEAN, _DEVIATION) if pixels == "imagenet" else ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
@@ -101,6 +102,15 @@ class CropsGraph(Graph):
     def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images, uint8 RGB, as this graph wants them."""
         return (images if self.pixels == "bytes" else (images / 255 - self.mean) / self.deviation,)
+
+
+def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """The same read-out without RoIAlign, where that is known; for images of one size, each of one box."""
+    if isinstance(read_out, WhitenedReadOut):
+        read_out = copy.deepcopy(read_out)
+        read_out.read_out = _portable(read_out.read_out, size)
+        return read_out
+    return WholeImageReadOut(read_out, size) if isinstance(read_out, StripeReadOut) else read_out
 
 
 class WholeImageReadOut(nn.Module):

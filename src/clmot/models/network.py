@@ -20,6 +20,7 @@ from clmot.models.identities import IdentityClassifier
 from clmot.models.necks import make_neck
 from clmot.models.readout import CenterPointReadOut, Level, PointsReadOut, StripeReadOut
 from clmot.models.task_weights import TaskWeights
+from clmot.models.whitening import WhitenedReadOut
 from clmot.types import OutputMaps, TrainingOutput
 
 STRIDE = 4
@@ -122,6 +123,11 @@ class Network(nn.Module):
 
 def make_read_out(config: ModelConfig) -> nn.Module:
     """The configured read-out: embedding maps, boxes and their images to unit vectors."""
+    read_out = _plain_read_out(config)
+    return WhitenedReadOut(read_out, config.embedding_dimension) if config.whitening else read_out
+
+
+def _plain_read_out(config: ModelConfig) -> nn.Module:
     match config.read_out:
         case "stripes":
             levels = [level_of(name, config) for name in config.levels]

@@ -31,6 +31,7 @@ from clmot.training.optim import learning_rate, steps_of
 from clmot.training.processes import Processes, start_processes
 from clmot.training.queue import momentum_keys
 from clmot.training.state import new_state, share_normalisation
+from clmot.training.whitening import fit_whitening
 from clmot.types import Dataset, LossTerms
 
 log = logging.getLogger(__name__)
@@ -138,6 +139,8 @@ def train(
                 if done % config.train.save_every == 0 or done == steps or stop:
                     with processes.together():
                         if is_first:
+                            if done == steps and _is_whitened(config):
+                                fit_whitening(state.average.network, config, dataset, fabric.device)
                             state.save(out)
                 if stop:
                     raise KeyboardInterrupt
@@ -156,6 +159,11 @@ def train(
     return checkpoint
 
 
+def _is_whitened(config: Config) -> bool:
+    """Whether the embedding gets a metric when training ends; one that goes on from another model keeps that one's."""
+    return config.model.whitening and config.train.learn == "all"
+
+
 def _listed(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
     return [data] if isinstance(data, str | Path) else data
 
@@ -169,6 +177,8 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
             f"got {config.train.batch_size}"
         )
     labels = labels_of(config)
+    if _is_whitened(config) and labels != "known":
+        raise UserError("model.whitening=true learns from the same object at several times: set data.tracklets=true")
     if isinstance(data, Dataset):
         dataset = data
     else:
