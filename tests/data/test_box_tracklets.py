@@ -67,8 +67,17 @@ def test_stills_ignored_boxes_and_other_sequences_have_none():
 
 def test_a_cut_ends_them_all():
     first, second = [[100, 100], [200, 100], [300, 100]], [[105, 100], [400, 300], [500, 300]]
-    found = tracklets(frame(1, first), frame(2, first), frame(3, second), frame(4, second))
-    assert not {*found[1]} & {*found[2]}
+    found = tracklets(*[frame(t, first if t < 5 else second) for t in range(1, 9)])
+    assert found[0] == found[3] == [0, 1, 2]
+    assert found[4] == found[7] == [3, 4, 5]
+
+
+def test_stills_of_one_place_are_no_video():
+    rng = np.random.default_rng(0)
+    places = [[100, 100], [200, 100], [300, 100], [400, 300], [500, 300]]
+    stills = [frame(t, [places[i] for i in rng.choice(5, 3, replace=False)], "stills") for t in range(1, 30)]
+    video = [frame(t, places) for t in range(1, 4)]
+    assert tracklets(*stills, *video) == [[-1] * 3] * 29 + [[0, 1, 2, 3, 4]] * 3
 
 
 def test_stills_alone_are_refused():
