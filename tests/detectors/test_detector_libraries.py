@@ -1,5 +1,6 @@
 """Adapters of optional libraries, on randomly initialised models of their own, and of ONNX files."""
 
+import dataclasses
 import sys
 import types
 
@@ -12,7 +13,7 @@ from clmot.boxes import iou
 from clmot.config import DetectorConfig
 from clmot.detectors.attach import attach
 from clmot.detectors.onnx import OnnxDetector, OnnxLayout, open_onnx
-from clmot.detectors.opening import open_detector
+from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.protocol import FeatureDetector
 from clmot.errors import UserError
 from clmot.io.image import read_image
@@ -72,6 +73,32 @@ def transformer(kind: str):
             **labels,
         )
         processor = transformers.DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
+    elif kind == "rfdetr":
+        if not hasattr(transformers, "RfDetrConfig"):
+            pytest.skip("transformers is too old for RF-DETR")
+        backbone = transformers.RfDetrDinov2Config(
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            mlp_ratio=2,
+            image_size=160,
+            patch_size=16,
+            num_windows=2,
+            out_features=["stage1", "stage3"],
+        )
+        config = transformers.RfDetrConfig(
+            backbone_config=backbone,
+            d_model=32,
+            decoder_layers=2,
+            decoder_ffn_dim=32,
+            decoder_self_attention_heads=2,
+            decoder_cross_attention_heads=2,
+            num_queries=8,
+            group_detr=2,
+            c2f_num_blocks=1,
+            **labels,
+        )
+        processor = transformers.RfDetrImageProcessor(size=size)
     else:
         sizes = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 32], "depths": [1, 1, 1, 1]}
         backbone = transformers.RTDetrResNetConfig(**sizes, out_features=["stage2", "stage3", "stage4"])
@@ -95,7 +122,7 @@ def transformer(kind: str):
     return transformers.AutoModelForObjectDetection.from_config(config).eval(), processor
 
 
-@pytest.mark.parametrize("kind", ["yolos", "detr", "rtdetr", "dfine"])
+@pytest.mark.parametrize("kind", ["yolos", "detr", "rfdetr", "rtdetr", "dfine"])
 def test_transformers(kind, scenes, settings, tmp_path):
     from clmot.detectors.transformers import TransformersDetector
 
@@ -165,6 +192,49 @@ def test_ultralytics(scenes, settings, tmp_path, monkeypatch):
     assert features.size == (160, 96)
     np.testing.assert_array_equal(features.matrices[0], np.eye(3))
     attach_and_track(detector, scenes, settings, tmp_path)
+
+
+def test_rfdetr(scenes, settings, tmp_path):
+    """From a checkpoint as training leaves it, with names of its own."""
+    rfdetr = pytest.importorskip("rfdetr")
+    torch.manual_seed(0)
+    small = {"resolution": 128, "positional_encoding_size": 8, "num_queries": 8, "num_select": 8, "dec_layers": 1}
+    small |= {"group_detr": 1, "num_classes": 2}
+    model = rfdetr.RFDETRNano(pretrain_weights=None, device="cpu", **small)
+    file = tmp_path / "checkpoint.pth"
+    args = {"class_names": ["person", "car"], "num_classes": 2, "num_queries": 8, "group_detr": 1}
+    torch.save({"model": model.model.model.state_dict(), "args": args, "model_name": "RFDETRNano"}, file)
+    config = DetectorConfig(name=f"rfdetr:{file}", classes=("person",), options=small)
+    detector = open_detector(config)
+    assert isinstance(detector, FeatureDetector)
+    assert detector.channels == {16: 256}
+    image = image_of(scenes)
+    expected = model.predict([image], threshold=0.0, include_source_image=False)[0]
+    (found,), features = detector.detect_with_features([image])
+    # a label more than there are classes is background
+    assert found.xyxy.tobytes() == expected.xyxy[expected.class_id == 0].tobytes()
+    assert 0 < len(found) < len(expected)
+    assert features.size == (128, 128)
+    np.testing.assert_array_equal(features.matrices[0] @ [160, 96, 1], [128, 128, 1])
+    assert fingerprint_of(detector) == fingerprint_of(open_detector(config))
+    assert open_detector(dataclasses.replace(config, labels=("dog", "person"))).detect([image])[0].xyxy.tobytes() == (
+        expected.xyxy[expected.class_id == 1].tobytes()
+    )
+    attach_and_track(detector, scenes, settings, tmp_path)
+
+
+def test_rfdetr_mistakes(tmp_path):
+    pytest.importorskip("rfdetr")
+    with pytest.raises(
+        UserError, match=r"rfdetr:nanoo: no such file \(did you mean 'nano'\?\); name one of nano, small"
+    ):
+        open_detector(DetectorConfig(name="rfdetr:nanoo"))
+    file = tmp_path / "checkpoint.pth"
+    file.write_bytes(b"none")
+    with pytest.raises(UserError, match=r"checkpoint\.pth: cannot be had \("):
+        open_detector(DetectorConfig(name=f"rfdetr:{file}"))
+    with pytest.raises(UserError, match=r"has its own weights; leave out mine\.pth"):
+        open_detector(DetectorConfig(name=f"rfdetr:{file}", weights="mine.pth"))
 
 
 class Session:
@@ -248,7 +318,8 @@ def test_onnx_mistakes(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("transformers", "x"), ("ultralytics", "yolo11n.pt"), ("onnxruntime", "onnx")]
+    ("module", "name"),
+    [("transformers", "x"), ("rfdetr", "nano"), ("ultralytics", "yolo11n.pt"), ("onnxruntime", "onnx")],
 )
 def test_a_missing_package_names_its_extra(module, name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)

@@ -35,6 +35,7 @@ def attach(
         clmot attach torchvision:retinanet_resnet50_fpn frames --out runs/retina --weights mine.pth --classes person
         clmot attach transformers:PekingU/rtdetr_r18vd boxes.json --out runs/rtdetr --classes person
         clmot attach ultralytics:yolo11n.pt MOT16/train --out runs/yolo --classes person
+        clmot attach rfdetr:nano MOT16/train --out runs/rfdetr --classes person
         clmot attach onnx:detector.onnx MOT16/train --out runs/onnx "detector.options={output: rows, size: [640, 640]}"
         clmot attach python:mine.py:find MOT16/train --out runs/mine --head crops
         clmot attach encoder:mobilenetv2_100 MOT16/train --out runs/encoder
@@ -43,8 +44,8 @@ def attach(
     Parameters
     ----------
     detector
-        LIBRARY:NAME. Libraries: torchvision, transformers, ultralytics, onnx, python (a function of yours) and encoder
-        (a timm encoder; the boxes come from files).
+        LIBRARY:NAME. Libraries: torchvision, transformers, ultralytics, rfdetr, onnx, python (a function of yours) and
+        encoder (a timm encoder; the boxes come from files).
     out
         Run folder: configuration, log, loss curves and the newest checkpoint. It holds the embedding and how to have
         the detector again, not the detector itself.

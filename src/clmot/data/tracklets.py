@@ -16,7 +16,6 @@ from clmot.data.neighbours import match_samples
 from clmot.errors import UserError
 from clmot.types import Dataset, Int64Array, Sample
 
-
 MIN_NEIGHBOURS = 0.75
 """Stills filed as one sequence are not followed: in a video at least this share of the frames is a neighbour of the one
 before. (Of the named videos 0.99 to 1; of 400 stills of one street camera 0.51, where people walk the same way.)"""

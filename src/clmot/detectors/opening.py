@@ -13,6 +13,7 @@ from clmot.errors import UserError, did_you_mean
 KINDS = {
     "torchvision": "torchvision:fasterrcnn_resnet50_fpn",
     "transformers": "transformers:FOLDER or a model's name on the hub",
+    "rfdetr": "rfdetr:nano or rfdetr:checkpoint.pth",
     "ultralytics": "ultralytics:yolo11n.pt",
     "onnx": "onnx:detector.onnx",
     "python": "python:package.module:function or python:file.py:function",
@@ -53,6 +54,10 @@ def open_detector(
         from clmot.detectors.transformers import open_transformers
 
         detector = open_transformers(name, config, device, min_score)
+    elif kind == "rfdetr":
+        from clmot.detectors.rfdetr import open_rfdetr
+
+        detector = open_rfdetr(name, config, device, min_score)
     elif kind == "ultralytics":
         from clmot.detectors.ultralytics import open_ultralytics
 

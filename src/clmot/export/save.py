@@ -5,26 +5,34 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from clmot.config import Config
 from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
+from clmot.export.agreement import Agreement, check_agreement
+from clmot.export.calibration import draw_frames
 from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels
 from clmot.export.graph import DetectionsGraph, Graph, MapsGraph
+from clmot.export.int8 import quantise
 from clmot.export.metadata import Metadata
+from clmot.export.model import load_exported
 from clmot.export.onnx import onnx_session, run_onnx, set_default, set_metadata, to_onnx
 from clmot.export.openvino import run_openvino, save_openvino, to_openvino
 from clmot.export.packages import import_extra
-from clmot.export.parity import FLOAT32, HALF, Run, check_parity, parity_sizes
+from clmot.export.parity import ANY, FLOAT32, HALF, Array, Run, check_parity, parity_sizes
 from clmot.export.torch_export import run_program, to_program
 from clmot.export.torchscript import run_torchscript, save_torchscript
+from clmot.inference import Model
 from clmot.models.network import Network
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +51,39 @@ class Export:
         outputs: what the graph gives, in order.
         any_size: input sizes other than the one in use are possible.
         apart: the largest difference from the network, as a share of what is allowed.
+        agreement: what int8 cost, on images.
     """
 
     file: Path
     outputs: tuple[str, ...]
     any_size: bool
     apart: float
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantisation:
+    """How a graph is quantised, and how the file is judged after that.
+
+    Attributes:
+        inputs: what to calibrate on, by name.
+        check: of the file.
+    """
+
+    inputs: Iterator[dict[str, Array]]
+    check: Callable[[Path], Agreement]
 
 
 def export(
-    network: Network, config: Config, to: Target, out: Path, *, decode: bool = False, half: bool = False
+    network: Network,
+    config: Config,
+    to: Target,
+    out: Path,
+    *,
+    decode: bool = False,
+    half: bool = False,
+    int8: Sequence[Path] = (),
+    int8_frames: int = 100,
 ) -> Export:
     """Write a network for another runtime, unless it says something else there.
 
@@ -64,13 +95,19 @@ def export(
         out: the file.
         decode: detections with embeddings instead of maps; ``onnx`` and ``openvino`` only.
         half: float16 where it can be (``openvino``: for storage).
+        int8: where there are images (`clmot.export.calibration.draw_frames`) to calibrate 8-bit integers on, and to
+            compare the answers on; ``onnx`` and ``openvino`` only. Empty: no integers.
+        int8_frames: how many of them are used.
 
     Raises:
-        UserError: the file's name does not end as it must, a package is missing, the target cannot decode, the file
-            cannot be written, or its answers differ from the network's by more than `FLOAT32` or `HALF` allow.
+        UserError: the file's name does not end as it must, a package is missing, the target cannot decode or have
+            integers, images cannot be read, the file cannot be written, or its answers differ from the network's by
+            more than `FLOAT32`, `HALF` or `clmot.export.agreement` allow.
     """
     _check_target(to, out)
     require(not decode or to in ("onnx", "openvino"), f"export to {to}: gives maps only; leave out --decode")
+    require(not int8 or to in ("onnx", "openvino"), f"export to {to}: knows no integers; leave out --int8")
+    require(not int8 or not half, "export: --int8 and --half exclude each other; leave out one")
 
     def graph(half: bool) -> MapsGraph:
         return DetectionsGraph(network, config.detect.max_detections, half) if decode else MapsGraph(network, half)
@@ -82,7 +119,22 @@ def export(
         outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
         return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out)
 
-    return _write(graph(half=half and to != "openvino"), reference, metadata, config, to, out, half)
+    exported = graph(half=half and to != "openvino")
+    if not int8:
+        return _write(exported, reference, metadata, config, to, out, half)
+    frames = draw_frames(int8, int8_frames)
+    model = Model(reference.network, config, "cpu", "float32")
+
+    def inputs() -> Iterator[dict[str, Array]]:
+        for image in frames.calibration:
+            tensors = exported.inputs_of(model.letterbox([image])[0].contiguous())
+            yield {name: tensor.numpy() for name, tensor in zip(exported.inputs, tensors, strict=True)}
+
+    def check(made: Path) -> Agreement:
+        quantised = load_exported(made, "cpu")
+        return check_agreement(f"export to {to}", quantised, model, frames.held_out, frames.classes)
+
+    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs(), check=check))
 
 
 def export_crops(
@@ -136,9 +188,10 @@ def _write(
     to: Target,
     out: Path,
     half: bool,
+    quantisation: Quantisation | None = None,
 ) -> Export:
     """Convert, compare, and only then put the file in its place; `metadata` is asked whether any size is possible."""
-    tolerance = HALF if half else FLOAT32
+    tolerance = HALF if half else ANY if quantisation else FLOAT32
 
     def check(run: Run, any_size: bool) -> float:
         sizes = parity_sizes(exported.size_in_use(config), any_size)
@@ -147,18 +200,22 @@ def _write(
     def strings(any_size: bool) -> dict[str, str]:
         return metadata(any_size).as_strings()
 
+    def onnx_model() -> tuple[ModelProto, bool]:
+        model, any_size = to_onnx(exported, config)
+        return (quantise(model, quantisation.inputs) if quantisation else model), any_size
+
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / out.name
         match to:
             case "onnx":
-                model, any_size = to_onnx(exported, config)
+                model, any_size = onnx_model()
                 if isinstance(exported, DetectionsGraph):
                     set_default(model, "score_threshold", config.detect.score_threshold)
                 set_metadata(model, strings(any_size))
                 made.write_bytes(model.SerializeToString())
                 apart = check(run_onnx(onnx_session(str(made))), any_size)
             case "openvino":
-                model, any_size = to_onnx(exported, config)
+                model, any_size = onnx_model()
                 source = made.with_suffix(".onnx")
                 source.write_bytes(model.SerializeToString())
                 save_openvino(to_openvino(source), made, strings(any_size), half)
@@ -171,9 +228,11 @@ def _write(
                 any_size = exported.any_size
                 save_torchscript(exported, config, made, strings(any_size))
                 apart = check(run_torchscript(made), any_size)
+        agreement = quantisation.check(made) if quantisation else None
         names = [out.name, made.with_suffix(".bin").name] if to == "openvino" else [out.name]
         _publish(made.parent, out.parent, names)
-    return Export(file=out, outputs=exported.outputs, any_size=any_size, apart=apart)
+    apart = max(apart, agreement.apart if agreement else 0.0)
+    return Export(file=out, outputs=exported.outputs, any_size=any_size, apart=apart, agreement=agreement)
 
 
 def _publish(source: Path, folder: Path, names: list[str]) -> None:

@@ -1,0 +1,143 @@
+"""RF-DETR of the package ``rfdetr`` (Robinson et al. 2025), published weights or a checkpoint of one's own training.
+
+RF-DETR as transformers has it is a detector of `clmot.detectors.transformers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clmot.config import DetectorConfig
+from clmot.detectors.answers import Answers
+from clmot.detectors.frozen import fingerprint, frozen, load_into, names_of, need
+from clmot.detectors.protocol import FeatureMaps
+from clmot.detectors.taps import Taps
+from clmot.errors import UserError, did_you_mean
+from clmot.types import Detections, Image
+
+SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium", "large": "RFDETRLarge"}
+"""Of the published detectors, with the names of their classes in the package."""
+
+_BACKGROUND = "__background__"
+
+
+class RfDetrDetector:
+    """An ``rfdetr.RFDETR`` as it is, with the map of its encoder that the decoder looks at.
+
+    Its input is square: images are stretched.
+
+    Args:
+        model: it is frozen.
+        labels: what its labels mean; by default what it says itself.
+        classes: names of those to find; empty: all.
+        min_score: less sure boxes are left out.
+        name: for messages.
+
+    Raises:
+        UserError: it does not know one of the classes.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        labels: Mapping[int, str] | None = None,
+        *,
+        classes: Sequence[str] = (),
+        min_score: float = 0.0,
+        name: str = "rfdetr",
+    ) -> None:
+        self.model, self._rfdetr, self._min_score = frozen(model.model.model, model.model.device), model, min_score
+        # numbers of published weights are COCO's, which leave some out: the names are the same for all weights
+        self._number = None if labels else {word: index for index, word in enumerate(model.class_names)}
+        meanings = labels or dict(enumerate(model.class_names))
+        self._answers = Answers(name, meanings, classes, min_score)
+        side = model.model.resolution
+        self._size = (side, side)
+        self._taps = Taps(self.model.backbone[0], self._probe)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+        return self._answers.classes
+
+    @property
+    def channels(self) -> dict[int, int]:
+        """Channels of its map by its stride."""
+        return self._taps.channels
+
+    def fingerprint(self) -> str:
+        """Of its weights."""
+        return fingerprint(self.model)
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects of each image."""
+        with torch.autocast(self._rfdetr.model.device.type, enabled=False):
+            found = self._rfdetr.predict(list(images), threshold=self._min_score, include_source_image=False)
+        return [self._named(each) for each in found]
+
+    def features(self, images: Sequence[Image]) -> FeatureMaps:
+        """The map of its encoder."""
+        return self.detect_with_features(images)[1]
+
+    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
+        """Objects and the map from one forward pass."""
+        with self._taps.recording() as maps:
+            found = self.detect(images)
+        width, height = self._size
+        matrices = [np.diag([width / image.shape[1], height / image.shape[0], 1.0]) for image in images]
+        return found, FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, self._size)
+
+    def _named(self, found: Any) -> Detections:
+        """One image's answer; what it takes for background is none."""
+        words = found.data["class_name"]
+        if self._number is None:
+            labels, kept = found.class_id, words != _BACKGROUND
+        else:
+            labels = np.array([self._number.get(word, -1) for word in words], np.int64)
+            kept = labels >= 0
+        return self._answers(found.xyxy[kept], found.confidence[kept], labels[kept])
+
+    def _probe(self) -> tuple[int, int]:
+        self.detect([np.zeros((96, 160, 3), np.uint8)])
+        return self._size
+
+
+def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, min_score: float) -> RfDetrDetector:
+    """A detector by its size (`SIZES`), or by a checkpoint of ``RFDETR.train``.
+
+    Raises:
+        UserError: the package is missing, there is no such size or file, or the detector cannot be had.
+    """
+    package = need("rfdetr", "rfdetr")
+    options = {"device": str(device), **config.options}
+    is_file = name not in SIZES
+    if is_file and not Path(name).is_file():
+        raise UserError(
+            f"detector rfdetr:{name}: no such file{did_you_mean(name, SIZES)}; name one of {', '.join(SIZES)}, or a "
+            "checkpoint (.pth)"
+        )
+    if is_file and config.weights != "default":
+        raise UserError(f"detector rfdetr:{name}: has its own weights; leave out {config.weights}, or name a size")
+    try:
+        if is_file:
+            model = package.RFDETR.from_checkpoint(name, **options)
+        else:
+            start = {} if config.weights == "default" else {"pretrain_weights": None}
+            model = getattr(package, SIZES[name])(**start, **options)
+    except Exception as error:  # downloads, unpickling and the checks of its options raise whatever they raise
+        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        raise UserError(f"detector rfdetr:{name}: cannot be had ({reason})") from error
+    if not is_file and config.weights not in ("default", "none"):
+        load_into(model.model.model, Path(config.weights), f"rfdetr:{name}")
+    return RfDetrDetector(
+        model,
+        names_of(config.labels, {}) or None,
+        classes=config.classes,
+        min_score=min_score,
+        name=f"rfdetr:{name}",
+    )
