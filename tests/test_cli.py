@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from command_line import call, fails
 
-from clmot.cli import main
 from clmot.data.readers import FORMATS
 from clmot.data.synthetic import write_scenes
 
@@ -40,26 +40,6 @@ def run(scenes, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     assert call("train", scenes / "stills", "--out", folder, "--steps", 2, *TINY) == 0
     return folder
-
-
-def call(*arguments: object) -> int:
-    """Exit code of the command line, run in this process."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def fails(capsys, *arguments: object) -> str:
-    """The one line that a user's mistake is answered with."""
-    capsys.readouterr()
-    assert call(*arguments) == 2
-    captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if line.startswith("clmot: ")]
-    assert len(lines) == 1, captured.err
-    assert "Traceback" not in captured.err
-    return lines[0]
 
 
 def test_train_track_evaluate(scenes, run, tmp_path, capsys):

@@ -18,6 +18,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def first_line(error: BaseException) -> str:
+    """What someone else's error says, short enough for a message; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+
+
 def require(condition: bool, message: str) -> None:
     """Raise a `UserError` with the message unless the condition holds."""
     if not condition:

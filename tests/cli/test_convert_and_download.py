@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import call, fails
 
-from clmot.cli import main
 from clmot.data import addresses as table
 from clmot.data.addresses import Address, RemoteFile
 from clmot.data.readers import read_dataset
@@ -21,24 +21,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
     write_scenes(folder, still_frames=0, still_sequences=0, clips=1, clip_frames=4, size=(256, 160), seed=3)
     return folder / "clips"
-
-
-def call(*arguments: object) -> int:
-    """Exit code of the command line, run in this process."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line that a user's mistake is answered with."""
-    capsys.readouterr()
-    assert call(*arguments) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 @pytest.mark.parametrize("name", ["coco", "motchallenge"])

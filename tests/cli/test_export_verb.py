@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import call
 
-from clmot.cli import main
 from clmot.config import Config
 from clmot.models.network import Network
 from clmot.training.checkpoint import save_checkpoint
@@ -21,15 +21,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     save_checkpoint(folder, 1, config, Network(config.model).state_dict(), None)
     return folder
-
-
-def call(*arguments: object) -> int:
-    """Exit code of the command line, run in this process."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

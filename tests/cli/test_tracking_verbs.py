@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command_line import call, fails
 
-from clmot.cli import main
 from clmot.config import Config
 from clmot.data.synthetic import write_scenes
 from clmot.models.network import Network
@@ -31,24 +31,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     save_checkpoint(folder, 1, config, Network(config.model).state_dict(), None)
     return folder
-
-
-def call(*arguments: object) -> int:
-    """Exit code of the command line, run in this process."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """The one line that a user's mistake is answered with."""
-    capsys.readouterr()
-    assert call(*arguments) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
-    assert len(lines) == 1
-    return lines[0]
 
 
 def test_tune_then_track(clips, run, tmp_path, capsys):

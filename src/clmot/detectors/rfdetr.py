@@ -14,10 +14,11 @@ import torch
 
 from clmot.config import DetectorConfig
 from clmot.detectors.answers import Answers
-from clmot.detectors.frozen import fingerprint, frozen, load_into, names_of, need
+from clmot.detectors.frozen import frozen, load_into, names_of, need
 from clmot.detectors.protocol import FeatureMaps
+from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, first_line
 from clmot.types import Detections, Image
 
 SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium", "large": "RFDETRLarge"}
@@ -26,7 +27,7 @@ SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium",
 _BACKGROUND = "__background__"
 
 
-class RfDetrDetector:
+class RfDetrDetector(TappedDetector):
     """An ``rfdetr.RFDETR`` as it is, with the map of its encoder that the decoder looks at.
 
     Its input is square: images are stretched.
@@ -59,20 +60,6 @@ class RfDetrDetector:
         side = model.model.resolution
         self._size = (side, side)
         self._taps = Taps(self.model.backbone[0], self._probe)
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names."""
-        return self._answers.classes
-
-    @property
-    def channels(self) -> dict[int, int]:
-        """Channels of its map by its stride."""
-        return self._taps.channels
-
-    def fingerprint(self) -> str:
-        """Of its weights."""
-        return fingerprint(self.model)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The objects of each image."""
@@ -130,7 +117,7 @@ def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, m
             start = {} if config.weights == "default" else {"pretrain_weights": None}
             model = getattr(package, SIZES[name])(**start, **options)
     except Exception as error:  # downloads, unpickling and the checks of its options raise whatever they raise
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        reason = first_line(error)
         raise UserError(f"detector rfdetr:{name}: cannot be had ({reason})") from error
     if not is_file and config.weights not in ("default", "none"):
         load_into(model.model.model, Path(config.weights), f"rfdetr:{name}")

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from clmot.config import DetectorConfig
 from clmot.detectors.answers import Answers
-from clmot.detectors.frozen import fingerprint, frozen, load_into, names_of, to_tensors
+from clmot.detectors.frozen import frozen, load_into, names_of, to_tensors
 from clmot.detectors.protocol import FeatureMaps
+from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, first_line
 from clmot.types import Detections, Image
 
 
-class TorchvisionDetector:
+class TorchvisionDetector(TappedDetector):
     """A torchvision detector as it is, with the maps of its backbone.
 
     Args:
@@ -45,24 +46,10 @@ class TorchvisionDetector:
         device: torch.device | str = "cpu",
         name: str = "torchvision",
     ) -> None:
-        self.model: Any = frozen(model, device)
+        self.model = frozen(model, device)
         self._answers, self._device = Answers(name, labels, classes, min_score), device
         with torch.no_grad():
             self._taps = Taps(self.model.backbone, self._probe)
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names."""
-        return self._answers.classes
-
-    @property
-    def channels(self) -> dict[int, int]:
-        """Channels of its maps by their stride."""
-        return self._taps.channels
-
-    def fingerprint(self) -> str:
-        """Of its weights."""
-        return fingerprint(self.model)
 
     @torch.no_grad()
     def detect(self, images: Sequence[Image]) -> list[Detections]:
@@ -135,7 +122,7 @@ def open_torchvision(
     try:
         model = get_model(name, weights=start, **{"weights_backbone": None, **config.options})
     except Exception as error:  # builders and downloads raise whatever they raise
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        reason = first_line(error)
         raise UserError(
             f"detector torchvision:{name}: cannot be had ({reason}); name a file of weights with --weights, or set "
             "detector.options right"

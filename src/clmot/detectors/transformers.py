@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from clmot.config import DetectorConfig
 from clmot.detectors.answers import Answers
-from clmot.detectors.frozen import fingerprint, frozen, names_of, need
+from clmot.detectors.frozen import frozen, names_of, need
 from clmot.detectors.protocol import FeatureMaps, Matrix
+from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError
+from clmot.errors import UserError, first_line
 from clmot.types import Detections, Image
 
 
-class TransformersDetector:
+class TransformersDetector(TappedDetector):
     """A ``...ForObjectDetection`` as it is, with the maps of its backbone.
 
     A transformer without convolutions (YOLOS) has but the map of its patches.
@@ -47,7 +48,7 @@ class TransformersDetector:
         device: torch.device | str = "cpu",
         name: str = "transformers",
     ) -> None:
-        self.model: Any = frozen(model, device)
+        self.model = frozen(model, device)
         self._processor, self._device, self._min_score = processor, torch.device(device), min_score
         described: Any = self.model.config
         meanings = labels or {int(key): word for key, word in described.id2label.items()}
@@ -55,20 +56,6 @@ class TransformersDetector:
         base = getattr(self.model, "base_model", self.model)
         part = getattr(base, "backbone", base)
         self._taps = Taps(part if isinstance(part, nn.Module) else base, self._probe)
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names."""
-        return self._answers.classes
-
-    @property
-    def channels(self) -> dict[int, int]:
-        """Channels of its maps by their stride."""
-        return self._taps.channels
-
-    def fingerprint(self) -> str:
-        """Of its weights."""
-        return fingerprint(self.model)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The objects of each image."""
@@ -150,7 +137,7 @@ def open_transformers(
         processor = transformers.AutoImageProcessor.from_pretrained(name)
         model = transformers.AutoModelForObjectDetection.from_pretrained(name, **config.options)
     except Exception as error:  # the hub's client and the builders raise whatever they raise
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        reason = first_line(error)
         raise UserError(
             f"detector transformers:{name}: cannot be had ({reason}); name a folder that save_pretrained wrote"
         ) from error

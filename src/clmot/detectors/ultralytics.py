@@ -18,12 +18,13 @@ from clmot.config import DetectorConfig
 from clmot.detectors.answers import Answers
 from clmot.detectors.frozen import fingerprint, load_into, names_of, need
 from clmot.detectors.protocol import FeatureMaps, Matrix
+from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError
+from clmot.errors import UserError, first_line
 from clmot.types import Detections, Image
 
 
-class UltralyticsDetector:
+class UltralyticsDetector(TappedDetector):
     """An ``ultralytics.YOLO`` as it is, with the maps of its layers before the head.
 
     Args:
@@ -60,16 +61,6 @@ class UltralyticsDetector:
         self._running = yolo.predictor.model.model
         layers = [layer for layer in self._running.model if layer is not self._running.model[-1]]
         self._taps = Taps(nn.Sequential(*layers), self._probe)
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """Class names."""
-        return self._answers.classes
-
-    @property
-    def channels(self) -> dict[int, int]:
-        """Channels of its maps by their stride."""
-        return self._taps.channels
 
     def fingerprint(self) -> str:
         """Of its weights."""
@@ -135,7 +126,7 @@ def open_ultralytics(
     try:
         yolo = ultralytics.YOLO(name)
     except Exception as error:  # downloads and unpickling raise whatever they raise
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        reason = first_line(error)
         raise UserError(f"detector ultralytics:{name}: cannot be had ({reason})") from error
     if not isinstance(yolo.model, nn.Module):
         raise UserError(f"detector ultralytics:{name}: is an exported model; name its .pt, or use onnx:FILE")

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from clmot.errors import UserError
+from clmot.errors import UserError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
         )
         encoder.body.load_state_dict(source.state_dict())
     except Exception as error:  # no network, no such weights: hub libraries raise many types
-        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
+        reason = first_line(error)
         line = f"encoder {name}: random weights (timm's pretrained weights cannot be had: {reason})"
         log.warning("%s; name a local file with model.pretrained=FILE", line)
         return line
@@ -189,7 +189,7 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
         else:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{file}: not a weights file ({str(error).splitlines()[0][:120]})") from error
+        raise UserError(f"{file}: not a weights file ({first_line(error)})") from error
     except Exception as error:  # pickle refuses anything but tensors
         raise UserError(
             f"{file}: refused: no weights file, or one that holds more than tensors ({type(error).__name__})"

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clmot.config import Config
-from clmot.errors import UserError
+from clmot.errors import UserError, first_line
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
@@ -157,7 +157,7 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken archive raises many types
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+        reason = first_line(error)
         raise UserError(f"{file}: cannot resume from it ({reason})") from error
     if not isinstance(state, dict):
         raise UserError(f"{file}: cannot resume from it (no state inside)")
