@@ -188,7 +188,8 @@ class ModelConfig:
     deformable: bool = False
     """Deformable (DCNv2) instead of plain convolutions in the necks `dla` and `deconvolution`."""
     width: int = 32
-    """Channels of the neck `top-down` (the others have their own) and of the maps that stripes are read from."""
+    """Channels of the neck `top-down` (the others have their own), and largest length of what is read of a stripe of a
+    level (colour has its own)."""
     head_width: int = 0
     """Channels inside the heads (FairMOT: 256); 0 takes `width`."""
     head_norm: bool = True
@@ -208,11 +209,10 @@ class ModelConfig:
     equally."""
     visible_parts: bool = False
     """A stripe that a nearer box covers counts less."""
-    embedding_dimension: int = 192
-    """Length of the embedding; with `stripes` a multiple of levels x stripes."""
-    whitening: bool = False
-    """After training, learn a metric of the embedding from the same objects at several times (`data.tracklets` or
-    `data.identities`): directions in which one object changes count less."""
+    embedding_dimension: int = 256
+    """Length of the embedding. With `stripes`, what is read is longer; a metric learned when training ends, from the
+    annotated boxes, brings it to this length. Directions in which an object changes count less in it, where objects are
+    known at several times (`data.tracklets`, `data.identities`)."""
     projection: tuple[int, ...] = ()
     """Hidden and output widths of a projection head that only training uses (CL-MOT: [512, 256]); empty: none."""
     identities: int = 0
@@ -237,13 +237,6 @@ class ModelConfig:
             require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
         require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
         require(0 < self.colour_share < 1, f"model.colour_share must be in (0, 1), got {self.colour_share}")
-        if self.read_out == "stripes":
-            parts = len(self.levels) * self.stripes
-            require(
-                self.embedding_dimension % parts == 0,
-                f"model.embedding_dimension must be a multiple of levels x stripes = {parts}, "
-                f"got {self.embedding_dimension}",
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -526,7 +519,9 @@ def mobilenet(base: Config) -> Config:
         encoder="mobilenetv2_100",
         pretrained="timm",
         levels=("colour", "stride4", "stride8"),
-        embedding_dimension=576,
+        colour_share=0.35,
+        stripes=12,
+        embedding_dimension=512,
     )
     return dataclasses.replace(
         base,

@@ -228,13 +228,13 @@ class TrainingOutput(NamedTuple):
         maps: of the batch's images; None where no detector is trained.
         embeddings: [m, d], unit vectors of the boxes, behind the projection head where there is one.
         logits: [m, identities] of the identity classifier, None where there is none.
-        parts: how many equally long parts, each of a meaning of its own, an embedding consists of.
+        parts: where in an embedding the parts lie that are contrasted by themselves too.
     """
 
     maps: OutputMaps | None
     embeddings: Tensor
     logits: Tensor | None
-    parts: int = 1
+    parts: tuple[slice, ...] = ()
 
 
 class LossTerms(NamedTuple):

@@ -49,7 +49,6 @@ ARMS: dict[str, Settings] = {
     "ours, tracklets": {
         "data": {"tracklets": True},
         "views": {"neighbour": 0.7, "neighbour_frames": 60},
-        "model": {"whitening": True},
     },
     "supervised, centre point": {**_SUPERVISED, **_POINT},
     "decoupled": {"loss": {"objective": "decoupled"}},

@@ -22,9 +22,6 @@ from clmot.training.run import train
 
 log = logging.getLogger(__name__)
 
-WIDTH_OF_A_PART = 16
-"""Length of each of the parts of an embedding whose length nobody chose."""
-
 USED_STRIDES = (4, 8, 16)
 """Maps of the detector that an embedding is read from where nobody chose; beyond, a person is a cell or two wide."""
 
@@ -50,8 +47,8 @@ def attach(
         data: annotated images in a format that `clmot.data.readers` reads, or folders of images.
         out: the run folder, as `clmot.training.run.train` makes it; boxes that the detector found are in
             ``boxes/annotations.json``.
-        config: how to train, and the embedding; by default the recipe ``street``. Where `model.levels` and
-            `model.embedding_dimension` are the recipe's, they are chosen to fit the detector.
+        config: how to train, and the embedding; by default the recipe ``street``. Where `model.levels` are the
+            recipe's, they are chosen to fit the detector.
         boxes: learn on the boxes of the ``data``, or on those that the ``detector`` finds in its images; ``auto``: on
             the detector's where the data has none.
         resume: go on from the newest checkpoint in `out`.
@@ -71,8 +68,8 @@ def attach(
         raise UserError(f"{out}: already holds a run; go on with --resume or choose another --out")
     if config.loss.objective not in CONTRASTIVE:
         raise UserError(f"loss.objective {config.loss.objective}: an attached embedding learns by contrast only")
-    if config.model.projection or config.model.whitening or config.model.read_out != "stripes":
-        raise UserError("model: an attached embedding has read_out=stripes, no projection and no whitening")
+    if config.model.projection or config.model.read_out != "stripes":
+        raise UserError("model: an attached embedding has read_out=stripes and no projection")
     device = choose_device(config.train.device)
     if isinstance(detector, str):
         detector = dataclasses.replace(config.detector, name=detector)
@@ -105,15 +102,14 @@ def _settled(described: DetectorConfig, detector: Detector) -> DetectorConfig:
 
 
 def _fitting(model: ModelConfig, described: DetectorConfig, detector: Detector) -> ModelConfig:
-    """The embedding's levels and length, chosen unless they were chosen before."""
+    """The embedding's levels, chosen unless they were chosen before."""
     plain = ModelConfig()
     if model.levels == plain.levels or "neck" in model.levels:
         strides: Sequence[int] = (4, 16)
         if described.head == "features" and isinstance(detector, FeatureDetector):
             strides = [stride for stride in USED_STRIDES if stride in detector.channels] or list(detector.channels)
         levels = ("colour", *(f"stride{stride}" for stride in strides))
-        length = WIDTH_OF_A_PART * len(levels) * model.stripes
-        return dataclasses.replace(model, levels=levels, embedding_dimension=length)
+        return dataclasses.replace(model, levels=levels)
     return model
 
 

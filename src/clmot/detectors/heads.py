@@ -17,13 +17,13 @@ from clmot.detectors.protocol import Detector, FeatureDetector, FeatureMaps
 from clmot.errors import UserError
 from clmot.models.backbones import STRIDES, Encoder
 from clmot.models.heads import LevelEmbeddingHead
-from clmot.models.network import level_of
-from clmot.models.readout import StripeReadOut
+from clmot.models.metric import MetricReadOut
+from clmot.models.network import make_read_out
 from clmot.types import Image, TrainingOutput
 
 
 class StripeEmbedding(nn.Module):
-    """Thin maps of several levels, and the stripe read-out from them.
+    """The stripe read-out from several levels, and its metric.
 
     Args:
         config: levels, width, stripes and length of the embedding.
@@ -40,22 +40,13 @@ class StripeEmbedding(nn.Module):
             if level not in offered:
                 raise UserError(f"model.levels: the detector has no map '{level}'; it has {', '.join(offered)}")
         self.needs_pixels = "colour" in config.levels
-        self.maps = LevelEmbeddingHead(config.levels, [channels.get(stride, 0) for stride in STRIDES], 0, config.width)
-        self.read_out = StripeReadOut(
-            [level_of(name, config) for name in config.levels],
-            config.stripes,
-            config.embedding_dimension,
-            config.visible_parts,
-        )
+        self.maps = LevelEmbeddingHead(config.levels, 0, config.width)
+        read_out = make_read_out(config, channels)
+        assert isinstance(read_out, MetricReadOut)
+        self.read_out = read_out
 
-    def forward(self, pixels: Tensor, maps: dict[int, Tensor], boxes: Tensor, image_index: Tensor) -> Tensor:
-        """Pixels [v, 3, h, w] from 0 to 255, maps [v, c, h / stride, w / stride] by stride, boxes [m, 4] in pixels and
-        their images [m], to unit vectors [m, d], float32.
-        """  # noqa: D205
-        return self.read_out(self.thin_maps(pixels, maps), boxes, image_index)  # type: ignore[no-any-return]
-
-    def thin_maps(self, pixels: Tensor, maps: dict[int, Tensor]) -> tuple[Tensor, ...]:
-        """What is read from: a map for each level."""
+    def chosen_maps(self, pixels: Tensor, maps: dict[int, Tensor]) -> tuple[Tensor, ...]:
+        """What is read from: of pixels [v, 3, h, w] from 0 to 255 and maps by stride, one for each level."""
         nothing = pixels.new_empty(0)
         return self.maps(pixels, [maps.get(stride, nothing) for stride in STRIDES], nothing)  # type: ignore[no-any-return]
 
@@ -70,7 +61,8 @@ class AttachedNetwork(nn.Module):
         detector: a frozen one.
 
     Attributes:
-        parts: how many equally long parts an embedding consists of.
+        parts: where the parts of an embedding that learn lie.
+        contrasted_dimension: length of the embeddings that training sees.
     """
 
     def __init__(self, config: Config, detector: Detector) -> None:
@@ -83,7 +75,8 @@ class AttachedNetwork(nn.Module):
             self.head = FeatureHead(config.model, detector)
         else:
             raise UserError(f"detector {config.detector.name}: shows no feature maps; learn on crops with --head crops")
-        self.parts = len(config.model.levels) * config.model.stripes
+        self.parts = self.head.read_out.plain.parts
+        self.contrasted_dimension = self.head.read_out.plain.dimension
         self.task_weights = EmbeddingAlone()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AttachedNetwork:
@@ -102,7 +95,8 @@ class AttachedNetwork(nn.Module):
             image_index: int64 [m], which image each box lies in.
         """
         arrays = [image.permute(1, 2, 0).contiguous().cpu().numpy() for image in images]
-        return TrainingOutput(None, self.head(arrays, boxes, image_index), None, self.parts)
+        embeddings = self.head.read_out.plain(*self.head.placed(arrays, boxes, image_index))
+        return TrainingOutput(None, embeddings[: len(boxes)], None, self.parts)
 
 
 class EmbeddingAlone(nn.Module):
@@ -128,10 +122,15 @@ class FeatureHead(nn.Module):
 
     def forward(self, images: Sequence[Image], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Images, boxes [m, 4] in their pixels and the image of each, to unit vectors [m, d]."""
-        return self.read(images, self.detector.features(images), boxes, image_index)
+        return self.read_out(*self.placed(images, boxes, image_index))  # type: ignore[no-any-return]
 
-    def read(self, images: Sequence[Image], features: FeatureMaps, boxes: Tensor, image_index: Tensor) -> Tensor:
-        """As `forward`, with the maps that detection came from."""
+    def placed(
+        self, images: Sequence[Image], boxes: Tensor, image_index: Tensor, features: FeatureMaps | None = None
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """What the read-out wants: maps (made, if detection did not make them already), boxes in them and the image of
+        each.
+        """  # noqa: D205
+        features = features or self.detector.features(images)
         # a zoom and a shift along each axis
         matrices = torch.from_numpy(np.stack(features.matrices)).to(boxes)
         zoom = matrices[:, [0, 1], [0, 1]].repeat(1, 2)[image_index]
@@ -141,7 +140,12 @@ class FeatureHead(nn.Module):
             placed = [warp_image(image, m, features.size) for image, m in zip(images, features.matrices, strict=True)]
             pixels = torch.from_numpy(np.stack(placed)).to(boxes.device).permute(0, 3, 1, 2)
         maps = dict(zip(features.strides, features.maps, strict=True))
-        return self.embedding(pixels, maps, boxes * zoom + shift, image_index)  # type: ignore[no-any-return]
+        return self.embedding.chosen_maps(pixels, maps), boxes * zoom + shift, image_index
+
+    @property
+    def read_out(self) -> MetricReadOut:
+        """Maps and boxes to unit vectors."""
+        return self.embedding.read_out
 
 
 class CropHead(nn.Module):
@@ -164,6 +168,12 @@ class CropHead(nn.Module):
 
     def forward(self, images: Sequence[Image], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Images, boxes [m, 4] in their pixels and the image of each, to unit vectors [m, d]."""
+        return self.read_out(*self.placed(images, boxes, image_index))[: len(boxes)]  # type: ignore[no-any-return]
+
+    def placed(
+        self, images: Sequence[Image], boxes: Tensor, image_index: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """What the read-out wants: maps of crops (at least of one, an empty one), boxes and the crop of each."""
         crops = boxes.new_empty(max(len(boxes), 1), 3, self.height, self.width, dtype=torch.float32).zero_()
         for index, image in enumerate(images):
             mine = (image_index == index).nonzero()[:, 0]
@@ -172,15 +182,14 @@ class CropHead(nn.Module):
                 # as many samples as there are pixels: no aliasing
                 crops[mine] = roi_align(pixels, [boxes[mine].float()], (self.height, self.width), aligned=True)
         whole = boxes.new_tensor([0, 0, self.width, self.height], dtype=torch.float32).expand(len(crops), 4)
-        embeddings = self.read_out(self.maps(crops), whole, torch.arange(len(crops), device=boxes.device))
-        return embeddings[: len(boxes)]  # type: ignore[no-any-return]
+        return self.maps(crops), whole, torch.arange(len(crops), device=boxes.device)
 
     @property
-    def read_out(self) -> StripeReadOut:
+    def read_out(self) -> MetricReadOut:
         """Maps and boxes to unit vectors."""
         return self.embedding.read_out
 
     def maps(self, crops: Tensor) -> tuple[Tensor, ...]:
         """Crops [m, 3, h, w] from 0 to 255 to the maps that are read from."""
         encoded = self.encoder(((crops - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
-        return self.embedding.thin_maps(crops, dict(zip(STRIDES, encoded, strict=True)))
+        return self.embedding.chosen_maps(crops, dict(zip(STRIDES, encoded, strict=True)))

@@ -47,7 +47,7 @@ class AttachedModel(Model):
             found, features = head.detector.detect_with_features(images)
             boxes, image_index = self._packed([each.xyxy for each in found])
             with self._autocast():
-                embeddings = head.read(images, features, boxes, image_index)
+                embeddings = head.read_out(*head.placed(images, boxes, image_index, features))
         else:
             found = detector.detect(images)
             with self._autocast():

@@ -16,9 +16,9 @@ from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
 from clmot.export.graph import Graph
 from clmot.inference import network_of
+from clmot.models.metric import MetricReadOut
 from clmot.models.network import Network
 from clmot.models.readout import StripeReadOut
-from clmot.models.whitening import WhitenedReadOut
 from clmot.shipped import find_model
 from clmot.training.checkpoint import load_saved_model, load_weights
 
@@ -106,11 +106,10 @@ class CropsGraph(Graph):
 
 def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:
     """The same read-out without RoIAlign, where that is known; for images of one size, each of one box."""
-    if isinstance(read_out, WhitenedReadOut):
+    if isinstance(read_out, MetricReadOut):
         read_out = copy.deepcopy(read_out)
-        read_out.read_out = _portable(read_out.read_out, size)
-        return read_out
-    return WholeImageReadOut(read_out, size) if isinstance(read_out, StripeReadOut) else read_out
+        read_out.plain = WholeImageReadOut(read_out.plain, size)  # type: ignore[assignment]
+    return read_out
 
 
 class WholeImageReadOut(nn.Module):
@@ -126,26 +125,22 @@ class WholeImageReadOut(nn.Module):
 
     def __init__(self, read_out: StripeReadOut, size: tuple[int, int]) -> None:
         super().__init__()
-        self.levels = read_out.levels
-        self.projection = read_out.projection
+        self.read_out = read_out
         width, height = size
         across = torch.tensor(read_out.columns)
-        for index, level in enumerate(self.levels):
+        for index, level in enumerate(read_out.levels):
             rows = _pooling(height // level.stride, read_out.stripes)
             columns = _pooling(width // level.stride, len(across))
             self.register_buffer(f"rows_{index}", rows, persistent=False)
             self.register_buffer(f"columns_{index}", (across @ columns)[:, None], persistent=False)
 
     def forward(self, maps: tuple[Tensor, ...], boxes: Tensor, image_index: Tensor) -> Tensor:
-        """One map [n, c_l, h_l, w_l] a level to unit vectors [n, d]; the boxes are known."""
+        """One map [n, c_l, h_l, w_l] a level to unit vectors [n, D]; the boxes are known."""
         parts = []
-        for index, (values, level, projection) in enumerate(zip(maps, self.levels, self.projection, strict=True)):
+        for index, values in enumerate(maps):
             rows, columns = getattr(self, f"rows_{index}"), getattr(self, f"columns_{index}")
             pooled = (rows @ (values @ columns))[..., 0]
-            if level.histogram:
-                pooled = pooled.clamp(min=0).sqrt()
-            part = F.normalize(pooled.permute(2, 0, 1) @ projection, dim=2)
-            parts.append(part.permute(1, 0, 2).flatten(1) * level.share**0.5)
+            parts.append(self.read_out.part(index, pooled.permute(2, 0, 1)))
         return F.normalize(torch.cat(parts, dim=1), dim=1)
 
 

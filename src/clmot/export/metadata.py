@@ -65,9 +65,15 @@ class Metadata:
         maps = strings["outputs"] == "maps"
         read_out = None
         if maps:
-            read_out = make_read_out(config.model).eval()
             try:
-                read_out.load_state_dict(safetensors.torch.load(base64.b64decode(strings["read_out"])))
+                weights = safetensors.torch.load(base64.b64decode(strings["read_out"]))
+                channels = {
+                    int(level.removeprefix("stride")): weights[f"plain.projection.{index}"].shape[1]
+                    for index, level in enumerate(config.model.levels)
+                    if config.model.read_out == "stripes" and level.startswith("stride")
+                }
+                read_out = make_read_out(config.model, channels).eval()
+                read_out.load_state_dict(weights)
             except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
                 raise UserError(f"{file}: the read-out in its metadata is broken; export it again") from error
         return cls(

@@ -126,12 +126,10 @@ def embedding_loss(
         return _contrast(cosines(ours, theirs), positive, negative, weights, config)
 
     total, count = contrast(anchors.embeddings, keys.embeddings)
-    if config.contrast == "whole" or output.parts == 1:
+    if config.contrast == "whole" or not output.parts:
         return total, count
-    parts = (
-        (F.normalize(part, dim=1) for part in each.embeddings.chunk(output.parts, dim=1)) for each in (anchors, keys)
-    )
-    totals, counts = zip(*(contrast(*part) for part in zip(*parts, strict=True)), strict=True)
+    parts = ((F.normalize(each.embeddings[:, part], dim=1) for each in (anchors, keys)) for part in output.parts)
+    totals, counts = zip(*(contrast(*part) for part in parts), strict=True)
     return (total + torch.stack(totals).mean(dim=0)) / 2, (count + torch.stack(counts).mean(dim=0)) / 2
 
 

@@ -82,18 +82,19 @@ class PointEmbeddingHead(nn.Module):
 
 
 class LevelEmbeddingHead(nn.Module):
-    """A thin map from each of several levels, for a read-out that pools over the box.
+    """The maps of several levels that a read-out pools over the box.
 
-    Shallow levels still hold colour and texture, deep ones what belongs to the object.
+    Shallow levels still hold colour and texture, deep ones what belongs to the object. The encoder's maps are read as
+    they are: what pretraining put into them is worth more than a thin map learned in between (docs/experiments.md). The
+    neck's, which detection shapes, gets a layer of its own.
 
     Args:
         levels: of `clmot.config.LEVELS`.
-        encoder_channels: channels of the encoder's maps at strides 4, 8, 16, 32.
         neck_channels: channels of the neck's map.
-        width: channels of the thin maps.
+        width: channels of the map made of it.
     """
 
-    def __init__(self, levels: Sequence[str], encoder_channels: Sequence[int], neck_channels: int, width: int) -> None:
+    def __init__(self, levels: Sequence[str], neck_channels: int, width: int) -> None:
         super().__init__()
         self.levels = tuple(levels)
         self.bodies = nn.ModuleList()
@@ -102,8 +103,8 @@ class LevelEmbeddingHead(nn.Module):
                 self.bodies.append(ColourCode(STRIDES[0]))
             elif level == "neck":
                 self.bodies.append(ConvBlock(neck_channels, width))
-            else:  # the encoder's maps are many channels of few cells: a projection is enough
-                self.bodies.append(ConvBlock(encoder_channels[self._source(level)], width, kernel=1))
+            else:
+                self.bodies.append(nn.Identity())
 
     @staticmethod
     def _source(level: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from clmot.config import ModelConfig
-from clmot.models.backbones import Encoder
+from clmot.models.backbones import STRIDES, Encoder
 from clmot.models.colour import ColourCode
 from clmot.models.heads import (
     DenseHead,
@@ -17,10 +19,10 @@ from clmot.models.heads import (
     heatmap_head,
 )
 from clmot.models.identities import IdentityClassifier
+from clmot.models.metric import MetricReadOut
 from clmot.models.necks import make_neck
 from clmot.models.readout import CenterPointReadOut, Level, PointsReadOut, StripeReadOut
 from clmot.models.task_weights import TaskWeights
-from clmot.models.whitening import WhitenedReadOut
 from clmot.types import OutputMaps, TrainingOutput
 
 STRIDE = 4
@@ -51,15 +53,17 @@ class Network(nn.Module):
             self.size = ExtentHead(*inside)
         self.offset = DenseHead(*inside, 2, bias=0.5)
         self.embedding: nn.Module
-        self.parts = 1
-        if config.read_out == "stripes":
-            self.embedding = LevelEmbeddingHead(config.levels, self.encoder.channels, self.neck.width, config.width)
+        self.parts: tuple[slice, ...] = ()
+        self.read_out = make_read_out(config, dict(zip(STRIDES, self.encoder.channels, strict=True)))
+        widths = (config.embedding_dimension, *config.projection)
+        if isinstance(self.read_out, MetricReadOut):
+            self.embedding = LevelEmbeddingHead(config.levels, self.neck.width, config.width)
+            widths = (self.read_out.plain.dimension, *config.projection)
             if not config.projection:  # which mixes the parts
-                self.parts = len(config.levels) * config.stripes
+                self.parts = self.read_out.plain.parts
         else:
             self.embedding = PointEmbeddingHead(*inside, config.embedding_dimension)
-        self.read_out = make_read_out(config)
-        widths = (config.embedding_dimension, *config.projection)
+        self.contrasted_dimension = widths[-1]
         self.projection = ProjectionHead(widths) if config.projection else nn.Identity()
         self.classifier = IdentityClassifier(widths[-1], config.identities) if config.identities else None
         self.task_weights = TaskWeights()
@@ -116,33 +120,39 @@ class Network(nn.Module):
             image_index: int64 [m], which image each box lies in.
         """
         maps = self.maps(images)
-        embeddings = self.projection(self.read_out(maps.embedding, boxes, image_index))
+        read_out = self.read_out.plain if isinstance(self.read_out, MetricReadOut) else self.read_out
+        embeddings = self.projection(read_out(maps.embedding, boxes, image_index))
         logits = None if self.classifier is None else self.classifier(embeddings)
         return TrainingOutput(None if self.detector_is_frozen else maps, embeddings, logits, self.parts)
 
 
-def make_read_out(config: ModelConfig) -> nn.Module:
-    """The configured read-out: embedding maps, boxes and their images to unit vectors."""
-    read_out = _plain_read_out(config)
-    return WhitenedReadOut(read_out, config.embedding_dimension) if config.whitening else read_out
+def make_read_out(
+    config: ModelConfig, channels: Mapping[int, int]
+) -> MetricReadOut | PointsReadOut | CenterPointReadOut:
+    """The configured read-out: maps, boxes and their images to unit vectors.
 
-
-def _plain_read_out(config: ModelConfig) -> nn.Module:
+    Args:
+        config: of the model.
+        channels: of the encoder's maps, by stride.
+    """
     match config.read_out:
         case "stripes":
-            levels = [level_of(name, config) for name in config.levels]
-            return StripeReadOut(levels, config.stripes, config.embedding_dimension, config.visible_parts)
+            levels = [_level(name, config, channels) for name in config.levels]
+            stripes = StripeReadOut(levels, config.stripes, config.width, config.visible_parts)
+            return MetricReadOut(stripes, config.embedding_dimension)
         case "points":
             return PointsReadOut(STRIDE)
         case "center":
             return CenterPointReadOut(STRIDE)
 
 
-def level_of(name: str, config: ModelConfig) -> Level:
+def _level(name: str, config: ModelConfig, channels: Mapping[int, int]) -> Level:
     """What the read-out has to know of a level."""
-    stride = int(name.removeprefix("stride")) if name.startswith("stride") else STRIDE
     if name == "colour":
-        return Level(channels=ColourCode.channels, stride=stride, share=config.colour_share, histogram=True)
+        return Level(channels=ColourCode.channels, stride=STRIDE, share=config.colour_share, histogram=True)
     others = sum(level != "colour" for level in config.levels)
     share = (1 - config.colour_share if "colour" in config.levels else 1.0) / others
-    return Level(channels=config.width, stride=stride, share=share)
+    if name == "neck":
+        return Level(channels=config.width, stride=STRIDE, share=share)
+    stride = int(name.removeprefix("stride"))
+    return Level(channels=channels[stride], stride=stride, share=share)

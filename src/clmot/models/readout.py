@@ -118,6 +118,10 @@ class StripeReadOut(nn.Module):
     part of the embedding, with its own projection and unit length, so that no part drowns the others. Towards its sides
     a box shows more of what is behind the person: the middle of a stripe counts most.
 
+    A projection starts as the identity, so that nothing of what pretrained maps know is lost before anything is
+    learned; where a map has more channels than a part shall be long, as random orthonormal directions. Histograms have
+    none: nothing better than all of their bins was found (docs/experiments.md).
+
     The embedding is the parts side by side, scaled to unit length: the cosine of two embeddings is the mean cosine of
     their parts, weighted by the levels' shares. With `visible_parts`, part i is scaled by the square root of its
     visible share w_i first. The cosine of two boxes is then the mean of their parts' cosines weighted by
@@ -126,25 +130,41 @@ class StripeReadOut(nn.Module):
     Args:
         levels: the maps.
         stripes: stripes a box, top to bottom.
-        dimension: length of the embedding, a multiple of ``len(levels) * stripes``.
+        width: largest length of a part that is projected.
         visible_parts: weigh the stripes by how much of them is not behind a nearer box.
+
+    Attributes:
+        dimension: length of the embedding.
+        parts: where the parts that learn lie in the embedding.
     """
 
     columns = (0.05, 0.2, 0.5, 0.2, 0.05)
     """Weights of equal parts across a stripe."""
 
-    def __init__(self, levels: Sequence[Level], stripes: int, dimension: int, visible_parts: bool = False) -> None:
+    def __init__(self, levels: Sequence[Level], stripes: int, width: int, visible_parts: bool = False) -> None:
         super().__init__()
-        parts = len(levels) * stripes
-        if dimension % parts:
-            raise ValueError(f"dimension {dimension} is not a multiple of {parts} parts")
         self.levels = tuple(levels)
         self.stripes = stripes
         self.visible_parts = visible_parts
-        self.projection = nn.ParameterList(
-            nn.Parameter(torch.randn(stripes, level.channels, dimension // parts) / level.channels**0.5)
-            for level in levels
-        )
+        self.projection = nn.ParameterDict()
+        parts = []
+        start = 0
+        for index, level in enumerate(levels):
+            length = level.channels
+            if not level.histogram:
+                length = min(length, width)
+                self.projection[str(index)] = nn.Parameter(_first_projection(level.channels, length, stripes))
+                parts += [slice(start + stripe * length, start + (stripe + 1) * length) for stripe in range(stripes)]
+            start += stripes * length
+        self.dimension = start
+        self.parts = tuple(parts)
+
+    def part(self, index: int, pooled: Float[Tensor, "s m c"]) -> Float[Tensor, "m sd"]:
+        """What is read of a level's stripes, each of unit length times the level's share, side by side."""
+        level = self.levels[index]
+        values = pooled.clamp(min=0).sqrt() if level.histogram else pooled @ self.projection[str(index)]
+        part: Tensor = F.normalize(values, dim=2) * level.share**0.5
+        return part.transpose(0, 1).flatten(1)
 
     def forward(
         self,
@@ -160,7 +180,7 @@ class StripeReadOut(nn.Module):
         parts = []
         with torch.autocast(boxes.device.type, enabled=False):
             across = boxes.new_tensor(self.columns, dtype=torch.float32)
-            for values, level, projection in zip(maps, self.levels, self.projection, strict=True):
+            for index, (values, level) in enumerate(zip(maps, self.levels, strict=True)):
                 pooled = roi_align(
                     values.float(),
                     rois,
@@ -169,16 +189,19 @@ class StripeReadOut(nn.Module):
                     sampling_ratio=2,
                     aligned=True,
                 )
-                pooled = (pooled * across).sum(dim=3)
-                if level.histogram:
-                    pooled = pooled.clamp(min=0).sqrt()
-                part = F.normalize(torch.einsum("mcs,scd->msd", pooled, projection), dim=2)
-                parts.append(part * level.share**0.5)
-            joined = torch.stack(parts, dim=1)
-            if self.visible_parts:
-                joined = joined * visible_share(boxes, image_index, self.stripes).sqrt()[:, None, :, None]
+                part = self.part(index, (pooled * across).sum(dim=3).permute(2, 0, 1))
+                if self.visible_parts:
+                    weights = visible_share(boxes, image_index, self.stripes).sqrt()
+                    part = part * weights.repeat_interleave(part.shape[1] // self.stripes, dim=1)
+                parts.append(part)
         # a stripe wholly outside the image has no direction and does not count
-        return F.normalize(joined.flatten(1), dim=1)
+        return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+
+def _first_projection(channels: int, length: int, stripes: int) -> Float[Tensor, "s c d"]:
+    """The identity, or random orthonormal directions, the same for every stripe."""
+    start = torch.eye(channels) if length == channels else nn.init.orthogonal_(torch.empty(channels, length))
+    return start.repeat(stripes, 1, 1)
 
 
 LEAST_VISIBLE = 0.05

@@ -21,17 +21,18 @@ from clmot.data.tracklets import with_tracklets
 from clmot.data.unusable import describe
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
+from clmot.models.network import Network
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
 from clmot.training.checkpoint import find_checkpoint
 from clmot.training.feed import Feed, Pace
 from clmot.training.log import TrainingLog
 from clmot.training.loop import train_step
+from clmot.training.metric import fit_metric
 from clmot.training.optim import learning_rate, steps_of
 from clmot.training.processes import Processes, start_processes
 from clmot.training.queue import momentum_keys
 from clmot.training.state import new_state, share_normalisation
-from clmot.training.whitening import fit_whitening
 from clmot.types import Dataset, LossTerms
 
 log = logging.getLogger(__name__)
@@ -139,8 +140,10 @@ def train(
                 if done % config.train.save_every == 0 or done == steps or stop:
                     with processes.together():
                         if is_first:
-                            if done == steps and _is_whitened(config):
-                                fit_whitening(state.average.network, config, dataset, fabric.device)
+                            if done == steps:
+                                # an embedding that went on from another model's goes on from its metric
+                                further = isinstance(state.network, Network) and config.train.learn == "embedding"
+                                fit_metric(state.average.network, config, dataset, fabric.device, further=further)
                             state.save(out)
                 if stop:
                     raise KeyboardInterrupt
@@ -159,11 +162,6 @@ def train(
     return checkpoint
 
 
-def _is_whitened(config: Config) -> bool:
-    """Whether the embedding gets a metric when training ends; one that goes on from another model keeps that one's."""
-    return config.model.whitening and config.train.learn == "all"
-
-
 def _listed(data: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
     return [data] if isinstance(data, str | Path) else data
 
@@ -177,8 +175,6 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
             f"got {config.train.batch_size}"
         )
     labels = labels_of(config)
-    if _is_whitened(config) and labels != "known":
-        raise UserError("model.whitening=true learns from the same object at several times: set data.tracklets=true")
     if isinstance(data, Dataset):
         dataset = data
     else:

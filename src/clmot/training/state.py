@@ -119,8 +119,7 @@ def new_state(
     average = WeightAverage(network, config.train.ema)
     queue = None
     if config.loss.negatives == "queue":
-        contrasted_dimension = (config.model.embedding_dimension, *config.model.projection)[-1]
-        queue = EmbeddingQueue(config.loss.queue_size, contrasted_dimension).to(device)
+        queue = EmbeddingQueue(config.loss.queue_size, network.contrasted_dimension).to(device)
     optimizer = make_optimizer(network, config.train)
     state = TrainingState(config, network, average, optimizer, queue, sequences, step=0)
     if found is not None:

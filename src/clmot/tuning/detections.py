@@ -19,6 +19,7 @@ from clmot.io.frames import FrameChoice
 from clmot.io.mot import read_mot_rows
 from clmot.io.sequences import ground_truth_file, read_sequence_info, sequence_folders
 from clmot.io.sources import FrameSource, open_source
+from clmot.shipped import find_model
 from clmot.tracking.config import TrackerConfig
 from clmot.tuning.cache import watch
 from clmot.types import Image
@@ -34,7 +35,7 @@ class Detecting:
     """Where detections come from.
 
     Attributes:
-        detector: a run folder, a checkpoint or a model file; or boxes: ``det``, ``gt``, a folder of
+        detector: a run folder, a checkpoint, a model file or a shipped model; or boxes: ``det``, ``gt``, a folder of
             ``<sequence>.txt`` or one such file, without embeddings.
         boxes: these boxes, with the model's embeddings, in place of what the model detects.
         device: of the model.
@@ -50,13 +51,13 @@ class Detecting:
     def __post_init__(self) -> None:
         if not self.has_model and self.boxes is not None:
             raise UserError(f"{self.detector}: boxes already; with --boxes give a model")
-        if not self.has_model and self.detector not in ("det", "gt") and not Path(self.detector).exists():
+        if not self.has_model and self.detector not in ("det", "gt") and not find_model(self.detector).exists():
             raise UserError(f"{self.detector}: no such model or boxes; expected a run folder, det, gt or NAME.txt")
 
     @property
     def has_model(self) -> bool:
         """Whether the detector is a model."""
-        path = Path(self.detector)
+        path = find_model(self.detector)
         if self.detector in ("det", "gt"):
             return False
         return path.suffix == ".safetensors" or any(path.glob("checkpoint-*")) or (path / "model.safetensors").is_file()
@@ -74,7 +75,7 @@ class Detecting:
     def _saved_model(self) -> tuple[Config, Path]:
         from clmot.training.checkpoint import load_saved_model
 
-        saved = load_saved_model(Path(self.detector))
+        saved = load_saved_model(find_model(self.detector))
         return saved.config, saved.file
 
     def collect(
