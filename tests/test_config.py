@@ -173,7 +173,7 @@ class TestRanges:
             (ModelConfig, {"image_size": (0, 288)}, "multiples of 32"),
             (ModelConfig, {"classes": ()}, "model.classes"),
             (ModelConfig, {"width": 0}, "model.width"),
-            (ModelConfig, {"embedding_dimension": 100}, "multiple of levels x stripes = 12"),
+            (ModelConfig, {"embedding_dimension": 0}, "model.embedding_dimension"),
             (config_module.LossConfig, {"temperature": 0}, "loss.temperature"),
             (config_module.LossConfig, {"size_weight": -1}, "loss.size_weight"),
             (TrainConfig, {"steps": 0}, "train.steps"),
@@ -194,7 +194,8 @@ class TestRanges:
     def test_the_borders_are_allowed(self):
         ViewsConfig(scale=(1, 1), mirror=1, blur=0, rotate=180, aspect=0)
         DataConfig(workers=0, min_visibility=1)
-        ModelConfig(read_out="center", embedding_dimension=100)
+        ModelConfig(embedding_dimension=1, width=1, stripes=1)
+        ModelConfig(levels=("stride4", "stride8", "neck"), stripes=7, embedding_dimension=100)
 
 
 def values_of(kind: typing.Any) -> st.SearchStrategy[typing.Any]:

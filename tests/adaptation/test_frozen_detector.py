@@ -24,15 +24,21 @@ def test_only_the_embedding_learns_and_detections_stay_to_the_bit():
         output = network(images, boxes, torch.tensor([0, 1]))
         assert output.maps is None
         optimizer.zero_grad()
-        output.embeddings[:, 0].sum().backward()
+        (output.embeddings * torch.randn_like(output.embeddings)).sum().backward()
         optimizer.step()
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed
     assert not [name for name in changed if name.startswith(DETECTING)]
+    # of the neck's map, and of what is read of each level
+    assert {name for name in changed if "bodies.1." in name} >= {"embedding.bodies.1.0.weight"}
+    assert {name for name in changed if name.startswith("read_out.")} == {
+        "read_out.plain.projection.0",
+        "read_out.plain.projection.1",
+    }
     with torch.no_grad():
         after = network.eval().maps(images)
     assert torch.equal(maps.heatmap, after.heatmap)
     assert torch.equal(maps.size, after.size)
-    assert not torch.equal(maps.embedding[0], after.embedding[0])
+    assert torch.equal(maps.embedding[0], after.embedding[0]), "the encoder's map is what it was"
+    assert not torch.equal(maps.embedding[1], after.embedding[1])
     # what is trained later is all of it again
     assert Network(config.model).train()(images, boxes, torch.tensor([0, 1])).maps is not None

@@ -170,6 +170,22 @@ def test_other_weights_than_those_learned_on_are_refused(run, scenes, faster_rcn
         clmot.load_model(tmp_path / "run")
 
 
+def test_a_given_detector_with_other_weights_is_refused(run, scenes, settings, faster_rcnn, tmp_path):
+    described = DetectorConfig(
+        name=NAME, weights=str(faster_rcnn), options={"num_classes": 3, "min_size": 96, "max_size": 160}
+    )
+    same_one, other = (open_torchvision("fasterrcnn_mobilenet_v3_large_320_fpn", described, "cpu", 0.1) for _ in "12")
+    assert clmot.load_model(run, detector=same_one).attached.detector is same_one
+    with torch.no_grad():
+        other.model.roi_heads.box_predictor.cls_score.bias += 1
+    with pytest.raises(UserError, match="learned on a detector with other weights"):
+        clmot.load_model(run, detector=other)
+    changes = ("train.schedule=step", "train.warmup_steps=0")
+    attach(same_one, scenes / "stills", tmp_path / "run", settings(*changes, "train.steps=1"), progress=False)
+    with pytest.raises(UserError, match="learned on a detector with other weights"):
+        attach(other, scenes / "stills", tmp_path / "run", settings(*changes), resume=True, progress=False)
+
+
 def test_learns_on_the_detector_s_own_boxes(scenes, settings, faster_rcnn, tmp_path):
     frames = tmp_path / "frames"
     for number, path in enumerate(sorted((scenes / "stills").rglob("*.jpg"))[:4]):
@@ -244,6 +260,16 @@ def test_an_encoder_embeds_the_boxes_of_a_file(scenes, settings, tmp_path):
     detector = clmot.load_model(tmp_path / "run", device="cpu").attached.detector
     assert isinstance(detector, EncoderDetector)
     assert torch.equal(detector.model.body.conv1[0].weight, encoder.body.conv1[0].weight)
+
+
+def test_what_nobody_chose_fits_the_detector(run, scenes):
+    model = clmot.load_model(run, device="cpu")
+    channels = model.attached.detector.channels
+    assert model.config.model.levels == ("colour", *(f"stride{stride}" for stride in (4, 8, 16) if stride in channels))
+    assert model.detect(first_images(scenes, 1)[0]).embedding.shape[1] == 256
+    # two stripes of what training contrasts: all bins of the colours, eight numbers of each map
+    assert model.attached.contrasted_dimension == 2 * (128 + 8 * (len(model.config.model.levels) - 1))
+    assert model.attached.head.read_out.centre.any(), "no metric was learned"
 
 
 def test_levels_can_be_chosen_among_those_there_are(scenes, settings, faster_rcnn, tmp_path):

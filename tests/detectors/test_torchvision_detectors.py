@@ -121,3 +121,14 @@ def test_taps_take_the_last_module_of_each_stride_that_runs_once():
     (down.sum() * torch.ones((), requires_grad=True)).backward()  # can be learned from
     network(images)
     assert torch.equal(taps.in_order(maps)[0], more)  # nothing is read any more
+
+
+def test_maps_on_the_way_to_another_stride_are_not_what_a_block_says():
+    # MobileNet's blocks widen their input before they halve it: 144 channels at stride 4, which end as 32 at stride 8
+    features = get_model("mobilenet_v2", weights=None).features.eval()
+
+    def run() -> tuple[int, int]:
+        features(torch.zeros(1, 3, 64, 64))
+        return 64, 64
+
+    assert Taps(features, run).channels == {4: 24, 8: 32, 16: 96, 32: 1280}

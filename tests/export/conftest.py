@@ -36,6 +36,7 @@ def network(config: Config) -> Network:
     torch.nn.init.normal_(network.heatmap.out.weight, std=2.0)  # peaks here and there
     torch.nn.init.zeros_(network.heatmap.out.bias)
     torch.nn.init.normal_(network.size.out.weight, std=0.5)  # of all sizes
+    torch.nn.init.normal_(network.read_out.centre, std=0.05)  # as where a metric was learned
     return network
 
 

@@ -114,25 +114,40 @@ def test_embeddings_of_ignored_boxes_do_not_count(objective):
     assert criterion(TrainingOutput(output.maps, *changed), scene(), config, add, 4).parts["embedding"] != before
 
 
+PARTS = (slice(0, 1), slice(1, 3), slice(5, 8))
+"""Of several lengths; what lies between them is contrasted with the whole only."""
+
+
 def test_half_of_the_contrast_is_of_each_part_by_itself():
-    output, batch = outputs()._replace(parts=4), scene()
+    output, batch = outputs()._replace(parts=PARTS), scene()
 
     def embedding(of, contrast, objective="nt_xent"):
         return criterion(of, batch, LossConfig(contrast=contrast, objective=objective), add, 4).parts["embedding"]
 
     for objective in CONTRASTIVE:
         whole = embedding(output, "whole", objective)
-        assert whole == embedding(output._replace(parts=1), "parts", objective)
+        assert whole == embedding(output._replace(parts=()), "parts", objective)
         if objective != "triplet":  # which counts triplets, not anchors
-            pieces = [F.normalize(piece, dim=1) for piece in output.embeddings.chunk(4, dim=1)]
+            pieces = [F.normalize(output.embeddings[:, part], dim=1) for part in PARTS]
             alone = [embedding(output._replace(embeddings=piece), "whole", objective) for piece in pieces]
             expected = (whole + torch.stack(alone).mean()) / 2
             torch.testing.assert_close(embedding(output, "parts", objective), expected)
 
 
+def test_one_part_is_contrasted_beside_the_whole_too():
+    output, batch = outputs(), scene()
+    piece = F.normalize(output.embeddings[:, 2:6], dim=1)
+    config = LossConfig(contrast="parts")
+    expected = [criterion(each, batch, config, add, 4) for each in (output, output._replace(embeddings=piece))]
+    actual = criterion(output._replace(parts=(slice(2, 6),)), batch, config, add, 4)
+    torch.testing.assert_close(
+        actual.parts["embedding"], torch.stack([terms.parts["embedding"] for terms in expected]).mean()
+    )
+
+
 @pytest.mark.parametrize("objective", CONTRASTIVE)
 def test_parts_without_boxes_to_contrast_are_a_finite_zero(objective):
-    output, batch = outputs()._replace(parts=4), scene(ignored=tuple(range(12)))
+    output, batch = outputs()._replace(parts=PARTS), scene(ignored=tuple(range(12)))
     terms = criterion(output, batch, LossConfig(objective=objective, contrast="parts"), add, 4)
     assert terms.parts["embedding"] == 0
     assert terms.total.isfinite()

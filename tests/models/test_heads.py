@@ -32,14 +32,23 @@ def test_an_untrained_heatmap_gives_the_prior():
 
 
 def test_levels_are_taken_from_where_their_names_say():
-    head = LevelEmbeddingHead(("stride16", "neck", "stride4", "colour"), (3, 4, 5, 6), 7, 2).eval()
+    head = LevelEmbeddingHead(("stride16", "neck", "stride4", "colour"), 7, 2).eval()
     encoded = [torch.randn(1, c, 32 // s, 32 // s) for c, s in zip((3, 4, 5, 6), (4, 8, 16, 32), strict=True)]
     images = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
-    maps = head(images, encoded, torch.randn(1, 7, 8, 8))
-    assert [tuple(m.shape) for m in maps] == [(1, 2, 2, 2), (1, 2, 8, 8), (1, 2, 8, 8), (1, 128, 8, 8)]
-    encoded[3] = encoded[3] + 1  # a level that nobody asked for
-    torch.testing.assert_close(head(images, encoded, torch.zeros(1, 7, 8, 8))[0], maps[0])
+    neck = torch.randn(1, 7, 8, 8)
+    maps = head(images, encoded, neck)
+    assert torch.equal(maps[0], encoded[2])
+    torch.testing.assert_close(maps[1], head.bodies[1](neck))
+    assert maps[1].shape == (1, 2, 8, 8)
+    assert torch.equal(maps[2], encoded[0])
     torch.testing.assert_close(maps[3], ColourCode(4)(images))
+    assert maps[3].shape == (1, 128, 8, 8)
+
+
+def test_only_the_necks_level_has_something_to_learn():
+    head = LevelEmbeddingHead(("colour", "stride4", "neck", "stride8"), 7, 2)
+    assert {name.split(".")[1] for name, _ in head.named_parameters()} == {"2"}
+    assert not list(LevelEmbeddingHead(("colour", "stride4", "stride16"), 0, 2).parameters())
 
 
 def test_projection_is_a_normalised_perceptron():

@@ -103,7 +103,10 @@ def test_every_network_gives_the_same_maps(tmp_path, caplog, forward, heads, rec
 
 def test_boxes_are_fairmots(imported):
     """(x + reg - left, y + reg - top, x + reg + right, y + reg + bottom), times the stride."""
-    heatmap, size, offset = torch.full((1, 1, 12, 20), -9.0), torch.rand(1, 4, 12, 20) * 3, torch.rand(1, 2, 12, 20)
+    torch.manual_seed(0)
+    # of some size at least: what has none is no object
+    size, offset = 0.2 + torch.rand(1, 4, 12, 20) * 3, torch.rand(1, 2, 12, 20)
+    heatmap = torch.full((1, 1, 12, 20), -9.0)
     places, expected = [(3, 4), (9, 15), (6, 10)], []
     for rank, (y, x) in enumerate(places):
         heatmap[0, 0, y, x] = 3.0 - rank

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -13,17 +15,36 @@ def tiny(**changes) -> ModelConfig:
     return ModelConfig(**{**TINY, **changes})
 
 
-@pytest.mark.parametrize(("read_out", "dimension"), [("stripes", 48), ("center", 20)])
+# by default six stripes of two levels, of eight channels each
+@pytest.mark.parametrize(("read_out", "contrasted", "dimension"), [("stripes", 96, 48), ("center", 20, 20)])
 @pytest.mark.parametrize("size", [(64, 32), (96, 160)])
-def test_shapes_at_any_multiple_of_32(read_out, dimension, size):
+def test_shapes_at_any_multiple_of_32(read_out, contrasted, dimension, size):
     network = Network(tiny(read_out=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
     images = torch.randint(0, 255, (2, 3, size[1], size[0]), dtype=torch.uint8)
-    maps, embeddings, *_ = network(images, torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1]))
+    boxes, index = torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1])
+    maps, embeddings, *_ = network(images, boxes, index)
     height, width = size[1] // 4, size[0] // 4
     assert maps.heatmap.shape == (2, 2, height, width)
     assert maps.size.shape == (2, 4, height, width)
     assert maps.offset.shape == (2, 2, height, width)
-    assert embeddings.shape == (1, dimension)
+    assert embeddings.shape == (1, contrasted) == (1, network.contrasted_dimension)
+    assert network.read_out(maps.embedding, boxes, index).shape == (1, dimension)
+
+
+def test_training_contrasts_what_is_read_and_its_parts_but_not_colour():
+    network = Network(tiny(levels=("colour", "stride4", "stride16", "neck"), width=12, stripes=2)).eval()
+    output = network(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([0]))
+    # 128 bins, 8 channels, 16 shortened to 12, and the neck's 12; two stripes each
+    assert output.embeddings.shape == (1, 2 * (128 + 8 + 12 + 12))
+    edges = [256, 264, 272, 284, 296, 308, 320]
+    assert output.parts == tuple(slice(*each) for each in itertools.pairwise(edges))
+
+
+def test_behind_a_projection_head_there_are_no_parts():
+    network = Network(tiny(projection=(16, 12))).eval()
+    output = network(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([0]))
+    assert output.parts == ()
+    assert output.embeddings.shape == (1, 12) == (1, network.contrasted_dimension)
 
 
 def test_other_sizes_are_refused():

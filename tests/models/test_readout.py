@@ -1,7 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.ops import roi_align
 
 from clmot.models.readout import (
     LEAST_VISIBLE,
@@ -43,34 +46,112 @@ def test_center_point_is_the_map_at_the_box_centre():
     torch.testing.assert_close(actual, F.normalize(maps[1, :, 2, 5], dim=0)[None])
 
 
+def stripes_of(read_out: StripeReadOut, embeddings: torch.Tensor) -> list[torch.Tensor]:
+    """What is read of each level, [m, stripes, length]."""
+    lengths = [
+        level.channels if level.histogram else read_out.projection[str(index)].shape[2]
+        for index, level in enumerate(read_out.levels)
+    ]
+    levels = embeddings.split([read_out.stripes * length for length in lengths], dim=1)
+    return [level.unflatten(1, (read_out.stripes, -1)) for level in levels]
+
+
 def test_stripes_see_only_their_part_of_the_box():
-    read_out = StripeReadOut([Level(3, 4)] * 2, stripes=4, dimension=64)
+    read_out = StripeReadOut([Level(3, 4)] * 2, stripes=4, width=2)
     maps = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     boxes, image = torch.tensor([[32.0, 0, 64, 128]]), torch.tensor([0])
     changed = maps.clone()
     changed[:, :, 24:] += 1.0  # rows of the lowest stripe
-    before, after = (read_out((m, m), boxes, image).view(2, 4, 8) for m in (maps, changed))
-    torch.testing.assert_close(before[:, :3], after[:, :3])
-    assert (before[:, 3] - after[:, 3]).abs().max() > 0.01
+    for before, after in zip(
+        *(stripes_of(read_out, read_out((m, m), boxes, image)) for m in (maps, changed)), strict=True
+    ):
+        torch.testing.assert_close(before[:, :3], after[:, :3])
+        assert (before[:, 3] - after[:, 3]).abs().max() > 0.01
 
 
 def test_stripes_pool_the_average_of_a_flat_region():
     """On a map that is constant in each stripe, the read-out is the projection of that constant."""
-    read_out = StripeReadOut([Level(2, 4)], stripes=2, dimension=6)
-    values = torch.zeros(1, 2, 16, 16)
-    values[0, :, :8] = torch.tensor([1.0, 2.0]).view(2, 1, 1)
-    values[0, :, 8:] = torch.tensor([-3.0, 0.5]).view(2, 1, 1)
+    read_out = StripeReadOut([Level(3, 4)], stripes=2, width=2)
+    with torch.no_grad():
+        read_out.projection["0"].normal_(generator=torch.Generator().manual_seed(9))  # of each stripe another one
+    constants = torch.tensor([[1.0, 2.0, -1.0], [-3.0, 0.5, 0.0]])
+    values = torch.zeros(1, 3, 16, 16)
+    values[0, :, :8] = constants[0].view(3, 1, 1)
+    values[0, :, 8:] = constants[1].view(3, 1, 1)
     actual = read_out((values,), torch.tensor([[8.0, 4, 40, 60]]), torch.tensor([0]))
-    projection = read_out.projection[0].detach()
-    parts = [F.normalize(torch.tensor(v) @ projection[i], dim=0) for i, v in enumerate(([1.0, 2.0], [-3.0, 0.5]))]
+    projection = read_out.projection["0"].detach()
+    parts = [F.normalize(constants[i] @ projection[i], dim=0) for i in range(2)]
     torch.testing.assert_close(actual[0], torch.cat(parts) / 2**0.5, atol=1e-4, rtol=1e-4)
+
+
+LEVELS = [Level(5, 4, share=0.3), Level(4, 4, share=0.5, histogram=True), Level(2, 8, share=0.2)]
+"""Longer than the width of 3, all of its bins, shorter than that."""
+
+
+def test_parts_are_where_the_levels_that_learn_lie():
+    read_out = StripeReadOut(LEVELS, stripes=2, width=3)
+    assert read_out.dimension == 2 * (3 + 4 + 2)
+    assert read_out.parts == (slice(0, 3), slice(3, 6), slice(14, 16), slice(16, 18))
+    assert {name: tuple(each.shape) for name, each in read_out.projection.items()} == {"0": (2, 5, 3), "2": (2, 2, 2)}
+    assert [name for name, _ in read_out.named_parameters()] == ["projection.0", "projection.2"]
+    generator = torch.Generator().manual_seed(10)
+    maps = tuple(
+        torch.rand(1, level.channels, 96 // level.stride, 96 // level.stride, generator=generator) for level in LEVELS
+    )
+    boxes, image = torch.tensor([[10.0, 8, 50, 90], [30, 20, 60, 80]]), torch.zeros(2, dtype=torch.int64)
+    embeddings = read_out(maps, boxes, image)
+    assert embeddings.shape == (2, read_out.dimension)
+    for index, part in enumerate(read_out.parts):
+        # a part's projection of one level and stripe moves that part alone
+        changed = copy.deepcopy(read_out)
+        with torch.no_grad():
+            changed.projection["0" if index < 2 else "2"][index % 2] += 1
+        differs = (changed(maps, boxes, image) - embeddings).abs().amax(dim=0) > 1e-5
+        assert differs.any()
+        differs[part] = False
+        assert not differs.any()
+
+
+def test_parts_of_several_lengths_count_by_their_levels_shares():
+    """The embedding against a loop over boxes, levels and stripes, one after the other."""
+    read_out = StripeReadOut(LEVELS, stripes=3, width=3)
+    generator = torch.Generator().manual_seed(11)
+    maps = tuple(
+        torch.rand(2, level.channels, 96 // level.stride, 96 // level.stride, generator=generator) for level in LEVELS
+    )
+    boxes, image = torch.tensor([[10.0, 8, 50, 89], [30, 20, 60, 80]]), torch.tensor([1, 0])
+    embeddings = []
+    for box, number in zip(boxes, image, strict=True):
+        pieces = []
+        for index, level in enumerate(LEVELS):
+            cells = roi_align(maps[index][number : number + 1], [box[None]], (3, 5), 1 / level.stride, 2, aligned=True)
+            for stripe in range(3):
+                pooled = sum(weight * cells[0, :, stripe, k] for k, weight in enumerate(StripeReadOut.columns))
+                read = pooled.sqrt() if level.histogram else read_out.projection[str(index)][stripe].T @ pooled
+                pieces.append(read / read.norm() * (level.share / 3) ** 0.5)
+        embeddings.append(torch.cat(pieces))
+    torch.testing.assert_close(read_out(maps, boxes, image), torch.stack(embeddings))
+
+
+def test_a_projection_starts_as_the_identity_where_it_is_long_enough():
+    for width in (5, 40):
+        projection = StripeReadOut([Level(5, 4)], stripes=3, width=width).projection["0"]
+        assert torch.equal(projection, torch.eye(5).expand(3, 5, 5))
+
+
+def test_a_shortening_projection_starts_as_orthonormal_directions_the_same_for_every_stripe():
+    torch.manual_seed(0)
+    first, second = (StripeReadOut([Level(40, 4)], stripes=3, width=7).projection["0"].detach() for _ in range(2))
+    torch.testing.assert_close(first[0].T @ first[0], torch.eye(7))
+    assert torch.equal(first, first[:1].expand(3, 40, 7))
+    assert not torch.allclose(first, second)
 
 
 READ_OUTS = {
     "center": lambda: CenterPointReadOut(4),
     "points": lambda: PointsReadOut(4),
-    "stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 24),
-    "visible stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 24, visible_parts=True),
+    "stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 4),
+    "visible stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 4, visible_parts=True),
 }
 
 
@@ -126,25 +207,42 @@ def test_visible_share_equals_the_loop():
 
 def test_what_a_nearer_box_covers_counts_less():
     """A box whose lower half is covered is compared by its upper half; the nearer box, and other images, by all."""
-    read_out = StripeReadOut([Level(3, 4)], stripes=4, dimension=32, visible_parts=True)
+    read_out = StripeReadOut([Level(3, 4)], stripes=4, width=8, visible_parts=True)
     maps = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(7))
     boxes = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120], [32, 16, 64, 112]])
-    embeddings = read_out((maps,), boxes, torch.tensor([0, 0, 1])).view(3, 4, 8)
+    embeddings = read_out((maps,), boxes, torch.tensor([0, 0, 1])).view(3, 4, 3)
     weight = torch.tensor([1, 1, LEAST_VISIBLE, LEAST_VISIBLE])
     torch.testing.assert_close((embeddings[0] ** 2).sum(dim=1), weight / weight.sum())
     torch.testing.assert_close((embeddings[1:] ** 2).sum(dim=2), torch.full((2, 4), 0.25))
 
 
+def test_what_is_covered_counts_less_in_parts_of_every_length():
+    """A stripe's weight is the same in each level, whatever is read of it."""
+    plain, weighed = (StripeReadOut(LEVELS, 4, 3, visible_parts=visible) for visible in (False, True))
+    weighed.load_state_dict(plain.state_dict())
+    generator = torch.Generator().manual_seed(12)
+    maps = tuple(
+        torch.rand(1, level.channels, 128 // level.stride, 128 // level.stride, generator=generator) for level in LEVELS
+    )
+    boxes, image = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120]]), torch.tensor([0, 0])
+    share = visible_share(boxes, image, 4)
+    assert share.amin() < share.amax()
+    expected = [part * share.sqrt()[:, :, None] for part in stripes_of(plain, plain(maps, boxes, image))]
+    expected = F.normalize(torch.cat([part.flatten(1) for part in expected], dim=1), dim=1)
+    torch.testing.assert_close(weighed(maps, boxes, image), expected)
+
+
 def test_levels_of_several_strides_see_the_same_place():
-    read_out = StripeReadOut([Level(2, 4), Level(2, 8)], stripes=2, dimension=8)
+    read_out = StripeReadOut([Level(2, 4), Level(2, 8)], stripes=2, width=2)
     fine = torch.zeros(1, 2, 16, 16)
     fine[:, :, :8], fine[:, :, 8:] = 1.0, -2.0
     coarse = F.avg_pool2d(fine, 2)
-    one, two = read_out((fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])).view(2, 2, 2)
+    maps, boxes, image = (fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])
+    one, two = read_out(maps, boxes, image).view(2, 2, 2)  # both projections are the identity
+    torch.testing.assert_close(one, two)
     with torch.no_grad():
-        read_out.projection[1].copy_(read_out.projection[0])
-    same = read_out((fine, coarse), torch.tensor([[8.0, 8, 40, 56]]), torch.tensor([0])).view(2, 2, 2)
-    torch.testing.assert_close(same[0], same[1])
+        read_out.projection["1"][:, 0] *= 3
+    one, two = read_out(maps, boxes, image).view(2, 2, 2)
     assert not torch.allclose(one, two)
 
 
@@ -152,7 +250,7 @@ def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
     generator = torch.Generator().manual_seed(8)
     maps = tuple(torch.randn(1, 5, 24, 24, generator=generator) for _ in range(2))
     boxes = torch.tensor([[8.0, 8, 40, 80], [30, 10, 70, 90]])
-    read_out = StripeReadOut([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, dimension=24)
+    read_out = StripeReadOut([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, width=4)
     first, second = read_out(maps, boxes, torch.zeros(2, dtype=torch.int64)).view(2, 2, 3, 4)
     torch.testing.assert_close((first**2).sum(dim=2), torch.tensor([[0.7], [0.3]]).expand(2, 3) / 3)
     each = (F.normalize(first, dim=2) * F.normalize(second, dim=2)).sum(dim=2).mean(dim=1)
@@ -160,9 +258,7 @@ def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
 
 
 def test_the_middle_of_a_stripe_counts_most():
-    read_out = StripeReadOut([Level(2, 4)], stripes=1, dimension=2)
-    with torch.no_grad():
-        read_out.projection[0].copy_(torch.eye(2)[None])
+    read_out = StripeReadOut([Level(2, 4)], stripes=1, width=2)
     maps = torch.zeros(1, 2, 40, 40)
     maps[:, 0] = 1.0
     maps[:, :, :, 18:22] = torch.tensor([0.0, 1.0]).view(2, 1, 1)  # a fifth of the box, in its middle
@@ -171,9 +267,7 @@ def test_the_middle_of_a_stripe_counts_most():
 
 
 def test_a_histogram_level_compares_by_the_bhattacharyya_coefficient():
-    read_out = StripeReadOut([Level(4, 4, histogram=True)], stripes=1, dimension=4)
-    with torch.no_grad():
-        read_out.projection[0].copy_(torch.eye(4)[None])
+    read_out = StripeReadOut([Level(4, 4, histogram=True)], stripes=1, width=2)  # which histograms do not heed
     shares = torch.tensor([[0.5, 0.3, 0.2, 0.0], [0.1, 0.4, 0.0, 0.5]])
     maps = shares[:, :, None, None].expand(2, 4, 20, 20)
     boxes = torch.tensor([[10.0, 10, 50, 60]] * 2)

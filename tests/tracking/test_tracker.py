@@ -118,7 +118,10 @@ class LoopTracker:
         motion = np.sum((z - state.position[0]) ** 2 / (state.position_variance[0] + deviation**2))
         cosine = max(0, 1 - float(track["look"] @ detection["look"]))
         weight = self.config.appearance_weight
-        return np.inf if motion > 9.4877 else weight * cosine + (1 - weight) * motion
+        if motion > 9.4877:
+            return np.inf
+        apart = self.config.lost_overlap_weight * self.iou_distance(track, detection) if track["lost"] else 0
+        return weight * cosine + (1 - weight) * motion + apart
 
     def update(self, detections):
         config, self.frame = self.config, self.frame + 1

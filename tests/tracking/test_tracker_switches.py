@@ -353,12 +353,25 @@ def test_confidence_decides_how_much_is_learnt():
     assert look(weighted, 0.5) == 0
 
 
+def test_looks_alone_do_not_find_a_lost_track_far_away():
+    # half alike, within the gate that has grown, at the next place or at one beyond it
+    alike = 0.5 * LOOKS[:1] + np.sqrt(0.75) * LOOKS[1:2]
+
+    def found(config, x):
+        return last_ids(config, [detect([100, 100], LOOKS[:1])] * 4 + [NOTHING] * 6 + [detect([x, 100], alike)] * 2)
+
+    far = 135
+    assert found(TrackerConfig(), 102) == [1]
+    assert found(TrackerConfig(), far) == [2]
+    assert found(TrackerConfig(lost_overlap_weight=0.0), far) == [1]
+
+
 def test_the_gallery_remembers_what_the_average_forgot():
     # seen from the front, then long from behind, then from the front again, out of reach by overlap
     front, behind = LOOKS[:1], LOOKS[1:2]
     video = [detect([100, 100], front)] * 3 + [detect([100, 100], behind)] * 20 + [NOTHING] * 6
     video += [detect([128, 100], front)] * 2
-    config = TrackerConfig(appearance_threshold=0.4, embedding_momentum=0.5)
+    config = TrackerConfig(appearance_threshold=0.4, embedding_momentum=0.5, lost_overlap_weight=0.1)
     assert last_ids(replace(config, gallery_size=30), video) == [1]
     assert last_ids(replace(config, gallery_size=5), video) == [2]
     assert last_ids(config, video) == [2]

@@ -68,8 +68,8 @@ def gradients(settings: Config, batch: Batch, fabric: Fabric, processes: Process
     network.eval()
     queue = None
     if settings.loss.negatives == "queue":
-        queue = EmbeddingQueue(settings.loss.queue_size, 16)
-        queue.embeddings.copy_(torch.nn.functional.normalize(torch.randn(50, 16), dim=1))
+        queue = EmbeddingQueue(settings.loss.queue_size, bare.contrasted_dimension)
+        queue.embeddings.copy_(torch.nn.functional.normalize(torch.randn_like(queue.embeddings), dim=1))
         queue.sequence_index.copy_(torch.arange(50) % 5)
         queue.pushed.fill_(40)
     terms = train_step(fabric, network, optimizer, batch, settings, 0.0, processes, queue)

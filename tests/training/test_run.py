@@ -17,16 +17,20 @@ from lightning_fabric import Fabric
 
 from clmot.config import Config, load_config
 from clmot.data.batch import make_loader
+from clmot.data.labels import with_labels
 from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
+from clmot.data.tracklets import with_tracklets
 from clmot.errors import UserError
+from clmot.inference import load_model
 from clmot.models.network import Network
 from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
 from clmot.training.loop import train_step
+from clmot.training.metric import fit_metric
 from clmot.training.optim import make_optimizer
 from clmot.training.processes import Processes
 from clmot.training.run import train
-from clmot.types import Batch, LossTerms
+from clmot.types import Batch, Dataset, LossTerms
 
 OVERRIDES = [
     "model.encoder=resnet10t",
@@ -169,7 +173,8 @@ def test_every_learned_part_survives_a_resume(changes, stills, tmp_path, monkeyp
         assert same(moments, theirs["optimizer"]["state"][key])
 
 
-TRACKLETS = ["data.tracklets=true", "views.neighbour=0.7", "views.neighbour_frames=4", "model.whitening=true"]
+TRACKLETS = ["data.tracklets=true", "views.neighbour=0.7", "views.neighbour_frames=4"]
+METRIC = ("read_out.centre", "read_out.matrix")
 
 
 @pytest.fixture(scope="module")
@@ -179,34 +184,59 @@ def clips(tmp_path_factory) -> Path:
     return folder / "clips"
 
 
-def test_the_metric_is_learned_when_training_ends(clips, tmp_path, monkeypatch):
-    """From tracklets; stopped and resumed, the run ends with the same one."""
-    train(clips, tmp_path / "straight", config(*TRACKLETS), progress=False)
-    learned = weights(tmp_path / "straight")
-    assert not torch.allclose(learned["read_out.matrix"], torch.eye(16), atol=0.1)
+@pytest.fixture(scope="module")
+def tracked(clips, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "tracked"
+    train(clips, run, config(*TRACKLETS), progress=False)
+    return run
+
+
+def fitted_again(run: Path, dataset: Dataset) -> dict[str, torch.Tensor]:
+    """The metric of a run's weights, whatever metric they came with."""
+    model = load_model(run, device="cpu")
+    model.network.read_out.matrix.normal_()
+    fit_metric(model.network, model.config, dataset, torch.device("cpu"))
+    return {name: model.network.state_dict()[name] for name in METRIC}
+
+
+def test_the_metric_is_that_of_the_weights_at_the_end(straight, stills, tracked, clips):
+    for run, dataset in (
+        (straight, with_labels(read_dataset([stills]), "none")[0]),
+        (tracked, with_labels(with_tracklets(read_dataset([clips])), "known")[0]),
+    ):
+        again = fitted_again(run, dataset)
+        assert all(torch.equal(weights(run)[name], again[name]) for name in METRIC)
+
+
+def test_the_metric_is_learned_when_training_ends(tracked, clips, tmp_path, monkeypatch):
+    """Not before; stopped and resumed, the run ends with the same one."""
     with monkeypatch.context() as patched:
         stop_after(patched, 2)
         with pytest.raises(KeyboardInterrupt):
-            train(clips, tmp_path / "stopped", config(*TRACKLETS), progress=False)
-    assert torch.equal(weights(tmp_path / "stopped")["read_out.matrix"], torch.eye(16))
-    train(clips, tmp_path / "stopped", config(*TRACKLETS), resume=True, progress=False)
-    assert same(learned, weights(tmp_path / "stopped"))
-    # who goes on from there with the embedding alone keeps it
-    start = [f"model.pretrained={tmp_path / 'straight'}", "train.learn=embedding"]
-    train(clips, tmp_path / "on", config(*TRACKLETS, *start), progress=False)
-    assert torch.equal(weights(tmp_path / "on")["read_out.matrix"], learned["read_out.matrix"])
+            train(clips, tmp_path, config(*TRACKLETS), progress=False)
+    assert not weights(tmp_path)["read_out.centre"].any()
+    train(clips, tmp_path, config(*TRACKLETS), resume=True, progress=False)
+    assert weights(tracked)["read_out.centre"].any()
+    assert same(weights(tracked), weights(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (["model.whitening=true"], r"set data\.tracklets=true"),
-        (["data.tracklets=true"], "no box could be followed"),
-    ],
-)
-def test_stills_say_nothing_about_time(stills, tmp_path, changes, message):
-    with pytest.raises(UserError, match=message):
-        train(stills, tmp_path, config(*changes), progress=False)
+def test_the_embedding_alone_goes_on_from_the_metric_there_was(tracked, clips, tmp_path):
+    learned = weights(tracked)
+    start = [f"model.pretrained={tracked}", "train.learn=embedding"]
+    for name, changes in (("boxes alone", []), ("tracklets", TRACKLETS)):
+        train(clips, tmp_path / name, config(*start, *changes), progress=False)
+        further = weights(tmp_path / name)
+        assert torch.equal(further["read_out.centre"], learned["read_out.centre"])
+        assert torch.equal(further["read_out.matrix"], learned["read_out.matrix"]) == (name == "boxes alone")
+        assert not torch.equal(further["read_out.plain.projection.0"], learned["read_out.plain.projection.0"])
+    # the whole network learns a metric of its own
+    train(clips, tmp_path / "all", config(start[0]), progress=False)
+    assert not torch.equal(weights(tmp_path / "all")["read_out.centre"], learned["read_out.centre"])
+
+
+def test_stills_say_nothing_about_time(stills, tmp_path):
+    with pytest.raises(UserError, match="no box could be followed"):
+        train(stills, tmp_path, config("data.tracklets=true"), progress=False)
 
 
 def test_a_checkpoint_holds_what_only_training_uses(stills, tmp_path):

@@ -10,8 +10,9 @@ import torch
 
 from clmot.config import Config
 from clmot.detectors.heads import AttachedNetwork, FeatureHead
-from clmot.detectors.opening import open_detector
+from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.protocol import Detector
+from clmot.errors import UserError
 from clmot.inference import Model, choose_device
 from clmot.training.checkpoint import SavedModel, load_weights
 from clmot.types import Detections, Float32Array, Image
@@ -86,12 +87,15 @@ def load_attached(
         detector: the one it was learned on; by default the one that the configuration describes.
 
     Raises:
-        UserError: the detector cannot be had, or the embedding does not fit it.
+        UserError: the detector cannot be had, is another one, or the embedding does not fit it.
     """
     config, place = saved.config, choose_device(device)
-    detector = detector or open_detector(
-        config.detector, device=place, min_score=config.detect.score_threshold, image_size=config.model.image_size
-    )
+    if detector is None:
+        detector = open_detector(
+            config.detector, device=place, min_score=config.detect.score_threshold, image_size=config.model.image_size
+        )
+    elif fingerprint_of(detector) not in ("", config.detector.fingerprint):
+        raise UserError(f"{saved.file}: was learned on a detector with other weights than the one given")
     network = AttachedNetwork(config, detector)
     load_weights(network, saved)
     return AttachedModel(network, config, place, precision)

@@ -16,8 +16,9 @@ from clmot.models.backbones import STRIDES
 class Taps:
     """Finds a network's last module of each of the strides 4, 8, 16 and 32 by one run, and reads their maps later on.
 
-    The last map of a stride has seen most of the network. Modules that run more than once in a pass are left out: which
-    map would be meant?
+    The last map of a stride has seen most of the network. Left out are modules that run more than once in a pass (which
+    map would be meant?). Those within a block that ends at another stride, whose maps are often wider and lead to it, are
+    taken only where there is nothing else.
 
     Args:
         part: the network's part to look in: its backbone.
@@ -44,9 +45,13 @@ class Taps:
             for hook in hooks:
                 hook.remove()
         times = Counter(name for name, _ in seen)
+        blocks = {name: shape[2:] for name, shape in seen if not isinstance(part.get_submodule(name), nn.Sequential)}
+        leads_on = {
+            name: any(blocks.get(outer, shape[2:]) != shape[2:] for outer in _around(name)) for name, shape in seen
+        }
         names: dict[int, str] = {}
         channels: dict[int, int] = {}
-        for name, shape in seen:
+        for name, shape in sorted(seen, key=lambda each: not leads_on[each[0]]):
             for stride in STRIDES:
                 if times[name] == 1 and _has_stride(shape, width, height, stride):
                     names[stride], channels[stride] = name, shape[1]
@@ -75,6 +80,13 @@ class Taps:
         """Recorded maps, finest first."""
         # what was made in inference mode could not be learned from
         return tuple(maps[stride].clone() if maps[stride].is_inference() else maps[stride] for stride in self.channels)
+
+
+def _around(name: str) -> Iterator[str]:
+    """Names of the modules that a module is in."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _has_stride(shape: torch.Size, width: int, height: int, stride: int) -> bool:

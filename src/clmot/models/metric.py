@@ -43,6 +43,11 @@ class MetricReadOut(nn.Module):
         with torch.autocast(plain.device.type, enabled=False):
             return F.normalize((plain.float() - self.centre.float()) @ self.matrix.float(), dim=1)
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether there is a metric: nothing that is learned has no centre."""
+        return bool(self.centre.any())
+
     def pass_through(self) -> None:
         """Be the plain read-out, of its length."""
         self.centre.zero_()

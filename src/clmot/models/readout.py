@@ -178,6 +178,7 @@ class StripeReadOut(nn.Module):
         """
         rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1).float()
         parts = []
+        weights = visible_share(boxes, image_index, self.stripes).sqrt() if self.visible_parts else None
         with torch.autocast(boxes.device.type, enabled=False):
             across = boxes.new_tensor(self.columns, dtype=torch.float32)
             for index, (values, level) in enumerate(zip(maps, self.levels, strict=True)):
@@ -190,8 +191,7 @@ class StripeReadOut(nn.Module):
                     aligned=True,
                 )
                 part = self.part(index, (pooled * across).sum(dim=3).permute(2, 0, 1))
-                if self.visible_parts:
-                    weights = visible_share(boxes, image_index, self.stripes).sqrt()
+                if weights is not None:
                     part = part * weights.repeat_interleave(part.shape[1] // self.stripes, dim=1)
                 parts.append(part)
         # a stripe wholly outside the image has no direction and does not count

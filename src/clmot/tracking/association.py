@@ -178,10 +178,17 @@ class _Pricing:
         return row, column, np.minimum(cost, half)
 
     def looks_and_motion(self, tracks: int, found: int) -> _Costs:
-        """Cosine distance fused with the Mahalanobis distance."""
+        """Cosine distance fused with the Mahalanobis distance, and for lost tracks some IoU distance."""
         near = kalman.within_gate(self._tracks.motion[:tracks], self._found.measurement[:found])
         row, column, motion = self._allowed(*near)
-        return row, column, costs.fuse_motion(self._looks(row, column), motion, self._config.appearance_weight)
+        cost = costs.fuse_motion(self._looks(row, column), motion, self._config.appearance_weight)
+        if self._config.lost_overlap_weight:
+            lost = (self._tracks.detection.take(row) < 0).nonzero()[0]
+            if len(lost):
+                expected = to_boxes(self._tracks.motion.position.take(row.take(lost), axis=0))
+                overlap = box.paired_iou(expected, self._found.xyxy.take(column.take(lost), axis=0))
+                cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
+        return row, column, cost
 
     def looks_alone(self, rows: Int64Array, columns: Int64Array) -> _Costs:
         """Cosine distance, wherever the two are."""

@@ -25,6 +25,7 @@ _SHARES = (
     "duplicate_iou_threshold",
     "direction_weight",
     "border_share",
+    "lost_overlap_weight",
 )
 _COSINES = ("appearance_threshold", "gated_appearance_threshold", "reentry_threshold")
 
@@ -56,6 +57,9 @@ class TrackerConfig:
     (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
     appearance_weight: float = 0.95
     """fused: share of the cosine distance in the cost (FairMOT: 0.98)."""
+    lost_overlap_weight: float = 0.3
+    """fused: weight of the IoU distance that is added to the cost of tracks not seen in the last frame: their gate
+    grows, and looks alone would decide (FairMOT: 0)."""
     gated_appearance_threshold: float = 0.25
     """gated: largest half cosine distance at which appearance has a say (BoT-SORT)."""
     proximity_threshold: float = 0.5
@@ -165,6 +169,7 @@ PRESETS: dict[str, TrackerConfig] = {
         new_track_score=0.4,
         appearance_threshold=0.4,
         appearance_weight=0.98,
+        lost_overlap_weight=0.0,
         fuse_score=False,
         **_BEFORE_OC_SORT,
     ),

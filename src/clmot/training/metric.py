@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 MAX_IMAGES = 400
 """Images that are looked at: frames evenly spread over each sequence, or both views of half as many."""
 
+MAX_BOXES = 20_000
+"""Boxes of known objects that are looked at: crowded frames are many boxes each, and what is read of a box is long."""
+
 LEAST_BOXES = 3
 """Boxes of an object, at least, for it to say how its embedding changes."""
 
@@ -58,12 +61,14 @@ def fit_metric(
     model = _model(copy.deepcopy(network), config, device)
     in_use = metric_of(model.network)
     assert in_use is not None
+    further = further and metric.is_learned
     if not further:
         in_use.pass_through()
     seen = _over_time(model, dataset)
     if further:
-        if len(seen.around):
-            metric.refit(_covariance(seen.around))
+        if not len(seen.around):
+            return
+        metric.refit(_covariance(seen.around))
     else:
         if not len(seen.around):
             seen = _in_two_views(model, dataset)
@@ -100,7 +105,9 @@ def _over_time(model: Model, dataset: Dataset) -> _Seen:
     known = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     # those of each sequence in order of time, so that every n-th is spread over it
     known.sort(key=lambda sample: (sample.sequence, sample.frame))
-    frames = [sample for sample in known[:: max(1, -(-len(known) // MAX_IMAGES))] if _is_readable(sample)]
+    boxes = sum(int((sample.identities >= 0).sum()) for sample in known)
+    step = max(1, -(-len(known) // MAX_IMAGES), -(-boxes // MAX_BOXES))
+    frames = [sample for sample in known[::step] if _is_readable(sample)]
     parts = embed_sequences(frames, model.embed, {sample.sequence: 1.0 for sample in frames})
     around = []
     for part in parts:

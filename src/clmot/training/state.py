@@ -68,6 +68,8 @@ class TrainingState:
             raise UserError(
                 f"{checkpoint}: was trained with another model section than this run's; choose another --out"
             )
+        if saved.config.detector.fingerprint != self.config.detector.fingerprint:
+            raise UserError(f"{checkpoint}: was learned on a detector with other weights; choose another --out")
         try:
             self.network.load_state_dict(state["network"])
             self.average.network.load_state_dict(saved.weights)

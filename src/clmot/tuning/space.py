@@ -76,6 +76,7 @@ def choose(
     if association == "fused":
         number("appearance_threshold", 0.1, 1.2)
         number("appearance_weight", 0.9, 1.0, 0.01)
+        number("lost_overlap_weight", 0.0, 0.6, 0.05)
     else:
         number("motion_only_iou_threshold", 0.3, 0.95)
         if number("direction_weight", 0.0, 0.5):
