@@ -17,8 +17,8 @@ class Taps:
     """Finds a network's last module of each of the strides 4, 8, 16 and 32 by one run, and reads their maps later on.
 
     The last map of a stride has seen most of the network. Left out are modules that run more than once in a pass (which
-    map would be meant?). Those within a block that ends at another stride, whose maps are often wider and lead to it, are
-    taken only where there is nothing else.
+    map would be meant?). Those within a block that ends at another stride, whose maps are often wider and lead to it,
+    are taken only where there is nothing else.
 
     Args:
         part: the network's part to look in: its backbone.
