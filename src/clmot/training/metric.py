@@ -58,6 +58,7 @@ def fit_metric(
     metric = metric_of(network)
     if metric is None:
         return
+    log.info("learning the metric of the embedding")
     model = _model(copy.deepcopy(network), config, device)
     in_use = metric_of(model.network)
     assert in_use is not None
