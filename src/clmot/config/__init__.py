@@ -1,0 +1,44 @@
+"""Configuration: a frozen value, validated when made, saved in every checkpoint.
+
+A configuration is built in four layers, each overriding the one before: the defaults of its sections, a named recipe
+(`RECIPES`), a YAML file, and dotted overrides (``train.learning_rate=0.001``). Each part of the program receives only
+its own section.
+"""
+
+from clmot.config.loading import load_config, parse_overrides, read_sections, read_yaml
+from clmot.config.recipes import RECIPES, Recipe
+from clmot.config.sections import (
+    LEVELS,
+    AdaptConfig,
+    DataConfig,
+    DetectConfig,
+    DetectorConfig,
+    LossConfig,
+    ModelConfig,
+    RefineConfig,
+    TrainConfig,
+    ViewsConfig,
+)
+from clmot.config.whole import Config
+from clmot.tracking.config import TrackerConfig
+
+__all__ = [
+    "LEVELS",
+    "RECIPES",
+    "AdaptConfig",
+    "Config",
+    "DataConfig",
+    "DetectConfig",
+    "DetectorConfig",
+    "LossConfig",
+    "ModelConfig",
+    "Recipe",
+    "RefineConfig",
+    "TrackerConfig",
+    "TrainConfig",
+    "ViewsConfig",
+    "load_config",
+    "parse_overrides",
+    "read_sections",
+    "read_yaml",
+]
