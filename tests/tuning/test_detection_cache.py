@@ -129,6 +129,12 @@ def test_detectors_that_are_none(arguments, message):
         Detecting(**arguments)
 
 
+def test_the_shipped_model_goes_by_its_name():
+    shipped = Detecting(detector="clmot-pedestrian")
+    assert shipped.has_model
+    assert shipped.config.model.classes == ("person",)
+
+
 def test_data_without_ground_truth_or_boxes(streets, tmp_path):
     with pytest.raises(UserError, match="no ground truth"):
         Detecting(detector="det").collect(streets / "first" / "gt", tmp_path, Config(), progress=False)

@@ -130,8 +130,8 @@ def tune(
     Parameters
     ----------
     detector
-        Run folder, checkpoint or model file; or boxes without embeddings: det or gt of the sequence folders, or
-        MOTChallenge text: a file, or a folder of NAME.txt.
+        Run folder, checkpoint or model file, or clmot-pedestrian, which comes with the package; or boxes without
+        embeddings: det or gt of the sequence folders, or MOTChallenge text: a file, or a folder of NAME.txt.
     data
         Sequence folder, or folder of them, with gt/gt.txt.
     out
