@@ -52,6 +52,11 @@ def new_network(config: Config) -> Network:
     return Network(config.model).eval()
 
 
+@pytest.fixture(autouse=True)
+def _few_objects_are_enough(monkeypatch):
+    monkeypatch.setattr(fit_module, "LEAST_OBJECTS", 1)
+
+
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
     """A data set of noise with a row of boxes, from the identities of each frame of each sequence."""
@@ -182,6 +187,19 @@ def test_objects_known_at_several_times_whiten(video, length):
 def assert_whitens(metric: MetricReadOut) -> None:
     counted = torch.linalg.svdvals(metric.matrix)[: min(metric.matrix.shape)]
     assert counted[0] > 1.1 * counted[-1], "all directions count alike"
+
+
+def test_a_handful_of_objects_does_not_say_how_objects_change(video, monkeypatch):
+    config = settings()
+    nobody, over_time_alone, two_views = (new_network(config) for _ in range(3))
+    fit_metric(nobody, config, with_labels(video, "none")[0], CPU)
+    objects = 6  # of the two sequences, in three frames or more
+    monkeypatch.setattr(fit_module, "LEAST_OBJECTS", objects)
+    fit_metric(over_time_alone, config, video, CPU)
+    monkeypatch.setattr(fit_module, "LEAST_OBJECTS", objects + 1)
+    fit_metric(two_views, config, video, CPU)
+    assert torch.equal(two_views.read_out.matrix, nobody.read_out.matrix)
+    assert not torch.allclose(over_time_alone.read_out.matrix, nobody.read_out.matrix, atol=1e-3)
 
 
 def test_within_an_object_all_directions_count_alike_afterwards(video, monkeypatch):

@@ -24,6 +24,7 @@ from clmot.data.tracklets import with_tracklets
 from clmot.errors import UserError
 from clmot.inference import load_model
 from clmot.models.network import Network
+from clmot.training import metric
 from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
 from clmot.training.loop import train_step
 from clmot.training.metric import fit_metric
@@ -220,7 +221,8 @@ def test_the_metric_is_learned_when_training_ends(tracked, clips, tmp_path, monk
     assert same(weights(tracked), weights(tmp_path))
 
 
-def test_the_embedding_alone_goes_on_from_the_metric_there_was(tracked, clips, tmp_path):
+def test_the_embedding_alone_goes_on_from_the_metric_there_was(tracked, clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(metric, "LEAST_OBJECTS", 1)
     learned = weights(tracked)
     start = [f"model.pretrained={tracked}", "train.learn=embedding"]
     for name, changes in (("boxes alone", []), ("tracklets", TRACKLETS)):

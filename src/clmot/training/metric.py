@@ -38,6 +38,10 @@ MAX_BOXES = 20_000
 LEAST_BOXES = 3
 """Boxes of an object, at least, for it to say how its embedding changes."""
 
+LEAST_OBJECTS = 10
+"""Objects, at least, that say so: how a handful of people change is not how people do (docs/results.md), and two views
+of many boxes tell more."""
+
 
 def fit_metric(
     network: nn.Module, config: Config, dataset: Dataset, device: torch.device, *, further: bool = False
@@ -45,7 +49,7 @@ def fit_metric(
     """Learn the metric of a trained network's embedding, in place, where its read-out has one.
 
     Objects seen at several times, by identity or tracklet, say in which directions one object changes
-    (`MetricReadOut.fit`). Where there are none, the same boxes in two views of a frame do.
+    (`MetricReadOut.fit`). Where there are none or few, the same boxes in two views of a frame do.
 
     Args:
         network: a `Network` or an `AttachedNetwork`.
@@ -110,12 +114,14 @@ def _over_time(model: Model, dataset: Dataset) -> _Seen:
     step = max(1, -(-len(known) // MAX_IMAGES), -(-boxes // MAX_BOXES))
     frames = [sample for sample in known[::step] if _is_readable(sample)]
     parts = embed_sequences(frames, model.embed, {sample.sequence: 1.0 for sample in frames})
-    around = []
+    around: list[npt.NDArray[np.float64]] = []
     for part in parts:
         for identity in np.unique(part.identities):
             own = part.embeddings[part.identities == identity].astype(np.float64)
             if len(own) >= LEAST_BOXES:
                 around.append(own - own.mean(axis=0))
+    if len(around) < LEAST_OBJECTS:
+        around = []
     return _Seen([part.embeddings.astype(np.float64) for part in parts], _stacked(around), "of objects over time")
 
 
