@@ -395,6 +395,15 @@ def test_going_on_whitens_what_is_in_use(video, other_video):
     assert changed == {"read_out.matrix"}
 
 
+def test_where_there_is_no_metric_to_go_on_from_one_is_learned(video):
+    config = settings()
+    going_on, anew = new_network(config), new_network(config)
+    fit_metric(going_on, config, video, CPU, further=True)
+    fit_metric(anew, config, video, CPU)
+    assert torch.equal(going_on.read_out.matrix, anew.read_out.matrix)
+    assert torch.equal(going_on.read_out.centre, anew.read_out.centre)
+
+
 @pytest.mark.parametrize("kind", [*SAYS_NOTHING_ABOUT_TIME, "seen twice"])
 def test_going_on_changes_nothing_where_no_object_is_known_at_several_times(video, stills, make, kind):
     config = settings()

@@ -200,7 +200,7 @@ class ModelConfig:
     embedding_dimension: int = 256
     """Length of the embedding. With `stripes`, what is read is longer; a metric learned when training ends, from the
     annotated boxes, brings it to this length. Directions in which an object changes count less in it: over time where
-    objects are known in several frames (`data.tracklets`, `data.identities`), else between two views."""
+    ten objects or more are known in several frames (`data.tracklets`, `data.identities`), else between two views."""
     projection: tuple[int, ...] = ()
     """Hidden and output widths of a projection head that only training uses (CL-MOT: [512, 256]); empty: none."""
     identities: int = 0
