@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -415,6 +416,42 @@ def test_a_camera_that_needs_images_says_so():
     with pytest.raises(ValueError, match="needs the image of every frame"):
         tracker.update(NOTHING)
     assert tracker.update(NOTHING, np.zeros((40, 60, 3), np.uint8)).frame == 1
+
+
+def panned(frame: int) -> np.ndarray:
+    """A textured picture that the camera pans over, ten pixels a frame."""
+    grain = np.random.default_rng(3).integers(0, 255, (24, 60), np.uint8)
+    wide = cv2.resize(grain, (600, 240), interpolation=cv2.INTER_CUBIC)
+    return np.repeat(wide[:, 10 * frame : 10 * frame + 360, None], 3, axis=2)
+
+
+def test_the_camera_is_followed_where_images_are_given():
+    auto = Tracker(TrackerConfig(association="overlap"))
+    flow = Tracker(TrackerConfig(association="overlap", camera="sparse-flow"))
+    blind = Tracker(TrackerConfig(association="overlap"))
+    video = [detect([300 - 10 * t, 120], width=100, height=60) for t in range(9)]
+    for t, found in enumerate(video):
+        auto.update(found, panned(t))
+        flow.update(found, panned(t))
+        blind.update(found)
+    for name, value in flow.state().items():
+        np.testing.assert_array_equal(auto.state()[name], value)
+    moved = {name: each.state()["tracks.motion"] for name, each in (("auto", auto), ("blind", blind))}
+    assert np.abs(moved["auto"] - moved["blind"]).max() > 1
+    assert not any(name.startswith("camera.") for name in blind.state())
+
+
+def test_the_frame_after_one_without_its_image_makes_up_for_it():
+    every, some = (Tracker(TrackerConfig(association="overlap")) for _ in range(2))
+    for t in range(7):
+        found = detect([300 - 10 * t, 120], width=100, height=60) if t < 4 else NOTHING
+        every.update(found, panned(t))
+        some.update(found, None if t == 4 else panned(t))
+    first, second = (each.state()["tracks.motion"] for each in (every, some))
+    assert first.shape[1] == 1
+    np.testing.assert_allclose(first, second, atol=1)
+    # the camera alone moved it: to where it stands in the last frame
+    np.testing.assert_allclose(second[0, 0, :2], [240, 120], atol=3)
 
 
 def test_tracks_scale_with_the_size_of_the_frame():

@@ -91,9 +91,10 @@ class TrackerConfig:
     class_aware: bool = True
     """Never match a detection with a track of another class. Off: the class is that of the newest sure detection."""
 
-    camera: Literal["none", "sparse-flow", "ecc", "file"] = "none"
+    camera: Literal["auto", "none", "sparse-flow", "ecc", "file"] = "auto"
     """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
-    optical flow, or the slower ECC), or the matrices of `camera_file`. Needs images in `Tracker.update`."""
+    optical flow, or the slower ECC; these need the image of every frame in `Tracker.update`), or the matrices of
+    `camera_file`. auto: sparse flow where images are given."""
     camera_file: str = ""
     """Text file with the camera's motion, one line for each frame, for `camera` file."""
     noise_scale_adaptive: bool = False
@@ -171,6 +172,7 @@ PRESETS: dict[str, TrackerConfig] = {
         appearance_weight=0.98,
         lost_overlap_weight=0.0,
         fuse_score=False,
+        camera="none",
         **_BEFORE_OC_SORT,
     ),
     "byte": TrackerConfig(
@@ -180,6 +182,7 @@ PRESETS: dict[str, TrackerConfig] = {
         new_track_score=0.7,
         fuse_score=True,
         iou_threshold=0.0,
+        camera="none",
         **_BEFORE_OC_SORT,
     ),
     "botsort": TrackerConfig(
@@ -206,6 +209,7 @@ PRESETS: dict[str, TrackerConfig] = {
         duplicate_iou_threshold=0.0,
         observation_reupdate=True,
         confidence_weighted=False,
+        camera="none",
         confirm_frames=3,
         lost_seconds=1.0,
     ),

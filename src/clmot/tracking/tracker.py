@@ -55,7 +55,7 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
         self.config = config or TrackerConfig()
-        self._camera = camera or _camera(self.config)
+        self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
         self.reset()
 
     def reset(self) -> None:
@@ -77,9 +77,9 @@ class Tracker:
                 score, class), `supervision.Detections` or ultralytics' `Results` (`clmot.tracking.adapters`).
                 Embeddings must have the same length throughout a video, or be missing throughout; they need not be
                 normalised.
-            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion and the image's border, where
-                the configuration asks for them, and to notice that the frame's size has changed: tracks are then scaled
-                to the new size.
+            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion and the image's border, as the
+                configuration has it, and to notice that the frame's size has changed: tracks are then scaled to the new
+                size.
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
 
         Returns:
@@ -105,7 +105,7 @@ class Tracker:
             raise ValueError(f"frame {frame} comes after frame {self._frame}; frames start at 1 and must grow")
         if image is not None and (image.ndim != 3 or image.dtype != np.uint8):
             raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
-        if image is None and self._camera is not None and self._camera.needs_images:
+        if image is None and self.config.camera != "auto" and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         return Checked(frame, detections, self._embeddings(detections), image)
 
@@ -188,8 +188,11 @@ class Tracker:
             raise ValueError("this is not the state of a tracker with the same configuration")
         tracks.restore(parts["tracks"])
         self._tracks = tracks
-        if self._camera is not None:
+        if parts["camera"]:
+            self._camera = self._camera or _camera(self.config)
             self._camera.restore(parts["camera"])
+        elif self._camera is not None:
+            self._camera.reset()
         self._frame, self._next_id, *size = (int(value) for value in state["clock"])
         self._size = (size[0], size[1]) if any(size) else None
 
@@ -213,7 +216,9 @@ class Tracker:
             if self._size is not None and self._size != (width, height):
                 self._tracks.move(np.array([[width / self._size[0], 0, 0], [0, height / self._size[1], 0]]))
             self._size = (width, height)
-        if self._camera is not None:
+            if self._camera is None and self.config.camera == "auto":
+                self._camera = _camera(self.config)
+        if self._camera is not None and (image is not None or not self._camera.needs_images):
             matrix = self._camera.estimate(image, boxes, frame)
             if not np.array_equal(matrix, _STILL):
                 self._tracks.move(matrix)
@@ -266,11 +271,10 @@ def _order(detections: Detections) -> Int64Array:
     return order
 
 
-def _camera(config: TrackerConfig) -> CameraMotion | None:
-    """What tells the camera's motion; OpenCV and files are for those only who ask for it."""
-    if config.camera == "none":
-        return None
+def _camera(config: TrackerConfig) -> CameraMotion:
+    """What tells the camera's motion; OpenCV and files are for those only who have a use for it."""
     from clmot.io.camera_motion import read_camera_motion
     from clmot.tracking.camera import CameraMotion
 
-    return CameraMotion(config.camera, read_camera_motion(Path(config.camera_file)) if config.camera_file else None)
+    method = "sparse-flow" if config.camera == "auto" else config.camera
+    return CameraMotion(method, read_camera_motion(Path(config.camera_file)) if config.camera_file else None)

@@ -108,7 +108,9 @@ class Detecting:
         names = [name for name in find_truth(data, benchmark) if name in folders]
         if not names:
             raise UserError(f"{data}: no MOTChallenge sequence with ground truth to tune on")
-        camera = config.tracker.camera
+        camera: str = config.tracker.camera
+        if camera == "auto":  # boxes alone do not show it, and need no images
+            camera = "sparse-flow" if self.has_model else "none"
         boxes = self.boxes if self.has_model else self.detector
         files = box_files(boxes, data, names) if boxes is not None else {}
         images = self.has_model or camera != "none"
