@@ -5,7 +5,7 @@ and is not part of what is timed; `update` is; `tracks` reads ids and boxes out 
 
 The peers run with the defaults of their classes, and of ultralytics with its own configuration files; where they take
 the frame rate they get it. Norfair has no default distance: it gets its own IoU distance with the threshold of its
-examples. None of them uses appearance.
+examples. Peers that can be handed embeddings with the detections are, where there are any.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import cv2
@@ -23,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import Detections, Tracker, TrackerConfig
-from clmot.tracking.config import PRESETS
 from clmot.types import Image, TrackedFrame
 
 os.environ.setdefault("YOLO_VERBOSE", "false")
@@ -53,12 +53,14 @@ class Entry:
         package: what must be installed; empty for our own.
         make: starts one for a video of some frame rate.
         needs_images: whether `update` must get them.
+        embeds: whether detections are to have embeddings.
     """
 
     name: str
     package: str
     make: Callable[[float], Running]
     needs_images: bool = False
+    embeds: bool = False
 
     def missing(self) -> str:
         """Why it cannot take part, empty if it can."""
@@ -83,7 +85,7 @@ class _Ours:
 
     def __init__(self, config: TrackerConfig) -> None:
         self._tracker = Tracker(config)
-        self._with_images = config.camera in ("sparse-flow", "ecc") or config.border_share > 0
+        self._with_images = config.camera in ("auto", "sparse-flow", "ecc") or config.border_share > 0
 
     def prepare(self, detections: Detections) -> Detections:
         return detections
@@ -134,16 +136,40 @@ class _BoxMot(_Rows):
         return ids + 1, boxes
 
 
+class _Handed:
+    """In place of a re-identification model: the embeddings that came with the detections."""
+
+    embedding: npt.NDArray[np.float32]
+
+    def get_features(self, boxes: Any, image: Image) -> npt.NDArray[np.float32]:
+        assert len(boxes) == len(self.embedding)
+        return self.embedding
+
+
+class _BoxMotEmbedding(_BoxMot):
+    def __init__(self, make: Any, **options: Any) -> None:
+        self._model = _Handed()
+        super().__init__(make(reid_model=self._model, **options))
+
+    def prepare(self, detections: Detections) -> Any:
+        return super().prepare(detections), detections.embedding
+
+    def update(self, prepared: Any, image: Image | None) -> Any:
+        rows, self._model.embedding = prepared
+        return super().update(rows, image)
+
+
 class _Ultralytics(_Rows):
     _with_class = True
 
     def prepare(self, detections: Detections) -> Any:
         from ultralytics.engine.results import Boxes
 
-        return Boxes(super().prepare(detections), (1080, 1920))
+        return Boxes(super().prepare(detections), (1080, 1920)), detections.embedding
 
     def update(self, prepared: Any, image: Image | None) -> Any:
-        return self._tracker.update(prepared, image)
+        rows, embedding = prepared
+        return self._tracker.update(rows, image, embedding)
 
 
 class _Supervision:
@@ -197,29 +223,49 @@ class _Norfair:
         return np.array([each.id for each in answer], np.int64), boxes
 
 
-def ours(name: str, config: TrackerConfig, camera: bool = False) -> Entry:
+def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = False) -> Entry:
     """One of our own configurations.
 
     Args:
         name: as in tables.
         config: its constants.
         camera: leave the camera's motion as configured (which takes images); otherwise it is off.
+        embeds: with embeddings.
     """
     if not camera:
         config = replace(config, camera="none")
     images = config.camera != "none"
-    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate)), images)
+    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate)), images, embeds)
 
 
-def presets(camera: bool = False) -> list[Entry]:
-    """All of our presets; with `camera`, those that estimate its motion."""
-    if camera:
-        return [ours(f"{name}, camera", each, True) for name, each in PRESETS.items() if each.camera != "none"]
-    return [ours(name, each) for name, each in PRESETS.items()]
+def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:
+    """Everybody else.
 
-
-def peers(camera: bool = False) -> list[Entry]:
-    """Everybody else; with `camera`, those that estimate its motion from images."""
+    Args:
+        camera: those that estimate its motion from images.
+        embeds: those that take embeddings; with images, for the camera's motion, where their defaults have it.
+    """
+    if embeds:
+        boxmot = [
+            ("BotSort", {}),
+            ("DeepOcSort", {}),
+            ("StrongSort", {}),
+            ("HybridSort", {}),
+            ("BoostTrack", {"use_embeddings": True}),
+        ]
+        return [
+            *(
+                Entry(f"boxmot {name}, embedding", "boxmot", partial(_boxmot_embedding, name, options), True, True)
+                for name, options in boxmot
+            ),
+            Entry(
+                "ultralytics BOTSORT, embedding",
+                "ultralytics",
+                lambda rate: _ultralytics_botsort(True, True),
+                True,
+                True,
+            ),
+        ]
     if camera:
         return [
             Entry("boxmot BotSort, camera", "boxmot", lambda rate: _botsort(rate, True), True),
@@ -253,6 +299,12 @@ def _boxmot() -> Any:
 
 def _botsort(rate: float, camera: bool) -> Running:
     return _BoxMot(_boxmot().BotSort(use_embeddings=False, use_cmc=camera, frame_rate=round(rate)))
+
+
+def _boxmot_embedding(name: str, options: dict[str, Any], rate: float) -> Running:
+    if name == "BotSort":
+        options = {**options, "frame_rate": round(rate)}
+    return _BoxMotEmbedding(getattr(_boxmot(), name), **options)
 
 
 def _trackers(name: str, rate: float, **options: Any) -> Running:
@@ -302,10 +354,11 @@ def _ultralytics_byte() -> Running:
     return _Ultralytics(BYTETracker(_ultralytics_options("bytetrack.yaml")))
 
 
-def _ultralytics_botsort(camera: bool) -> Running:
+def _ultralytics_botsort(camera: bool, embeds: bool = False) -> Running:
     from ultralytics.trackers.bot_sort import BOTSORT
 
     options = _ultralytics_options("botsort.yaml")
+    options.with_reid = embeds  # its model "auto" takes what it is handed
     if not camera:
         options.gmc_method = "none"
     return _Ultralytics(BOTSORT(options))

@@ -1,7 +1,7 @@
 """Tracking scores of our presets and of other trackers on the very same detections.
 
-    python benchmarks/tracking.py [--json FILE] [--quick] [--model RUN] [--scenarios public oracle ...] [--no-images]
-                                  [--try key=value[,key=value ...] ...] [--least-score S] [--out FOLDER]
+    python benchmarks/tracking.py [--json FILE] [--quick] [--model [SEQUENCE=]RUN ...] [--scenarios public oracle ...]
+                                  [--no-images] [--try key=value[,key=value ...] ...] [--least-score S] [--out FOLDER]
 
 Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made on the spot:
 
@@ -14,12 +14,15 @@ Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made o
     synthetic-oracle  the annotated boxes of the clips.
 
 Everyone gets the detections with a score of at least --least-score; what a tracker then takes seriously is decided by
-its own default thresholds. Peers use no appearance. Ours neither, except in the rows "with embedding" (--model: a run
-folder; embeddings are read at the boxes). Rows "camera" estimate the camera's motion from the images.
+its own default thresholds. Rows "camera" are given the images, and estimate the camera's motion from them. Rows
+"embedding" are given, beside the images, the embeddings that --model reads at the boxes: the same for ours and for
+every peer that can be handed any. A run folder may be for one sequence alone (SEQUENCE=RUN): one that did not learn
+from it.
 
-Differences are to our default. Where there are several sequences, they have 95 % intervals, from drawing the sequences
-anew, the same for both trackers; with four sequences these are rough, with one there are none. Constants of ours
-are tuned on TUD-Stadtmitte and synthetic clips only: `validation` scores TUD-Stadtmitte apart from the rest.
+The first row is our default with all that it can be given; differences are to it. Where there are several sequences,
+they have 95 % intervals, from drawing the sequences anew, the same for both trackers; with four sequences these are
+rough, with one there are none. Constants of ours are tuned on TUD-Stadtmitte and synthetic clips only: `validation`
+scores TUD-Stadtmitte apart from the rest.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from peer_trackers import Entry, ours, peers, presets, version
+from peer_trackers import Entry, ours, peers, version
 from rich.console import Console
 from rich.table import Table
 
@@ -82,14 +85,6 @@ class Scenario:
     folder: Path
     detections: dict[str, dict[int, Detections]]
     frames: FrameChoice = EVERY_FRAME
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A row of the tables: a tracker, and whose embeddings it gets."""
-
-    entry: Entry
-    model: Model | None = None
 
 
 def by_frame(rows: MotRows, score: npt.NDArray[np.float64], least: float) -> dict[int, Detections]:
@@ -186,28 +181,54 @@ def synthetic_scenarios(folder: Path, wanted: Sequence[str], least: float, clips
         yield Scenario("synthetic-oracle", folder / "clips", true)
 
 
-def contenders(images: bool, model: Model | None, tries: Sequence[str]) -> list[Contender]:
-    """Who takes part: ours first, the default before all others."""
-    rows = [Contender(entry) for entry in presets()]
-    changed = {
-        _label(number, each): load_config(overrides=[f"tracker.{part}" for part in each.split(",")]).tracker
-        for number, each in enumerate(tries, 1)
-    }
-    rows += [Contender(ours(f"clmot, {each}", config, camera=images)) for each, config in changed.items()]
-    if model is not None:
-        named = {"": PRESETS["clmot"], "fairmot, ": PRESETS["fairmot"], "botsort, ": PRESETS["botsort"]}
-        rows += [Contender(ours(f"{name}with embedding", config), model) for name, config in named.items()]
-        rows += [
-            Contender(ours(f"with embedding, {each}", config, camera=images), model) for each, config in changed.items()
-        ]
-        if images:
-            moving = replace(PRESETS["clmot"], camera="sparse-flow")
-            rows.append(Contender(ours("with embedding, camera", moving, True), model))
+def contenders(images: bool, embeds: bool, tries: Sequence[str]) -> list[Entry]:
+    """Who takes part: our default, with all that it can be given, before all others."""
+    default = PRESETS["clmot"]
+    rows = [ours(DEFAULT, default, images, embeds)]
+    if embeds and images:
+        rows.append(ours(f"{DEFAULT}, no camera", default, embeds=True))
+        rows.append(ours(f"{DEFAULT}, camera", default, True))
+    if embeds or images:
+        rows.append(ours(f"{DEFAULT}, motion", default))
+    for number, each in enumerate(tries, 1):
+        changed = load_config(overrides=[f"tracker.{part}" for part in each.split(",")]).tracker
+        rows.append(ours(_label(number, each), changed, images, embeds))
+    others = {name: each for name, each in PRESETS.items() if name != DEFAULT}
+    if embeds:
+        seeing = ("fairmot", "botsort")
+        rows += [ours(f"preset {name}, embedding", others[name], images, embeds=True) for name in seeing]
     if images:
-        rows.append(Contender(ours("clmot, camera", replace(PRESETS["clmot"], camera="sparse-flow"), True)))
-        rows += [Contender(entry) for entry in presets(camera=True)]
-    others = peers() + (peers(camera=True) if images else [])
-    return rows + [Contender(entry) for entry in others]
+        moving = [name for name, each in others.items() if each.camera != "none"]
+        rows += [ours(f"preset {name}, camera", others[name], True) for name in moving]
+    rows += [ours(f"preset {name}", each) for name, each in others.items()]
+    if embeds and images:
+        rows += peers(embeds=True)
+    if images:
+        rows += peers(camera=True)
+    return rows + peers()
+
+
+class Models:
+    """Whose embeddings a sequence's detections get.
+
+    Args:
+        given: run folders or model files, perhaps for one sequence alone.
+    """
+
+    def __init__(self, given: Sequence[str]) -> None:
+        self._runs = {name: run for name, _, run in (each.rpartition("=") for each in given)}
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def of(self, sequence: str) -> Model | None:
+        """The model for a sequence, loaded; None where there is none."""
+        run = self._runs.get(sequence, self._runs.get(""))
+        if run is None:
+            return None
+        from clmot.inference import load_model
+
+        return load_model(run)
 
 
 def _label(number: int, change: str) -> str:
@@ -215,9 +236,9 @@ def _label(number: int, change: str) -> str:
     return change if len(change) <= 36 else f"change {number}"
 
 
-def track(scenario: Scenario, entries: Sequence[Contender], out: Path) -> list[Path]:
+def track(scenario: Scenario, entries: Sequence[Entry], models: Models, out: Path) -> list[Path]:
     """Run all trackers side by side, frame by frame; returns the folder of results of each."""
-    folders = [out / "".join(c if c.isalnum() or c in "-=." else "_" for c in each.entry.name) for each in entries]
+    folders = [out / "".join(c if c.isalnum() or c in "-=." else "_" for c in each.name) for each in entries]
     for folder in folders:
         folder.mkdir(parents=True)
     for name, detections in scenario.detections.items():
@@ -225,22 +246,20 @@ def track(scenario: Scenario, entries: Sequence[Contender], out: Path) -> list[P
         info = read_sequence_info(sequence)
         length = info.length or max(detections)
         numbers = np.arange(1, length + 1)
-        running = [each.entry.make(info.frame_rate) for each in entries]
-        wanted = any(each.entry.needs_images or each.model for each in entries)
+        running = [each.make(info.frame_rate) for each in entries]
+        model = models.of(name)
+        wanted = model is not None or any(each.needs_images for each in entries)
         with ExitStack() as stack:
             writers = [stack.enter_context(MotTextWriter(folder / f"{name}.txt")) for folder in folders]
             for number in numbers[scenario.frames.keeps(numbers, length)].tolist():
                 image = _read(sequence / info.image_folder / f"{number:06d}.jpg") if wanted else None
                 found = detections.get(number, _of_one_class(np.empty((0, 4)), np.empty(0)))
-                looks: dict[int, Detections] = {}
+                seen = found
+                if model is not None and image is not None:
+                    seen = replace(found, embedding=model.embed(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), found.xyxy))
                 for each, tracker, writer in zip(entries, running, writers, strict=True):
-                    given = found
-                    if each.model is not None and image is not None:
-                        if id(each.model) not in looks:
-                            embedding = each.model.embed(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), found.xyxy)
-                            looks[id(each.model)] = replace(found, embedding=embedding)
-                        given = looks[id(each.model)]
-                    answer = tracker.update(tracker.prepare(given), image if each.entry.needs_images else None)
+                    prepared = tracker.prepare(seen if each.embeds else found)
+                    answer = tracker.update(prepared, image if each.needs_images else None)
                     ids, boxes = tracker.tracks(answer)
                     # peers that predict now and then answer with boxes that have no area
                     sound = box.well_formed(boxes)
@@ -302,7 +321,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all scores there as well, by sequence too")
     parser.add_argument("--quick", action="store_true", help="validation and synthetic only, without images")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=[*SCENARIOS[:-1]])
-    parser.add_argument("--model", type=Path, metavar="RUN", help="run folder of a trained model, for embeddings")
+    parser.add_argument("--model", nargs="+", default=[], metavar="[SEQUENCE=]RUN", help="models, for embeddings")
     parser.add_argument("--no-images", action="store_true", help="leave the rows out that need images")
     parser.add_argument("--try", nargs="+", default=[], dest="tries", metavar="key=value[,...]", help="further rows")
     parser.add_argument("--ours", action="store_true", help="our own trackers only")
@@ -315,14 +334,9 @@ def main() -> None:
     data = Path(os.environ.get("CLMOT_DATA", "")) / "mot"
     wanted = ("validation", "synthetic") if options.quick else options.scenarios
     images = not (options.no_images or options.quick)
-    model = None
-    if options.model is not None:
-        from clmot.inference import load_model
-
-        model = load_model(options.model)
+    models = Models(options.model)
     entries, missing, packages = [], {}, {}
-    for each in contenders(images, model, options.tries):
-        entry = each.entry
+    for entry in contenders(images, bool(models), options.tries):
         if options.only and entry.name not in (DEFAULT, *options.only):
             continue
         if entry.package and options.ours:
@@ -330,14 +344,14 @@ def main() -> None:
         if reason := entry.missing():
             missing[entry.name] = reason
             continue
-        entries.append(each)
+        entries.append(entry)
         if entry.package:
             packages[entry.package] = version(entry.package)
     CONSOLE.print(", ".join(f"{name} {number}" for name, number in packages.items()), "\n")
     for number, change in enumerate(options.tries, 1):
         if _label(number, change) != change:
             CONSOLE.print(f"change {number}: {change}", soft_wrap=True)
-    names = [each.entry.name for each in entries]
+    names = [each.name for each in entries]
     figures = {}
     with tempfile.TemporaryDirectory() as temporary:
         out = options.out or Path(temporary) / "results"
@@ -350,10 +364,10 @@ def main() -> None:
         for scenario in scenarios:
             folder = out / scenario.name.replace(", ", "-")
             shutil.rmtree(folder, ignore_errors=True)
-            results = track(scenario, entries, folder)
+            results = track(scenario, entries, models, folder)
             draws = DRAWS if len(scenario.detections) > 1 else 0
             compared = compare(results, scenario.folder, frames=scenario.frames, bootstrap=draws)
-            print_table(scenario, [each.entry for each in entries], compared, missing)
+            print_table(scenario, entries, compared, missing)
             figures[scenario.name] = dict(zip(names, _figures(compared), strict=True))
     if options.json is not None:
         content = {"versions": packages, "missing": missing, "scenarios": figures}
