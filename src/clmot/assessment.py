@@ -20,7 +20,14 @@ from clmot.data.pairs import PairDataset
 from clmot.data.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
-from clmot.evaluation.label_free import ViewComparison, compare_views, embed_views, label_free_scores
+from clmot.evaluation.label_free import (
+    ViewComparison,
+    centred,
+    compare_views,
+    embed_views,
+    label_free_scores,
+    suggested_threshold,
+)
 from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.references import histogram_embedding
 from clmot.inference import Model, untrained
@@ -53,9 +60,9 @@ class Assessment:
     """Scores by embedding (`TRAINED`, `UNTRAINED`, `HISTOGRAM`).
 
     Attributes:
-        label_free: from two views (`clmot.evaluation.label_free.label_free_scores`).
+        label_free: from two views (`clmot.evaluation.label_free.label_free_scores`), and the ``suggested threshold``.
         identified: by gap, as in `GAPS` (`clmot.evaluation.embedding.embedding_scores`); empty without identities.
-        pairs: of the views, for a picture.
+        pairs: of the views as a tracker sees them, for a picture.
         probes: rank-1 across two views of which one was changed (`clmot.evaluation.probe.probe`).
     """
 
@@ -143,12 +150,14 @@ def assess(
         for name, embed in embedders.items():
             task = bar.add_task(name, total=len(draws) + len(probed) * (1 + len(CHANGES)) + len(seen_again), note="")
             views = embed_views((pairs[draw] for draw in _followed(draws, bar, task)), embed)
-            assessment.pairs[name] = compare_views(views)
-            assessment.label_free[name] = label_free_scores(views, assessment.pairs[name])
+            assessment.pairs[name] = compare_views(centred(views, model.config.tracker.centring))
+            scores = label_free_scores(views, compare_views(views))
+            scores["suggested threshold"] = suggested_threshold(assessment.pairs[name])
+            assessment.label_free[name] = scores
             assessment.probes[name] = probe(probed, _counted(embed, bar, task), seed)
             sequences = embed_sequences(_followed(seen_again, bar, task), embed, rates)
-            for gap, scores in assessment.identified.items():
-                scores[name] = embedding_scores(sequences, GAPS[gap])
+            for gap, by_name in assessment.identified.items():
+                by_name[name] = embedding_scores(sequences, GAPS[gap])
     return assessment
 
 

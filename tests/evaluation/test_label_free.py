@@ -3,10 +3,12 @@ import pytest
 
 from clmot.evaluation.label_free import (
     EmbeddedViews,
+    centred,
     compare_views,
     effective_rank,
     embed_views,
     label_free_scores,
+    suggested_threshold,
 )
 from clmot.types import View, ViewPair
 
@@ -51,9 +53,22 @@ def test_equals_the_loop():
     assert found["rank-1"] == pytest.approx(np.mean(first))
     assert found["alignment"] == pytest.approx(np.mean([2 - 2 * s for s in genuine]), rel=1e-5)
     assert found["uniformity"] == pytest.approx(np.log(np.mean([np.exp(-2 * (2 - 2 * s)) for s in impostor])), rel=1e-5)
-    assert found["suggested threshold"] == pytest.approx(1 - np.quantile(genuine, 0.01), abs=1e-6)
+    assert suggested_threshold(compare_views(views)) == pytest.approx(1 - np.quantile(genuine, 0.01), abs=1e-6)
     assert found["TPR@FAR=0.01"] == pytest.approx(np.mean(np.array(genuine) >= threshold), abs=0.02)
     assert found["chance"] == pytest.approx(1 / (1 + 8 + 40))
+
+
+def test_centred_views_are_less_the_mean_of_their_sequence():
+    views = views_of(0.7)
+    seen = centred(views, 2.0)
+    for sequence in np.unique(views.sequence_index):
+        here = views.sequence_index == sequence
+        frames = [set(views.object_index[here & (views.frame_index == f)]) for f in np.unique(views.frame_index[here])]
+        known = max(len(objects) for objects in frames)
+        expected = views.embeddings[here] - views.embeddings[here].mean(axis=0) * known / (known + 2)
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        np.testing.assert_allclose(seen.embeddings[here], expected, atol=1e-5)
+    assert centred(views, 0.0).embeddings.tolist() == views.embeddings.tolist()
 
 
 def test_better_embeddings_score_better():

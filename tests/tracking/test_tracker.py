@@ -72,6 +72,7 @@ class LoopTracker:
 
     def __init__(self, config):
         self.config, self.tracks, self.frame, self.born = config, [], 0, 0
+        self.looks, self.known = [], 0
 
     def observation(self, detection):
         return self.frame, detection["z"][0, :2], detection["box"]
@@ -136,6 +137,13 @@ class LoopTracker:
             }
             for i in range(len(detections))
         ]
+        sure = [d["look"] for d in found if d["score"] >= config.high_score]
+        if detections.embedding is not None and config.centring and found:
+            self.looks += sure
+            known = self.known if self.frame > 1 else len(sure)
+            mean = np.sum(self.looks, axis=0) / len(self.looks) * known / (known + config.centring)
+            for d in found:
+                d["look"] = (d["look"] - mean) / np.linalg.norm(d["look"] - mean)
         for track in self.tracks:
             track["state"] = kalman.predict(track["state"], np.array([track["lost"]]))
             track["found"] = None
@@ -162,6 +170,7 @@ class LoopTracker:
             match = track["found"]
             if match is not None:
                 track.update(state=kalman.update(track["state"], match["z"]), last=self.frame, lost=False)
+                self.known += not track["confirmed"]
                 track["confirmed"] = True
                 track["past"] = [*track["past"], self.observation(match)][-config.direction_frames - 1 :]
                 if match["look"] is not None and match["score"] >= config.high_score:
@@ -179,6 +188,7 @@ class LoopTracker:
             track["past"] = [self.observation(detection)]
             track |= {"first": self.frame, "last": self.frame, "lost": False, "confirmed": self.frame == 1}
             detection["track"], self.born = track, self.born + 1
+            self.known += track["confirmed"]
             self.tracks.append(track | {"found": detection, "id": self.born})
         gone = []
         for a in self.tracks:

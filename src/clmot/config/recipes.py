@@ -110,7 +110,13 @@ def paper(base: Config) -> Config:
                 "task_weights": "fixed",
             },
             "detect": {"score_threshold": 0.6, "max_detections": 128},
-            "tracker": {"high_score": 0.6, "low_score": 0.6, "new_track_score": 0.6, "appearance_threshold": 0.7},
+            "tracker": {
+                "high_score": 0.6,
+                "low_score": 0.6,
+                "new_track_score": 0.6,
+                "appearance_threshold": 0.7,
+                "centring": 0.0,
+            },
         }
     )
 

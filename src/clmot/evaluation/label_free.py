@@ -8,12 +8,13 @@ may show the same object. Views are easier than time: what fails here fails in a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from clmot.tracking.centring import Centring
 from clmot.types import BoolArray, Float32Array, Image, Int64Array, View, ViewPair
 
 COLLAPSED_RANK = 2.0
@@ -121,9 +122,8 @@ def label_free_scores(views: EmbeddedViews, pairs: ViewComparison) -> dict[str, 
         hundredth of impostors; ``alignment``: mean squared distance of genuine pairs, and ``uniformity``: log of the
         mean of ``exp(-2 d^2)`` over impostor pairs (Wang and Isola 2020; both the lower the better); ``impostor
         cosine``: their median; ``effective rank`` of all embeddings (Roy and Vetterli 2007; RankMe, Garrido et al.
-        2023); ``suggested threshold``: the cosine distance that `SUGGESTED_SHARE` of genuine pairs stay within, for
-        `tracker.appearance_threshold`; ``collapsed``: 1 if it is (see `COLLAPSED_RANK` and `COLLAPSED_COSINE`);
-        ``boxes``: how many there were. NaN where nothing can be compared.
+        2023); ``collapsed``: 1 if it is (see `COLLAPSED_RANK` and `COLLAPSED_COSINE`); ``boxes``: how many there were.
+        NaN where nothing can be compared.
     """
     genuine, impostor = pairs.genuine, pairs.impostor
     nearest = np.quantile(impostor, 0.99) if len(impostor) else float("nan")
@@ -135,11 +135,37 @@ def label_free_scores(views: EmbeddedViews, pairs: ViewComparison) -> dict[str, 
         "uniformity": float(np.log(_mean(np.exp(4 * impostor - 4)))) if len(impostor) else float("nan"),
         "impostor cosine": float(np.median(impostor)) if len(impostor) else float("nan"),
         "effective rank": effective_rank(views.embeddings),
-        "suggested threshold": float(1 - np.quantile(genuine, 1 - SUGGESTED_SHARE)) if len(genuine) else float("nan"),
         "boxes": float(len(views.embeddings)),
     }
     collapsed = scores["effective rank"] < COLLAPSED_RANK or scores["impostor cosine"] > COLLAPSED_COSINE
     return scores | {"collapsed": float(collapsed)}
+
+
+def centred(views: EmbeddedViews, individuals: float) -> EmbeddedViews:
+    """The same boxes as a tracker sees them: less what their sequence has in common (`clmot.tracking.centring`).
+
+    Args:
+        views: embedded boxes.
+        individuals: as `tracker.centring`. As many as the fullest frame shows are taken to be known.
+    """
+    embeddings = views.embeddings.copy()
+    for sequence in np.unique(views.sequence_index):
+        here = views.sequence_index == sequence
+        known = max(
+            len(np.unique(views.object_index[here & (views.frame_index == frame)]))
+            for frame in np.unique(views.frame_index[here])
+        )
+        embeddings[here] = Centring(individuals)(embeddings[here], int(here.sum()), known)
+    return replace(views, embeddings=embeddings)
+
+
+def suggested_threshold(pairs: ViewComparison) -> float:
+    """The cosine distance that `SUGGESTED_SHARE` of genuine pairs stay within, for `tracker.appearance_threshold`.
+
+    Args:
+        pairs: of `centred` views, if the tracker centres.
+    """
+    return float(1 - np.quantile(pairs.genuine, 1 - SUGGESTED_SHARE)) if len(pairs.genuine) else float("nan")
 
 
 def effective_rank(embeddings: Float32Array) -> float:

@@ -160,7 +160,7 @@ def _config(
         projection=(),
     )
     # of the published versions only FairMOT's last one, with its stricter distance, says four sides
-    distance = 0.4 if values == 4 else config.tracker.appearance_threshold
+    distance = 0.4 if values == 4 else 0.7
     config = dataclasses.replace(
         config,
         model=model,
@@ -170,6 +170,7 @@ def _config(
             high_score=0.4,
             new_track_score=0.4,
             appearance_threshold=distance,
+            centring=0.0,
         ),
     )
     return config.updated(parse_overrides(overrides), "override")

@@ -27,6 +27,7 @@ _SHARES = (
     "border_share",
     "lost_overlap_weight",
 )
+_LEAST = {"direction_frames": 1, "centring": 0, "gallery_size": 0, "confirm_frames": 1, "lost_seconds": 0}
 _COSINES = ("appearance_threshold", "gated_appearance_threshold", "reentry_threshold")
 
 
@@ -52,9 +53,9 @@ class TrackerConfig:
     distance (SORT, ByteTrack, OC-SORT); so are the others where there are no embeddings."""
     appearance: bool = True
     """Use embeddings where the detections have them; off is motion only."""
-    appearance_threshold: float = 0.7
-    """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance
-    (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
+    appearance_threshold: float = 0.85
+    """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance. Without
+    `centring` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
     appearance_weight: float = 0.95
     """fused: share of the cosine distance in the cost (FairMOT: 0.98)."""
     lost_overlap_weight: float = 0.3
@@ -107,6 +108,9 @@ class TrackerConfig:
     """Weight of the past in a track's moving average of embeddings."""
     confidence_weighted: bool = True
     """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
+    centring: float = 2.0
+    """Take the mean of all embeddings of the video so far out of each, as what they have in common tells no two objects
+    apart; so many individuals with an embedding of zeros are in the mean from the beginning. 0 is off (FairMOT)."""
     gallery_size: int = 0
     """How many recent embeddings a track keeps beside the average; the nearest of all counts."""
 
@@ -125,7 +129,7 @@ class TrackerConfig:
             for name in names:
                 value = getattr(self, name)
                 require(0 <= value <= largest, f"tracker.{name} must be in [0, {largest}], got {value}")
-        for name, least in (("direction_frames", 1), ("gallery_size", 0), ("confirm_frames", 1), ("lost_seconds", 0)):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
             require(value >= least, f"tracker.{name} must be >= {least}, got {value}")
         require(self.frame_rate > 0, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
@@ -154,6 +158,7 @@ class TrackerConfig:
 
 
 _BEFORE_OC_SORT: dict[str, Any] = {
+    "centring": 0.0,
     "direction_weight": 0.0,
     "recovery_iou_threshold": 0.0,
     "duplicate_iou_threshold": 0.15,

@@ -19,6 +19,7 @@ from clmot import boxes as box
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections, as_detections
 from clmot.tracking.association import associate
+from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
 from clmot.tracking.tracks import Found, Tracks, unit
@@ -56,6 +57,7 @@ class Tracker:
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
         self.config = config or TrackerConfig()
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
+        self._centring = Centring(self.config.centring)
         self.reset()
 
     def reset(self) -> None:
@@ -66,6 +68,7 @@ class Tracker:
         self._frame = 0
         self._next_id = 1
         self._size: tuple[int, int] | None = None
+        self._centring.reset()
 
     def update(
         self, detections: AnyDetections, image: Image | None = None, *, frame: int | None = None
@@ -115,6 +118,9 @@ class Tracker:
         order = _order(detections)
         found = Found(detections, order, embedding)
         starting = self._frame == 0
+        starters = found.count(max(self.config.high_score, self.config.new_track_score))
+        individuals = starters if starting else self._next_id - 1
+        found.embedding = self._centring(found.embedding, found.count(self.config.high_score), individuals)
 
         tracks = self._tracks
         if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
@@ -127,8 +133,7 @@ class Tracker:
         tracks.match(match, found, frame)
         tracks.keep((match >= 0) | ((tracks.track_id > 0) & (tracks.last_frame >= frame - self.config.lost_frames)))
         self._end_outside()
-        sure = found.count(max(self.config.high_score, self.config.new_track_score))
-        tracks.start(found, free[:sure].nonzero()[0], frame)
+        tracks.start(found, free[:starters].nonzero()[0], frame)
         self._end_duplicates()
         self._confirm(starting)
         self._frame = frame
@@ -170,6 +175,7 @@ class Tracker:
         state = {f"tracks.{name}": value.copy() for name, value in self._tracks.arrays().items()}
         if self._camera is not None:
             state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
+        state |= {f"centring.{name}": value for name, value in self._centring.state().items()}
         return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -178,16 +184,18 @@ class Tracker:
         Raises:
             ValueError: it comes from a tracker that keeps other things; the tracker is as it was before.
         """
-        parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "camera": {}}
+        parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "centring": {}, "camera": {}}
         for key, value in state.items():
             part, _, name = key.partition(".")
             if part in parts:
                 parts[part][name] = value
         tracks = Tracks(self.config)
-        if "clock" not in state or parts["tracks"].keys() != tracks.arrays().keys():
+        wanted = tracks.arrays().keys(), self._centring.state().keys()
+        if "clock" not in state or (parts["tracks"].keys(), parts["centring"].keys()) != wanted:
             raise ValueError("this is not the state of a tracker with the same configuration")
         tracks.restore(parts["tracks"])
         self._tracks = tracks
+        self._centring.restore(parts["centring"])
         if parts["camera"]:
             self._camera = self._camera or _camera(self.config)
             self._camera.restore(parts["camera"])

@@ -95,6 +95,7 @@ def choose(
         number("reentry_threshold", 0.0, 0.6)
         number("embedding_momentum", 0.5, 0.98, 0.02)
         switch("confidence_weighted")
+        number("centring", 0.0, 10.0, 1.0)
         whole("gallery_size", 0, 8)
     if several_classes:
         switch("class_aware")
