@@ -37,6 +37,7 @@ def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
         assert len(each.sequences) == 2
         for measured in each.sequences.values():
             assert 0 <= measured.scores["rank-1"] <= 1
+            assert 0 <= measured.scores["rank-1, centred"] <= 1
             assert 0 < measured.scores["IDF1, looks alone"] <= 100
             if each.run.arm is not None:
                 assert measured.scores["IDF1, true boxes by motion"] > 50

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clmot.bench.arms import MOTION, OURS
-from clmot.bench.measures import ASSOCIATION, BY_MOTION, RATES, TRACKING, TRUE_BOXES, tracking_name
+from clmot.bench.measures import ASSOCIATION, BY_MOTION, CENTRED, SHARES, TRACKING, TRUE_BOXES, tracking_name
 from clmot.bench.plan import Plan
 from clmot.bench.runner import Finished, all_runs, finished
 from clmot.bench.statistics import Row, difference, rows_of, seed_means
@@ -22,7 +22,6 @@ from clmot.report.scores import ScoreTable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHARES = ("rank-1", "mAP", *RATES)
 
 _MEANING = (
     "rank-1, mAP and TPR@FAR are those of embeddings at the annotated boxes, among pairs of boxes at least a second "
@@ -104,7 +103,8 @@ def make_report(plan: Plan, found: Sequence[Finished], planned: int) -> Report:
 def _groups(plan: Plan) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     if "embedding" in plan.measures:
-        groups["Embeddings at the annotated boxes"] = list(_SHARES)
+        groups["Embeddings at the annotated boxes"] = list(SHARES)
+        groups["The same as a tracker sees them, less what their video has in common"] = list(CENTRED.values())
     if "association" in plan.measures:
         groups["Association by looks alone"] = [ASSOCIATION]
     if "tracking" in plan.measures:
@@ -139,7 +139,7 @@ def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -
 
 
 def _digits(metric: str) -> int:
-    return 3 if metric in _SHARES else 1
+    return 3 if metric in {*SHARES, *CENTRED.values()} else 1
 
 
 def _spread(values: np.ndarray, metric: str) -> str:

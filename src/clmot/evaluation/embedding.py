@@ -8,12 +8,13 @@ they differ by scenery, which says nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot.io.image import read_image
+from clmot.tracking.centring import Centring
 from clmot.types import BoolArray, Float32Array, Image, Int64Array, Sample
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -36,6 +37,20 @@ class EmbeddedSequence:
     embeddings: Float32Array
     identities: Int64Array
     seconds: npt.NDArray[np.float64]
+
+    def centred(self, individuals: float) -> EmbeddedSequence:
+        """The same boxes as a tracker sees them: less the mean of all until then (`clmot.tracking.centring`).
+
+        Args:
+            individuals: as `tracker.centring`; those of the annotation count as known from when they are first seen.
+        """
+        centring, known = Centring(individuals), set[int]()
+        embeddings = self.embeddings.copy()
+        for second in np.unique(self.seconds):
+            here = np.flatnonzero(self.seconds == second)
+            known |= set(self.identities[here].tolist())
+            embeddings[here] = centring(embeddings[here], len(here), len(known))
+        return replace(self, embeddings=embeddings)
 
 
 def embed_sequences(
