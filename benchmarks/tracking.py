@@ -191,7 +191,9 @@ def contenders(images: bool, embeds: bool, tries: Sequence[str]) -> list[Entry]:
     if embeds or images:
         rows.append(ours(f"{DEFAULT}, motion", default))
     for number, each in enumerate(tries, 1):
-        changed = load_config(overrides=[f"tracker.{part}" for part in each.split(",")]).tracker
+        changed = load_config(
+            overrides=["tracker.preset=clmot", *(f"tracker.{part}" for part in each.split(","))]
+        ).tracker
         rows.append(ours(_label(number, each), changed, images, embeds))
     others = {name: each for name, each in PRESETS.items() if name != DEFAULT}
     if embeds:
