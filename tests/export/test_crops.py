@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from clmot.detectors.heads import CropHead
 from clmot.errors import UserError
 from clmot.evaluation.references import onnx_embedding
 from clmot.export import save
-from clmot.export.crops import CropsGraph, WholeImageReadOut, load_crop_embedding
+from clmot.export.crops import CropsGraph, WholeImageReadOut, cut_out, load_crop_embedding
 from clmot.export.parity import FLOAT32, check_parity, pictures
 from clmot.export.save import Export, export_crops
 from clmot.inference import Model, load_model
@@ -165,13 +166,14 @@ def test_parity_sees_length_and_nan(network, factor, what):
     ("options", "message"),
     [
         ({"size": (100, 200)}, r"--size 100 200: crops must be whole multiples of detector\.crop_size=\[32, 64\]"),
-        ({"half": True}, "crops are embedded in float32; leave out --half"),
+        ({"half": True, "int8": [Path("x")]}, "--int8 and --half exclude each other"),
+        ({"to": "torchscript", "out": Path("reid.pt"), "int8": [Path("x")]}, "knows no integers; leave out --int8"),
         ({"to": "openvino"}, r"reid\.onnx: a file for openvino must end in \.xml"),
     ],
 )
 def test_what_cannot_be(network, crop_config, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
-        export_crops(network, crop_config, out=tmp_path / "reid.onnx", **{"to": "onnx", **options})
+        export_crops(network, crop_config, **{"to": "onnx", "out": tmp_path / "reid.onnx", **options})
 
 
 def test_an_embedding_from_a_detector_s_maps_has_no_crops(config, tmp_path):
@@ -179,3 +181,21 @@ def test_an_embedding_from_a_detector_s_maps_has_no_crops(config, tmp_path):
     save_checkpoint(tmp_path / "run", 1, dataclasses.replace(config, detector=described), {"x": torch.zeros(1)}, None)
     with pytest.raises(UserError, match="from the maps of torchvision:some, which no crop has; learn one on crops"):
         load_crop_embedding(tmp_path / "run")
+
+
+def test_half_precision_takes_float32_and_less_room(file, network, crop_config, tmp_path):
+    made = export_crops(network, crop_config, "onnx", tmp_path / "half.onnx", size=(64, 128), half=True)
+    images = enlarged(crops(3))
+    found = run(made, images)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose((found * run(file, images)).sum(axis=1), 1, atol=1e-2)
+    assert made.file.stat().st_size < 0.7 * file.file.stat().st_size
+
+
+def test_boxes_that_leave_the_image_are_cut_to_it():
+    image = crops(1, (60, 40))[0]
+    boxes = np.array([[-20, 0, 20, 40], [10, 10, 40, 30], [90, 0, 99, 9]], np.float32)
+    found = cut_out(image, boxes, (20, 40)).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(found[0], image[0:40, 0:20])
+    np.testing.assert_array_equal(found[1], cv2.resize(image[10:30, 10:40], (20, 40)))
+    assert not found[2].any()

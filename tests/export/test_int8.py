@@ -8,13 +8,14 @@ import torch
 
 from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
+from clmot.detectors.heads import CropHead
 from clmot.errors import UserError
 from clmot.export import agreement, save
-from clmot.export.agreement import compare
+from clmot.export.agreement import check_crops, compare
 from clmot.export.calibration import Frames, draw_frames
 from clmot.export.onnx import onnx_session
 from clmot.export.parity import pictures
-from clmot.export.save import export
+from clmot.export.save import export, export_crops
 from clmot.inference import load_model
 from clmot.io.image import read_image
 from clmot.types import Detections
@@ -138,7 +139,9 @@ def test_what_was_calibrated_on_nothing_is_refused(network, settings, clip, tmp_
     out = tmp_path / "int8.onnx"
     out.write_bytes(b"what was here before")
     right = draw_frames([clip], 12)
-    black = Frames((np.zeros_like(image) for image in right.calibration), right.held_out, right.classes)
+    black = Frames(
+        (each._replace(image=np.zeros_like(each.image)) for each in right.calibration), right.held_out, right.classes
+    )
     monkeypatch.setattr(save, "draw_frames", lambda paths, count: black)
     with pytest.raises(
         UserError, match=r"^export to onnx: not written: int8, on 3 images .*: [\d.]+% of detections are found again"
@@ -173,17 +176,17 @@ def test_frames_are_at_equal_distances_and_each_has_one_part(clip):
     images = [read_image(sample.image) for sample in samples]
 
     def places(chosen):
-        return [next(i for i, image in enumerate(images) if np.array_equal(image, other)) for other in chosen]
+        return [next(i for i, image in enumerate(images) if np.array_equal(image, frame.image)) for frame in chosen]
 
     frames = draw_frames([clip], 100)
     assert places(frames.calibration) == [0, 1, 3, 4, 5, 7, 8, 9, 11]
-    assert places(frame.image for frame in frames.held_out) == [2, 6, 10]
+    assert places(frames.held_out) == [2, 6, 10]
     assert frames.classes == read_dataset([clip]).classes
     for frame, place in zip(frames.held_out, (2, 6, 10), strict=True):
         np.testing.assert_array_equal(frame.sample.boxes, samples[place].boxes)
         np.testing.assert_array_equal(frame.sample.identities, samples[place].identities)
     frames = draw_frames([clip], 8)
-    assert sorted([*places(frames.calibration), *places(frame.image for frame in frames.held_out)]) == [
+    assert sorted([*places(frames.calibration), *places(frames.held_out)]) == [
         0, 2, 3, 5, 6, 8, 9, 11,
     ]  # fmt: skip
 
@@ -260,3 +263,52 @@ def test_an_image_that_cannot_be_read_is_named(network, settings, clip, tmp_path
     (tmp_path / "000004.jpg").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"^[^(]*000004\.jpg"):
         export(network, settings, "onnx", tmp_path / "int8.onnx", int8=[tmp_path])
+
+
+class TestCrops:
+    """The embedding of crops in eight bits."""
+
+    @pytest.fixture
+    def crop_config(self, config):
+        return config.updated({"detector": {"crop_size": [32, 64]}}, "test")
+
+    def test_of_annotated_boxes(self, network, crop_config, clip, tmp_path, monkeypatch):
+        pytest.importorskip("onnxruntime")
+        monkeypatch.setattr(agreement, "LEAST_COSINE", 0.9)
+        options = {"size": (32, 64), "int8": [clip], "int8_frames": 12}
+        made = export_crops(network, crop_config, "onnx", tmp_path / "reid.onnx", **options)
+        assert made.agreement.images == 3
+        boxes = read_dataset([clip]).samples
+        assert made.agreement.detections == sum(int((~boxes[i].ignore).sum()) for i in (2, 6, 10))
+        assert 0.9 < made.agreement.cosine < 1
+        assert {"rank-1", "TPR@FAR=0.1"} >= set(made.agreement.scores)
+        assert "boxes, median cosine" in str(made.agreement)
+        onnx = pytest.importorskip("onnx")
+        assert any(node.op_type == "QuantizeLinear" for node in onnx.load(made.file).graph.node)
+
+    def test_an_embedding_that_got_lost_is_refused(self, clip):
+        frames = list(draw_frames([clip], 8).held_out)
+        rng = np.random.default_rng(0)
+
+        def right(image, boxes):
+            return np.eye(16, dtype=np.float32)[: len(boxes)]
+
+        def wrong(image, boxes):
+            found = rng.normal(size=(len(boxes), 16))
+            return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+        def there(frame):
+            return frame.sample.boxes[:16]
+
+        assert check_crops("x", right, right, frames, there).cosine == 1
+        with pytest.raises(UserError, match=r"x: not written: int8, on 2 images .* median cosine of embeddings"):
+            check_crops("x", wrong, right, frames, there)
+        with pytest.raises(UserError, match="there are no boxes; calibrate on images with objects"):
+            check_crops("x", right, right, frames, lambda _: np.empty((0, 4), np.float32))
+
+    def test_a_head_that_finds_nothing_wants_boxes(self, crop_config, clip, tmp_path):
+        head = CropHead(crop_config.updated({"model": {"levels": ["colour", "stride4"]}}, "test"))
+        with pytest.raises(UserError, match="needs boxes: calibrate it on a data set, not on images alone"):
+            export_crops(
+                head, crop_config, "onnx", tmp_path / "x.onnx", size=(32, 64), int8=[clip / "img1"], int8_frames=8
+            )

@@ -71,7 +71,8 @@ def export(
     int8
         Compute convolutions in 8-bit integers (ONNX and OpenVINO), calibrated on images like those to come: a data set,
         a video, a folder of images or of sequences; may be given several times. A quarter of the images is kept to
-        compare on; of a data set, the scores before and after are shown.
+        compare on; of a data set, the scores before and after are shown. With `--crops`, crops are those of a data
+        set's boxes, elsewhere of what the network finds.
     int8_frames
         How many images are used, at equal distances.
     """
@@ -83,10 +84,19 @@ def export(
     settings = parse_overrides(overrides)
     if crops:
         require(not decode, "export: --crops embeds boxes and finds none; leave out --decode")
-        require(not int8, "export: --crops embeds in float32; leave out --int8")
         source, config = load_crop_embedding(run)
         config = config.updated(settings, "override")
-        made = export_crops(source, config, to, out, size=size or CROP_SIZE, pixels=pixels, half=half)
+        made = export_crops(
+            source,
+            config,
+            to,
+            out,
+            size=size or CROP_SIZE,
+            pixels=pixels,
+            half=half,
+            int8=int8 or (),
+            int8_frames=int8_frames,
+        )
         sizes = "{}x{} only".format(*(size or CROP_SIZE))
     else:
         network, config = load_network(run)

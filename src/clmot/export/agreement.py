@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from clmot.boxes import iou
-from clmot.errors import UserError
+from clmot.errors import UserError, require
 from clmot.evaluation.detection import BoxList, score_detections
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.export.calibration import Frame
 from clmot.export.model import ExportedModel
 from clmot.inference import Model
-from clmot.types import BoolArray, Dataset, Detections, Float32Array, Int64Array, Sample
+from clmot.types import BoolArray, Dataset, Detections, Float32Array, Image, Int64Array, Sample
+
+Embed = Callable[[Image, Float32Array], Float32Array]
+"""Image and boxes [n, 4] to unit vectors [n, d]."""
 
 LEAST_FOUND = 0.9
 """Share of detections that both models must have."""
@@ -32,8 +35,8 @@ class Agreement:
 
     Attributes:
         images: how many were looked at.
-        detections: of both models together.
-        found: share of those that the other model has too.
+        detections: of both models together; of crops, the boxes.
+        found: share of those that the other model has too; NaN for crops, which find nothing.
         cosine: median cosine of the embeddings of what both have.
         scores: name to before and after, where it is known what the images show: ``AP``, ``AP50`` in percent; with
             identities also ``rank-1`` and ``TPR@FAR=0.1`` among boxes of different frames.
@@ -48,13 +51,16 @@ class Agreement:
     @property
     def apart(self) -> float:
         """The larger difference as a share of what is allowed."""
-        return max((1 - self.found) / (1 - LEAST_FOUND), (1 - self.cosine) / (1 - LEAST_COSINE))
+        cosine = (1 - self.cosine) / (1 - LEAST_COSINE)
+        return cosine if np.isnan(self.found) else max((1 - self.found) / (1 - LEAST_FOUND), cosine)
 
     def __str__(self) -> str:
         """For the user, a line for each score."""
+        there = "boxes" if np.isnan(self.found) else "detections found again"
+        share = "" if np.isnan(self.found) else f"{self.found:.1%} of "
         first = (
-            f"on {self.images} images that were not calibrated on: {self.found:.1%} of {self.detections} detections "
-            f"found again, median cosine of their embeddings {self.cosine:.4f}"
+            f"on {self.images} images that were not calibrated on: {share}{self.detections} {there}, "
+            f"median cosine of their embeddings {self.cosine:.4f}"
         )
         scores = (f"{name}: {before:.4g} before, {now:.4g} now" for name, (before, now) in self.scores.items())
         return "\n".join([first, *scores])
@@ -88,6 +94,42 @@ def check_agreement(
         raise UserError(
             f"{case}: {agreement.found:.1%} of detections are found again ({LEAST_FOUND:.0%} are needed), median "
             f"cosine of embeddings {agreement.cosine:.3f} ({LEAST_COSINE}); calibrate on more images, or use --half"
+        )
+    return agreement
+
+
+def check_crops(
+    name: str, quantised: Embed, reference: Embed, frames: Sequence[Frame], boxes: Callable[[Frame], Float32Array]
+) -> Agreement:
+    """Compare a quantised embedding of crops with the one it came from.
+
+    Args:
+        name: of the target, for the message.
+        quantised: image and boxes to unit vectors.
+        reference: the same in float32.
+        frames: images; where identities are known in all, both embeddings are scored.
+        boxes: finds what is in one.
+
+    Raises:
+        UserError: the embeddings agree less than `LEAST_COSINE` wants, or there are no boxes.
+    """
+    there = [(frame.image, boxes(frame)) for frame in frames]
+    cosines = [(quantised(*each) * reference(*each)).sum(axis=1) for each in there if len(each[1])]
+    samples = [frame.sample for frame in frames if frame.sample is not None]
+    scores = {}
+    if len(samples) == len(frames) and any((sample.identities >= 0).any() for sample in samples):
+        before, now = (_embedding_scores(samples, embed) for embed in (reference, quantised))
+        scores = {name: (value, now[name]) for name, value in before.items() if not np.isnan(value)}
+    case = f"{name}: not written: int8, on {len(frames)} images that were not calibrated on"
+    require(bool(cosines), f"{case}: there are no boxes; calibrate on images with objects")
+    found = np.concatenate(cosines)
+    agreement = Agreement(
+        images=len(frames), detections=len(found), found=float("nan"), cosine=float(np.median(found)), scores=scores
+    )
+    if not agreement.apart <= 1:
+        raise UserError(
+            f"{case}: median cosine of embeddings {agreement.cosine:.3f} ({LEAST_COSINE} is needed); "
+            "calibrate on more images, or use --half"
         )
     return agreement
 
@@ -139,7 +181,9 @@ def _scores(
     sides = [_detection_scores(samples, classes, *each) for each in models]
     decoded = any(isinstance(model, ExportedModel) and model.decoded for model, _ in models)
     if any((sample.identities >= 0).any() for sample in samples) and not decoded:
-        sides = [scores | _embedding_scores(samples, model) for scores, (model, _) in zip(sides, models, strict=True)]
+        sides = [
+            scores | _embedding_scores(samples, model.embed) for scores, (model, _) in zip(sides, models, strict=True)
+        ]
     before, now = sides
     return {name: (value, now[name]) for name, value in before.items() if not np.isnan(value)}
 
@@ -159,7 +203,7 @@ def _detection_scores(
     return {name: combined[name] for name in ("AP", "AP50")}
 
 
-def _embedding_scores(samples: Sequence[Sample], model: Model) -> dict[str, float]:
+def _embedding_scores(samples: Sequence[Sample], embed: Embed) -> dict[str, float]:
     in_frames = {sample.sequence: 1.0 for sample in samples}  # so that pairs are at least a frame apart, not a second
-    scores = embedding_scores(embed_sequences(samples, model.embed, in_frames))
+    scores = embedding_scores(embed_sequences(samples, embed, in_frames))
     return {name: scores[name] for name in ("rank-1", "TPR@FAR=0.1")}

@@ -40,7 +40,7 @@ class Frames(NamedTuple):
         classes: of the samples; empty where they are none.
     """
 
-    calibration: Iterator[Image]
+    calibration: Iterator[Frame]
     held_out: list[Frame]
     classes: tuple[str, ...]
 
@@ -65,7 +65,7 @@ def draw_frames(paths: Sequence[Path], count: int) -> Frames:
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
     kept = np.arange(len(chosen)) % HELD_OUT == HELD_OUT // 2
     held_out = list(_read(found, lengths, set(chosen[kept].tolist())))
-    calibration = (frame.image for frame in _read(found, lengths, set(chosen[~kept].tolist())))
+    calibration = _read(found, lengths, set(chosen[~kept].tolist()))
     return Frames(calibration, held_out, found.classes if isinstance(found, Dataset) else ())
 
 

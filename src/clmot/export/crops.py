@@ -6,21 +6,25 @@ import copy
 from pathlib import Path
 from typing import Literal
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.config import Config
+from clmot.data.pixels import region_in
 from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
-from clmot.export.graph import Graph
+from clmot.export.graph import Graph, halve_encoder
 from clmot.inference import network_of
 from clmot.models.metric import MetricReadOut
 from clmot.models.network import Network
 from clmot.models.readout import StripeReadOut
 from clmot.shipped import find_model
 from clmot.training.checkpoint import load_saved_model, load_weights
+from clmot.types import Float32Array, Image
 
 Pixels = Literal["imagenet", "unit", "bytes"]
 """What the crops' numbers are, always RGB: float32 from 0 to 1 without ImageNet's mean and deviation (boxmot, OSNet),
@@ -45,6 +49,7 @@ class CropsGraph(Graph):
         inner: width and height that they are reduced to, by the mean of whole pixels.
         pixels: what their numbers are.
         portable: read the embedding out without RoIAlign; without it this is what the others are compared with.
+        half: compute what the encoder does in float16.
 
     Raises:
         UserError: `size` is not a whole multiple of `inner`.
@@ -63,6 +68,7 @@ class CropsGraph(Graph):
         inner: tuple[int, int] = (64, 128),
         pixels: Pixels = "imagenet",
         portable: bool = True,
+        half: bool = False,
     ) -> None:
         super().__init__()
         require(
@@ -70,6 +76,11 @@ class CropsGraph(Graph):
             f"--size {size[0]} {size[1]}: crops must be whole multiples of detector.crop_size={list(inner)}",
         )
         self.source = copy.deepcopy(source).cpu().float().eval()
+        if half:
+            halve_encoder(self.source.encoder)
+            if isinstance(self.source, Network):
+                self.source.neck.half()
+                self.source.embedding.half()
         self.size, self.inner, self.pixels = size, inner, pixels
         self.read_out: nn.Module = self.source.read_out
         if portable:
@@ -93,6 +104,7 @@ class CropsGraph(Graph):
         else:
             maps = self.source.maps(crops)
         whole = crops.new_tensor([0, 0, inner_width, inner_height]).expand(crops.shape[0], 4)
+        maps = tuple(each.float() for each in maps)
         return (self.read_out(maps, whole, torch.arange(crops.shape[0], device=crops.device)),)
 
     def size_in_use(self, config: Config) -> tuple[int, int]:
@@ -102,6 +114,22 @@ class CropsGraph(Graph):
     def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images, uint8 RGB, as this graph wants them."""
         return (images if self.pixels == "bytes" else (images / 255 - self.mean) / self.deviation,)
+
+
+def cut_out(image: Image, boxes: Float32Array, size: tuple[int, int]) -> Tensor:
+    """What lies inside boxes and image, stretched to one size: uint8 RGB [n, 3, height, width].
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+        boxes: [n, 4], xyxy pixels; of one outside the image comes a black crop.
+        size: width and height of the crops.
+    """
+    crops = np.zeros((len(boxes), size[1], size[0], 3), np.uint8)
+    for row, box in enumerate(np.asarray(boxes, np.float64)):
+        crop = region_in(box, (image.shape[1], image.shape[0])).of(image)
+        if crop.size:
+            crops[row] = cv2.resize(crop, size)
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
 
 
 def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:

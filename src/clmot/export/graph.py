@@ -128,9 +128,14 @@ class DetectionsGraph(MapsGraph):
 
 
 def _halve(network: Network) -> None:
-    for part in (network.encoder, network.neck, network.embedding):
+    halve_encoder(network.encoder)
+    for part in (network.neck, network.embedding):
         part.half()
     for head in (network.heatmap, network.size, network.offset):
         head.body.half()
-    # the pixels are float32 until here
-    network.encoder.register_forward_pre_hook(lambda _, inputs: (inputs[0].half(),))
+
+
+def halve_encoder(encoder: nn.Module) -> None:
+    """Compute in float16 from here on; the pixels are float32 until then."""
+    encoder.half()
+    encoder.register_forward_pre_hook(lambda _, inputs: (inputs[0].half(),))

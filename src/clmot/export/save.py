@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import tempfile
@@ -10,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 
 from clmot.config import Config
 from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
-from clmot.export.agreement import Agreement, check_agreement
-from clmot.export.calibration import draw_frames
-from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels
+from clmot.export.agreement import Agreement, check_agreement, check_crops
+from clmot.export.calibration import Frame, Frames, draw_frames
+from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels, cut_out
 from clmot.export.graph import DetectionsGraph, Graph, MapsGraph
 from clmot.export.int8 import quantise
 from clmot.export.metadata import Metadata
@@ -30,6 +32,7 @@ from clmot.export.torch_export import run_program, to_program
 from clmot.export.torchscript import run_torchscript, save_torchscript
 from clmot.inference import Model
 from clmot.models.network import Network
+from clmot.types import Float32Array, Image
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -106,8 +109,7 @@ def export(
     """
     _check_target(to, out)
     require(not decode or to in ("onnx", "openvino"), f"export to {to}: gives maps only; leave out --decode")
-    require(not int8 or to in ("onnx", "openvino"), f"export to {to}: knows no integers; leave out --int8")
-    require(not int8 or not half, "export: --int8 and --half exclude each other; leave out one")
+    _check_numbers(to, half, int8)
 
     def graph(half: bool) -> MapsGraph:
         return DetectionsGraph(network, config.detect.max_detections, half) if decode else MapsGraph(network, half)
@@ -126,8 +128,8 @@ def export(
     model = Model(reference.network, config, "cpu", "float32")
 
     def inputs() -> Iterator[dict[str, Array]]:
-        for image in frames.calibration:
-            tensors = exported.inputs_of(model.letterbox([image])[0].contiguous())
+        for frame in frames.calibration:
+            tensors = exported.inputs_of(model.letterbox([frame.image])[0].contiguous())
             yield {name: tensor.numpy() for name, tensor in zip(exported.inputs, tensors, strict=True)}
 
     def check(made: Path) -> Agreement:
@@ -146,6 +148,8 @@ def export_crops(
     size: tuple[int, int] = CROP_SIZE,
     pixels: Pixels = "imagenet",
     half: bool = False,
+    int8: Sequence[Path] = (),
+    int8_frames: int = 100,
 ) -> Export:
     """Write an embedding of crops for trackers of others, unless it says something else there.
 
@@ -156,21 +160,65 @@ def export_crops(
         out: the file.
         size: width and height of the crops, whole multiples of what they are reduced to.
         pixels: what their numbers are.
-        half: store weights in float16; ``openvino`` only.
+        half: compute in float16 what can be (``openvino``: for storage).
+        int8: as `export`; the boxes are those of data sets, elsewhere what the network finds.
+        int8_frames: how many images are used.
 
     Raises:
-        UserError: as `export`, or the size is no multiple.
+        UserError: as `export`; the size is no multiple; or nobody knows where boxes are in the images.
     """
     _check_target(to, out)
-    require(not half or to == "openvino", f"export to {to}: crops are embedded in float32; leave out --half")
+    _check_numbers(to, half, int8)
     inner = config.detector.crop_size
-    exported = CropsGraph(source, size, inner, pixels)
+    exported = CropsGraph(source, size, inner, pixels, half=half and to != "openvino")
     reference = CropsGraph(source, size, inner, "bytes", portable=False)
 
     def metadata(any_size: bool) -> Metadata:
         return Metadata(config=config, outputs="embeddings", any_size=any_size, pixels=pixels)
 
-    return _write(exported, reference, metadata, config, to, out, half)
+    if not int8:
+        return _write(exported, reference, metadata, config, to, out, half)
+    frames = draw_frames(int8, int8_frames)
+    boxes = _box_finder(source, config, frames)
+
+    def inputs() -> Iterator[dict[str, Array]]:
+        for frame in frames.calibration:
+            if len(there := boxes(frame)):
+                (tensor,) = exported.inputs_of(cut_out(frame.image, there, size))
+                yield {exported.inputs[0]: tensor.numpy()}
+
+    def embed(image: Image, there: Float32Array) -> Float32Array:
+        with torch.inference_mode():
+            (found,) = reference(*reference.inputs_of(cut_out(image, there, size)))
+        return np.asarray(found.numpy(), np.float32)
+
+    def check(made: Path) -> Agreement:
+        run = run_openvino(str(made)) if to == "openvino" else run_onnx(onnx_session(str(made)))
+
+        def quantised(image: Image, there: Float32Array) -> Float32Array:
+            (tensor,) = exported.inputs_of(cut_out(image, there, size))
+            return np.asarray(run({exported.inputs[0]: tensor.numpy()})[0], np.float32)
+
+        return check_crops(f"export to {to}", quantised, embed, frames.held_out, boxes)
+
+    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs(), check=check))
+
+
+def _box_finder(source: Network | CropHead, config: Config, frames: Frames) -> Callable[[Frame], Float32Array]:
+    """Annotated boxes; in images alone, what the one-shot network finds."""
+    if isinstance(source, Network):
+        model = Model(copy.deepcopy(source), config, "cpu", "float32")
+    else:
+        known = all(frame.sample is not None for frame in frames.held_out)
+        require(known, "export: --int8 of this head needs boxes: calibrate it on a data set, not on images alone")
+
+    def boxes(frame: Frame) -> Float32Array:
+        if frame.sample is not None:
+            return frame.sample.boxes[~frame.sample.ignore]
+        found = model.detect(frame.image)
+        return found.xyxy[found.score >= config.tracker.high_score]
+
+    return boxes
 
 
 def _check_target(to: Target, out: Path) -> None:
@@ -178,6 +226,11 @@ def _check_target(to: Target, out: Path) -> None:
     require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
     if to == "openvino":
         import_extra("openvino", "openvino")  # before minutes of work
+
+
+def _check_numbers(to: Target, half: bool, int8: Sequence[Path]) -> None:
+    require(not int8 or to in ("onnx", "openvino"), f"export to {to}: knows no integers; leave out --int8")
+    require(not int8 or not half, "export: --int8 and --half exclude each other; leave out one")
 
 
 def _write(
