@@ -183,7 +183,8 @@ class _Pricing:
         row, column, motion = self._allowed(*near)
         cost = costs.fuse_motion(self._looks(row, column), motion, self._config.appearance_weight)
         if self._config.lost_overlap_weight:
-            lost = (self._tracks.detection.take(row) < 0).nonzero()[0]
+            # what costs too much already need not be compared
+            lost = ((self._tracks.detection.take(row) < 0) & (cost < self._config.appearance_threshold)).nonzero()[0]
             if len(lost):
                 expected = to_boxes(self._tracks.motion.position.take(row.take(lost), axis=0))
                 overlap = box.paired_iou(expected, self._found.xyxy.take(column.take(lost), axis=0))

@@ -53,7 +53,8 @@ class Centring:
         if not known or not self._count:
             return embedding
         share = known / (known + self._individuals) / self._count
-        return unit(embedding - (share * self._total).astype(np.float32))
+        centred = embedding - (share * self._total).astype(np.float32)
+        return unit(centred, out=centred)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that it knows, as arrays; `restore` takes it back."""

@@ -245,7 +245,7 @@ class Tracks:
         new -= self.embedding
         new *= weight[:, None]
         new += self.embedding
-        self.embedding = unit(new)
+        self.embedding = unit(new, out=new)
 
     def _walk(self, seen: BoolArray, measurement: npt.NDArray[np.float64], frame: int) -> None:
         """Replace what is expected of tracks found again by a filter that saw them walk a straight line there."""
@@ -278,8 +278,13 @@ def to_boxes(places: npt.NDArray[np.float64]) -> Float32Array:
     return box.cxcyah_to_xyxy(places.astype(np.float32))
 
 
-def unit(vectors: Float32Array) -> Float32Array:
-    """Rows scaled to unit length; a row of zeros stays."""
+def unit(vectors: Float32Array, out: Float32Array | None = None) -> Float32Array:
+    """Rows scaled to unit length; a row of zeros stays.
+
+    Args:
+        vectors: [n, d].
+        out: takes the result; may be `vectors`.
+    """
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     np.maximum(length, 1e-12, out=length)
-    return np.asarray(vectors / length[:, None], np.float32)
+    return np.asarray(np.divide(vectors, length[:, None], out=out), np.float32)
