@@ -52,16 +52,6 @@ def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Fl
     return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
 
 
-def paired_iou(first: Float[np.ndarray, "k 4"], second: Float[np.ndarray, "k 4"]) -> Float[np.ndarray, " k"]:
-    """Intersection over union of the i-th box of one with the i-th of the other; zero where `iou` is."""
-    side = np.minimum(first[:, 2:], second[:, 2:])
-    side -= np.maximum(first[:, :2], second[:, :2])
-    np.fmax(side, 0, out=side)
-    intersection = side[:, 0] * side[:, 1]
-    union = area(first) + area(second) - intersection
-    return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
-
-
 def clip(boxes: Float[np.ndarray, "n 4"], width: int | float, height: int | float) -> Float[np.ndarray, "n 4"]:
     """The part of each box inside an image of that size."""
     return np.asarray(np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype)))

@@ -128,3 +128,12 @@ def test_noise_scales_the_variance_of_the_measurement():
     deviation = np.array([z[1, 3] / 20, z[1, 3] / 20, 0.1, z[1, 3] / 20])
     gain = state.position_variance[1] / (state.position_variance[1] + 0.25 * deviation**2)
     np.testing.assert_allclose(after.position[1], state.position[1] + gain)
+
+
+def test_objects_that_were_not_measured_stay_as_they_are():
+    rng = np.random.default_rng(5)
+    state = kalman.predict(kalman.initiate(measurements(rng, 5)), np.zeros(5, bool))
+    measured = measurements(rng, 5)
+    after = kalman.update(state, measured, unseen=np.array([1, 4]))
+    np.testing.assert_array_equal(after.values[:, [1, 4]], state.values[:, [1, 4]])
+    np.testing.assert_array_equal(after[[0, 2, 3]].values, kalman.update(state[[0, 2, 3]], measured[[0, 2, 3]]).values)

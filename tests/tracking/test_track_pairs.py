@@ -5,15 +5,17 @@ from hypothesis import strategies as st
 
 from clmot.boxes import iou
 from clmot.tracking import pairs
-from clmot.tracking.pairs import all_pairs, overlapping, within
+from clmot.tracking.pairs import all_pairs, overlapping, paired_overlap, within
 
 
-@pytest.fixture(params=["every pair", "search"], autouse=True, scope="module")
-def _both_ways(request):
-    """Few pairs are looked at one by one, many are searched."""
+@pytest.fixture(params=["all", "every pair", "search"], autouse=True, scope="module")
+def _each_way(request):
+    """Of very few pairs all are worked out, of few the near ones are picked, of many they are searched."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "search":
             patch.setattr(pairs, "_FEW", 0)
+        if request.param != "all":
+            patch.setattr(pairs, "_FEWEST", 0)
         yield
 
 
@@ -44,6 +46,8 @@ def test_overlapping_equals_the_iou_matrix(seed, n, m):
     table[rows, columns] = overlap
     np.testing.assert_allclose(table, iou(first, second), atol=1e-6)
     assert (overlap > 0).all()
+    row, column = all_pairs(n, m)
+    np.testing.assert_allclose(paired_overlap(first, second, row, column), iou(first, second).ravel(), atol=1e-6)
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 3), (0, 3), (3, 0)])

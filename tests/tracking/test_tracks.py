@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ def some_detections(rng, n):
 
 
 def found_in(detections):
-    return Found(detections, np.argsort(-detections.score), unit(detections.embedding))
+    return Found(detections, unit(detections.embedding))
 
 
 @pytest.mark.parametrize("confirm_frames", [1, 2, 4])
@@ -46,6 +48,18 @@ def test_found_is_ordered_and_counted_by_score():
     for least in (0.0, 0.3, float(detections.score[3]), 1.0):
         assert found.count(least) == np.count_nonzero(detections.score >= np.float32(least))
         assert (found.score[: found.count(least)] >= np.float32(least)).all()
+
+
+def test_found_is_the_same_however_equal_scores_are_listed():
+    rng = np.random.default_rng(1)
+    detections = some_detections(rng, 12)
+    detections = replace(detections, score=rng.integers(1, 4, 12) / 4)
+    shuffle = rng.permutation(12)
+    first, second = found_in(detections), found_in(detections[shuffle])
+    np.testing.assert_array_equal(first.order, shuffle[second.order])
+    for name in ("xyxy", "measurement", "score", "class_id", "embedding"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    np.testing.assert_array_equal(first.xyxy, detections.xyxy[first.order])
 
 
 @pytest.mark.parametrize("options", [{}, {"gallery_size": 3, "observation_reupdate": True}, {"direction_weight": 0.0}])

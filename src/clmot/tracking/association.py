@@ -26,11 +26,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot import boxes as box
 from clmot.tracking import costs, kalman
 from clmot.tracking.assignment import assign
 from clmot.tracking.config import TrackerConfig
-from clmot.tracking.pairs import all_pairs, overlapping
+from clmot.tracking.pairs import all_pairs, overlapping, paired_overlap
 from clmot.tracking.tracks import Found, Tracks, to_boxes
 from clmot.types import BoolArray, Float32Array, Int64Array
 
@@ -95,7 +94,8 @@ class _Pairing:
     """
 
     def __init__(self, tracks: int, found: int) -> None:
-        self.match = np.full(tracks, -1, np.int64)
+        self.match = np.empty(tracks, np.int64)
+        self.match.fill(-1)
         self.free = np.ones(found, np.bool_)
 
     def left(self, tracks: int, found: int) -> tuple[Int64Array, Int64Array]:
@@ -133,19 +133,20 @@ class _Pricing:
 
     def __init__(self, tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> None:
         self._tracks, self._found, self._config, self._frame = tracks, found, config, frame
+        self._expected = tracks.boxes()
         self._one_class = not config.class_aware or _all_equal(found.class_id, tracks.class_id)
 
     def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[_Costs, _Costs]:
         """IoU distance to where the tracks are expected; and to where they were last seen, if wanted and configured."""
         tracks, n = self._tracks, len(rows)
-        places = tracks.motion.position.take(rows, axis=0)
+        places = self._expected.take(rows, axis=0)
         if last and self._config.recovery_iou_threshold:
             # both in one go: few boxes take as long as many
             places, rows = (
-                np.concatenate([places, tracks.observed[:, -1].take(rows, axis=0)]),
+                np.concatenate([places, to_boxes(tracks.observed[:, -1].take(rows, axis=0))]),
                 np.concatenate([rows, rows]),
             )
-        row, column, overlap = overlapping(to_boxes(places), self._found.xyxy.take(columns, axis=0))
+        row, column, overlap = overlapping(places, self._found.xyxy.take(columns, axis=0))
         split = row.searchsorted(n)
         row, column, cost = rows.take(row), columns.take(column), 1 - overlap
         return (
@@ -160,7 +161,7 @@ class _Pricing:
 
     def overlap_and_direction(self, tracks: int, found: int) -> _Costs:
         """IoU distance less how well the direction agrees, if configured."""
-        row, column, overlap = overlapping(to_boxes(self._tracks.motion.position[:tracks]), self._found.xyxy[:found])
+        row, column, overlap = overlapping(self._expected[:tracks], self._found.xyxy[:found])
         row, column, cost = self.scored(self._allowed(row, column, 1 - overlap))
         if not self._config.direction_weight:
             return row, column, cost
@@ -172,8 +173,8 @@ class _Pricing:
     def overlap_or_looks(self, tracks: int, found: int) -> _Costs:
         """The lesser of IoU distance and half the cosine distance, as far as the latter has a say."""
         row, column, cost = self.overlap_and_direction(tracks, found)
-        expected = self._tracks.boxes().take(row, axis=0)
-        near = 1 - box.paired_iou(expected, self._found.xyxy.take(column, axis=0)) <= self._config.proximity_threshold
+        overlap = paired_overlap(self._expected, self._found.xyxy, row, column)
+        near = 1 - overlap <= self._config.proximity_threshold
         half = costs.gate(self._looks(row, column) / 2, near, self._config.gated_appearance_threshold)
         return row, column, np.minimum(cost, half)
 
@@ -186,8 +187,7 @@ class _Pricing:
             # what costs too much already need not be compared
             lost = ((self._tracks.detection.take(row) < 0) & (cost < self._config.appearance_threshold)).nonzero()[0]
             if len(lost):
-                expected = to_boxes(self._tracks.motion.position.take(row.take(lost), axis=0))
-                overlap = box.paired_iou(expected, self._found.xyxy.take(column.take(lost), axis=0))
+                overlap = paired_overlap(self._expected, self._found.xyxy, row.take(lost), column.take(lost))
                 cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
         return row, column, cost
 

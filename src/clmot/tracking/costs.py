@@ -19,7 +19,7 @@ def cosine_distance(
     if _DENSE * len(rows) > len(first) * len(second):
         cosine = (first @ second.T)[rows, columns]
     else:
-        cosine = np.einsum("kd,kd->k", first.take(rows, axis=0), second.take(columns, axis=0))
+        cosine = np.vecdot(first.take(rows, axis=0), second.take(columns, axis=0))
     return np.asarray(np.maximum(1 - cosine, 0))
 
 

@@ -21,6 +21,7 @@ GATE = 9.4877
 
 _HEIGHT = 3
 _HEIGHTS = np.full(4, _HEIGHT)
+_FOUR = np.ones(4)
 
 
 class _Noise(NamedTuple):
@@ -29,11 +30,9 @@ class _Noise(NamedTuple):
     share: float
     aspect: float
 
-    def variance(self, position: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
-        """Of objects in some place."""
-        variance = position.take(_HEIGHTS, axis=1)
-        variance *= variance
-        variance *= self.share**2
+    def variance(self, squared: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
+        """Of objects with these squared heights."""
+        variance = squared * self.share**2
         variance[:, 2] = self.aspect**2
         return np.asarray(variance)
 
@@ -91,8 +90,9 @@ def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
     """
     values = np.zeros((5, len(measurement), 4))
     values[0] = measurement
-    values[2] = _START.variance(measurement)
-    values[4] = _START_VELOCITY.variance(measurement)
+    squared = _squared_heights(measurement)
+    values[2] = _START.variance(squared)
+    values[4] = _START_VELOCITY.variance(squared)
     return KalmanState(values)
 
 
@@ -107,15 +107,20 @@ def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
     later = state.values.copy()
     np.copyto(later[1, :, _HEIGHT], 0.0, where=lost)
     later[2] += later[3]
-    later[0:4:3] += later[1:5:3]  # positions by velocities, covariances by the variances of velocities
+    later[0] += later[1]
+    later[3] += later[4]
     later[2] += later[3]
-    later[2] += _MOTION.variance(state.position)
-    later[4] += _MOTION_VELOCITY.variance(state.position)
+    squared = _squared_heights(state.position)
+    later[2] += _MOTION.variance(squared)
+    later[4] += _MOTION_VELOCITY.variance(squared)
     return KalmanState(later)
 
 
 def update(
-    state: KalmanState, measurement: Float[np.ndarray, "n 4"], noise: Float[np.ndarray, " n"] | None = None
+    state: KalmanState,
+    measurement: Float[np.ndarray, "n 4"],
+    noise: Float[np.ndarray, " n"] | None = None,
+    unseen: Int64[np.ndarray, " k"] | None = None,
 ) -> KalmanState:
     """States after each object was measured.
 
@@ -124,12 +129,15 @@ def update(
         measurement: centre x, centre y, aspect, height of each object, in the same order.
         noise: factors on the variance of the measurements, 1 by default. One minus the detection's score makes the
             filter scale its noise by itself (Du et al., "GIAOTracker", 2021).
+        unseen: objects that were not measured; they stay as they are, whatever stands in their rows.
     """
     means, uncertainty = state.values[:2], state.values[2:4]  # of position, and between position and velocity
-    variance = _MEASUREMENT.variance(means[0])
+    variance = _MEASUREMENT.variance(_squared_heights(means[0]))
     if noise is not None:
         variance *= noise[:, None]
     variance += uncertainty[0]
+    if unseen is not None:
+        variance[unseen] = np.inf
     gain = uncertainty / variance
     after = np.empty_like(state.values)
     np.multiply(gain, measurement - means[0], out=after[:2])
@@ -165,7 +173,7 @@ def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
 
 def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     """Squared Mahalanobis distance of each object's measurement to what is expected of it; compare with `GATE`."""
-    variance = _MEASUREMENT.variance(state.position)
+    variance = _MEASUREMENT.variance(_squared_heights(state.position))
     variance += state.position_variance
     return np.asarray((np.square(measurement - state.position) / variance).sum(axis=1))
 
@@ -183,7 +191,7 @@ def within_gate(
         Positions of objects, ascending, and of measurements, and the distance of the measurement from what is expected
         of the object.
     """
-    variance = _MEASUREMENT.variance(state.position)
+    variance = _MEASUREMENT.variance(_squared_heights(state.position))
     variance += state.position_variance
     reach = np.sqrt(GATE * variance[:, 0])
     x = state.position[:, 0]
@@ -192,7 +200,7 @@ def within_gate(
     difference -= state.position.take(rows, axis=0)
     np.square(difference, out=difference)
     difference /= variance.take(rows, axis=0)
-    distance = np.einsum("kd->k", difference)
+    distance = difference @ _FOUR
     near = (distance <= GATE).nonzero()[0]
     return rows.take(near), columns.take(near), distance.take(near)
 
@@ -205,6 +213,13 @@ def warp_measurement(
     moved[:, :2] = moved[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     moved[:, 2:] *= _size_scale(matrix)
     return moved
+
+
+def _squared_heights(position: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
+    """Once for each coordinate: what all noise but the aspect's grows with."""
+    heights = position.take(_HEIGHTS, axis=1)
+    heights *= heights
+    return np.asarray(heights)
 
 
 def _size_scale(matrix: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2"]:

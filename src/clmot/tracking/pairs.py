@@ -10,13 +10,18 @@ from jaxtyping import Bool, Float, Int64
 _FEW = 5000
 """Up to so many pairs, looking at every one is faster than searching for the near ones."""
 
+_FEWEST = 100
+"""Up to so many pairs, working out the overlap of every one is faster than to look for the near ones."""
+
 Pairs = tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]
 """Positions on the one side, ascending, and on the other."""
 
 
 def all_pairs(n: int, m: int) -> Pairs:
     """Every one of n with every one of m."""
-    return np.repeat(np.arange(n), m), np.tile(np.arange(m), n)
+    flat = np.arange(n * m)
+    rows = flat // max(m, 1)
+    return rows, flat - rows * m
 
 
 def within(low: Float[np.ndarray, " n"], high: Float[np.ndarray, " n"], value: Float[np.ndarray, " m"]) -> Pairs:
@@ -39,19 +44,34 @@ def overlapping(
     """The pairs of well-formed xyxy boxes that have area in common, and their intersection over union."""
     if not len(first) or not len(second):
         return (*all_pairs(0, 0), np.empty(0, first.dtype))
-    rows, columns = within(first[:, 0] - (second[:, 2] - second[:, 0]).max(), first[:, 2], second[:, 0])
-    a, b = first.take(rows, axis=0), second.take(columns, axis=0)
-    width = np.minimum(a[:, 2], b[:, 2])
-    width -= np.maximum(a[:, 0], b[:, 0])
-    height = np.minimum(a[:, 3], b[:, 3])
-    height -= np.maximum(a[:, 1], b[:, 1])
-    touching = ((width > 0) & (height > 0)).nonzero()[0]
-    rows, columns = rows.take(touching), columns.take(touching)
-    common = (width * height).take(touching)
-    union = _area(first).take(rows)
-    union += _area(second).take(columns)
+    if len(first) * len(second) <= _FEWEST:
+        rows, columns = all_pairs(len(first), len(second))
+    else:
+        rows, columns = within(first[:, 0] - (second[:, 2] - second[:, 0]).max(), first[:, 2], second[:, 0])
+    overlap = paired_overlap(first, second, rows, columns)
+    touching = overlap.nonzero()[0]
+    return rows.take(touching), columns.take(touching), overlap.take(touching)
+
+
+def paired_overlap(
+    first: Float[np.ndarray, "n 4"],
+    second: Float[np.ndarray, "m 4"],
+    rows: Int64[np.ndarray, " k"],
+    columns: Int64[np.ndarray, " k"],
+) -> Float[np.ndarray, " k"]:
+    """Intersection over union of well-formed xyxy boxes ``first[rows]`` and ``second[columns]``."""
+    # numbers of one kind side by side: rows of four are the slowest to work on
+    a, b = first.T.take(rows, axis=1), second.T.take(columns, axis=1)
+    sides = np.minimum(a[2:], b[2:])
+    sides -= np.maximum(a[:2], b[:2])
+    np.maximum(sides, 0, out=sides)
+    common = sides[0] * sides[1]
+    a[2:] -= a[:2]
+    b[2:] -= b[:2]
+    union = a[2] * a[3]
+    union += b[2] * b[3]
     union -= common
-    return rows, columns, common / union
+    return np.asarray(np.divide(common, union, out=common))
 
 
 def _places(mask: Bool[np.ndarray, "n m"]) -> Pairs:
@@ -59,7 +79,3 @@ def _places(mask: Bool[np.ndarray, "n m"]) -> Pairs:
     flat = mask.ravel().nonzero()[0]
     rows = flat // mask.shape[1]
     return rows, flat - rows * mask.shape[1]
-
-
-def _area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    return np.asarray((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

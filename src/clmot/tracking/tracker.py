@@ -23,7 +23,7 @@ from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
 from clmot.tracking.tracks import Found, Tracks, unit
-from clmot.types import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
+from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 if TYPE_CHECKING:
     from clmot.tracking.camera import CameraMotion
@@ -115,8 +115,7 @@ class Tracker:
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
         frame, detections, embedding, image = checked
-        order = _order(detections)
-        found = Found(detections, order, embedding)
+        found = Found(detections, embedding)
         starting = self._frame == 0
         starters = found.count(max(self.config.high_score, self.config.new_track_score))
         individuals = starters if starting else self._next_id - 1
@@ -131,7 +130,9 @@ class Tracker:
         tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
         match, free = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)
-        tracks.keep((match >= 0) | ((tracks.track_id > 0) & (tracks.last_frame >= frame - self.config.lost_frames)))
+        alive = tracks.last_frame >= frame - self.config.lost_frames
+        alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
+        tracks.keep(alive)
         self._end_outside()
         tracks.start(found, free[:starters].nonzero()[0], frame)
         self._end_duplicates()
@@ -140,8 +141,8 @@ class Tracker:
 
         detection = tracks.detection[: tracks.confirmed]
         shown = (detection >= 0).nonzero()[0]
-        track_id = np.zeros(len(order), np.int64)
-        track_id[order.take(detection.take(shown))] = tracks.track_id.take(shown)
+        track_id = np.zeros(len(found), np.int64)
+        track_id[found.order.take(detection.take(shown))] = tracks.track_id.take(shown)
         rows = track_id.nonzero()[0]
         return TrackedFrame(frame=frame, detections=detections[rows], track_id=track_id.take(rows))
 
@@ -235,6 +236,8 @@ class Tracker:
         """Give ids to the tracks that have been seen often enough."""
         tracks = self._tracks
         before = tracks.confirmed
+        if before == len(tracks):
+            return
         hits = tracks.hits[before:]  # until then a track is seen in every frame: the older, the more often
         new = len(hits) if starting else int(np.count_nonzero(hits >= self.config.confirm_frames))
         if new:
@@ -268,15 +271,6 @@ class Tracker:
         unique: BoolArray = np.ones(len(tracks), np.bool_)
         unique[np.where(lost_is_older, first, second)] = False
         tracks.keep(unique)
-
-
-def _order(detections: Detections) -> Int64Array:
-    """The surest first; one order for equal sets of detections: the result cannot depend on how they were listed."""
-    order = (-detections.score).argsort()
-    score = detections.score.take(order)
-    if np.count_nonzero(score[1:] == score[:-1]):
-        order = np.lexsort((*detections.xyxy.T, detections.class_id, -detections.score))
-    return order
 
 
 def _camera(config: TrackerConfig) -> CameraMotion:

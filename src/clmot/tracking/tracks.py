@@ -16,19 +16,21 @@ from clmot.tracking.config import TrackerConfig
 from clmot.tracking.kalman import KalmanState
 from clmot.types import BoolArray, Detections, Float32Array, Int64Array
 
+_SHORTEST = np.float32(1e-12)
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 
 
 class Found:
-    """The detections of a frame as the association wants them.
+    """The detections of a frame as the association wants them: the surest first.
 
     Args:
         detections: as they come.
-        order: their rows in the order wanted, by falling score.
         embedding: float32 [m, d], of the detections as they come.
 
     Attributes:
+        order: int64 [m], their rows as they come; one order for equal sets of detections, so that nothing depends on
+            how they were listed.
         xyxy: float32 [m, 4].
         measurement: float64 [m, 4], centre x, centre y, aspect, height.
         score: float32 [m].
@@ -36,12 +38,18 @@ class Found:
         embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
     """
 
-    __slots__ = ("class_id", "embedding", "measurement", "score", "xyxy")
+    __slots__ = ("_falling", "class_id", "embedding", "measurement", "order", "score", "xyxy")
 
-    def __init__(self, detections: Detections, order: Int64Array, embedding: Float32Array) -> None:
+    def __init__(self, detections: Detections, embedding: Float32Array) -> None:
+        falling = -detections.score
+        order = falling.argsort()
+        self._falling = falling.take(order)
+        if np.count_nonzero(self._falling[1:] == self._falling[:-1]):
+            order = np.lexsort((*detections.xyxy.T, detections.class_id, falling))
+        self.order: Int64Array = order
         self.xyxy = detections.xyxy.take(order, axis=0)
         self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
-        self.score = detections.score.take(order)
+        self.score = -self._falling
         self.class_id = detections.class_id.take(order)
         self.embedding = embedding.take(order, axis=0)
 
@@ -50,7 +58,7 @@ class Found:
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
-        return int(np.count_nonzero(self.score >= least))
+        return int(self._falling.searchsorted(np.float32(-least), side="right"))
 
 
 class Tracks:
@@ -95,7 +103,8 @@ class Tracks:
             self.gallery = np.empty((0, config.gallery_size, dimensions), np.float32)
             names.append("gallery")
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
-            past = config.direction_frames + 1 if config.direction_weight else 1
+            directed = config.direction_weight and not (dimensions and config.association == "fused")
+            past = config.direction_frames + 1 if directed else 1
             self.observed = np.empty((0, past, 4))
             self.observed_frame = np.empty((0, past), np.int64)
             names += ["observed", "observed_frame"]
@@ -198,19 +207,20 @@ class Tracks:
         if config.observation_reupdate:
             self._walk(seen, measurement, frame)
         noise = 1.0 - score.astype(np.float64) if config.noise_scale_adaptive else None
-        motion = kalman.update(self.motion, measurement, noise)
+        motion = kalman.update(self.motion, measurement, noise, (~seen).nonzero()[0])
         if config.reentry_threshold:
             # found by appearance where its filter would not have it: it starts anew from there
-            far = (kalman.mahalanobis(self.motion, measurement) > kalman.GATE) & (frame - self.last_frame > 1)
+            far = (kalman.mahalanobis(self.motion, measurement) > kalman.GATE) & (frame - self.last_frame > 1) & seen
             motion.values[:, far] = kalman.initiate(measurement[far]).values
+        self.motion = motion
         rows = seen[:, None]
-        np.copyto(self.motion.values, motion.values, where=rows)
         if config.observation_reupdate:
             np.copyto(self.anchor.values, motion.values, where=rows)
         if "observed" in self._names:
-            np.copyto(self.observed[:, :-1], self.observed[:, 1:], where=rows[:, None])
+            if self.observed.shape[1] > 1:
+                np.copyto(self.observed[:, :-1], self.observed[:, 1:], where=rows[:, None])
+                np.copyto(self.observed_frame[:, :-1], self.observed_frame[:, 1:], where=rows)
             np.copyto(self.observed[:, -1], measurement, where=rows)
-            np.copyto(self.observed_frame[:, :-1], self.observed_frame[:, 1:], where=rows)
             np.copyto(self.observed_frame[:, -1], frame, where=seen)
         np.copyto(self.last_frame, frame, where=seen)
         np.add(self.hits, seen, out=self.hits)
@@ -232,11 +242,12 @@ class Tracks:
             return
         new = found.embedding.take(match, axis=0)
         share = 1 - config.embedding_momentum
-        if config.confidence_weighted:
-            weight = score - 1
-            weight *= share / max(1 - config.high_score, 1e-6)
-            weight += share
-            weight = np.maximum(weight, 0, out=weight) * seen
+        if config.confidence_weighted:  # all of the share at score 1, nothing at `high_score`
+            slope = share / max(1 - config.high_score, 1e-6)
+            weight = score * slope
+            weight += share - slope
+            np.maximum(weight, 0, out=weight)
+            weight *= seen
         else:
             weight = np.float32(share) * (seen & (score >= config.high_score))
         if config.gallery_size:
@@ -285,6 +296,6 @@ def unit(vectors: Float32Array, out: Float32Array | None = None) -> Float32Array
         vectors: [n, d].
         out: takes the result; may be `vectors`.
     """
-    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    np.maximum(length, 1e-12, out=length)
+    length = np.sqrt(np.vecdot(vectors, vectors))
+    np.maximum(length, _SHORTEST, out=length)
     return np.asarray(np.divide(vectors, length[:, None], out=out), np.float32)
