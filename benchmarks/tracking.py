@@ -7,6 +7,7 @@ Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made o
 
     public     det/det.txt of every sequence. Its scores are of old detectors and lie anywhere: a straight line takes
                the lowest of the file to 0 and the 95 % quantile to 1, beyond is cut; the same for everyone.
+    public, unscored  the same boxes, all with score 1.
     yolox      det/yolox_second_half.txt where there is one, tracked and scored in the second half only.
     oracle     the annotated boxes of every sequence, all with score 1.
     synthetic  what a middling detector would find in the clips: people behind others are missed, or found with a low
@@ -50,6 +51,7 @@ from clmot import boxes as box
 from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
 from clmot.evaluation.comparison import Comparison, compare
+from clmot.given_boxes import rescaled
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import MotRows, MotTextWriter, read_mot_rows
 from clmot.io.sequences import PERSON, read_sequence_info
@@ -60,12 +62,10 @@ if TYPE_CHECKING:
     from clmot.inference import Model
 
 CONSOLE = Console(width=140)
-SCENARIOS = ("public", "yolox", "oracle", "synthetic", "synthetic-oracle", "validation")
+SCENARIOS = ("public", "unscored", "yolox", "oracle", "synthetic", "synthetic-oracle", "validation")
 METRICS = ("HOTA", "IDF1", "MOTA", "IDSW")
 DEFAULT = "clmot"
 VALIDATION = "TUD-Stadtmitte"
-TOP_SHARE = 0.95
-"""Scores above this quantile of a file count as certain, where they are not in [0, 1]."""
 DRAWS = 1000
 EVERY_FRAME = FrameChoice()
 
@@ -97,13 +97,18 @@ def by_frame(rows: MotRows, score: npt.NDArray[np.float64], least: float) -> dic
 
 
 def detected(file: Path, least: float) -> dict[int, Detections]:
-    """A detection file's boxes; scores outside [0, 1] are taken there by a straight line."""
+    """A detection file's boxes; scores on another scale than [0, 1] are rescaled as `clmot track --boxes` does."""
     rows = read_mot_rows(file)
     score = rows.confidence
     if len(score) and (score.min() < 0 or score.max() > 1):
-        low, high = score.min(), np.quantile(score, TOP_SHARE)
-        score = ((score - low) / (high - low)).clip(0, 1)
+        score = rescaled(score)
     return by_frame(rows, score, least)
+
+
+def unscored(file: Path) -> dict[int, Detections]:
+    """A detection file's boxes, as if nothing were known but these."""
+    rows = read_mot_rows(file)
+    return by_frame(rows, np.ones(len(rows)), least=1)
 
 
 def annotated(file: Path) -> dict[int, Detections]:
@@ -143,9 +148,11 @@ def _of_one_class(boxes: npt.NDArray[Any], score: npt.NDArray[np.float64]) -> De
 def real_scenarios(folder: Path, wanted: Sequence[str], least: float) -> Iterator[Scenario]:
     """Scenarios on the sequences of a folder."""
     names = [each.name for each in sorted(folder.iterdir()) if (each / "gt" / "gt.txt").is_file()]
+    files = {name: folder / name / "det" / "det.txt" for name in names}
     if "public" in wanted:
-        files = {name: folder / name / "det" / "det.txt" for name in names}
         yield Scenario("public", folder, {name: detected(file, least) for name, file in files.items()})
+    if "unscored" in wanted:
+        yield Scenario("public, unscored", folder, {name: unscored(file) for name, file in files.items()})
     if "yolox" in wanted:
         for name in names:
             file = folder / name / "det" / "yolox_second_half.txt"

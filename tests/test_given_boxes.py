@@ -10,7 +10,7 @@ import pytest
 from clmot.config import Config
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate
-from clmot.given_boxes import GivenBoxes
+from clmot.given_boxes import GivenBoxes, rescaled
 from clmot.io.class_names import LABELS
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import read_mot_text
@@ -99,10 +99,17 @@ def test_some_frames_only(root: Path, choice: FrameChoice, expected: list[int]) 
     assert evaluate(root / "out", root / "data").combined["FN"] == 4 * (LENGTH - len(expected))
 
 
+def test_scores_of_another_scale_are_rescaled_by_a_line_up_to_the_surest_of_a_file() -> None:
+    margins = np.linspace(-0.5, 4.5, 101)
+    np.testing.assert_allclose(rescaled(margins), np.minimum((margins + 0.5) / 4.75, 1))
+    np.testing.assert_allclose(rescaled(100 * margins + 7), rescaled(margins))
+    np.testing.assert_array_equal(rescaled(np.full(3, 3.5)), 1)
+
+
 def test_public_detections_and_files(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         track(root / "data" / "a", Blind(), root / "det", boxes="det", progress=False)
-    assert "confidences from 3.5 to 3.5 are cut to 0 .. 1" in caplog.text
+    assert "confidences from 3.5 to 3.5 are rescaled: the lowest is 0, the surest 5 % are 1" in caplog.text
     assert frames_of(root / "det" / "a.txt") == [1, 2, 3]
     (root / "boxes").mkdir()
     for name in "ab":

@@ -16,6 +16,7 @@ from clmot.tracking.config import TrackerConfig
 from clmot.tracking.kalman import KalmanState
 from clmot.types import BoolArray, Detections, Float32Array, Int64Array
 
+_CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
@@ -33,7 +34,7 @@ class Found:
             how they were listed.
         xyxy: float32 [m, 4].
         measurement: float64 [m, 4], centre x, centre y, aspect, height.
-        score: float32 [m].
+        score: float32 [m], at most 1: detectors of other scales have scores beyond.
         class_id: int64 [m].
         embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
     """
@@ -49,7 +50,7 @@ class Found:
         self.order: Int64Array = order
         self.xyxy = detections.xyxy.take(order, axis=0)
         self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
-        self.score = -self._falling
+        self.score = np.minimum(-self._falling, _CERTAIN)
         self.class_id = detections.class_id.take(order)
         self.embedding = embedding.take(order, axis=0)
 
