@@ -72,7 +72,7 @@ def track(
         Track one half of each sequence only: first-half or second-half.
     boxes
         Track these boxes in place of the model's own: gt or det of the sequence folders, or MOTChallenge text: a file,
-        or a folder of NAME.txt.
+        or a folder of NAME.txt. Confidences on another scale than 0 to 1 are rescaled.
     device
         auto, cpu or cuda.
     """
