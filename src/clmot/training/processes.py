@@ -7,6 +7,7 @@ processes send their gradients home (`Processes.gather`): N processes learn what
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterator
@@ -56,7 +57,15 @@ def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
         precision=config.precision,
     )
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave)
     return fabric, Processes(fabric.global_rank, fabric.world_size)
+
+
+def _leave() -> None:
+    """Close the connections to the other processes: one that ends with its threads still waiting may be aborted."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 class Processes:
