@@ -99,10 +99,7 @@ def by_frame(rows: MotRows, score: npt.NDArray[np.float64], least: float) -> dic
 def detected(file: Path, least: float) -> dict[int, Detections]:
     """A detection file's boxes; scores on another scale than [0, 1] are rescaled as `clmot track --boxes` does."""
     rows = read_mot_rows(file)
-    score = rows.confidence
-    if len(score) and (score.min() < 0 or score.max() > 1):
-        score = rescaled(score)
-    return by_frame(rows, score, least)
+    return by_frame(rows, rescaled(rows.confidence), least)
 
 
 def unscored(file: Path) -> dict[int, Detections]:

@@ -104,6 +104,9 @@ def test_scores_of_another_scale_are_rescaled_by_a_line_up_to_the_surest_of_a_fi
     np.testing.assert_allclose(rescaled(margins), np.minimum((margins + 0.5) / 4.75, 1))
     np.testing.assert_allclose(rescaled(100 * margins + 7), rescaled(margins))
     np.testing.assert_array_equal(rescaled(np.full(3, 3.5)), 1)
+    np.testing.assert_array_equal(rescaled(np.full(3, -1.0)), 1)  # MOTChallenge's way to say unknown
+    for right in (np.array([0.2, 0.9, 0.4]), np.empty(0)):
+        assert rescaled(right) is right
 
 
 def test_public_detections_and_files(root: Path, caplog: pytest.LogCaptureFixture) -> None:

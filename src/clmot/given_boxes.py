@@ -49,19 +49,19 @@ class GivenBoxes:
         rows = read_mot_rows(file)
         class_id = _class_ids(rows.class_id, file, classes, is_truth)
         kept = class_id >= 0
-        score = rows.confidence
         if is_truth:
-            kept &= score.astype(np.int64) != 0
+            kept &= rows.confidence.astype(np.int64) != 0
             score = np.ones(len(rows))
-        elif len(rows) and not (0 <= score.min() and score.max() <= 1):
-            _log.warning(
-                "%s: confidences from %g to %g are rescaled: the lowest is 0, the surest %d %% are 1",
-                file,
-                score.min(),
-                score.max(),
-                round(100 * _SUREST),
-            )
-            score = rescaled(score)
+        else:
+            score = rescaled(rows.confidence)
+            if score is not rows.confidence:
+                _log.warning(
+                    "%s: confidences from %g to %g are rescaled: the lowest is 0, the surest %d %% are 1",
+                    file,
+                    rows.confidence.min(),
+                    rows.confidence.max(),
+                    round(100 * _SUREST),
+                )
         order = np.flatnonzero(kept)[np.argsort(rows.frame[kept], kind="stable")]
         self._frame = rows.frame[order]
         self._found = Detections(
@@ -82,14 +82,19 @@ class GivenBoxes:
 
 
 def rescaled(score: Float64Array) -> Float64Array:
-    """Scores of any scale (margins, percentages) in [0, 1]: a line takes the lowest to 0, the surest 5 % are 1.
+    """Scores on another scale (margins, percentages) in [0, 1]: a line takes the lowest to 0, the surest 5 % are 1.
 
     To cut them instead would make most of them 1 and leave nothing to choose by: with the public detections of four
-    sequences tracks are then worse by 6 points of HOTA (``docs/tracking.md``).
+    sequences tracks are then worse by 6 points of HOTA (``docs/experiments.md``).
 
     Args:
-        score: [n], of a whole file, at least one.
+        score: [n], of a whole file.
+
+    Returns:
+        [n]; the very same where all lie in [0, 1] already.
     """
+    if not len(score) or (score.min() >= 0 and score.max() <= 1):
+        return score
     low, high = score.min(), np.quantile(score, 1 - _SUREST)
     if high <= low:
         return np.ones_like(score)

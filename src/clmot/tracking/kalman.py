@@ -21,7 +21,7 @@ GATE = 9.4877
 
 _HEIGHT = 3
 _HEIGHTS = np.full(4, _HEIGHT)
-_FOUR = np.ones(4)
+_ONES = np.ones(4)
 
 
 class _Noise(NamedTuple):
@@ -200,7 +200,7 @@ def within_gate(
     difference -= state.position.take(rows, axis=0)
     np.square(difference, out=difference)
     difference /= variance.take(rows, axis=0)
-    distance = difference @ _FOUR
+    distance = difference @ _ONES
     near = (distance <= GATE).nonzero()[0]
     return rows.take(near), columns.take(near), distance.take(near)
 
