@@ -1,17 +1,11 @@
-"""``clmot data convert`` and ``clmot data download`` as a user meets them."""
+"""``clmot data convert`` as a user meets it."""
 
-import http.server
-import threading
-import zipfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import call, fails
 
-from clmot.data import addresses as table
-from clmot.data.addresses import Address, RemoteFile
 from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
 
@@ -83,51 +77,9 @@ def test_convert_keeps_scores(clips, tmp_path) -> None:
         (["convert", "{tmp}/none", "--to", "yolo", "--out", "{tmp}/new"], "no such file or folder"),
         (["convert", "--to", "yolo", "--out", "{tmp}/new"], "name at least one data folder"),
         (["convert", "{clips}", "--to", "yolo", "--out", "{tmp}/new", "--images", "move"], "--images"),
-        (["download", "mot71", "--out", "{tmp}/new"], "unknown data set 'mot71' (did you mean 'mot17'?)"),
-        (["download", "mot17"], "name the folder to unpack into"),
-        (["download", "bdd100k", "--out", "{tmp}/new"], "it needs a login"),
     ],
 )
-def test_mistakes_of_convert_and_download(clips, tmp_path, capsys, arguments, message) -> None:
+def test_mistakes_of_convert(clips, tmp_path, capsys, arguments, message) -> None:
     (tmp_path / "something").touch()
     assert message in fails(capsys, "data", *(word.format(clips=clips, tmp=tmp_path) for word in arguments))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["something"]
-
-
-def test_download_lists_what_there_is(capsys) -> None:
-    assert call("data", "download") == 0
-    out = capsys.readouterr().out
-    assert "https://motchallenge.net/data/MOT17.zip" in out
-    assert "licence: CC BY-NC-SA 3.0" in out
-    assert "bdd100k" in out
-
-
-def test_download_shows_the_licence_first_and_the_data_can_be_read(clips, tmp_path, capsys, monkeypatch) -> None:
-    site = tmp_path / "site"
-    site.mkdir()
-    with zipfile.ZipFile(site / "toy.zip", "w") as file:
-        for path in clips.rglob("*.*"):
-            file.write(path, Path("toy") / path.relative_to(clips))
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            shown_before.append("licence: CC0" in capsys.readouterr().out)
-            super().do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    shown_before: list[bool] = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/toy.zip"
-        toy = Address(
-            name="toy", title="toy", format="motchallenge", licence="CC0", home="", files=(RemoteFile(url=url),)
-        )
-        monkeypatch.setattr(table, "addresses", lambda: (toy,))
-        assert call("data", "download", "toy", "--out", tmp_path / "out") == 0
-        server.shutdown()
-        thread.join()
-    assert shown_before == [True]
-    assert len(read_dataset([tmp_path / "out"]).samples) == 4

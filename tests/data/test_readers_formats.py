@@ -21,9 +21,6 @@ LAYOUTS = {
     "kitti": ["training/label_02/0000.txt", "training/image_02/0000/000000.png", "training/calib/0000.txt"],
     "visdrone": ["annotations/uav0000013_00000_v.txt", "sequences/uav0000013_00000_v/0000001.jpg"],
     "bdd100k": ["labels/box_track_20/train/b1c6-6f7d.json", "images/track/train/b1c6-6f7d/b1c6-6f7d-0000001.jpg"],
-    "citypersons": ["annotations/anno_train.mat", "leftImg8bit/train/ulm/ulm_000000_000019_leftImg8bit.png"],
-    "prw": ["annotations/c1s1_001051.jpg.mat", "frames/c1s1_001051.jpg", "frame_train.mat"],
-    "hieve": ["labels/track1/1.txt", "videos/1.mp4", "images/1/000001.jpg"],
     "panda": [
         "image_annos/person_bbox_train.json",
         "image_annos/vehicle_bbox_train.json",
@@ -36,7 +33,6 @@ FILES = {
     "annotation_train.odgt": "crowdhuman",
     "caltech.10k.val": "jde",
     "mot17.train": "jde",
-    "anno_val.mat": "citypersons",
     "person_bbox_train.json": "panda",
     "labels/box_track_20/val/b1c6-6f7d.json": "bdd100k",
     "instances_val2017.json": "coco",

@@ -20,9 +20,6 @@ TREES: dict[str, list[dict[str, str]]] = {
     "crowdhuman": [{"annotation_train.odgt": "{}", "Images/a.jpg": ""}],
     "jde": [{"images/a/1.jpg": "", "labels_with_ids/a/1.txt": "0 1 .5 .5 .1 .1"}],
     "kitti": [{"training/image_02/0000/000000.png": "", "training/label_02/0000.txt": ""}],
-    "cuhk-sysu": [{"annotation/Images.mat": "", "annotation/pool.mat": "", "Image/SSM/s1.jpg": ""}],
-    "caltech": [{"annotations/set00/V000.vbb": "", "images/set00/V000/I00000.jpg": ""}, {"set00/V000.vbb": ""}],
-    "eth": [{"a.idl": "", "left/image_00000000_0.png": ""}, {"seq0/a.idl": "", "seq0/image_00000000_0.png": ""}],
     "visdrone": [{"sequences/a/0000001.jpg": "", "annotations/a.txt": ""}],
     "bdd100k": [{"images/track/train/a/a-0000001.jpg": "", "labels/box_track_20/train/a.json": "[]"}],
     "cvat": [
@@ -66,8 +63,6 @@ def test_a_folder_is_taken_for_its_format(tmp_path: Path, name: str, tree: dict[
         ("a.yaml", "nc: 1\ntrain: x\n", "yolo"),
         ("a.yaml", "# what to train on\n- path: x\n", "mix"),
         ("a.yml", "[{path: x}]", "mix"),
-        ("a.vbb", "", "caltech"),
-        ("a.idl", "", "eth"),
         ("a.json", '{"shapes": []', "labelme"),
         ("a.json", '[{"data": {}, "annotations": []}]', "labelstudio"),
         ("a.json", COCO, "coco"),

@@ -127,43 +127,6 @@ def test_yolo_leaves_out_what_is_outside(tmp_path: Path) -> None:
     assert written(tmp_path / "out") == ["data.yaml", "images/train/s.jpg", "labels/train/s.txt"]
 
 
-def test_jde_text(street: Dataset, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert write_dataset(street, out, writer_named("jde")) == {
-        "boxes to ignore (left out)": 1,
-        "class names ('car' is class 1)": 1,
-    }
-    assert (out / "all.train").read_text() == "s/images/000001.jpg\ns/images/000003.jpg\n"
-    rows = [row.split()[:2] for row in (out / "s/labels_with_ids/000001.txt").read_text().splitlines()]
-    assert rows == [["0", "7"], ["0", "-1"], ["1", "8"]]
-    whole, listed = read_dataset([out], identities=True), read_dataset([out / "all.train"], identities=True)
-    assert [each.boxes.tolist() for each in whole.samples] == [each.boxes.tolist() for each in listed.samples]
-
-
-def test_jde_counts_identities_over_all_sequences(tmp_path: Path) -> None:
-    samples = [
-        sample(tmp_path / "in", "a", rows=[(1, 1, 9, 9)] * 2, identities=[1, 2]),
-        sample(tmp_path / "in", "b", rows=[(1, 1, 9, 9)] * 2, identities=[2, -1]),
-        sample(tmp_path / "in", "c", rows=[(1, 1, 9, 9)], identities=[9]),
-    ]
-    lost = write_dataset(Dataset(samples=samples, classes=("person",)), tmp_path / "out", writer_named("jde"))
-    assert lost == {"sequences whose identities are renumbered": 1}
-    back = {
-        each.sequence: each.identities.tolist() for each in read_dataset([tmp_path / "out"], identities=True).samples
-    }
-    assert back == {"a": [1, 2], "b": [-1, 10], "c": [9]}
-
-
-def test_jde_refuses_what_it_cannot_be_read_with(tmp_path: Path) -> None:
-    samples = [sample(tmp_path / "in", rows=[(0, 0, 700, 10), (1, 1, 9, 9)])]
-    lost = write_dataset(Dataset(samples=samples, classes=("person",)), tmp_path / "a", writer_named("jde"))
-    assert lost == {"boxes ten image sizes away (left out)": 1}
-    samples = [sample(tmp_path / "in", suffix=".webp")]
-    with pytest.raises(UserError, match=r"s-1\.webp: is not of \.jpg, \.jpeg, \.png"):
-        write_dataset(Dataset(samples=samples, classes=("person",)), tmp_path / "b", writer_named("jde"))
-    assert not (tmp_path / "b").exists()
-
-
 def test_motchallenge_images_of_several_kinds(tmp_path: Path) -> None:
     kinds = [sample(tmp_path / "in", frame=1), sample(tmp_path / "in", frame=2, suffix=".PNG")]
     write_dataset(Dataset(samples=kinds, classes=("person",)), tmp_path / "a", writer_named("motchallenge"))
@@ -264,7 +227,7 @@ def test_all_or_nothing(street: Dataset, tmp_path: Path, writer) -> None:
         write_dataset(street, tmp_path / "new", writer)
 
 
-@pytest.mark.parametrize("name", ["coco", "motchallenge", "jde"])
+@pytest.mark.parametrize("name", ["coco", "motchallenge"])
 def test_two_images_of_one_frame_are_named(street: Dataset, tmp_path: Path, name: str) -> None:
     twice = replace(street.samples[0], image=street.samples[1].image)
     dataset = replace(street, samples=[street.samples[0], twice])
@@ -291,10 +254,6 @@ def test_folders_are_safe_and_different() -> None:
             assert not set(part) & set('\\:\n*?"<>|')
     assert folders["é"] == "é"
     assert folder_names(["a/b", "a-b"], nested=False) == {"a/b": "a-b", "a-b": "a-b-2"}
-    assert folder_names(["my images", "images/x"], nested=True, respell={"images": "imgs"}) == {
-        "my images": "my imgs",
-        "images/x": "imgs/x",
-    }
 
 
 def test_decimals() -> None:

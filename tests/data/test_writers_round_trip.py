@@ -108,7 +108,6 @@ def there_and_back(dataset: Dataset, folder: Path, name: str, images="link"):
     return lost, read_dataset([folder / "out"], identities=True, min_visibility=0)
 
 
-RENUMBERED = "sequences whose identities are renumbered"
 relaxed = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
@@ -149,35 +148,6 @@ def test_motchallenge_holds_persons(data) -> None:
 
 @relaxed
 @given(st.data())
-def test_jde_holds_boxes_that_count(data) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        dataset = data.draw(datasets(Path(name), names=st.lists(NAME, min_size=1, max_size=3).map("/".join), reach=4))
-        lost, back = there_and_back(dataset, Path(name), "jde")
-        expected = content(dataset, lambda sample: ~sample.ignore)
-        found = content(back)
-        assert lost["boxes to ignore (left out)"] == sum(int(sample.ignore.sum()) for sample in dataset.samples)
-        number = {class_name: f"class {i}" if i else "person" for i, class_name in enumerate(dataset.classes)}
-        new_identity: dict[tuple[str, int], int] = {}
-        assert found.keys() == expected.keys()
-        for (sequence, frame), (size, rows) in expected.items():
-            found_size, found_rows = found[sequence, frame]
-            assert found_size == size
-            key = [(box, number[class_name], ignore) for box, class_name, ignore, _ in rows]
-            assert sorted(key) == [row[:3] for row in found_rows]
-            for box, class_name, ignore, identity in rows:
-                alike = [row[3] for row in found_rows if row[:3] == (box, number[class_name], ignore)]
-                if len(alike) == 1 and identity >= 0:
-                    assert new_identity.setdefault((sequence, identity), alike[0]) == alike[0]
-                elif len(alike) == 1:
-                    assert alike[0] == -1
-        # a number is one object in the whole list, and as it was unless another sequence had it before
-        assert len(set(new_identity.values())) == len(new_identity)
-        if not lost[RENUMBERED]:
-            assert all(old == new for (_, old), new in new_identity.items())
-
-
-@relaxed
-@given(st.data())
 def test_yolo_holds_boxes_inside_the_image(data) -> None:
     with tempfile.TemporaryDirectory() as name:
         dataset = data.draw(datasets(Path(name), reach=0))
@@ -203,8 +173,6 @@ def test_real_ground_truth(real_data, tmp_path, name, sequence) -> None:
         assert sorted(len(rows) for _, rows in content(back).values()) == sorted(
             len(rows) for _, rows in counted.values()
         )
-    elif name == "jde":
-        assert content(back) == counted
     else:
         assert not lost
         assert content(back) == content(dataset)

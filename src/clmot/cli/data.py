@@ -169,7 +169,7 @@ def convert(
     images: Literal["link", "copy", "reference"] = "link",
     min_score: float | None = None,
 ) -> None:
-    """Write annotated images in another format: COCO with videos, MOTChallenge, YOLO or JDE.
+    """Write annotated images in another format: COCO with videos, MOTChallenge or YOLO.
 
     Boxes, classes, identities, boxes to ignore, scores, sequences and frame numbers go along as far as the format has a
     place for them; one line says what it has none for. Images are never re-encoded.
@@ -185,7 +185,7 @@ def convert(
     Parameters
     ----------
     to
-        coco, motchallenge, yolo or jde.
+        coco, motchallenge or yolo.
     out
         New folder; it appears when it is whole.
     images
@@ -298,54 +298,3 @@ def check(
         console.print(repairs_text(repairs, after))
     if checked.report.count("error"):
         raise SystemExit(1)
-
-
-@data_app.command
-def download(
-    name: str | None = None,
-    /,
-    *,
-    out: Path | None = None,
-    keep_archive: Annotated[bool, Parameter(negative=())] = False,
-) -> None:
-    """Fetch and unpack a public data set; without a name, list those that are known with their licences.
-
-    An interrupted download goes on where it stopped when the command is given again.
-
-    Examples:
-
-        clmot data download
-        clmot data download mot17 --out MOT17
-
-    Parameters
-    ----------
-    name
-        Data set. Its licence is the publisher's; it is shown first.
-    out
-        Folder.
-    keep_archive
-        Keep the archives beside what is unpacked.
-    """
-    from clmot.data.addresses import address_named, addresses
-    from clmot.data.download import check_fetchable
-    from clmot.data.download import download as fetch_and_unpack
-    from clmot.report.addresses import address_page, addresses_table
-    from clmot.report.progress import progress_bar
-
-    if name is None:
-        Console().print(addresses_table(addresses()))
-        return
-    address = address_named(name)
-    check_fetchable(address)
-    Console().print(address_page(address))
-    if out is None:
-        raise UserError(f"name the folder to unpack into: clmot data download {address.name} --out DIR")
-    with progress_bar() as bar:
-        task = bar.add_task(address.name, total=None, note="")
-        fetch_and_unpack(
-            address,
-            out,
-            keep_archive=keep_archive,
-            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
-        )
-    print(out)

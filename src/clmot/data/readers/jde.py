@@ -2,7 +2,8 @@
 
 ``labels_with_ids/0001.txt`` belongs to ``images/0001.jpg``, in whatever folders below the two. Each line holds class,
 identity (-1: unknown), centre x, centre y, width and height, the last four as shares of the image's size. Lists
-(``caltech.train``) name one image a line. Caltech Pedestrian, CityPersons, CUHK-SYSU, PRW and ETHZ exist in this form.
+(``caltech.train``) name one image a line. Caltech Pedestrian, CityPersons, CUHK-SYSU, PRW and ETHZ exist in this form:
+FairMOT's data zoo (https://github.com/ifzhang/FairMOT#data-preparation).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from clmot.types import Dataset
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
 _IMAGES, _LABELS = "images", "labels_with_ids"
 _LIST_SUFFIXES = (".train", ".val", ".test", ".half")
-LARGEST_SHARE = 10.0
+_LARGEST_SHARE = 10.0
 """Beyond it a coordinate must be in pixels: boxes extend beyond the image, but not by ten images."""
 
 
@@ -56,7 +57,7 @@ def read_jde(path: Path) -> Dataset:
     for image, labels in pairs:
         values, line = read_table(labels, _COLUMNS, whole=_COLUMNS[:2])
         with np.errstate(invalid="ignore"):
-            in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
+            in_pixels = (np.abs(values[:, 2:]) > _LARGEST_SHARE) & np.isfinite(values[:, 2:])
         if in_pixels.any():
             i, j = np.argwhere(in_pixels)[0]
             raise UserError(

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from clmot.data.writers import coco, jde, motchallenge, yolo
+from clmot.data.writers import coco, motchallenge, yolo
 from clmot.data.writers.layout import ImageMode, Progress
 from clmot.data.writers.writer import Writer
 from clmot.errors import UserError, did_you_mean
@@ -14,7 +14,7 @@ from clmot.types import Dataset
 
 __all__ = ["WRITERS", "ImageMode", "Writer", "check_new", "write_dataset", "writer_named"]
 
-WRITERS: tuple[Writer, ...] = (coco.WRITER, motchallenge.WRITER, yolo.WRITER, jde.WRITER)
+WRITERS: tuple[Writer, ...] = (coco.WRITER, motchallenge.WRITER, yolo.WRITER)
 """All formats that can be written; the reader of the same name reads each."""
 
 

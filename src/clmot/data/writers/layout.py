@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -29,16 +29,13 @@ _LONGEST = 100
 """Characters of a folder name; file systems take 255 bytes."""
 
 
-def folder_names(
-    sequences: Iterable[str], *, nested: bool, reserved: Collection[str] = (), respell: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def folder_names(sequences: Iterable[str], *, nested: bool, reserved: Collection[str] = ()) -> dict[str, str]:
     """A relative folder for each sequence: its name, as far as that can be one.
 
     Args:
         sequences: names of sequences, each as often as it likes.
         nested: whether a slash in a name makes folders in folders; else it becomes ``-``.
         reserved: folder names that mean something to the format; ``img1`` makes any folder a MOTChallenge sequence.
-        respell: parts of names that may stand nowhere, and what stands for them.
 
     Returns:
         A different folder for each name, by name, in order of appearance.
@@ -46,10 +43,7 @@ def folder_names(
     folders: dict[str, str] = {}
     taken: set[str] = set()
     for name in dict.fromkeys(sequences):
-        spelled = name
-        for word, other in (respell or {}).items():
-            spelled = spelled.replace(word, other)
-        parts = [_safe(part, {"img1", *reserved}) for part in spelled.split("/") if part] or ["_"]
+        parts = [_safe(part, {"img1", *reserved}) for part in name.split("/") if part] or ["_"]
         folders[name] = _new("/".join(parts) if nested else "-".join(parts), taken)
         taken.add(folders[name])
     return folders

@@ -1,4 +1,4 @@
-"""Boxes as centre and size in shares of the image, for YOLO and JDE labels."""
+"""Boxes as centre and size in shares of the image, for YOLO labels."""
 
 from __future__ import annotations
 
