@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import clmot
 from clmot import config as config_module
 from clmot.config import RECIPES, Config, DataConfig, ModelConfig, TrainConfig, ViewsConfig, load_config
 from clmot.errors import UserError
@@ -153,7 +154,7 @@ class TestErrors:
 
     def test_binary_file(self, tmp_path):
         (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
-        assert "not valid YAML" in error_of(load_config, file=tmp_path / "run.yaml")
+        assert "cannot read the configuration" in error_of(load_config, file=tmp_path / "run.yaml")
 
 
 class TestRanges:
@@ -242,6 +243,7 @@ class TestRoundTrip:
 
     def test_yaml_is_plain_and_in_order(self):
         plain = yaml.safe_load(Config().to_yaml())
+        assert plain.pop("clmot") == clmot.__version__
         assert plain == Config().as_dict()
         assert list(plain) == [field.name for field in dataclasses.fields(Config)]
         assert plain["model"]["image_size"] == [512, 288]

@@ -18,7 +18,7 @@ from clmot.data.batch import StepSampler
 from clmot.data.labels import with_labels
 from clmot.data.pairs import PairDataset
 from clmot.data.readers import read_dataset
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.evaluation.label_free import (
     ViewComparison,
@@ -101,7 +101,7 @@ class Assessment:
             partial.write_text(json.dumps(content, indent=2).replace("NaN", "null") + "\n", encoding="utf-8")
             partial.replace(file)
         except OSError as error:
-            raise UserError(f"{file}: cannot write scores: {error.strerror}") from error
+            raise UserError(f"{file}: cannot write scores: {reason_of(error)}") from error
 
 
 def assess(

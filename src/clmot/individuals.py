@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.given_boxes import Embed
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import read_mot_text
@@ -112,7 +112,7 @@ def recognise_tracks(
     try:
         return name_tracks(frames, gallery, threshold=threshold, margin=margin, min_share=min_share)
     except ValueError as error:
-        raise UserError(f"{results}: cannot recognise anybody: {error}") from error
+        raise UserError(f"{results}: cannot recognise anybody: {reason_of(error)}") from error
 
 
 def embedded(

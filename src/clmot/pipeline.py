@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from clmot.config import Config, RefineConfig
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.given_boxes import GivenBoxes, box_files
 from clmot.io.class_names import write_class_names
 from clmot.io.frames import FrameChoice
@@ -244,4 +244,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make the output folder: {error.strerror}") from error
+        raise UserError(f"{folder}: cannot make the output folder: {reason_of(error)}") from error

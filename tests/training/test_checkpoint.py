@@ -101,3 +101,21 @@ def test_state_files_cannot_run_code(tmp_path, capsys):
     with pytest.raises(UserError, match=r"state\.pt: cannot resume"):
         load_state(folder)
     assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("model: [1", r"model\.safetensors:\d: not valid YAML: expected"),
+        ("data: 2026-13-45", r"model\.safetensors: not valid YAML: month must be in 1\.\.12"),
+        ("[" * 5000, r"model\.safetensors: not valid YAML: maximum recursion"),
+        ("word", r"model\.safetensors: expected sections"),
+        ("clmot: 99.1\nmodel: {eyes: 2}", r"model\.safetensors: written by clmot 99\.1, which is newer"),
+        ("clmot: 0.0.1\nmodel: {eyes: 2}", r"model\.safetensors: unknown key 'model\.eyes'"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_one_line(tmp_path, config, message):
+    file = tmp_path / "model.safetensors"
+    save_file({"a": torch.zeros(1)}, file, metadata={"format": "clmot", "config": config})
+    with pytest.raises(UserError, match=rf"\A[^\n]*{message}[^\n]*\Z"):
+        load_saved_model(file)

@@ -15,7 +15,7 @@ from clmot.adaptation.settings import training_config
 from clmot.adaptation.stills import read_stills, take_stills, write_stills
 from clmot.adaptation.tracklets import find_tracklets
 from clmot.config import Config, parse_overrides
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.inference import Model, load_model
 from clmot.io.sources import FrameSource, open_source
 from clmot.io.whole import write_whole_text
@@ -145,7 +145,7 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{out}: cannot make the output folder: {error.strerror}") from error
+        raise UserError(f"{out}: cannot make the output folder: {reason_of(error)}") from error
     write_whole_text(file, json.dumps(plan, indent=2) + "\n", "the plan")
     return False
 

@@ -15,7 +15,7 @@ from clmot.adaptation.tracklets import Tracklets
 from clmot.config import AdaptConfig
 from clmot.data.readers.coco import read_coco
 from clmot.data.writers import coco
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.sources import FrameSource
 from clmot.types import Dataset, Image, Int64Array, Sample
 
@@ -134,4 +134,4 @@ def _write(image: Image, file: Path) -> None:
         _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _AS_JPEG)
         file.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise UserError(f"{file}: cannot write the frame: {error.strerror}") from error
+        raise UserError(f"{file}: cannot write the frame: {reason_of(error)}") from error

@@ -27,7 +27,7 @@ from clmot.bench.measures import Embed, Measured, embedding_measures, tracking_m
 from clmot.bench.plan import HISTOGRAM, UNTRAINED, Fold, Plan, Reference
 from clmot.config import Config
 from clmot.data.labels import labels_of
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.evaluation.mot import write_text
 from clmot.evaluation.references import histogram_embedding, onnx_embedding
 from clmot.inference import Model, load_model, untrained
@@ -157,7 +157,7 @@ def _do(plan: Plan, run: Run, out: Path, progress: bool) -> Finished:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make the folder: {error.strerror}") from error
+        raise UserError(f"{folder}: cannot make the folder: {reason_of(error)}") from error
     facts: dict[str, Any] = {"commit": commit(), "device": _device(plan.common)}
     if run.arm is not None:
         model, seconds = _train(plan, run, folder, progress)

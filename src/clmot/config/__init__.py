@@ -6,6 +6,7 @@ its own section.
 """
 
 from clmot.config.loading import load_config, parse_overrides, read_sections, read_yaml
+from clmot.config.overlay import parse_yaml
 from clmot.config.recipes import RECIPES, Recipe
 from clmot.config.sections import (
     LEVELS,
@@ -39,6 +40,7 @@ __all__ = [
     "ViewsConfig",
     "load_config",
     "parse_overrides",
+    "parse_yaml",
     "read_sections",
     "read_yaml",
 ]

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from clmot.config.overlay import parse_sections, parse_yaml
 from clmot.config.recipes import RECIPES
 from clmot.config.whole import Config
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, newer, reason_of
 
 
 def load_config(recipe: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -29,7 +28,8 @@ def load_config(recipe: str | None = None, file: Path | None = None, overrides: 
     changes = parse_overrides(overrides)
     name = str(recipe or changes.pop("recipe", None) or from_file.get("recipe") or "street")
     if name not in RECIPES:
-        raise UserError(f"unknown recipe '{name}'{did_you_mean(name, RECIPES)}; known: {', '.join(RECIPES)}")
+        unknown = UserError(f"unknown recipe '{name}'{did_you_mean(name, RECIPES)}; known: {', '.join(RECIPES)}")
+        raise newer(file, str(from_file.get("clmot", ""))) or unknown
     config = dataclasses.replace(RECIPES[name](Config()), recipe=name)
     config = config.updated({key: value for key, value in from_file.items() if key != "recipe"}, str(file))
     return config.updated(changes, "override")
@@ -42,19 +42,10 @@ def read_yaml(file: Path) -> dict[str, Any]:
         UserError: it cannot be read, is not YAML (with the line), or holds no mapping.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot read the configuration: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or getattr(error, "reason", error)
-        raise UserError(f"{file}{line}: not valid YAML: {reason}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: expected sections such as 'train:' at the top, got {type(content).__name__}")
-    return content
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot read the configuration: {reason_of(error)}") from error
+    return parse_sections(text, file)
 
 
 def read_sections(file: Path, sections: Collection[str]) -> dict[str, Any]:
@@ -78,10 +69,7 @@ def parse_overrides(overrides: Iterable[str]) -> dict[str, Any]:
         path, equals, text = override.partition("=")
         if not equals:
             raise UserError(f"override '{override}': write it as section.key=value")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"override '{override}': the value is not valid YAML") from error
+        value = parse_yaml(text, f"override '{override}'")
         *sections, key = path.split(".")
         target = nested
         for section in sections:

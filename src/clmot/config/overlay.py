@@ -7,7 +7,36 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from clmot.errors import UserError, did_you_mean
+import yaml
+
+from clmot.errors import UserError, did_you_mean, reason_of
+
+
+def parse_yaml(text: str, source: object) -> Any:
+    """The value that a YAML text holds; None where it holds nothing.
+
+    Raises:
+        UserError: it is not YAML; names the source and the line.
+    """
+    try:
+        return yaml.safe_load(text)
+    # dates that are none and nests that are too deep are not errors of YAML's own
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{source}{line}: not valid YAML: {reason_of(error)}") from error
+
+
+def parse_sections(text: str, source: object) -> dict[str, Any]:
+    """The mapping that a YAML text holds, empty where it holds nothing.
+
+    Raises:
+        UserError: it is not YAML, or no mapping.
+    """
+    content = {} if (found := parse_yaml(text, source)) is None else found
+    if not isinstance(content, dict):
+        raise UserError(f"{source}: expected sections such as 'train:' at the top, got {type(content).__name__}")
+    return content
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from clmot.config.overlay import overlay, plain
+from clmot._version import __version__
+from clmot.config.overlay import overlay, parse_sections, plain
 from clmot.config.sections import (
     AdaptConfig,
     DataConfig,
@@ -22,6 +23,7 @@ from clmot.config.sections import (
     TrainConfig,
     ViewsConfig,
 )
+from clmot.errors import UserError, newer
 from clmot.tracking.config import TrackerConfig
 
 _FOR_HEATMAPS = TrackerConfig(high_score=0.4, low_score=0.2, new_track_score=0.4)
@@ -48,6 +50,7 @@ class Config:
     def updated(self, changes: Mapping[str, Any], source: str = "config") -> Config:
         """This configuration with a nested mapping laid over it; `train.steps` puts `train.epochs` out of force.
 
+        ``{"clmot": VERSION}`` says which version wrote it.
         ``{"tracker": {"preset": NAME}}`` starts the tracker's section anew from one of the `PRESETS`.
 
         Args:
@@ -55,8 +58,17 @@ class Config:
             source: where the mapping came from, named in errors.
 
         Raises:
-            UserError: an unknown key (with the nearest known one), a value of the wrong type or out of range.
+            UserError: an unknown key (with the nearest known one), a value of the wrong type or out of range;
+                that a newer version wrote it, where it did.
         """
+        changes = {**changes}
+        written_by = str(changes.pop("clmot", __version__))
+        try:
+            return self._overlaid(changes, source)
+        except UserError as error:
+            raise newer(source, written_by) or error from error
+
+    def _overlaid(self, changes: Mapping[str, Any], source: str) -> Config:
         train = changes.get("train")
         if isinstance(train, Mapping) and "steps" in train and "epochs" not in train:
             # who asks for steps does not want the epochs of the recipe
@@ -73,5 +85,14 @@ class Config:
         return typing.cast(dict[str, Any], plain(dataclasses.asdict(self)))
 
     def to_yaml(self) -> str:
-        """The configuration as YAML text; `load_config` reads it back."""
-        return yaml.safe_dump(self.as_dict(), sort_keys=False)
+        """The configuration and the version that wrote it as YAML text; `load_config` and `from_yaml` read it back."""
+        return yaml.safe_dump({"clmot": __version__, **self.as_dict()}, sort_keys=False)
+
+    @classmethod
+    def from_yaml(cls, text: str, source: str) -> Config:
+        """What `to_yaml` wrote.
+
+        Raises:
+            UserError: it is not YAML, or as `updated`; names the source.
+        """
+        return cls().updated(parse_sections(text, source), source)

@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from clmot.config import parse_yaml
 from clmot.data import splits
 from clmot.data.join import join
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.types import Dataset, Sample
 
 SUFFIXES = (".yaml", ".yml")
@@ -120,14 +121,9 @@ def entries(path: Path) -> list[Entry]:
         UserError: the file cannot be read, is no YAML (with the line), holds no list or a faulty entry.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the mix: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or getattr(error, "reason", error)
-        raise UserError(f"{path}{line}: not valid YAML: {reason}") from error
+        content = parse_yaml(path.read_text(encoding="utf-8-sig"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the mix: {reason_of(error)}") from error
     if not isinstance(content, list):
         raise UserError(f"{path}: a mix is a list; start each of its entries with '- path: ...'")
     if not content:
@@ -270,8 +266,7 @@ def _listed(samples: list[Sample], entry: Entry) -> list[Sample]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise UserError(f"{entry.where}: cannot read the list of images {file}: {reason}") from error
+        raise UserError(f"{entry.where}: cannot read the list of images {file}: {reason_of(error)}") from error
     by_name: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         by_name.setdefault(sample.image.name, []).append(i)

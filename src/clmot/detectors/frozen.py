@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.models.backbones import read_state_dict
 from clmot.types import Image
 
@@ -67,7 +67,7 @@ def need(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise UserError(
-            f"detector {module}: the package {module.partition('.')[0]} cannot be imported ({error}); "
+            f"detector {module}: the package {module.partition('.')[0]} cannot be imported ({reason_of(error)}); "
             f"pip install 'clmot[{extra}]'"
         ) from error
 

@@ -14,7 +14,7 @@ import numpy as np
 from clmot.config import DetectorConfig
 from clmot.detectors.answers import Answers
 from clmot.detectors.frozen import names_of
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Detections, Image
 
 
@@ -92,7 +92,7 @@ def open_function(name: str, config: DetectorConfig, min_score: float) -> Functi
         module = _module_of_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
         function = getattr(module, attribute)
     except (ImportError, AttributeError, OSError) as error:
-        raise UserError(f"detector python:{name}: no such function ({error})") from error
+        raise UserError(f"detector python:{name}: no such function ({reason_of(error)})") from error
     if not callable(function):
         raise UserError(f"detector python:{name}: is {type(function).__name__}, not a function")
     labels = list(names_of(config.labels, {0: "person"}).values())

@@ -16,7 +16,7 @@ from clmot.config import DetectorConfig
 from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.answers import Answers
 from clmot.detectors.frozen import names_of, need
-from clmot.errors import UserError, did_you_mean, first_line, require
+from clmot.errors import UserError, did_you_mean, reason_of, require
 from clmot.types import Detections, Float64Array, Image
 
 
@@ -190,7 +190,7 @@ def open_onnx(name: str, config: DetectorConfig, min_score: float) -> OnnxDetect
     try:
         session = runtime.InferenceSession(content, providers=runtime.get_available_providers())
     except Exception as error:  # its exceptions are its own
-        raise UserError(f"detector onnx:{name}: cannot be run ({first_line(error)})") from error
+        raise UserError(f"detector onnx:{name}: cannot be run ({reason_of(error)})") from error
     labels = names_of(config.labels, {0: "person"})
     return OnnxDetector(
         session, layout, labels, classes=config.classes, min_score=min_score, name=f"onnx:{name}", content=content

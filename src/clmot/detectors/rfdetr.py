@@ -18,7 +18,7 @@ from clmot.detectors.frozen import frozen, load_into, names_of, need
 from clmot.detectors.protocol import FeatureMaps
 from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, did_you_mean, first_line
+from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.types import Detections, Image
 
 SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium", "large": "RFDETRLarge"}
@@ -117,7 +117,7 @@ def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, m
             start = {} if config.weights == "default" else {"pretrain_weights": None}
             model = getattr(package, SIZES[name])(**start, **options)
     except Exception as error:  # downloads, unpickling and the checks of its options raise whatever they raise
-        reason = first_line(error)
+        reason = reason_of(error)
         raise UserError(f"detector rfdetr:{name}: cannot be had ({reason})") from error
     if not is_file and config.weights not in ("default", "none"):
         load_into(model.model.model, Path(config.weights), f"rfdetr:{name}")

@@ -17,7 +17,7 @@ from clmot.detectors.frozen import frozen, load_into, names_of, to_tensors
 from clmot.detectors.protocol import FeatureMaps
 from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, did_you_mean, first_line
+from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.types import Detections, Image
 
 
@@ -122,7 +122,7 @@ def open_torchvision(
     try:
         model = get_model(name, weights=start, **{"weights_backbone": None, **config.options})
     except Exception as error:  # builders and downloads raise whatever they raise
-        reason = first_line(error)
+        reason = reason_of(error)
         raise UserError(
             f"detector torchvision:{name}: cannot be had ({reason}); name a file of weights with --weights, or set "
             "detector.options right"

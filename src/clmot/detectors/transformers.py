@@ -15,7 +15,7 @@ from clmot.detectors.frozen import frozen, names_of, need
 from clmot.detectors.protocol import FeatureMaps, Matrix
 from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.types import Detections, Image
 
 
@@ -137,7 +137,7 @@ def open_transformers(
         processor = transformers.AutoImageProcessor.from_pretrained(name)
         model = transformers.AutoModelForObjectDetection.from_pretrained(name, **config.options)
     except Exception as error:  # the hub's client and the builders raise whatever they raise
-        reason = first_line(error)
+        reason = reason_of(error)
         raise UserError(
             f"detector transformers:{name}: cannot be had ({reason}); name a folder that save_pretrained wrote"
         ) from error

@@ -20,7 +20,7 @@ from clmot.detectors.frozen import fingerprint, load_into, names_of, need
 from clmot.detectors.protocol import FeatureMaps, Matrix
 from clmot.detectors.tapped import TappedDetector
 from clmot.detectors.taps import Taps
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.types import Detections, Image
 
 
@@ -126,7 +126,7 @@ def open_ultralytics(
     try:
         yolo = ultralytics.YOLO(name)
     except Exception as error:  # downloads and unpickling raise whatever they raise
-        reason = first_line(error)
+        reason = reason_of(error)
         raise UserError(f"detector ultralytics:{name}: cannot be had ({reason})") from error
     if not isinstance(yolo.model, nn.Module):
         raise UserError(f"detector ultralytics:{name}: is an exported model; name its .pt, or use onnx:FILE")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from clmot.data.pixels import region_in
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Float32Array, Image
 
 _BINS = (8, 4, 4)
@@ -64,7 +64,7 @@ def onnx_embedding(file: Path, size: tuple[int, int] = (128, 256)) -> Callable[[
     try:
         network = cv2.dnn.readNetFromONNX(str(file))
     except cv2.error as error:
-        raise UserError(f"{file}: OpenCV cannot read this network: {_reason(error)}") from error
+        raise UserError(f"{file}: OpenCV cannot read this network: {reason_of(error)}") from error
 
     def embed(image: Image, boxes: Float32Array) -> Float32Array:
         rows: list[Float32Array] = []
@@ -77,12 +77,8 @@ def onnx_embedding(file: Path, size: tuple[int, int] = (128, 256)) -> Callable[[
                 row = np.asarray(network.forward(), np.float32).reshape(-1)
             except cv2.error as error:
                 expected = f"one crop of {size[0]}x{size[1]} pixels"
-                raise UserError(f"{file}: the network does not take {expected}: {_reason(error)}") from error
+                raise UserError(f"{file}: the network does not take {expected}: {reason_of(error)}") from error
             rows.append(row / max(float(np.linalg.norm(row)), 1e-12) * (crop.size > 0))
         return np.stack(rows) if rows else np.empty((0, 1), np.float32)
 
     return embed
-
-
-def _reason(error: cv2.error) -> str:
-    return " ".join(str(error).split())[:200]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.export.packages import import_extra
 from clmot.export.parity import Array
 
@@ -67,7 +67,7 @@ def quantise(model: ModelProto, inputs: Iterator[dict[str, Array]]) -> ModelProt
         except UserError:
             raise  # of the images
         except Exception as error:  # the quantiser has no errors of its own
-            reason = first_line(error)
+            reason = reason_of(error)
             raise UserError(f"export: this network cannot be quantised ({reason}); leave out --int8") from error
         return onnx.load(made)
 

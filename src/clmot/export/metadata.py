@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import safetensors.torch
-import yaml
 from safetensors import SafetensorError
 from torch import nn
 
@@ -61,7 +60,7 @@ class Metadata:
             raise UserError(f"{file}: embeds crops, for trackers of others; export the model without --crops")
         if strings.get("format") != "clmot" or strings.get("outputs") not in ("maps", "detections"):
             raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
-        config = Config().updated(yaml.safe_load(strings["config"]), str(file))
+        config = Config.from_yaml(strings["config"], str(file))
         maps = strings["outputs"] == "maps"
         read_out = None
         if maps:

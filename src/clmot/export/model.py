@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.export.metadata import Metadata
 from clmot.export.onnx import onnx_session, run_onnx
 from clmot.export.openvino import read_openvino, run_openvino
@@ -100,6 +100,6 @@ def load_exported(file: Path, device: str = "auto") -> ExportedModel:
     except UserError:
         raise
     except Exception as error:  # onnxruntime has a class for each reason
-        raise UserError(f"{file}: not a readable ONNX model ({first_line(error)})") from error
+        raise UserError(f"{file}: not a readable ONNX model ({reason_of(error)})") from error
     metadata = Metadata.from_strings(session.get_modelmeta().custom_metadata_map, file)
     return ExportedModel(file, run_onnx(session), metadata)

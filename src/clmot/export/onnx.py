@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clmot.config import Config
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.export.graph import Graph
 from clmot.export.packages import import_extra
 from clmot.export.parity import Run
@@ -50,7 +50,7 @@ def to_onnx(graph: Graph, config: Config) -> tuple[ModelProto, bool]:
                 verbose=False,
             )
         except Exception as error:  # the exporter's own
-            raise UserError(f"export to ONNX: an operation is not known ({first_line(error)})") from error
+            raise UserError(f"export to ONNX: an operation is not known ({reason_of(error)})") from error
     model = converted.model_proto
     for node in model.graph.node:
         node.ClearField("metadata_props")  # which lines of whose files it came from

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.export.packages import import_extra
 from clmot.export.parity import Run
 
@@ -53,7 +53,7 @@ def read_openvino(file: Path) -> tuple[Any, dict[str, str]]:
     try:
         model = openvino.Core().read_model(str(file))
     except RuntimeError as error:
-        raise UserError(f"{file}: not a readable OpenVINO model ({str(error).splitlines()[-1][:120]})") from error
+        raise UserError(f"{file}: not a readable OpenVINO model ({reason_of(error)})") from error
     if not model.has_rt_info([_SECTION]):
         return model, {}
     return model, {

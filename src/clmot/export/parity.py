@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from clmot.boxes import iou
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.export.crops import CropsGraph
 from clmot.export.graph import SMALLEST_SIDE, DetectionsGraph, Graph
 from clmot.types import Float32Array
@@ -81,7 +81,7 @@ def check_parity(
             try:
                 actual = list(run(arrays))
             except Exception as error:  # every runtime has its own
-                raise UserError(f"{case} cannot be run ({first_line(error)})") from error
+                raise UserError(f"{case} cannot be run ({reason_of(error)})") from error
             for got, wanted, output in zip(actual, expected, graph.outputs, strict=True):
                 if got.shape != wanted.shape:
                     raise UserError(

@@ -16,7 +16,7 @@ import torch
 
 from clmot.config import Config
 from clmot.detectors.heads import CropHead
-from clmot.errors import UserError, require
+from clmot.errors import UserError, reason_of, require
 from clmot.export.agreement import Agreement, check_agreement, check_crops
 from clmot.export.calibration import Frame, Frames, draw_frames
 from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels, cut_out
@@ -297,4 +297,4 @@ def _publish(source: Path, folder: Path, names: list[str]) -> None:
             shutil.copyfile(source / name, partial)
             partial.replace(folder / name)
     except OSError as error:
-        raise UserError(f"{folder / names[0]}: cannot be written: {error.strerror}") from error
+        raise UserError(f"{folder / names[0]}: cannot be written: {reason_of(error)}") from error

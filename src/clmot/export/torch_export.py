@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from clmot.config import Config
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.export.graph import EXAMPLE_SIZE, Graph
 from clmot.export.parity import Array, Run
 
@@ -31,11 +31,11 @@ def to_program(graph: Graph, config: Config) -> tuple[ExportedProgram, bool]:
         try:
             return _convert(graph, config, any_size=True), True
         except Exception as error:  # torch's own, and those of encoders that want to know the size
-            log.info("this network can be exported for one size only (%s)", first_line(error))
+            log.info("this network can be exported for one size only (%s)", reason_of(error))
     try:
         return _convert(graph, config, any_size=False), False
     except Exception as error:
-        raise UserError(f"export: this network cannot be traced ({first_line(error)})") from error
+        raise UserError(f"export: this network cannot be traced ({reason_of(error)})") from error
 
 
 def _convert(graph: Graph, config: Config, any_size: bool) -> ExportedProgram:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -41,7 +41,7 @@ def write_arrays(path: Path, kind: str, arrays: Mapping[str, npt.NDArray[Any]], 
         partial.replace(path)
     except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot write the {kind}: {_reason(error)}") from error
+        raise UserError(f"{path}: cannot write the {kind}: {reason_of(error)}") from error
 
 
 def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
@@ -56,12 +56,7 @@ def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}
         notes = json.loads(metadata["clmot"]) if metadata.get("format") == f"clmot {kind}" else None
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot read the {kind}: {_reason(error)}") from error
+        raise UserError(f"{path}: cannot read the {kind}: {reason_of(error)}") from error
     if not isinstance(notes, dict):
         raise UserError(f"{path}: is no {kind} (it says it is '{metadata.get('format', 'nothing of ours')}')")
     return arrays, notes
-
-
-def _reason(error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(reason.split())

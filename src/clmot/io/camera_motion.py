@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.whole import whole_file
 
 _COLUMNS = "frame a b tx c d ty"
@@ -36,7 +36,7 @@ def read_camera_motion(path: Path) -> dict[int, npt.NDArray[np.float64]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot read camera motion: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read camera motion: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file; expected lines of {_COLUMNS}") from error
     matrices: dict[int, npt.NDArray[np.float64]] = {}

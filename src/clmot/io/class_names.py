@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 LABELS = "labels.txt"
 """A file beside results or ``gt.txt`` with the names of their classes, one a line (as CVAT exports it)."""
@@ -20,7 +20,7 @@ def write_class_names(folder: Path, names: Iterable[str]) -> None:
     try:
         (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{folder / LABELS}: cannot write class names: {error.strerror}") from error
+        raise UserError(f"{folder / LABELS}: cannot write class names: {reason_of(error)}") from error
 
 
 def read_class_names(file: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Image
 
 
@@ -23,7 +23,7 @@ def read_image(path: Path) -> Image:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot read the image: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read the image: {reason_of(error)}") from error
     # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if _is_whole(data) else None
     if image is None:

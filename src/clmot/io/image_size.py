@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.image import read_image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +34,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
             else:
                 size = None
     except OSError as error:
-        raise UserError(f"{path}: cannot read the image: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read the image: {reason_of(error)}") from error
     except struct.error:
         size = None
     if size is None or min(size) < 1:

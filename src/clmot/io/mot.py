@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Detections, Float32Array, Int64Array, TrackedFrame
 
 _NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
@@ -79,7 +79,7 @@ def read_mot_table(path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot read MOTChallenge text: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read MOTChallenge text: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file; expected MOTChallenge text") from error
     return parse_mot_table(text, path)
@@ -242,7 +242,7 @@ class MotTextWriter:
                 self._file.close()
 
     def _fail(self, error: OSError) -> NoReturn:
-        raise UserError(f"{self._path}: cannot write results: {error.strerror}") from error
+        raise UserError(f"{self._path}: cannot write results: {reason_of(error)}") from error
 
 
 def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import cv2
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Image
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
@@ -65,7 +65,7 @@ def probe_video(address: str) -> tuple[float | None, int | None]:
             if length is None and container.duration and frame_rate:
                 length = max(1, round(container.duration / av.time_base * frame_rate))
     except (av.FFmpegError, OSError) as error:
-        raise UserError(f"{shown}: cannot be read as video: {_reason(error)}") from error
+        raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
     return frame_rate, length
 
 
@@ -100,8 +100,8 @@ def decode_video(address: str, *, live: bool = False) -> Frames:
                     yield number, _to_rgb(frame)
     except (av.FFmpegError, OSError) as error:
         if not number:
-            raise UserError(f"{shown}: cannot be read as video: {_reason(error)}") from error
-        _log.warning("%s: breaks after frame %d (%s); the frames before it are kept", shown, number, _reason(error))
+            raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
+        _log.warning("%s: breaks after frame %d (%s); the frames before it are kept", shown, number, reason_of(error))
     else:
         if number < announced:
             _log.warning("%s: ends after frame %d of %d; the frames before it are kept", shown, number, announced)
@@ -218,7 +218,7 @@ class VideoWriter:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> UserError:
-        return UserError(f"{self._path}: cannot write the video: {_reason(error)}")
+        return UserError(f"{self._path}: cannot write the video: {reason_of(error)}")
 
 
 def _open_container(address: str) -> InputContainer:
@@ -235,10 +235,6 @@ def _to_rgb(frame: VideoFrame) -> Image:
     image: Any = frame.to_ndarray(format="rgb24")
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns))
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _without_password(address: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def whole_file(path: Path, what: str) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot write {what}: {error.strerror}") from error
+        raise UserError(f"{path}: cannot write {what}: {reason_of(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ class Encoder(nn.Module):
         except Exception as error:  # timm raises whatever its builders raise
             near = difflib.get_close_matches(name, timm.list_models(), n=3) if name not in timm.list_models() else []
             hint = f"; similar: {', '.join(near)}" if near else ""
-            raise UserError(f"model.encoder '{name}': timm cannot build it as an encoder ({error}){hint}") from error
+            raise UserError(
+                f"model.encoder '{name}': timm cannot build it as an encoder ({reason_of(error)}){hint}"
+            ) from error
         info: Any = self.body.feature_info
         reductions = list(info.reduction())
         if not all(stride in reductions for stride in STRIDES):
@@ -110,7 +112,7 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
         )
         encoder.body.load_state_dict(source.state_dict())
     except Exception as error:  # no network, no such weights: hub libraries raise many types
-        reason = first_line(error)
+        reason = reason_of(error)
         line = f"encoder {name}: random weights (timm's pretrained weights cannot be had: {reason})"
         log.warning("%s; name a local file with model.pretrained=FILE", line)
         return line
@@ -189,7 +191,7 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
         else:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{file}: not a weights file ({first_line(error)})") from error
+        raise UserError(f"{file}: not a weights file ({reason_of(error)})") from error
     except Exception as error:  # pickle refuses anything but tensors
         raise UserError(
             f"{file}: refused: no weights file, or one that holds more than tensors ({type(error).__name__})"

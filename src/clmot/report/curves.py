@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.report.figures import new_figure, save_figure
 
 _NOT_CURVES = ("step", "epoch", "time", "seconds", "elapsed", "eta")
@@ -63,7 +63,7 @@ def read_curves(log: Path) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise UserError(f"{log}: cannot read the training log: {error.strerror}") from error
+        raise UserError(f"{log}: cannot read the training log: {reason_of(error)}") from error
     curves: dict[str, dict[int, float]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

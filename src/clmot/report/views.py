@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from clmot.config import ViewsConfig
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.report.draw import Colour, contact_sheet, track_colour
 from clmot.types import Image, View, ViewPair
 
@@ -143,7 +143,7 @@ def _write_png(sheet: Image, out: Path) -> None:
     try:
         out.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise UserError(f"{out}: cannot write the picture: {error.strerror}") from error
+        raise UserError(f"{out}: cannot write the picture: {reason_of(error)}") from error
 
 
 def _dashed_rectangle(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Detections, TrackedFrame
 
 AnyDetections = Any
@@ -106,4 +106,4 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"cannot take detections from these values ({error}); give {_TAKEN}") from error
+        raise ValueError(f"cannot take detections from these values ({reason_of(error)}); give {_TAKEN}") from error

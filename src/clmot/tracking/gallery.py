@@ -24,7 +24,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from jaxtyping import Float
 
-from clmot.errors import UserError, require
+from clmot.errors import UserError, reason_of, require
 from clmot.io.arrays import read_arrays, write_arrays
 from clmot.tracking.assignment import assign
 from clmot.tracking.pairs import all_pairs
@@ -210,7 +210,7 @@ class Gallery:
                 gallery._known[str(name)] = each = np.asarray(arrays[str(number)], np.float32)
                 gallery._checked(each)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: this gallery is damaged ({error})") from error
+            raise UserError(f"{path}: this gallery is damaged ({reason_of(error)})") from error
         return gallery
 
     def _checked(self, embeddings: Any) -> Float32Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from clmot.config import Config
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.arrays import Arrays, read_arrays, write_arrays
 from clmot.tracking.config import TrackerConfig
 
@@ -47,4 +47,4 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: cannot go on from this tracker state: {error}") from error
+        raise UserError(f"{path}: cannot go on from this tracker state: {reason_of(error)}") from error

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clmot.config import Config
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
@@ -72,9 +71,8 @@ def save_checkpoint(
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         kept = find_checkpoint(run)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
         last = f"the last good one is {kept}" if kept else "there is none yet"
-        raise UserError(f"{final}: the checkpoint could not be written ({reason}); {last}") from error
+        raise UserError(f"{final}: the checkpoint could not be written ({reason_of(error)}); {last}") from error
     for other in run.glob("checkpoint-*"):
         if other != final and _PATTERN.fullmatch(other.name):
             shutil.rmtree(other, ignore_errors=True)
@@ -106,10 +104,10 @@ def load_saved_model(path: Path) -> SavedModel:
             metadata = opened.metadata() or {}
             weights = {name: opened.get_tensor(name) for name in opened.keys()}
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{file}: not a readable model file ({error})") from error
+        raise UserError(f"{file}: not a readable model file ({reason_of(error)})") from error
     if "config" not in metadata:
         raise UserError(f"{file}: safetensors without clmot's configuration; was it made by clmot train?")
-    config = Config().updated(yaml.safe_load(metadata["config"]), str(file))
+    config = Config.from_yaml(metadata["config"], str(file))
     return SavedModel(config, weights, file)
 
 
@@ -157,8 +155,7 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken archive raises many types
-        reason = first_line(error)
-        raise UserError(f"{file}: cannot resume from it ({reason})") from error
+        raise UserError(f"{file}: cannot resume from it ({reason_of(error)})") from error
     if not isinstance(state, dict):
         raise UserError(f"{file}: cannot resume from it (no state inside)")
     return state

@@ -20,7 +20,7 @@ from clmot.data.readers import read_dataset
 from clmot.data.tracklets import with_tracklets
 from clmot.data.unusable import describe
 from clmot.detectors.protocol import Detector
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.models.network import Network
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
@@ -200,7 +200,7 @@ def _make_run_folder(out: Path, config: Config) -> None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.yaml").write_text(config.to_yaml())
     except OSError as error:
-        raise UserError(f"{out}: cannot write the run there ({error.strerror})") from error
+        raise UserError(f"{out}: cannot write the run there ({reason_of(error)})") from error
 
 
 def _describe(dataset: Dataset) -> None:
@@ -227,7 +227,7 @@ def _explained(step: int, out: Path) -> Iterator[None]:
     except FloatingPointError as error:
         found = find_checkpoint(out)
         last = f"the last good checkpoint is {found}" if found else "there is no checkpoint yet"
-        raise UserError(f"step {step + 1}: {error}; {last}; try a lower train.learning_rate") from error
+        raise UserError(f"step {step + 1}: {reason_of(error)}; {last}; try a lower train.learning_rate") from error
 
 
 def _line(

@@ -14,7 +14,7 @@ from clmot.config import Config
 from clmot.detectors.heads import AttachedNetwork
 from clmot.detectors.opening import open_detector
 from clmot.detectors.protocol import Detector
-from clmot.errors import UserError, first_line
+from clmot.errors import UserError, reason_of
 from clmot.models.network import Network
 from clmot.training.checkpoint import load_saved_model, load_state, save_checkpoint
 from clmot.training.optim import WeightAverage, make_optimizer
@@ -76,7 +76,7 @@ class TrainingState:
             self.optimizer.load_state_dict(state["optimizer"])
             self.step = int(state["step"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise UserError(f"{checkpoint}: cannot resume from it ({first_line(error)})") from error
+            raise UserError(f"{checkpoint}: cannot resume from it ({reason_of(error)})") from error
         held = state.get("queue", {})
         # of another size, or with other sequences behind its numbers, the queue starts empty: it fills in no time
         if (

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.evaluation.benchmarks import Benchmark, find_truth
 from clmot.evaluation.metrics import Fields, Metrics, summary
 from clmot.evaluation.mot import Measurement
@@ -92,7 +92,7 @@ class Judge:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{folder}: cannot make the folder: {error.strerror}") from error
+            raise UserError(f"{folder}: cannot make the folder: {reason_of(error)}") from error
         for name in self._sequences:
             self._write(name, config, folder)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frames import FrameChoice
@@ -150,7 +150,7 @@ def tune(
     try:
         (out / "detections").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{out}: cannot make the folder: {error.strerror}") from error
+        raise UserError(f"{out}: cannot make the folder: {reason_of(error)}") from error
     files, classes = found.collect(
         data, out / "detections", config, benchmark=benchmark, frames=frames, progress=progress
     )
@@ -340,7 +340,9 @@ class _Search:
             storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
             study = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{journal}: cannot go on with this search ({error}); choose another --out") from error
+            raise UserError(
+                f"{journal}: cannot go on with this search ({reason_of(error)}); choose another --out"
+            ) from error
         if not study.user_attrs:
             study.set_user_attr("about", about)
             for start in (self._base, *PRESETS.values()):
@@ -372,7 +374,7 @@ def _write_config(file: Path, config: TrackerConfig, others: Mapping[str, Any], 
         partial.write_text(f"# {comment}\n{text}", encoding="utf-8")
         partial.replace(file)
     except OSError as error:
-        raise UserError(f"{file}: cannot write the configuration: {error.strerror}") from error
+        raise UserError(f"{file}: cannot write the configuration: {reason_of(error)}") from error
 
 
 def _check_optuna() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
 from clmot.data.readers.table import read_text
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.image_size import read_image_size
 from clmot.types import Dataset
 
@@ -114,7 +114,7 @@ def _records(path: Path) -> list[tuple[int, str, list[_Label]]]:
     try:
         content = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from error
+        raise UserError(f"{path}: not valid JSON: {reason_of(error)}") from error
     if isinstance(content, dict):
         content = content.get("frames")
     if not isinstance(content, list) or not content:

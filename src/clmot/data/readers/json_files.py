@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 
 def load_json(path: Path) -> Any:
@@ -19,7 +19,7 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
     except (UnicodeDecodeError, RecursionError) as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 _CHUNK = 1 << 20
 _BATCH = 1 << 16
@@ -31,7 +31,7 @@ def open_json(path: Path) -> Iterator[JsonStream]:
         with path.open(encoding="utf-8-sig") as file, _garbage_left():
             yield JsonStream(file, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON text file") from error
 

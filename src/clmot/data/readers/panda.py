@@ -20,7 +20,7 @@ from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object
 from clmot.data.readers.formats import Format
 from clmot.data.readers.table import read_text
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Dataset
 
 _PHOTO_FILE = "person_bbox_train.json"
@@ -125,7 +125,7 @@ def _load(file: Path) -> Any:
     try:
         return json.loads(read_text(file))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: not valid JSON: {error}") from error
+        raise UserError(f"{file}: not valid JSON: {reason_of(error)}") from error
 
 
 def _get(record: Any, key: str, kind: type, where: str) -> Any:

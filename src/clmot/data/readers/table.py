@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Int64Array
 
 Float64Array = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file; expected annotations") from error
 

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 
 _CHUNK = 1 << 16
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def _faults_named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
     except ElementTree.ParseError as error:
         raise UserError(f"{path}:{error.position[0]}: not valid XML: {expat.ErrorString(error.code)}") from error
     except expat.ExpatError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from clmot.data.writers import coco, motchallenge, yolo
 from clmot.data.writers.layout import ImageMode, Progress
 from clmot.data.writers.writer import Writer
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.types import Dataset
 
 __all__ = ["WRITERS", "ImageMode", "Writer", "check_new", "write_dataset", "writer_named"]
@@ -70,7 +70,7 @@ def write_dataset(
             out.rmdir()
         partial.rename(out)
     except OSError as error:
-        raise UserError(f"{out}: cannot write the data set: {error.strerror}") from error
+        raise UserError(f"{out}: cannot write the data set: {reason_of(error)}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if not writer.holds_scores:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.sources import IMAGE_SUFFIXES
 from clmot.types import Dataset, Sample
 
@@ -103,7 +103,7 @@ def place_image(source: Path, target: Path, mode: ImageMode) -> None:
                 pass  # another file system, or one without hard links
         shutil.copyfile(source, target)
     except OSError as error:
-        raise UserError(f"{source}: cannot bring the image to {target}: {error.strerror}") from error
+        raise UserError(f"{source}: cannot bring the image to {target}: {reason_of(error)}") from error
 
 
 def _new(name: str, taken: Container[str]) -> str:

@@ -15,7 +15,7 @@ from clmot import boxes as box
 from clmot.data.writers.decimals import fewest_decimals, to_text
 from clmot.data.writers.layout import ImageMode, Progress, check_frames, folder_names, place_image
 from clmot.data.writers.writer import Writer
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, read_sequence_info
 from clmot.types import Dataset, Float64Array, Int64Array, Sample
 
@@ -75,7 +75,7 @@ def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: 
             info = _seqinfo(folders[name], samples, rate or _FRAME_RATE, suffix)
             (folder / "seqinfo.ini").write_text(info, encoding="utf-8", newline="\n")
         except OSError as error:
-            raise UserError(f"{folder}: cannot write the sequence: {error.strerror}") from error
+            raise UserError(f"{folder}: cannot write the sequence: {reason_of(error)}") from error
     return +lost
 
 

@@ -16,7 +16,7 @@ from clmot.data.writers.decimals import to_text
 from clmot.data.writers.layout import ImageMode, Progress, flat_names, place_image
 from clmot.data.writers.shares import to_shares
 from clmot.data.writers.writer import Writer
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.types import Dataset, Sample
 
 _SPLIT = "train"
@@ -62,7 +62,7 @@ def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: 
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (out / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise UserError(f"{out}: cannot write labels: {error.strerror}") from error
+        raise UserError(f"{out}: cannot write labels: {reason_of(error)}") from error
     return +lost
 
 
