@@ -95,14 +95,6 @@ def test_an_attached_embedding_needs_no_detector(crop_config, tmp_path):
     np.testing.assert_allclose(run(made, images), expected, atol=1e-4)
 
 
-def test_torch_export_takes_any_number(network, crop_config, tmp_path):
-    made = export_crops(network, crop_config, "torch-export", tmp_path / "reid.pt2", size=INNER, pixels="unit")
-    module = torch.export.load(made.file).module()
-    images = torch.from_numpy(crops(4)).permute(0, 3, 1, 2) / 255
-    (expected,) = CropsGraph(network, INNER, INNER, "unit")(images)
-    torch.testing.assert_close(module(images)[0], expected, atol=1e-4, rtol=0)
-
-
 @pytest.mark.parametrize("pixels", ["imagenet", "unit", "bytes"])
 def test_pixels_differ_and_embeddings_do_not(network, pixels):
     images = torch.from_numpy(crops(2)).permute(0, 3, 1, 2)
@@ -137,16 +129,16 @@ def test_the_file_tells_no_places_and_is_not_taken_for_a_model(file):
         load_model(file.file)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_other_embeddings_are_not_written(network, crop_config, tmp_path, monkeypatch):
-    right = save.run_torchscript
+    pytest.importorskip("onnxruntime")
+    right = save.run_onnx
 
-    def turned(file):
-        return lambda inputs: [np.roll(each, 1, axis=1) for each in right(file)(inputs)]
+    def turned(session):
+        return lambda inputs: [np.roll(each, 1, axis=1) for each in right(session)(inputs)]
 
-    monkeypatch.setattr(save, "run_torchscript", turned)
+    monkeypatch.setattr(save, "run_onnx", turned)
     with pytest.raises(UserError, match="not written: 1 of 32x64: the cosine of embeddings differs by"):
-        export_crops(network, crop_config, "torchscript", tmp_path / "reid.pt", size=INNER)
+        export_crops(network, crop_config, "onnx", tmp_path / "reid.onnx", size=INNER)
     assert not list(tmp_path.iterdir())
 
 
@@ -167,7 +159,6 @@ def test_parity_sees_length_and_nan(network, factor, what):
     [
         ({"size": (100, 200)}, r"--size 100 200: crops must be whole multiples of detector\.crop_size=\[32, 64\]"),
         ({"half": True, "int8": [Path("x")]}, "--int8 and --half exclude each other"),
-        ({"to": "torchscript", "out": Path("reid.pt"), "int8": [Path("x")]}, "knows no integers; leave out --int8"),
         ({"to": "openvino"}, r"reid\.onnx: a file for openvino must end in \.xml"),
     ],
 )

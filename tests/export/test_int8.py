@@ -158,19 +158,6 @@ def test_nothing_to_compare_is_no_agreement(network, settings, clip, tmp_path):
         export(network, blind, "onnx", tmp_path / "int8.onnx", int8=[clip])
 
 
-@pytest.mark.parametrize(
-    ("to", "suffix", "half", "message"),
-    [
-        ("torchscript", ".pt", False, "export to torchscript: knows no integers; leave out --int8"),
-        ("torch-export", ".pt2", False, "knows no integers"),
-        ("onnx", ".onnx", True, "--int8 and --half exclude each other"),
-    ],
-)
-def test_what_cannot_be(network, settings, tmp_path, to, suffix, half, message):
-    with pytest.raises(UserError, match=message):
-        export(network, settings, to, tmp_path / f"x{suffix}", half=half, int8=[tmp_path])
-
-
 def test_frames_are_at_equal_distances_and_each_has_one_part(clip):
     samples = read_dataset([clip], identities=True).samples
     images = [read_image(sample.image) for sample in samples]

@@ -4,32 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-import torch
-import yaml
 
 from clmot.errors import UserError
 from clmot.export import save
-from clmot.export.parity import pictures
 from clmot.export.save import SUFFIXES, export
 from clmot.inference import load_model
-
-
-@pytest.mark.parametrize("to", ["torch-export", "torchscript"])
-@pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_torch_targets_give_the_maps_at_any_size(network, config, tmp_path, to):
-    made = export(network, config, to, tmp_path / f"network{SUFFIXES[to]}")
-    assert [file.name for file in tmp_path.iterdir()] == [made.file.name]
-    stored = {"config": "", "classes": ""}
-    if to == "torchscript":
-        run = torch.jit.load(made.file, _extra_files=stored)
-    else:
-        run = torch.export.load(made.file, extra_files=stored).module()
-    assert yaml.safe_load(stored["config"])["model"]["classes"] == ["person", "car"]
-    images = pictures(4, (160, 64), seed=2)
-    with torch.inference_mode():
-        maps = network.maps(images)
-        for actual, expected in zip(run(images), (*maps[:3], *maps.embedding), strict=True):
-            torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_openvino_detects_as_the_model(network, config, model, random_pictures, tmp_path):
@@ -43,34 +22,33 @@ def test_openvino_detects_as_the_model(network, config, model, random_pictures, 
 
 
 def test_other_answers_are_not_written(network, config, tmp_path, monkeypatch):
-    out = tmp_path / "network.pt"
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "network.onnx"
     out.write_bytes(b"what was here before")
-    right = save.run_torchscript
+    right = save.run_onnx
 
-    def wrong(file):
-        run = right(file)
+    def wrong(session):
+        run = right(session)
         return lambda inputs: [each + 0.1 for each in run(inputs)]
 
-    monkeypatch.setattr(save, "run_torchscript", wrong)
-    with pytest.raises(UserError, match="export to torchscript: not written: 1 of 128x96: heatmap differs by"):
-        export(network, config, "torchscript", out)
+    monkeypatch.setattr(save, "run_onnx", wrong)
+    with pytest.raises(UserError, match="export to onnx: not written: 1 of 128x96: heatmap differs by"):
+        export(network, config, "onnx", out)
     assert out.read_bytes() == b"what was here before"
-    assert [file.name for file in tmp_path.iterdir()] == ["network.pt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
 
 
 @pytest.mark.parametrize(
-    ("to", "name", "decode", "message"),
+    ("to", "name", "message"),
     [
-        ("onnx", "network.pt", False, r"network\.pt: a file for onnx must end in \.onnx"),
-        ("openvino", "network", False, r"must end in \.xml"),
-        ("torchscript", "network.pt", True, "gives maps only; leave out --decode"),
-        ("torch-export", "network.pt2", True, "gives maps only; leave out --decode"),
-        ("tflite", "network.tflite", False, "unknown target 'tflite'; known: onnx, openvino"),
+        ("onnx", "network.pt", r"network\.pt: a file for onnx must end in \.onnx"),
+        ("openvino", "network", r"must end in \.xml"),
+        ("tflite", "network.tflite", "unknown target 'tflite'; known: onnx, openvino"),
     ],
 )
-def test_what_cannot_be(network, config, tmp_path, to, name, decode, message):
+def test_what_cannot_be(network, config, tmp_path, to, name, message):
     with pytest.raises(UserError, match=message):
-        export(network, config, to, tmp_path / name, decode=decode)
+        export(network, config, to, tmp_path / name)
 
 
 @pytest.mark.parametrize(

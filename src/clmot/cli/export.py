@@ -17,7 +17,7 @@ def export(
     run: Path,
     /,
     *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
-    to: Literal["onnx", "openvino", "torch-export", "torchscript"],
+    to: Literal["onnx", "openvino"],
     out: Path,
     size: tuple[int, int] | None = None,
     decode: Annotated[bool, Parameter(negative=())] = False,
@@ -55,12 +55,12 @@ def export(
     to
         The runtime.
     out
-        The file, ending in .onnx, .xml (OpenVINO, with a .bin beside it), .pt2 (torch.export) or .pt (TorchScript).
+        The file, ending in .onnx or .xml (OpenVINO, with a .bin beside it).
     size
         Width and height that images are letterboxed into; by default the model's own. With `--crops`: of the crops, by
         default 128 256, multiples of `detector.crop_size`, to which they are reduced.
     decode
-        Give boxes, scores, classes and embeddings instead of maps (ONNX and OpenVINO).
+        Give boxes, scores, classes and embeddings instead of maps.
     crops
         Embed crops of boxes instead of finding boxes in images.
     pixels
@@ -69,10 +69,10 @@ def export(
     half
         Compute in float16 where possible (OpenVINO: store weights so).
     int8
-        Compute convolutions in 8-bit integers (ONNX and OpenVINO), calibrated on images like those to come: a data set,
-        a video, a folder of images or of sequences; may be given several times. A quarter of the images is kept to
-        compare on; of a data set, the scores before and after are shown. With `--crops`, crops are those of a data
-        set's boxes, elsewhere of what the network finds.
+        Compute convolutions in 8-bit integers, calibrated on images like those to come: a data set, a video, a folder
+        of images or of sequences; may be given several times. A quarter of the images is kept to compare on; of a data
+        set, the scores before and after are shown. With `--crops`, crops are those of a data set's boxes, elsewhere of
+        what the network finds.
     int8_frames
         How many images are used, at equal distances.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ import torch
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
-from clmot.export.graph import Graph
+from clmot.export.graph import EXAMPLE_SIZE, Graph
 from clmot.export.packages import import_extra
 from clmot.export.parity import Run
-from clmot.export.torch_export import to_program
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from torch.export import ExportedProgram
+
+log = logging.getLogger(__name__)
 
 OPSET = 18
 """Of 2022: the first in which every operation we use means what we mean."""
@@ -37,7 +40,7 @@ def to_onnx(graph: Graph, config: Config) -> tuple[ModelProto, bool]:
     """
     import_extra("onnxscript", "onnx")
     import_extra("onnxruntime", "onnx")
-    program, any_size = to_program(graph, config)
+    program, any_size = _traced(graph, config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -55,6 +58,28 @@ def to_onnx(graph: Graph, config: Config) -> tuple[ModelProto, bool]:
     for node in model.graph.node:
         node.ClearField("metadata_props")  # which lines of whose files it came from
     return model, any_size
+
+
+def _traced(graph: Graph, config: Config) -> tuple[ExportedProgram, bool]:
+    """A graph as a program of any batch, and of any size where the network allows that; whether it does.
+
+    Raises:
+        UserError: the network cannot be traced.
+    """
+    if graph.any_size:
+        try:
+            return _trace(graph, config, any_size=True), True
+        except Exception as error:  # torch's own, and those of encoders that want to know the size
+            log.info("this network can be exported for one size only (%s)", reason_of(error))
+    try:
+        return _trace(graph, config, any_size=False), False
+    except Exception as error:
+        raise UserError(f"export: this network cannot be traced ({reason_of(error)})") from error
+
+
+def _trace(graph: Graph, config: Config, any_size: bool) -> ExportedProgram:
+    example = graph.example(EXAMPLE_SIZE if any_size else graph.size_in_use(config))
+    return torch.export.export(graph, example, dynamic_shapes=graph.dynamic_shapes(any_size), strict=False)
 
 
 def set_default(model: ModelProto, name: str, value: float) -> None:

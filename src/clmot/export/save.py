@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,21 +27,16 @@ from clmot.export.model import load_exported
 from clmot.export.onnx import onnx_session, run_onnx, set_default, set_metadata, to_onnx
 from clmot.export.openvino import run_openvino, save_openvino, to_openvino
 from clmot.export.packages import import_extra
-from clmot.export.parity import ANY, FLOAT32, HALF, Array, Run, check_parity, parity_sizes
-from clmot.export.torch_export import run_program, to_program
-from clmot.export.torchscript import run_torchscript, save_torchscript
+from clmot.export.parity import ANY, FLOAT32, HALF, Array, check_parity, parity_sizes
 from clmot.inference import Model
 from clmot.models.network import Network
 from clmot.types import Float32Array, Image
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
 log = logging.getLogger(__name__)
 
-Target = Literal["onnx", "openvino", "torch-export", "torchscript"]
+Target = Literal["onnx", "openvino"]
 
-SUFFIXES: dict[Target, str] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2", "torchscript": ".pt"}
+SUFFIXES: dict[Target, str] = {"onnx": ".onnx", "openvino": ".xml"}
 """How a target's file must end."""
 
 
@@ -96,20 +91,18 @@ def export(
             decoding.
         to: the runtime.
         out: the file.
-        decode: detections with embeddings instead of maps; ``onnx`` and ``openvino`` only.
+        decode: detections with embeddings instead of maps.
         half: float16 where it can be (``openvino``: for storage).
         int8: where there are images (`clmot.export.calibration.draw_frames`) to calibrate 8-bit integers on, and to
-            compare the answers on; ``onnx`` and ``openvino`` only. Empty: no integers.
+            compare the answers on. Empty: no integers.
         int8_frames: how many of them are used.
 
     Raises:
-        UserError: the file's name does not end as it must, a package is missing, the target cannot decode or have
-            integers, images cannot be read, the file cannot be written, or its answers differ from the network's by
-            more than `FLOAT32`, `HALF` or `clmot.export.agreement` allow.
+        UserError: the file's name does not end as it must, a package is missing, images cannot be read, the file cannot
+            be written, or its answers differ from the network's by more than `FLOAT32`, `HALF` or
+            `clmot.export.agreement` allow.
     """
-    _check_target(to, out)
-    require(not decode or to in ("onnx", "openvino"), f"export to {to}: gives maps only; leave out --decode")
-    _check_numbers(to, half, int8)
+    _check_options(to, out, half, int8)
 
     def graph(half: bool) -> MapsGraph:
         return DetectionsGraph(network, config.detect.max_detections, half) if decode else MapsGraph(network, half)
@@ -167,8 +160,7 @@ def export_crops(
     Raises:
         UserError: as `export`; the size is no multiple; or nobody knows where boxes are in the images.
     """
-    _check_target(to, out)
-    _check_numbers(to, half, int8)
+    _check_options(to, out, half, int8)
     inner = config.detector.crop_size
     exported = CropsGraph(source, size, inner, pixels, half=half and to != "openvino")
     reference = CropsGraph(source, size, inner, "bytes", portable=False)
@@ -221,15 +213,11 @@ def _box_finder(source: Network | CropHead, config: Config, frames: Frames) -> C
     return boxes
 
 
-def _check_target(to: Target, out: Path) -> None:
+def _check_options(to: Target, out: Path, half: bool, int8: Sequence[Path]) -> None:
     require(to in SUFFIXES, f"export: unknown target '{to}'; known: {', '.join(SUFFIXES)}")
     require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
     if to == "openvino":
         import_extra("openvino", "openvino")  # before minutes of work
-
-
-def _check_numbers(to: Target, half: bool, int8: Sequence[Path]) -> None:
-    require(not int8 or to in ("onnx", "openvino"), f"export to {to}: knows no integers; leave out --int8")
     require(not int8 or not half, "export: --int8 and --half exclude each other; leave out one")
 
 
@@ -245,42 +233,25 @@ def _write(
 ) -> Export:
     """Convert, compare, and only then put the file in its place; `metadata` is asked whether any size is possible."""
     tolerance = HALF if half else ANY if quantisation else FLOAT32
-
-    def check(run: Run, any_size: bool) -> float:
-        sizes = parity_sizes(exported.size_in_use(config), any_size)
-        return check_parity(f"export to {to}", exported, reference, run, sizes, tolerance)
-
-    def strings(any_size: bool) -> dict[str, str]:
-        return metadata(any_size).as_strings()
-
-    def onnx_model() -> tuple[ModelProto, bool]:
-        model, any_size = to_onnx(exported, config)
-        return (quantise(model, quantisation.inputs) if quantisation else model), any_size
-
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / out.name
-        match to:
-            case "onnx":
-                model, any_size = onnx_model()
-                if isinstance(exported, DetectionsGraph):
-                    set_default(model, "score_threshold", config.detect.score_threshold)
-                set_metadata(model, strings(any_size))
-                made.write_bytes(model.SerializeToString())
-                apart = check(run_onnx(onnx_session(str(made))), any_size)
-            case "openvino":
-                model, any_size = onnx_model()
-                source = made.with_suffix(".onnx")
-                source.write_bytes(model.SerializeToString())
-                save_openvino(to_openvino(source), made, strings(any_size), half)
-                apart = check(run_openvino(str(made)), any_size)
-            case "torch-export":
-                program, any_size = to_program(exported, config)
-                torch.export.save(program, made, extra_files=strings(any_size))
-                apart = check(run_program(torch.export.load(made)), any_size)
-            case "torchscript":
-                any_size = exported.any_size
-                save_torchscript(exported, config, made, strings(any_size))
-                apart = check(run_torchscript(made), any_size)
+        model, any_size = to_onnx(exported, config)
+        if quantisation:
+            model = quantise(model, quantisation.inputs)
+        strings = metadata(any_size).as_strings()
+        if to == "onnx":
+            if isinstance(exported, DetectionsGraph):
+                set_default(model, "score_threshold", config.detect.score_threshold)
+            set_metadata(model, strings)
+            made.write_bytes(model.SerializeToString())
+            run = run_onnx(onnx_session(str(made)))
+        else:
+            source = made.with_suffix(".onnx")
+            source.write_bytes(model.SerializeToString())
+            save_openvino(to_openvino(source), made, strings, half)
+            run = run_openvino(str(made))
+        sizes = parity_sizes(exported.size_in_use(config), any_size)
+        apart = check_parity(f"export to {to}", exported, reference, run, sizes, tolerance)
         agreement = quantisation.check(made) if quantisation else None
         names = [out.name, made.with_suffix(".bin").name] if to == "openvino" else [out.name]
         _publish(made.parent, out.parent, names)
