@@ -7,7 +7,12 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: demo test lint types unit install clean
+# OpenCV's usual wheel needs libGL, which machines without a screen lack: there the headless one takes its place
+HEADLESS = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless && \
+	$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
+
+.PHONY: demo test lint types unit install adapters clean
 
 demo: install
 	$(BIN)/clmot demo --out demo
@@ -24,10 +29,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@echo "installing (about 6 GB with torch; a few minutes) ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
-	@# OpenCV's usual wheel needs libGL, which machines without a screen lack: there the headless one takes its place
-	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
-		$(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
-		$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
+	@$(HEADLESS)
+	@touch $@
+
+# Libraries of others that examples, adapters and detectors are tested with; without them those tests are skipped.
+# norfair asks for older numpy and rich than it needs.
+adapters: $(VENV)/.adapters
+
+$(VENV)/.adapters: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev --group adapters
+	$(BIN)/python -m pip install --quiet --no-deps "norfair>=2.3"
+	@$(HEADLESS)
 	@touch $@
 
 lint:
@@ -37,8 +49,9 @@ lint:
 types:
 	$(BIN)/mypy
 
+# a process of one thread for each core
 unit:
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
