@@ -50,11 +50,60 @@ def test_jpeg_with_thumbnail_and_trailer(tmp_path: Path, progressive: bool, monk
     path = tmp_path / "image.jpg"
     path.write_bytes(whole + b"\0" * 1000)
     assert (read_image(path) == cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)).all()
-    path.write_bytes(whole[:-2])
+    path.write_bytes(whole[:-500])
     # a decoder that fills what is missing with grey, as OpenCV 4 does
     monkeypatch.setattr(cv2, "imdecode", lambda *_: np.full((48, 64, 3), 128, np.uint8))
     with pytest.raises(UserError, match="truncated"):
         read_image(path)
+
+
+def test_a_jpeg_without_its_last_two_bytes_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "image.jpg"
+    data = encoded(".jpg")
+    path.write_bytes(data[:-2])
+    assert (read_image(path) == cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)).all()
+
+
+class TestDepth:
+    """Grey ramps whose brightest image uses the given number of bits; the dim one must keep its relation to it."""
+
+    @pytest.mark.parametrize("suffix", [".png", ".tiff"])
+    @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+    def test_16_bit_files_are_scaled_by_the_bits_in_use(self, tmp_path: Path, suffix: str, bits: int) -> None:
+        ramp = np.linspace(0, 2**bits - 1, 64 * 48).reshape(48, 64)
+        for name, share in (("1", 0.2), ("2", 1.0), ("3", 0.5)):
+            cv2.imwrite(str(tmp_path / (name + suffix)), (share * ramp).astype(np.uint16))
+        for name, share in (("1", 0.2), ("2", 1.0), ("3", 0.5)):
+            image = read_image(tmp_path / (name + suffix))
+            assert (image.dtype, image.shape) == (np.uint8, (48, 64, 3))
+            np.testing.assert_allclose(image[..., 1], 255 * share * ramp / (2**bits - 1), atol=1)
+
+    @pytest.mark.parametrize(
+        ("largest", "white"), [(1.0, 1.0), (0.4, 1.0), (255.0, 255.0), (4000.0, 4095.0), (1e6, 1e6)]
+    )
+    @pytest.mark.parametrize("kind", [np.float32, np.float64])
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_floating_point_tiff(self, tmp_path: Path, largest: float, white: float, kind: type, channels: int) -> None:
+        ramp = np.linspace(0, largest, 64 * 48).reshape(48, 64)
+        data = (np.dstack([ramp] * 3) if channels == 3 else ramp).astype(kind)
+        data[0, 0] = np.nan
+        cv2.imwrite(str(tmp_path / "a.tiff"), data)
+        np.testing.assert_allclose(read_image(tmp_path / "a.tiff")[..., 0], 255 * ramp / white, atol=1)
+
+    def test_colours_keep_their_order(self, tmp_path: Path) -> None:
+        red = np.zeros((4, 6, 3), np.uint16)
+        red[..., 2] = 4095
+        cv2.imwrite(str(tmp_path / "a.png"), red)
+        assert (read_image(tmp_path / "a.png") == [255, 0, 0]).all()
+
+    def test_is_said_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        for name in "123":
+            cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((4, 6), 4000, np.uint16))
+        with caplog.at_level("INFO"):
+            for name in "123":
+                read_image(tmp_path / f"{name}.png")
+        [record] = caplog.records
+        assert f"{tmp_path}: images of more than 8 bits, of which 12 are used" in record.message
 
 
 def test_text_is_an_error(tmp_path: Path) -> None:

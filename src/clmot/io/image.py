@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import math
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
 from clmot.types import Image
 
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Kinds of files that are read as images, one image each."""
+
+_JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_TIFF = b"II*\0", b"MM\0*"
+_FULL_SCALES = (1.0, *(float(2**bits - 1) for bits in (8, 10, 12, 14, 16)))
+_LOOKED_AT = 8
+"""So many images of a folder tell how many of their bits are used."""
+_READ_AHEAD = b"\xfe" * 8
+"""libjpeg wants 8 bytes ahead of what it decodes; these are the codes of few values, so little can pass for pixels."""
+
+_log = logging.getLogger(__name__)
+
 
 def read_image(path: Path) -> Image:
     """Decode an image file, turned upright as its EXIF orientation says.
+
+    Values of more than 8 bits are scaled: by the number of bits that the images of the folder use, the same for all of
+    them (`value_range`).
 
     Returns:
         uint8 [height, width, 3], RGB.
@@ -20,28 +43,104 @@ def read_image(path: Path) -> Image:
     Raises:
         UserError: the file cannot be read, is not an image, or is truncated.
     """
+    return read_with_depth(path)[0]
+
+
+def read_with_depth(path: Path) -> tuple[Image, str]:
+    """As `read_image`, and how its values were scaled, in a few words; none where they have 8 bits.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    image = _decode(path)
+    depth = ""
+    if image.dtype != np.uint8:
+        floating = image.dtype.kind == "f"
+        full = value_range(path.parent, floating)
+        depth = _depth(full, floating)
+        image = (np.nan_to_num(image, posinf=full).clip(0, full) * (255 / full)).round().astype(np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), depth
+
+
+@lru_cache(maxsize=4096)
+def value_range(folder: Path, floating: bool) -> float:
+    """The value that stands for white in the images of a folder that have more than 8 bits.
+
+    16-bit files of cameras with 10, 12 or 14 bits use a small part of what they could hold, and nothing says so.
+    The largest value in eight images of the folder, evenly spread, tells: white is the smallest of 255, 1023, 4095,
+    16383 and 65535 that is not below it (of floating-point files 1 may be white too). One answer for a folder keeps the
+    frames of a sequence at one brightness. It is logged.
+    """
+    scales = _FULL_SCALES if floating else _FULL_SCALES[1:]
+    largest = max(_largest_values(folder, floating), default=1.0 if floating else scales[-1])
+    full = next((each for each in scales if largest <= each), largest)
+    _log.info("%s: %s", folder, _depth(full, floating))
+    return full
+
+
+def _depth(full: float, floating: bool) -> str:
+    if floating:
+        return f"floating-point images, in which {full:g} is white"
+    return f"images of more than 8 bits, of which {math.ceil(math.log2(full + 1))} are used: {full:g} is white"
+
+
+def _largest_values(folder: Path, floating: bool) -> Iterator[float]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    for index in sorted({round(share) for share in np.linspace(0, len(paths) - 1, _LOOKED_AT)}):
+        try:
+            image = _decode(paths[index])
+        except UserError:
+            continue
+        if image.dtype != np.uint8 and (image.dtype.kind == "f") == floating:
+            yield float(image[np.isfinite(image)].max(initial=0))
+
+
+def _decode(path: Path) -> npt.NDArray[Any]:
+    """The image as it stands in the file, [height, width, 3], BGR."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read the image: {reason_of(error)}") from error
-    # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if _is_whole(data) else None
+    image = _wide_tiff(data) if data.startswith(_TIFF) else None
+    if image is None and data and (not data.startswith(_JPEG) or (data := _whole_jpeg(data))):
+        # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         raise UserError(f"{path}: not a readable image (corrupt or truncated)")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return image
 
 
-def _is_whole(data: bytes) -> bool:
-    """False for an empty file and for a JPEG without its end: some decoders fill the rest with grey and go on.
+def _wide_tiff(data: bytes) -> npt.NDArray[Any] | None:
+    """A TIFF of 32 or 64 bits, which OpenCV decodes only as it stands, [height, width, 3], BGR; None for others."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype.itemsize < 4:
+        return None
+    return image[..., :3] if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _whole_jpeg(data: bytes) -> bytes:
+    """A JPEG with its end marker; nothing where it is cut off in its pixels: some decoders fill the rest with grey.
 
     Embedded thumbnails have ends of their own, so the search starts behind the header segments.
     """
-    if not data.startswith(b"\xff\xd8"):
-        return bool(data)
     position = 2
     while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
         if data[position + 1 : position + 2] == b"\xff":  # fill byte
             position += 1
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return data.find(b"\xff\xd9", position) >= 0
+    if data.find(_JPEG_END, position) >= 0:
+        return data
+    return data + _JPEG_END if _has_all_pixels(data) else b""
+
+
+def _has_all_pixels(data: bytes) -> bool:
+    """Whether a JPEG without its end marker decodes to its last pixel (of a progressive one nobody can tell)."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(io.BytesIO(data + _READ_AHEAD)) as picture:
+            picture.load()
+    except (OSError, ValueError, SyntaxError):
+        return False
+    return True

@@ -16,12 +16,10 @@ import numpy as np
 
 from clmot.errors import UserError
 from clmot.io.frames import FrameChoice
-from clmot.io.image import read_image
+from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.prefetch import prefetch
 from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
 from clmot.io.video import Frames, credible_frame_rate, decode_video, probe_video
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 _CAMERA_SCHEMES = ("rtsp", "rtsps", "rtmp", "udp", "rtp", "srt")
 _SCHEMES = (*_CAMERA_SCHEMES, "http", "https")

@@ -241,3 +241,12 @@ def test_frame_numbers_given_twice(make_coco, found, tmp_path):
         image |= {"video_id": 1, "frame_id": frame}
     finding = found(make_coco(tmp_path, content))["frame numbers given twice"]
     assert (finding.severity, finding.places) == ("warning", (f"{tmp_path}/3.png (frame 2)",))
+
+
+def test_images_of_12_bits_are_said(make_mot, found, tmp_path):
+    folder = make_mot(tmp_path / "s")
+    for path in (folder / "img1").iterdir():
+        cv2.imwrite(str(path), cv2.imread(str(path)).astype(np.uint16) * 16)
+    finding = found(folder)["images of more than 8 bits"]
+    assert (finding.severity, finding.count) == ("information", 6)
+    assert "of which 12 are used" in finding.what

@@ -15,7 +15,7 @@ import numpy as np
 
 from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, plural
 from clmot.errors import UserError
-from clmot.io.image import read_image
+from clmot.io.image import read_with_depth
 from clmot.io.image_size import read_image_size
 from clmot.types import BoolArray, Image, Sample
 
@@ -38,6 +38,7 @@ class ImageFile:
         problem: ``missing``, ``corrupt``, or empty.
         content: a hash of the file's bytes; empty where it was not read.
         difference: the difference hash, bool [256]; None where it was not decoded or has no picture.
+        depth: how values of more than 8 bits are scaled; empty where there are none, or it was not decoded.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class ImageFile:
     problem: str
     content: bytes = b""
     difference: BoolArray | None = None
+    depth: str = ""
 
 
 def examine(paths: Sequence[Path], *, fast: bool = False, progress: Progress | None = None) -> dict[Path, ImageFile]:
@@ -92,6 +94,20 @@ def check_images(samples: Sequence[Sample], files: dict[Path, ImageFile]) -> Ite
                 places=tuple(map(str, paths[:MOST_PLACES])),
                 advice=advice,
             )
+    deep: dict[str, list[Path]] = {}
+    for sample in samples:
+        if files[sample.image].depth:
+            deep.setdefault(files[sample.image].depth, []).append(sample.image)
+    if deep:
+        yield Finding(
+            check="images of more than 8 bits",
+            severity="information" if len(deep) == 1 else "warning",
+            what=f"{plural(sum(map(len, deep.values())), 'image')} of more than 8 bits, scaled to 8: "
+            + "; ".join(f"{len(paths):,} {depth}" for depth, paths in deep.items()),
+            count=sum(map(len, deep.values())),
+            places=tuple(f"{paths[0]}: {depth}" for depth, paths in list(deep.items())[:MOST_PLACES]),
+            advice="look at a few with clmot data show; where they are too bright or too dark, export 8-bit images",
+        )
     again = [second for _, second in same_frames(samples)]
     if again:
         yield Finding(
@@ -147,12 +163,13 @@ def _examine(path: Path, *, fast: bool) -> ImageFile:
     try:
         if fast:
             return ImageFile(path=path, size=read_image_size(path), problem="")
-        image = read_image(path)
+        image, depth = read_with_depth(path)
         content = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
     except (UserError, OSError):
         return ImageFile(path=path, size=None, problem="corrupt")
     height, width = image.shape[:2]
-    return ImageFile(path=path, size=(width, height), problem="", content=content, difference=difference_hash(image))
+    difference = difference_hash(image)
+    return ImageFile(path=path, size=(width, height), problem="", content=content, difference=difference, depth=depth)
 
 
 def _sizes(sample: Sample, files: dict[Path, ImageFile]) -> str:
