@@ -9,8 +9,8 @@ import numpy as np
 
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
-from clmot.io.image import read_image
-from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.io.image import IMAGE_SUFFIXES, read_image
+from clmot.io.sources import natural_order
 from clmot.report.progress import progress_bar
 from clmot.types import Dataset, Sample
 

@@ -10,7 +10,7 @@ from clmot.data.doctor import coco, motchallenge
 from clmot.data.doctor.findings import Finding, plural
 from clmot.data.readers import FORMATS, format_named, read_dataset
 from clmot.errors import UserError
-from clmot.io.sources import IMAGE_SUFFIXES
+from clmot.io.image import IMAGE_SUFFIXES
 from clmot.types import Dataset
 
 _ROW_BY_ROW = {

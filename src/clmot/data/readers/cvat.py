@@ -18,9 +18,10 @@ from clmot.data.readers.cvat_document import ROOT, Document
 from clmot.data.readers.formats import Format
 from clmot.data.readers.xml_files import attribute, line_of, root_name, whole_number
 from clmot.errors import UserError
+from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.io.sources import natural_order
 from clmot.types import Dataset
 
 EXPECTED = "annotations.xml and images/ as CVAT exports them with 'Save images'"

@@ -13,8 +13,9 @@ from clmot.data.readers.detections_rows import is_detection
 from clmot.data.readers.json_files import head_of
 from clmot.data.readers.json_stream import open_json
 from clmot.errors import UserError
+from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.sequences import find_sequences, numbered_images
-from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.io.sources import natural_order
 from clmot.types import Dataset
 
 _log = logging.getLogger(__name__)

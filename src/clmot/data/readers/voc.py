@@ -18,9 +18,10 @@ from clmot.data.readers.formats import Format
 from clmot.data.readers.voc_objects import SIDES, VocObjects, split_objects
 from clmot.data.readers.xml_files import children_of_root, line_of, number, read_bytes, read_twice, root_name
 from clmot.errors import UserError
+from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.io.sources import natural_order
 from clmot.types import Dataset
 
 _ROOT = "annotation"

@@ -19,9 +19,10 @@ from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
 from clmot.data.readers.yolo_rows import LabelRows, RowForm, read_label_file
 from clmot.errors import UserError
+from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import IMAGE_SUFFIXES, natural_order
+from clmot.io.sources import natural_order
 from clmot.types import Dataset
 
 EXPECTED = "a data.yaml, or images/ and labels/*.txt, or the .txt files beside the images"
