@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clmot.config import RefineConfig
 from clmot.errors import UserError
+from clmot.io.frames import frames_in
 from clmot.io.mot import MotTextWriter, write_mot_text
 from clmot.io.sources import FrameSource
 from clmot.io.video import VideoWriter
@@ -66,7 +67,7 @@ class Sinks:
         self._window = window
         self._frame_rate = frame_rate
         self._classes = classes
-        self._trails = Trails(max(1, round(TRAIL_SECONDS * frame_rate)))
+        self._trails = Trails(frames_in(TRAIL_SECONDS, frame_rate))
         self._writers = contextlib.ExitStack()
         self._text_writer: MotTextWriter | None = None
         self._video_writer: VideoWriter | None = None

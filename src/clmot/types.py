@@ -9,7 +9,7 @@ This module imports no torch, so that tracking and scoring work without it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -264,9 +264,14 @@ class Detections:
     embedding: Float32Array | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "xyxy", np.asarray(self.xyxy, np.float32).reshape(-1, 4))
+        xyxy, class_id = np.asarray(self.xyxy, np.float32), np.asarray(self.class_id)
+        if xyxy.size and xyxy.shape not in ((4,), (len(xyxy), 4)):
+            raise ValueError(f"Detections.xyxy must be [n, 4], got {list(xyxy.shape)}")
+        object.__setattr__(self, "xyxy", xyxy.reshape(-1, 4))
         object.__setattr__(self, "score", np.asarray(self.score, np.float32))
-        object.__setattr__(self, "class_id", np.asarray(self.class_id, np.int64))
+        if class_id.dtype.kind == "f" and not (np.isfinite(class_id) & (class_id == np.floor(class_id))).all():
+            raise ValueError("Detections.class_id holds a class that is not a whole number")
+        object.__setattr__(self, "class_id", class_id.astype(np.int64))
         n = len(self.xyxy)
         for name in ("score", "class_id"):
             if getattr(self, name).shape != (n,):
@@ -287,13 +292,34 @@ class Detections:
         return len(self.xyxy)
 
     def __getitem__(self, index: Any) -> Detections:
-        """The chosen rows (a slice, mask or index array)."""
+        """The chosen rows: of a slice, a mask [n] or row numbers [k]; the row of a number, as `Detections` of one row.
+
+        Raises:
+            TypeError: it is something else.
+            IndexError: there is no such row.
+        """
+        whole = isinstance(index, np.ndarray) and index.dtype == np.int64 and index.ndim == 1
+        if not whole and not isinstance(index, slice):
+            index = self._rows(index)
         rows = object.__new__(Detections)  # rows of what was checked need no check
-        whole = isinstance(index, np.ndarray) and index.dtype == np.int64
         for name, value in vars(self).items():
             # take is the faster way to index by an array of numbers
             vars(rows)[name] = None if value is None else value.take(index, axis=0) if whole else value[index]
         return rows
+
+    def __iter__(self) -> Iterator[Detections]:
+        """Its rows, each as `Detections` of one row."""
+        return (self[row : row + 1] for row in range(len(self)))
+
+    @staticmethod
+    def _rows(index: Any) -> Any:
+        """A mask or row numbers, of one axis."""
+        rows = np.asarray(index)
+        if rows.ndim == 0 and rows.dtype.kind in "iu":
+            rows = rows[None]
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iub"):
+            raise TypeError(f"Detections take a row number, a slice, a mask [n] or row numbers [k], not {index!r:.80}")
+        return rows if rows.size else rows.astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

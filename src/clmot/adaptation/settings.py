@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clmot.config import Config
+from clmot.io.frames import frames_in
 from clmot.training.loop import CONTRASTIVE
 
 STEPS = 200
@@ -26,7 +27,7 @@ def training_config(model: Config, start: str, frame_rate: float) -> Config:
             "data": {"identities": False, "tracklets": True},
             "views": {
                 "neighbour": 0.8,
-                "neighbour_frames": max(1, round(model.adapt.neighbour_seconds * frame_rate)),
+                "neighbour_frames": frames_in(model.adapt.neighbour_seconds, frame_rate),
             },
             "model": {"pretrained": start},
             "loss": {"objective": objective, "negatives": "frame"},

@@ -16,6 +16,7 @@ from clmot.config import AdaptConfig
 from clmot.data.readers.coco import read_coco
 from clmot.data.writers import coco
 from clmot.errors import UserError, reason_of
+from clmot.io.frames import frames_in
 from clmot.io.sources import FrameSource
 from clmot.types import Dataset, Image, Int64Array, Sample
 
@@ -43,7 +44,7 @@ def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig) -
         Some of the numbers: `config.frames_per_second`, or more where this leaves less than `FEW_FRAMES`. Where these
         are more than `config.max_frames`, stretches of `STRETCH` of them, evenly spread.
     """
-    every = max(1, min(round(frame_rate / config.frames_per_second), len(numbers) // FEW_FRAMES))
+    every = max(1, min(frames_in(1 / config.frames_per_second, frame_rate), len(numbers) // FEW_FRAMES))
     kept = numbers[::every]
     if len(kept) <= config.max_frames:
         return kept

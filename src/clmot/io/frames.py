@@ -1,4 +1,4 @@
-"""Which frames of a sequence take part: all, a half, every n-th."""
+"""Frames of a sequence: which take part (all, a half, every n-th), and how many a duration is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ Part = Literal["all", "first-half", "second-half"]
 def half_length(length: int) -> int:
     """Frames in the first half of a sequence of n, as FairMOT halves MOT17 (`clmot.data.splits`): floor(n / 2)."""
     return length // 2
+
+
+def frames_in(seconds: float, frame_rate: float) -> int:
+    """How many frames a duration is: the nearest whole number, and one at least, unless the duration is zero."""
+    return max(1, round(seconds * frame_rate)) if seconds else 0
 
 
 @dataclass(frozen=True, kw_only=True)

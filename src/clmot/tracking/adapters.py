@@ -88,13 +88,10 @@ def _from_array(table: npt.NDArray[Any]) -> Detections:
 
 def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: Any = None) -> Detections:
     boxes = _as_array(xyxy)
-    classes = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
-    if not (np.isfinite(classes) & (classes == np.floor(classes))).all():
-        raise ValueError("detections hold a class that is not a whole number")
     return Detections(
         xyxy=boxes,
         score=(np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32),
-        class_id=classes.astype(np.int64),
+        class_id=np.zeros(len(boxes)) if class_id is None else _as_array(class_id),
         embedding=None if embedding is None else _as_array(embedding),
     )
 

@@ -5,10 +5,12 @@ Every part of the association is a switch of its own, so that a preset is nothin
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from clmot.errors import UserError, did_you_mean, require
+from clmot.io.frames import frames_in
 
 _SHARES = (
     "high_score",
@@ -117,7 +119,8 @@ class TrackerConfig:
     confirm_frames: int = 2
     """Frames running in which a track is seen before it gets its id; tracks of a video's first frame get it at once."""
     lost_seconds: float = 2.0
-    """How long a track is kept unseen (FairMOT: 30 frames at 30 frames/s, which is one second)."""
+    """How long a track is kept unseen, one frame at least unless this is 0 (FairMOT: 30 frames at 30 frames/s, which is
+    one second)."""
     border_share: float = 0.0
     """A lost track ends when less than this share of its expected box lies inside the image; needs images in
     `Tracker.update`."""
@@ -131,8 +134,8 @@ class TrackerConfig:
                 require(0 <= value <= largest, f"tracker.{name} must be in [0, {largest}], got {value}")
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            require(value >= least, f"tracker.{name} must be >= {least}, got {value}")
-        require(self.frame_rate > 0, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
+            require(least <= value < math.inf, f"tracker.{name} must be >= {least}, got {value}")
+        require(0 < self.frame_rate < math.inf, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
         require(
             (self.camera == "file") == bool(self.camera_file),
             f"tracker.camera_file goes with tracker.camera=file; got camera {self.camera!r}, file {self.camera_file!r}",
@@ -154,7 +157,7 @@ class TrackerConfig:
     @property
     def lost_frames(self) -> int:
         """How many frames a track is kept unseen."""
-        return int(self.lost_seconds * self.frame_rate)
+        return frames_in(self.lost_seconds, self.frame_rate)
 
 
 _BEFORE_OC_SORT: dict[str, Any] = {

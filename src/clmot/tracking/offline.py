@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clmot.config import RefineConfig
+from clmot.io.frames import frames_in
 from clmot.tracking.interpolation import interpolate
 from clmot.tracking.joining import join_tracklets
 from clmot.types import TrackedFrame
@@ -27,10 +28,9 @@ def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: flo
     """
     refined = sorted(frames, key=lambda tracked: tracked.frame)
     if config.join:
-        refined, _ = join_tracklets(
-            refined, config.join, config.join_seconds * frame_rate, config.join_speed / frame_rate
-        )
+        max_gap = frames_in(config.join_seconds, frame_rate)
+        refined, _ = join_tracklets(refined, config.join, max_gap, config.join_speed / frame_rate)
     if config.interpolate_seconds or config.smooth:
-        max_gap = round(config.interpolate_seconds * frame_rate)
+        max_gap = frames_in(config.interpolate_seconds, frame_rate)
         refined = interpolate(refined, max_gap, "gaussian" if config.smooth else "linear")
     return refined
