@@ -88,10 +88,11 @@ def _from_array(table: npt.NDArray[Any]) -> Detections:
 
 def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: Any = None) -> Detections:
     boxes = _as_array(xyxy)
+    classes: Any = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
     return Detections(
         xyxy=boxes,
         score=(np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32),
-        class_id=np.zeros(len(boxes)) if class_id is None else _as_array(class_id),
+        class_id=classes,
         embedding=None if embedding is None else _as_array(embedding),
     )
 
