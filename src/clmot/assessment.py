@@ -18,7 +18,6 @@ from clmot.data.batch import StepSampler
 from clmot.data.labels import with_labels
 from clmot.data.pairs import PairDataset
 from clmot.data.readers import read_dataset
-from clmot.errors import UserError, reason_of
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.evaluation.label_free import (
     ViewComparison,
@@ -32,6 +31,7 @@ from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.references import histogram_embedding
 from clmot.inference import Model, untrained
 from clmot.io.sequences import read_sequence_info
+from clmot.io.whole import write_whole_text
 from clmot.report.progress import progress_bar
 from clmot.types import Float32Array, Image, Sample
 
@@ -96,12 +96,7 @@ class Assessment:
             "probes": self.probes,
             "verdict": self.verdict(),
         }
-        partial = file.with_name(file.name + ".partial")
-        try:
-            partial.write_text(json.dumps(content, indent=2).replace("NaN", "null") + "\n", encoding="utf-8")
-            partial.replace(file)
-        except OSError as error:
-            raise UserError(f"{file}: cannot write scores: {reason_of(error)}") from error
+        write_whole_text(file, json.dumps(content, indent=2).replace("NaN", "null") + "\n", "scores")
 
 
 def assess(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from clmot.inference import Model, load_model, untrained
 from clmot.io.frames import FrameChoice
 from clmot.io.sources import open_one
 from clmot.io.video import decode_video
+from clmot.io.whole import write_whole_bytes, write_whole_text
 from clmot.pipeline import track
 from clmot.report.draw import contact_sheet
 from clmot.report.progress import progress_bar
@@ -197,7 +197,9 @@ def save_picture(video: Path, file: Path, moments: Sequence[float] = (0.3, 0.4, 
     """
     frames = [image for _, image in decode_video(str(video))]
     sheet = contact_sheet([frames[int(moment * len(frames))] for moment in moments], columns=2)
-    cv2.imwrite(str(file), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    bgr = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(file.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    write_whole_bytes(file, encoded.tobytes(), "the picture")
 
 
 def comparison_table(rows: dict[str, Scores]) -> Table:
@@ -215,20 +217,16 @@ def _format(metric: str, value: float) -> str:
 
 
 def _make_scenes(scenes: Path, seed: int, progress: bool, **amounts: int) -> None:
-    """Write scenes beside their place and move them there when complete, so that an interrupt leaves none by half."""
     if scenes.exists():
         return
-    partial = scenes.with_name("scenes.part")
-    shutil.rmtree(partial, ignore_errors=True)
     with progress_bar(progress) as bar:
         task = bar.add_task("scenes", total=None, note="")
         write_scenes(
-            partial,
+            scenes,
             seed=seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             **amounts,  # type: ignore[arg-type]
         )
-    partial.rename(scenes)
 
 
 def _save(rows: dict[str, Scores], out: Path, facts: dict[str, Any]) -> None:
@@ -238,5 +236,5 @@ def _save(rows: dict[str, Scores], out: Path, facts: dict[str, Any]) -> None:
     lines = ["| association | " + " | ".join(METRICS) + " |", "|---" * (len(METRICS) + 1) + "|"]
     for name, values in combined.items():
         lines.append(f"| {name} | " + " | ".join(_format(metric, values[metric]) for metric in METRICS) + " |")
-    (out / "scores.md").write_text("\n".join(lines) + "\n")
-    (out / "scores.json").write_text(json.dumps({"rows": combined, **facts}, indent=2) + "\n")
+    write_whole_text(out / "scores.md", "\n".join(lines) + "\n", "scores")
+    write_whole_text(out / "scores.json", json.dumps({"rows": combined, **facts}, indent=2) + "\n", "scores")

@@ -1,4 +1,8 @@
 import errno
+import resource
+import shutil
+import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,12 +45,49 @@ def full_disk(*args, **kwargs):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("function", ["save_file", "torch.save"])
+def test_a_step_saved_twice_is_there_at_every_moment(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 5, Config(), WEIGHTS, {"step": 5, "try": 1})
+    seen = []
+
+    def watched(change):
+        def changed(*arguments, **options):
+            result = change(*arguments, **options)
+            seen.append(load_state(find_checkpoint(tmp_path))["try"])
+            return result
+
+        return changed
+
+    for place, name in ((Path, "mkdir"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree")):
+        monkeypatch.setattr(place, name, watched(getattr(place, name)))
+    save_checkpoint(tmp_path, 5, Config(), WEIGHTS, {"step": 5, "try": 2})
+    assert seen == sorted(seen)
+    assert set(seen) == {1, 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000005"]
+
+
+def test_a_disk_that_is_full_in_earnest(tmp_path, monkeypatch):
+    """torch has errors of its own for a disk that takes no more."""
+    save_checkpoint(tmp_path, 5, Config(), WEIGHTS, {"step": 5})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot write the checkpoint: File too large; the last good .*000005"):
+            save_checkpoint(tmp_path, 10, Config(), WEIGHTS, {"step": 10, "network": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+    assert load_state(find_checkpoint(tmp_path))["step"] == 5
+
+
+@pytest.mark.parametrize("function", ["save", "torch.save"])
 def test_a_full_disk_leaves_the_last_good_one(tmp_path, monkeypatch, function):
     save_checkpoint(tmp_path, 5, Config(), WEIGHTS, {"step": 5})
-    target = checkpoint if function == "save_file" else checkpoint.torch
+    target = checkpoint if function == "save" else checkpoint.torch
     monkeypatch.setattr(target, function.rpartition(".")[2], full_disk)
-    with pytest.raises(UserError, match=r"could not be written \(No space left on device\); the last good .*000005"):
+    with pytest.raises(
+        UserError, match=r"cannot write the checkpoint: No space left on device; the last good .*000005"
+    ):
         save_checkpoint(tmp_path, 10, Config(), WEIGHTS, {"step": 10})
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000005"]
     assert load_state(find_checkpoint(tmp_path))["step"] == 5

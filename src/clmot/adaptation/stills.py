@@ -18,6 +18,7 @@ from clmot.data.writers import coco
 from clmot.errors import UserError, reason_of
 from clmot.io.frames import frames_in
 from clmot.io.sources import FrameSource
+from clmot.io.whole import write_whole_bytes
 from clmot.types import Dataset, Image, Int64Array, Sample
 
 if TYPE_CHECKING:
@@ -133,6 +134,6 @@ def _write(image: Image, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _AS_JPEG)
-        file.write_bytes(encoded.tobytes())
     except OSError as error:
         raise UserError(f"{file}: cannot write the frame: {reason_of(error)}") from error
+    write_whole_bytes(file, encoded.tobytes(), "the frame")

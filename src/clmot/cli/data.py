@@ -54,10 +54,10 @@ def synth(
         Same seed, same files.
     """
     from clmot.data.synthetic import write_scenes
+    from clmot.io.whole import check_new
     from clmot.report.progress import progress_bar
 
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out}: is not empty; choose another folder or delete it")
+    check_new(out)
     for name, value, least in (("--frames", frames, 1), ("--clips", clips, 0), ("--clip-frames", clip_frames, 1)):
         if value < least:
             raise UserError(f"{name} must be >= {least}, got {value}")

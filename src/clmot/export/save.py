@@ -29,6 +29,7 @@ from clmot.export.openvino import run_openvino, save_openvino, to_openvino
 from clmot.export.packages import import_extra
 from clmot.export.parity import ANY, FLOAT32, HALF, Array, check_parity, parity_sizes
 from clmot.inference import Model
+from clmot.io.whole import whole_file
 from clmot.models.network import Network
 from clmot.types import Float32Array, Image
 
@@ -264,8 +265,7 @@ def _publish(source: Path, folder: Path, names: list[str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in reversed(names):
-            partial = folder / f"{name}.partial"
-            shutil.copyfile(source / name, partial)
-            partial.replace(folder / name)
+            with whole_file(folder / name, "the export") as partial:
+                shutil.copyfile(source / name, partial)
     except OSError as error:
         raise UserError(f"{folder / names[0]}: cannot be written: {reason_of(error)}") from error

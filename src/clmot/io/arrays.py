@@ -7,7 +7,6 @@ is not taken for a tracker's state.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from clmot._version import __version__
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import write_whole_bytes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -34,14 +35,9 @@ def write_arrays(path: Path, kind: str, arrays: Mapping[str, npt.NDArray[Any]], 
     Raises:
         UserError: the file cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     whole = {name: np.array(value, order="C") for name, value in arrays.items()}
-    try:
-        save_file(whole, partial, metadata={"format": f"clmot {kind}", "clmot": json.dumps(notes)})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot write the {kind}: {reason_of(error)}") from error
+    content = save(whole, metadata={"format": f"clmot {kind}", "version": __version__, "clmot": json.dumps(notes)})
+    write_whole_bytes(path, content, f"the {kind}")
 
 
 def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import write_whole_text
 
 LABELS = "labels.txt"
 """A file beside results or ``gt.txt`` with the names of their classes, one a line (as CVAT exports it)."""
@@ -17,10 +18,7 @@ def write_class_names(folder: Path, names: Iterable[str]) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    try:
-        (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder / LABELS}: cannot write class names: {reason_of(error)}") from error
+    write_whole_text(folder / LABELS, "".join(f"{name}\n" for name in names), "class names")
 
 
 def read_class_names(file: Path) -> list[str]:
@@ -35,7 +33,7 @@ def read_class_names(file: Path) -> list[str]:
     try:
         return [line.strip() for line in labels.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{labels}: cannot read class names; expected one a line") from error
+        raise UserError(f"{labels}: cannot read class names, one a line: {reason_of(error)}") from error
 
 
 def plain_class_name(name: str) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from clmot import boxes as box
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import partial_of, publish
 from clmot.types import Detections, Float32Array, Int64Array, TrackedFrame
 
 _NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
@@ -195,7 +196,7 @@ class MotTextWriter:
     def __init__(self, path: Path, with_classes: bool = False) -> None:
         self._with_classes = with_classes
         self._path = path
-        self._partial = path.with_name(path.name + ".partial")
+        self._partial = partial_of(path)
         try:
             self._file = self._partial.open("w", encoding="ascii", newline="\n")
         except OSError as error:
@@ -225,7 +226,7 @@ class MotTextWriter:
             return
         try:
             self._file.close()
-            self._partial.replace(self._path)
+            publish(self._path)
         except OSError as error:
             self._fail(error)
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import partial_of, publish
 from clmot.types import Image
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
@@ -132,7 +133,7 @@ class VideoWriter:
 
         self.size = size
         self._path = path
-        self._partial = path.with_name(path.name + ".partial")
+        self._partial = partial_of(path)
         self._errors = (av.FFmpegError, OSError)
         self._first_frame: int | None = None
         self._next_frame = 1
@@ -188,7 +189,7 @@ class VideoWriter:
         try:
             self._encode(None)
             self._container.close()
-            self._partial.replace(self._path)
+            publish(self._path)
         except self._errors as error:
             raise self._failure(error) from error
         finally:

@@ -1,17 +1,71 @@
-"""Files that appear under their name only when they are whole."""
+"""The one way to write: files and folders that appear under their name only when they are whole, and on the disk.
+
+What is being written has another name, ``<path>.partial``. A kill, a full disk or a power cut at any moment leaves what
+was there before.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from clmot.errors import UserError, reason_of
 
+_MANY = 64
+"""Files above which one call that flushes all of the machine's is faster than one for each."""
+
+
+def partial_of(path: Path) -> Path:
+    """The name of a file or folder while it is written."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def before_of(path: Path) -> Path:
+    """The name of a folder for the moment in which another takes its place."""
+    return path.with_name(f"{path.name}.before")
+
+
+def publish(path: Path) -> None:
+    """Give what was written as `partial_of` its name, once it is on the disk; a folder in its place gives way.
+
+    Raises:
+        OSError: it cannot be brought there; what was there before stays.
+    """
+    partial, before = partial_of(path), before_of(path)
+    files = [entry for entry in partial.rglob("*") if entry.is_file()] if partial.is_dir() else [partial]
+    if len(files) > _MANY and hasattr(os, "sync"):
+        os.sync()
+    else:
+        for file in files:
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    if partial.is_dir() and path.is_dir():
+        # a folder that holds something cannot be replaced: for a moment it has another name, but is there
+        shutil.rmtree(before, ignore_errors=True)
+        path.rename(before)
+        try:
+            partial.rename(path)
+        except OSError:
+            before.rename(path)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+    else:
+        partial.replace(path)
+    # some systems cannot open a folder, and some disks not flush one
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
 
 @contextlib.contextmanager
 def whole_file(path: Path, what: str) -> Iterator[Path]:
-    """Write a file under another name, ``<path>.partial``, that becomes its own at the end of the block.
+    """Write a file under another name that becomes its own at the end of the block.
 
     Args:
         path: the file; what was there before stays until then, and stays after an exception.
@@ -23,15 +77,52 @@ def whole_file(path: Path, what: str) -> Iterator[Path]:
     Raises:
         UserError: the file cannot be written: the block raised `OSError`, or it cannot get its name.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_of(path)
     try:
         yield partial
-        partial.replace(path)
+        publish(path)
     except OSError as error:
         raise UserError(f"{path}: cannot write {what}: {reason_of(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path, what: str, *, replace: bool = False) -> Iterator[Path]:
+    """Write a folder, and the folders above it, as `whole_file` does a file; what a killed run left goes first.
+
+    Args:
+        path: the folder, not there yet or empty.
+        what: as of `whole_file`.
+        replace: whether another may be there, which gives way.
+
+    Raises:
+        UserError: as of `whole_file` and `check_new`.
+    """
+    if not replace:
+        check_new(path)
+    path = path.absolute()
+    partial = partial_of(path)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        publish(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write {what}: {reason_of(error)}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new(path: Path) -> None:
+    """Check that a folder to write is not there yet, or empty.
+
+    Raises:
+        UserError: it holds something, or is a file.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path}: is {'not empty' if path.is_dir() else 'a file'}; choose another folder or delete it")
 
 
 def write_whole_text(path: Path, text: str, what: str, *, errors: str = "strict") -> None:
@@ -40,5 +131,14 @@ def write_whole_text(path: Path, text: str, what: str, *, errors: str = "strict"
     Raises:
         UserError: the file cannot be written.
     """
+    write_whole_bytes(path, text.encode("utf-8", errors), what)
+
+
+def write_whole_bytes(path: Path, content: bytes, what: str) -> None:
+    """Write bytes, all or nothing; arguments as of `whole_file`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     with whole_file(path, what) as partial:
-        partial.write_text(text, encoding="utf-8", errors=errors)
+        partial.write_bytes(content)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from clmot.config import ViewsConfig
-from clmot.errors import UserError, reason_of
+from clmot.io.whole import write_whole_bytes
 from clmot.report.draw import Colour, contact_sheet, track_colour
 from clmot.types import Image, View, ViewPair
 
@@ -140,10 +140,7 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
 
 def _write_png(sheet: Image, out: Path) -> None:
     _, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    try:
-        out.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise UserError(f"{out}: cannot write the picture: {reason_of(error)}") from error
+    write_whole_bytes(out, encoded.tobytes(), "the picture")
 
 
 def _dashed_rectangle(

@@ -8,7 +8,6 @@ the previous one is deleted only then: a kill or a full disk at any moment leave
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,15 +15,17 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import whole_folder
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
-_PATTERN = re.compile(r"checkpoint-(\d{6,})")
+# while a checkpoint gives way to another of its step it is called .before, see `clmot.io.whole.publish`
+_PATTERN = re.compile(r"checkpoint-(\d{6,})(\.before)?")
 
 
 class SavedModel(NamedTuple):
@@ -51,38 +52,40 @@ def save_checkpoint(
         UserError: it could not be written (a full disk, no permission); older checkpoints are untouched.
     """
     final = run / f"checkpoint-{step:06d}"
-    temporary = run / f".{final.name}.tmp-{os.getpid()}"
+    metadata = {"format": "clmot", "step": str(step), "config": config.to_yaml()}
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        save_file(
-            {name: value.contiguous() for name, value in weights.items()},
-            temporary / MODEL_FILE,
-            metadata={"format": "clmot", "step": str(step), "config": config.to_yaml()},
-        )
-        if state is not None:
-            torch.save(state, temporary / STATE_FILE)
-        for file in temporary.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with whole_folder(final, "the checkpoint", replace=True) as partial:
+            (partial / MODEL_FILE).write_bytes(
+                save({name: value.contiguous() for name, value in weights.items()}, metadata=metadata)
+            )
+            if state is not None:
+                _write_state(state, partial / STATE_FILE)
+    except UserError as error:
         kept = find_checkpoint(run)
-        last = f"the last good one is {kept}" if kept else "there is none yet"
-        raise UserError(f"{final}: the checkpoint could not be written ({reason_of(error)}); {last}") from error
+        raise UserError(f"{error}; {f'the last good one is {kept}' if kept else 'there is none yet'}") from error
     for other in run.glob("checkpoint-*"):
         if other != final and _PATTERN.fullmatch(other.name):
             shutil.rmtree(other, ignore_errors=True)
     return final
 
 
+def _write_state(state: dict[str, Any], path: Path) -> None:
+    """Write it; a full disk is an `OSError`."""
+    with path.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            # after a write that failed torch fails once more, while it ends its archive
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
 def find_checkpoint(run: Path) -> Path | None:
     """The newest complete checkpoint of a run folder, or None."""
-    found = [path for path in run.glob("checkpoint-*") if _PATTERN.fullmatch(path.name) and path.is_dir()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    found = [(match, path) for path in run.glob("checkpoint-*") if (match := _PATTERN.fullmatch(path.name))]
+    steps = {(int(match[1]), not match[2]): path for match, path in found if path.is_dir()}
+    return steps[max(steps)] if steps else None
 
 
 def load_saved_model(path: Path) -> SavedModel:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from clmot.io.whole import write_whole_text
 
 
 class TrainingLog:
@@ -19,9 +20,7 @@ class TrainingLog:
     def __init__(self, file: Path, start_step: int = 0) -> None:
         self.file = file
         kept = [line for line in _lines(file) if line["step"] <= start_step] if start_step else []
-        temporary = file.with_name(file.name + ".tmp")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(temporary, file)
+        write_whole_text(file, "".join(json.dumps(line) + "\n" for line in kept), "the training log")
         self._handle = file.open("a", buffering=1)
 
     def write(self, values: Mapping[str, float]) -> None:

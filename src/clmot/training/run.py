@@ -21,6 +21,7 @@ from clmot.data.tracklets import with_tracklets
 from clmot.data.unusable import describe
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError, reason_of
+from clmot.io.whole import write_whole_text
 from clmot.models.network import Network
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
@@ -198,9 +199,9 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
 def _make_run_folder(out: Path, config: Config) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(config.to_yaml())
     except OSError as error:
         raise UserError(f"{out}: cannot write the run there ({reason_of(error)})") from error
+    write_whole_text(out / "config.yaml", config.to_yaml(), "the configuration")
 
 
 def _describe(dataset: Dataset) -> None:

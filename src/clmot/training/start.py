@@ -9,6 +9,7 @@ from pathlib import Path
 from clmot.config import ModelConfig
 from clmot.detectors.heads import AttachedNetwork, CropHead
 from clmot.errors import UserError
+from clmot.io.whole import write_whole_text
 from clmot.models.backbones import initialise_encoder
 from clmot.models.legacy import read_legacy
 from clmot.models.network import Network
@@ -81,5 +82,5 @@ def import_weights(
         raise UserError(f"{out}: already holds {found.name}; choose another --out")
     model = read_legacy(file, recipe=recipe, classes=classes, overrides=overrides)
     save_checkpoint(out, 0, model.config, model.network.state_dict(), state=None)
-    (out / "config.yaml").write_text(model.config.to_yaml())
+    write_whole_text(out / "config.yaml", model.config.to_yaml(), "the configuration")
     return model.summary

@@ -27,6 +27,7 @@ from clmot.errors import UserError, reason_of
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frames import FrameChoice
+from clmot.io.whole import write_whole_text
 from clmot.report.progress import progress_bar
 from clmot.tracking.config import PRESETS, TrackerConfig
 from clmot.tuning.cache import CachedSequence
@@ -369,12 +370,7 @@ def _drop_cut_line(journal: Path) -> None:
 def _write_config(file: Path, config: TrackerConfig, others: Mapping[str, Any], comment: str) -> None:
     section = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FROM_VIDEO}
     text = yaml.safe_dump({**others, "tracker": section}, sort_keys=False)
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        partial.write_text(f"# {comment}\n{text}", encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise UserError(f"{file}: cannot write the configuration: {reason_of(error)}") from error
+    write_whole_text(file, f"# {comment}\n{text}", "the configuration")
 
 
 def _check_optuna() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from clmot.data.synthetic.scene import PEDESTRIAN, Frame, Scene
 from clmot.errors import UserError
+from clmot.io.whole import whole_folder
 
 _QUALITY = 90
 _SCORED = 0.25
@@ -54,7 +55,7 @@ def write_scenes(
     same arguments give the same bytes; stills and clips share nobody and no street.
 
     Args:
-        out: folder to write into; made if needed.
+        out: a folder that is not there yet, or empty; it appears when it is whole.
         still_frames: number of stills in all.
         still_sequences: number of streets that they come from.
         clips: number of clips.
@@ -65,7 +66,7 @@ def write_scenes(
         progress: called with (frames written, frames in all) after every frame.
 
     Raises:
-        UserError: the size is too small to hold people.
+        UserError: the size is too small to hold people, the folder holds something, or the disk is full.
         ValueError: a count is negative, or there are frames without a sequence to put them in, or the reverse.
     """
     if min(still_frames, still_sequences, clips, clip_frames) < 0 or frame_rate < 1:
@@ -84,18 +85,21 @@ def write_scenes(
         if progress is not None:
             progress(written, total)
 
-    sequences = min(still_sequences, still_frames)
-    for i, stream in enumerate(still_stream.spawn(sequences)):
-        length = still_frames * (i + 1) // sequences - still_frames * i // sequences
-        moments = range(0, length * frame_rate, frame_rate)
-        rng = np.random.default_rng(stream)
-        scene = Scene(rng, size, frames=len(moments) * frame_rate, frame_rate=frame_rate, pan=i % 3 == 2)
-        boxes += _write_sequence(out / "stills" / f"still-{i + 1:02d}", scene, moments, 1, count)
-    for i, stream in enumerate(clip_stream.spawn(clips)):
-        rng = np.random.default_rng(stream)
-        scene = Scene(rng, size, frames=clip_frames, frame_rate=frame_rate, pan=i % 2 == 1)
-        boxes += _write_sequence(out / "clips" / f"clip-{i + 1:02d}", scene, range(clip_frames), frame_rate, count)
-        events += len(scene.events)
+    with whole_folder(out, "the scenes") as partial:
+        sequences = min(still_sequences, still_frames)
+        for i, stream in enumerate(still_stream.spawn(sequences)):
+            length = still_frames * (i + 1) // sequences - still_frames * i // sequences
+            moments = range(0, length * frame_rate, frame_rate)
+            rng = np.random.default_rng(stream)
+            scene = Scene(rng, size, frames=len(moments) * frame_rate, frame_rate=frame_rate, pan=i % 3 == 2)
+            boxes += _write_sequence(partial / "stills" / f"still-{i + 1:02d}", scene, moments, 1, count)
+        for i, stream in enumerate(clip_stream.spawn(clips)):
+            rng = np.random.default_rng(stream)
+            scene = Scene(rng, size, frames=clip_frames, frame_rate=frame_rate, pan=i % 2 == 1)
+            boxes += _write_sequence(
+                partial / "clips" / f"clip-{i + 1:02d}", scene, range(clip_frames), frame_rate, count
+            )
+            events += len(scene.events)
     return SceneSummary(stills=out / "stills", clips=out / "clips", frames=written, boxes=boxes, events=events)
 
 

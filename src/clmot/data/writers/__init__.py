@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 
 from clmot.data.writers import coco, motchallenge, yolo
 from clmot.data.writers.layout import ImageMode, Progress
 from clmot.data.writers.writer import Writer
-from clmot.errors import UserError, did_you_mean, reason_of
+from clmot.errors import UserError, did_you_mean
+from clmot.io.whole import check_new, whole_folder
 from clmot.types import Dataset
 
 __all__ = ["WRITERS", "ImageMode", "Writer", "check_new", "write_dataset", "writer_named"]
@@ -30,19 +30,6 @@ def writer_named(name: str) -> Writer:
     return by_name[name]
 
 
-def check_new(out: Path) -> None:
-    """Check that a folder to write is not there yet, or empty.
-
-    Raises:
-        UserError: it holds something, or an interrupted run left its half-made folder.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is {'not empty' if out.is_dir() else 'a file'}; choose another folder or delete it")
-    partial = _partial(out)
-    if partial.exists():
-        raise UserError(f"{partial}: left behind by a run that was cut off; delete it")
-
-
 def write_dataset(
     dataset: Dataset, out: Path, writer: Writer, *, images: ImageMode = "link", progress: Progress | None = None
 ) -> Counter[str]:
@@ -61,23 +48,9 @@ def write_dataset(
     Raises:
         UserError: as `check_new` and the writer.
     """
-    check_new(out)
-    partial = _partial(out)
-    try:
-        partial.mkdir(parents=True)
+    with whole_folder(out, "the data set") as partial:
         lost = writer.write(dataset, partial, images=images, progress=progress)
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        raise UserError(f"{out}: cannot write the data set: {reason_of(error)}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     if not writer.holds_scores:
         lost["scores of boxes"] += sum(int((sample.scores != 1).sum()) for sample in dataset.samples)
     lost["weights of images"] += 0 if dataset.weights is None else len(dataset.weights)
     return +lost
-
-
-def _partial(out: Path) -> Path:
-    return out.absolute().with_name(f"{out.absolute().name}.partial")
