@@ -154,7 +154,7 @@ class TestErrors:
 
     def test_binary_file(self, tmp_path):
         (tmp_path / "run.yaml").write_bytes(b"\xff\xfe\x00")
-        assert "cannot read the configuration" in error_of(load_config, file=tmp_path / "run.yaml")
+        assert "expected the configuration" in error_of(load_config, file=tmp_path / "run.yaml")
 
 
 class TestRanges:

@@ -10,13 +10,13 @@ from clmot.data.readers.assembly import (
     ANY_CLASS,
     BoxRows,
     Frame,
-    annotated_images,
     assemble,
     order_of_rows,
     position_of,
 )
 from clmot.data.readers.table import read_table
 from clmot.errors import UserError
+from clmot.io.sequences import numbered_images
 from clmot.types import Dataset
 
 FRAMES = [
@@ -93,18 +93,14 @@ def test_position_of(keys: list[int], present: list[int]) -> None:
 def test_numbered_images(tmp_path: Path) -> None:
     for name in ("x_10.JPG", "x_9.png", ".x_1.jpg", "notes.txt"):
         (tmp_path / name).touch()
-    assert [(number, image.name) for number, image in annotated_images(tmp_path).items()] == [
-        (9, "x_9.png"),
-        (10, "x_10.JPG"),
-    ]
+    assert {number: image.name for number, image in numbered_images(tmp_path).items()} == {9: "x_9.png", 10: "x_10.JPG"}
     (tmp_path / "y_10.jpg").touch()
     with pytest.raises(UserError, match=r"y_10\.jpg: frame 10 is x_10\.JPG already"):
-        annotated_images(tmp_path)
+        numbered_images(tmp_path)
     (tmp_path / "a.png").touch()
     with pytest.raises(UserError, match=r"a\.png: the name does not end in a frame number"):
-        annotated_images(tmp_path)
-    with pytest.raises(UserError, match="no images"):
-        annotated_images(tmp_path / "none")
+        numbered_images(tmp_path)
+    assert numbered_images(tmp_path / "none") == {}
 
 
 def test_table(tmp_path: Path) -> None:

@@ -94,8 +94,10 @@ def test_faults_are_named(tmp_path: Path, row: str, message: str) -> None:
 def test_labels_without_images(tmp_path: Path) -> None:
     make_sequence(tmp_path)
     (tmp_path / "label_02" / "0001.txt").write_text(LABELS)
-    with pytest.raises(UserError, match=r"image_02/0001: no images"):
-        read_dataset([tmp_path])
+    # a partial download: what has images is read, the rest is counted
+    dataset = read_dataset([tmp_path])
+    assert {sample.sequence for sample in dataset.samples} == {"0000"}
+    assert dataset.skipped == {"sequence that is not there": 1}
     make_sequence(
         tmp_path, LABELS.replace("\n0 ", "\n90 ").replace("\n2 ", "\n92 ").replace("0 -1", "90 -1", 1), "0002"
     )
@@ -104,7 +106,32 @@ def test_labels_without_images(tmp_path: Path) -> None:
         read_dataset([tmp_path])
 
 
+def test_single_images_of_kitti_object(tmp_path: Path) -> None:
+    for folder in ("image_2", "label_2"):
+        (tmp_path / "training" / folder).mkdir(parents=True)
+    for name in ("000000", "000001"):
+        cv2.imwrite(str(tmp_path / f"training/image_2/{name}.png"), np.zeros((24, 32, 3), np.uint8))
+    labels = [line.split(" ", 2)[2] for line in LABELS.splitlines()]
+    for name, text in (("000000", labels[0] + "\n" + labels[1]), ("000001", ""), ("000007", labels[1])):
+        # truncated is a share here
+        (tmp_path / f"training/label_2/{name}.txt").write_text(text.replace("Pedestrian 0 ", "Pedestrian 0.35 "))
+    for place in (tmp_path, tmp_path / "training"):
+        dataset = read_dataset([place])
+        assert dataset.classes == ("Pedestrian",)
+        assert dataset.skipped == {"image that is not there": 1}
+        first, second = dataset.samples
+        assert first.sequence != second.sequence
+        assert first.boxes[~first.ignore].tolist() == [[10.5, 4.25, 20, 16]]
+        assert first.ignore.sum() == 1
+        assert len(second.boxes) == 0
+    # 65 % of it in the image, of which it shows 75 %
+    assert [read_kitti(tmp_path, min_visibility=v).samples[0].ignore.sum() for v in (0.48, 0.49)] == [1, 2]
+
+
 def test_nothing_there(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "none", frames=0)
+    with pytest.raises(UserError, match=r"none: the sequence that it is about is not there; the first: .* 0000\.txt"):
+        read_kitti(tmp_path / "none")
     (tmp_path / "label_02").mkdir()
     with pytest.raises(UserError, match=r"no label_02/0000\.txt beside image_02/0000"):
         read_kitti(tmp_path)

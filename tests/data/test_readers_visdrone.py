@@ -94,11 +94,27 @@ def test_faults_are_named(tmp_path: Path, row: str, message: str) -> None:
 def test_missing_images(tmp_path: Path) -> None:
     make_sequence(tmp_path)
     (tmp_path / "annotations" / "uav1.txt").write_text(ANNOTATIONS)
-    with pytest.raises(UserError, match=r"sequences/uav1: no images"):
-        read_dataset([tmp_path])
+    # a partial download: what has images is read, the rest is counted
+    dataset = read_dataset([tmp_path])
+    assert {sample.sequence for sample in dataset.samples} == {"uav0000013_00000_v"}
+    assert dataset.skipped == {"sequence that is not there": 1}
     (tmp_path / "annotations" / "uav1.txt").unlink()
     make_sequence(tmp_path, "90,7,2,8,10,12,1,1,0,2", "uav2")
     with pytest.raises(UserError, match=r"uav2\.txt: frames 90 to 90, but its images are 1 to 3"):
         read_dataset([tmp_path])
     with pytest.raises(UserError, match="no annotations/<sequence>"):
         read_visdrone(tmp_path / "sequences")
+
+
+def test_single_images_of_visdrone_det(tmp_path: Path) -> None:
+    for folder in ("images", "annotations"):
+        (tmp_path / folder).mkdir()
+    cv2.imwrite(str(tmp_path / "images/0000001_d.jpg"), np.zeros((24, 32, 3), np.uint8))
+    (tmp_path / "annotations/0000001_d.txt").write_text("-3,8,9,12,1,4,1,1,\n0,0,32,6,0,0,0,0\n")
+    (tmp_path / "annotations/0000002_d.txt").write_text("1,2,3,4,1,4,1,1\n")
+    dataset = read_dataset([tmp_path])
+    assert dataset.classes == ("car",)
+    assert dataset.skipped == {"image that is not there": 1}
+    (sample,) = dataset.samples
+    assert sample.boxes[~sample.ignore].tolist() == [[-3, 8, 6, 20]]
+    assert sample.boxes[sample.ignore].tolist() == [[0, 0, 32, 6]]

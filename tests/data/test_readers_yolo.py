@@ -203,7 +203,7 @@ def test_more_boxes_than_anyone_decodes(tmp_path: Path) -> None:
         ("0.5 .5 .5 .2 .2", r"a\.txt:1: class is 0\.5"),
         ("0 .5 .5 .2 .2\n\n1 .5 .5 .2 .2", r"a\.txt:3: class 1, but classes are 0 to 0 \(person\)"),
         ("0 .5 .5 .2 .2 4\n0 .5 .5 .3 .3 4", r"a\.txt:2: track 4 is in line 1 already"),
-        (b"\xff\xfe0\x00 \x00", r"a\.txt: not a text file"),
+        (b"\x89PNG\x00\x01\x02\x03\x04", r"a\.txt: not a text file"),
     ],
 )
 def test_faulty_labels(tmp_path: Path, rows: str | bytes, message: str) -> None:

@@ -234,7 +234,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match=r"picture\.png: not a text file"):
         read_mot_rows(picture)
     (tmp_path / "zeros.txt").write_bytes(b"\0" * 100)
-    with pytest.raises(UserError, match=r"zeros\.txt:1: column 1"):
+    with pytest.raises(UserError, match=r"zeros\.txt: not a text file"):
         read_mot_rows(tmp_path / "zeros.txt")
 
 

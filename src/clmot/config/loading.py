@@ -10,7 +10,8 @@ from typing import Any
 from clmot.config.overlay import parse_sections, parse_yaml
 from clmot.config.recipes import RECIPES
 from clmot.config.whole import Config
-from clmot.errors import UserError, did_you_mean, newer, reason_of
+from clmot.errors import UserError, did_you_mean, newer
+from clmot.io.text import read_text
 
 
 def load_config(recipe: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -41,11 +42,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, is not YAML (with the line), or holds no mapping.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot read the configuration: {reason_of(error)}") from error
-    return parse_sections(text, file)
+    return parse_sections(read_text(file, "the configuration"), file)
 
 
 def read_sections(file: Path, sections: Collection[str]) -> dict[str, Any]:

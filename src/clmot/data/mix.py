@@ -32,7 +32,8 @@ import yaml
 from clmot.config import parse_yaml
 from clmot.data import splits
 from clmot.data.join import join
-from clmot.errors import UserError, did_you_mean, reason_of
+from clmot.errors import UserError, did_you_mean
+from clmot.io.text import head_of, read_text
 from clmot.types import Dataset, Sample
 
 SUFFIXES = (".yaml", ".yml")
@@ -104,12 +105,11 @@ def is_mix(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
-            # the first events are those of the stream, the document and the node at its top
-            for event in yaml.parse(file, yaml.SafeLoader):
-                if isinstance(event, yaml.NodeEvent):
-                    return isinstance(event, yaml.SequenceStartEvent)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        # the first events are those of the stream, the document and the node at its top
+        for event in yaml.parse(head_of(path), yaml.SafeLoader):
+            if isinstance(event, yaml.NodeEvent):
+                return isinstance(event, yaml.SequenceStartEvent)
+    except yaml.YAMLError:
         pass
     return False
 
@@ -120,10 +120,7 @@ def entries(path: Path) -> list[Entry]:
     Raises:
         UserError: the file cannot be read, is no YAML (with the line), holds no list or a faulty entry.
     """
-    try:
-        content = parse_yaml(path.read_text(encoding="utf-8-sig"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the mix: {reason_of(error)}") from error
+    content = parse_yaml(read_text(path, "the mix"), path)
     if not isinstance(content, list):
         raise UserError(f"{path}: a mix is a list; start each of its entries with '- path: ...'")
     if not content:
@@ -264,9 +261,9 @@ def _listed(samples: list[Sample], entry: Entry) -> list[Sample]:
     assert isinstance(entry.split, Path)
     file = entry.split
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{entry.where}: cannot read the list of images {file}: {reason_of(error)}") from error
+        lines = read_text(file, "a list of images").split("\n")
+    except UserError as error:
+        raise UserError(f"{entry.where}: {error}") from error
     by_name: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         by_name.setdefault(sample.image.name, []).append(i)

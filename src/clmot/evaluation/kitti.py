@@ -60,7 +60,8 @@ def read_labels(path: Path) -> tuple[TrackRows, Float64Array, Int64Array]:
         UserError: as `clmot.data.readers.table.read_table`; a result has no id, or an id occurs twice in a frame.
     """
     # the readers of all formats come with it, and scoring MOTChallenge needs none
-    from clmot.data.readers.table import read_table, read_text
+    from clmot.data.readers.table import read_table
+    from clmot.io.text import read_text
 
     first = next(filter(None, read_text(path).splitlines()), "")
     columns = (*_COLUMNS, "score") if len(first.replace(",", " ").split()) == len(_COLUMNS) + 1 else _COLUMNS

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
+from clmot.io.text import read_text
 from clmot.io.whole import whole_file
 
 _COLUMNS = "frame a b tx c d ty"
@@ -33,12 +34,7 @@ def read_camera_motion(path: Path) -> dict[int, npt.NDArray[np.float64]]:
         UserError: the file cannot be read or has no matrix; a line has another number of columns than seven; something
             is not a finite number; a frame is not a whole number >= 0 or occurs twice; a matrix is singular.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read camera motion: {reason_of(error)}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file; expected lines of {_COLUMNS}") from error
+    text = read_text(path, "camera motion")
     matrices: dict[int, npt.NDArray[np.float64]] = {}
     lines: dict[int, int] = {}
     for number, line in enumerate(text.split("\n"), 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from clmot.errors import UserError, reason_of
+from clmot.io.text import read_text
 from clmot.io.whole import write_whole_text
 
 LABELS = "labels.txt"
@@ -30,10 +30,7 @@ def read_class_names(file: Path) -> list[str]:
     labels = file.with_name(LABELS)
     if not labels.is_file():
         return []
-    try:
-        return [line.strip() for line in labels.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{labels}: cannot read class names, one a line: {reason_of(error)}") from error
+    return [line.strip() for line in read_text(labels, "class names, one a line").split("\n") if line.strip()]
 
 
 def plain_class_name(name: str) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from clmot import boxes as box
 from clmot.errors import UserError, reason_of
+from clmot.io.text import read_text
 from clmot.io.whole import partial_of, publish
 from clmot.types import Detections, Float32Array, Int64Array, TrackedFrame
 
@@ -77,13 +78,7 @@ def read_mot_table(path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
     Raises:
         UserError: as `read_mot_rows`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read MOTChallenge text: {reason_of(error)}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file; expected MOTChallenge text") from error
-    return parse_mot_table(text, path)
+    return parse_mot_table(read_text(path, "MOTChallenge text"), path)
 
 
 def parse_mot_table(text: str, path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:

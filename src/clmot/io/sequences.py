@@ -12,6 +12,7 @@ import numpy as np
 
 from clmot.errors import UserError
 from clmot.io.image import read_image
+from clmot.io.text import read_text
 
 EXPECTED = "SEQUENCE/img1/000001.jpg ... and SEQUENCE/gt/gt.txt"
 """What a MOTChallenge folder looks like, for error messages."""
@@ -166,9 +167,9 @@ def read_sequence_info(folder: Path) -> SequenceInfo:
         return SequenceInfo()
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(file.read_text(encoding="utf-8-sig"))
+        parser.read_string(read_text(file, "an ini file"))
         section = parser["Sequence"]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
+    except (configparser.Error, KeyError) as error:
         raise UserError(f"{file}: not an ini file with a section [Sequence]; correct or remove it") from error
 
     def number(key: str) -> float | None:

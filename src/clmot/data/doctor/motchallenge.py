@@ -23,6 +23,7 @@ from clmot.io.sequences import (
     sequence_folders,
     sequence_images,
 )
+from clmot.io.text import read_text
 from clmot.types import BoolArray, Dataset, Float64Array, Int64Array, Sample
 
 _Kind = tuple[str, Severity, str, str]
@@ -148,10 +149,7 @@ def read_raw(path: Path) -> RawFile:
         return RawFile(path, *read_mot_table(path), refused=[])
     except UserError:
         pass
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text") from error
+    lines = read_text(path).split("\n")
     refused: list[str] = []
     width: int | None = None
     for i, content in enumerate(lines):

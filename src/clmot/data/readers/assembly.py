@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.errors import UserError
-from clmot.io.sequences import FRAME_SUFFIXES, numbered_images
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
 ANY_CLASS = -1
@@ -148,18 +146,6 @@ def to_float32(boxes: npt.NDArray[np.float64]) -> Float32Array:
     """Boxes in single precision; what is too large for it becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return boxes.astype(np.float32)
-
-
-def annotated_images(folder: Path) -> dict[int, Path]:
-    """The frames of an annotated sequence, as `numbered_images`, ascending.
-
-    Raises:
-        UserError: there are none, or as `numbered_images`.
-    """
-    images = numbered_images(folder)
-    if not images:
-        raise UserError(f"{folder}: no images ({', '.join(FRAME_SUFFIXES)}) of the annotated sequence there")
-    return dict(sorted(images.items()))
 
 
 def position_of(keys: Int64Array, present: Sequence[int]) -> Int64Array:

@@ -16,9 +16,9 @@ import numpy as np
 
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
-from clmot.data.readers.table import read_text
 from clmot.errors import UserError, reason_of
 from clmot.io.image_size import read_image_size
+from clmot.io.text import read_text
 from clmot.types import Dataset
 
 _CLASSES = ("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.data.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
+from clmot.data.readers.places import Absent
+from clmot.errors import UserError
+from clmot.io.image_size import read_image_size
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array
 
 
@@ -32,11 +36,13 @@ class Collector:
 
     Attributes:
         skipped: how many annotations were left out, by reason; readers add to it.
+        absent: what is annotated and not on disk; readers add to it.
     """
 
-    def __init__(self, classes: Iterable[str] = ()) -> None:
-        """Start with no image and the given classes."""
+    def __init__(self, classes: Iterable[str] = (), unit: str = "image") -> None:
+        """Start with no image and the given classes; `unit` is what may not be on disk."""
         self.skipped: Counter[str] = Counter()
+        self.absent = Absent(unit)
         self._class_ids = {name: i for i, name in enumerate(dict.fromkeys(classes))}
         self._frames: list[Frame] = []
         self._rows: list[BoxRows] = []
@@ -88,8 +94,59 @@ class Collector:
         classes, ignore, identities = table[:, 4].astype(np.int64), table[:, 5] > 0, table[:, 6].astype(np.int64)
         self.add_rows(table[:, :4], classes, ignore=ignore, identities=identities)
 
-    def dataset(self) -> Dataset:
-        """The data set of all images, as `assemble` makes it."""
+    def add_sequence(
+        self,
+        name: str,
+        images: dict[int, Path],
+        frame: Int64Array,
+        boxes: npt.NDArray[np.float64],
+        classes: Int64Array,
+        *,
+        file: Path,
+        first: int = 1,
+        ignore: BoolArray | None = None,
+        identities: Int64Array | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Add a sequence with its objects; without images it is absent.
+
+        Args:
+            name: of the sequence.
+            images: its images by number; all of them are samples.
+            frame: int64 [n], the number of each object's image; objects without image are left out and counted.
+            boxes: float64 [n, 4], as of `add_rows`, and so the other columns.
+            classes: int64 [n].
+            file: the annotation file, for messages.
+            first: the number that is frame 1.
+            ignore: bool [n].
+            identities: int64 [n].
+            size: width and height of the images, by default those of the first one.
+
+        Raises:
+            UserError: there are images and objects, and no object has one.
+        """
+        if not images:
+            self.absent.add(f"the images of {file.name}")
+            return
+        numbers = sorted(images)
+        place = position_of(frame, numbers)
+        if len(frame) and (place < 0).all():
+            raise UserError(
+                f"{file}: frames {frame.min()} to {frame.max()}, but its images are {numbers[0]} to {numbers[-1]}; "
+                "no object has an image"
+            )
+        self.add_rows(boxes, classes, ignore=ignore, identities=identities)
+        self._rows[-1] = replace(self._rows[-1], frame=np.where(place >= 0, place + len(self._frames), -1))
+        size = size or read_image_size(images[numbers[0]])
+        self._frames += [Frame(images[number], *size, name, number - first + 1) for number in numbers]
+
+    def dataset(self, path: Path | None = None) -> Dataset:
+        """The data set of all images, as `assemble` makes it.
+
+        Raises:
+            UserError: nothing that is annotated is on disk; `path` is what names it.
+        """
+        self.absent.settle(path or Path(), len(self._frames), self.skipped)
         return assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from clmot import boxes as box
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
-from clmot.data.readers.table import read_text
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
+from clmot.io.text import read_text
 from clmot.types import BoolArray, Dataset, Float64Array
 
 _Ltwh = list[float]

@@ -22,14 +22,13 @@ from clmot.data.readers.detections_columns import SIDES
 from clmot.data.readers.detections_images import Video, find_images, find_video, ordered_images, with_image_list
 from clmot.data.readers.detections_rows import DetectedRows, is_detection, read_detected_rows
 from clmot.data.readers.formats import Format
-from clmot.data.readers.json_files import head_of
 from clmot.data.readers.json_stream import open_json
-from clmot.data.readers.table import read_text
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot import MotRows, check_unique, parse_mot_table, to_mot_rows
 from clmot.io.sequences import describe_folder, detection_file, ground_truth_file, sequence_folders, video_name
 from clmot.io.sources import natural_order
+from clmot.io.text import head_of, read_text
 from clmot.types import Dataset, Int64Array
 
 EXPECTED = "det/det.txt of MOTChallenge, COCO results, or rows of supervision or ultralytics (.json, .csv)"

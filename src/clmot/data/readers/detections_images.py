@@ -10,12 +10,12 @@ from pathlib import Path
 from clmot.data.readers.coco import dataset_of, image_places
 from clmot.data.readers.coco_records import AnnotationColumns, load
 from clmot.data.readers.detections_rows import is_detection
-from clmot.data.readers.json_files import head_of
 from clmot.data.readers.json_stream import open_json
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.sequences import find_sequences, numbered_images
 from clmot.io.sources import natural_order
+from clmot.io.text import head_of
 from clmot.types import Dataset
 
 _log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ import numpy as np
 
 from clmot.data.readers.detections_columns import SIDES, DetectedColumns, Place
 from clmot.data.readers.json_stream import JsonStream, open_json
-from clmot.data.readers.table import read_text
 from clmot.errors import UserError
+from clmot.io.text import read_text
 from clmot.types import Float64Array, Int64Array
 
 

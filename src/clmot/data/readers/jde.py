@@ -19,10 +19,11 @@ import numpy as np
 from clmot import boxes as box
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
-from clmot.data.readers.table import read_table, read_text
+from clmot.data.readers.table import read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import FRAME_SUFFIXES
+from clmot.io.text import read_text
 from clmot.types import Dataset
 
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")

@@ -1,4 +1,4 @@
-"""JSON annotation files: loading, a look at their beginning, and values of the right type."""
+"""JSON annotation files: loading, and values of the right type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
+from clmot.io.text import read_text
 
 
 def load_json(path: Path) -> Any:
@@ -17,22 +18,11 @@ def load_json(path: Path) -> Any:
         UserError: it cannot be read or is not JSON (with the line).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
         raise UserError(f"{path}: not a JSON text file") from error
-
-
-def head_of(path: Path, size: int = 1 << 16) -> str:
-    """The beginning of a file, from its first character that is not blank; empty where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(size).decode("utf-8-sig", "replace").lstrip()
-    except OSError:
-        return ""
 
 
 def numbers(values: object, count: int, where: str) -> list[float]:

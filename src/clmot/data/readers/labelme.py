@@ -9,12 +9,13 @@ from typing import Any
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object, extent, sequence_name
 from clmot.data.readers.formats import Format
-from clmot.data.readers.json_files import head_of, load_json, numbers
+from clmot.data.readers.json_files import load_json, numbers
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
 from clmot.io.sources import natural_order
+from clmot.io.text import head_of
 from clmot.types import Dataset
 
 EXPECTED = "<image>.json of LabelMe beside each image"

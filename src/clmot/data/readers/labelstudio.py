@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object, extent, sequence_name
 from clmot.data.readers.formats import Format
-from clmot.data.readers.json_files import head_of, load_json, numbers
+from clmot.data.readers.json_files import load_json, numbers
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
+from clmot.io.text import head_of
 from clmot.types import Dataset
 
 EXPECTED = "Label Studio's JSON export (not JSON-MIN) and the images beside it or in images/"

@@ -19,8 +19,8 @@ from clmot import boxes as box
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object
 from clmot.data.readers.formats import Format
-from clmot.data.readers.table import read_text
 from clmot.errors import UserError, reason_of
+from clmot.io.text import read_text
 from clmot.types import Dataset
 
 _PHOTO_FILE = "person_bbox_train.json"

@@ -8,27 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
+from clmot.io.text import read_text as read_text
 from clmot.types import Int64Array
 
 Float64Array = npt.NDArray[np.float64]
 
 _LARGEST_WHOLE = 2.0**53
 """Beyond it float64 skips whole numbers."""
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, without its byte order mark, whatever its line ends.
-
-    Raises:
-        UserError: the file cannot be read or is not text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file; expected annotations") from error
 
 
 def read_table(
@@ -89,6 +76,24 @@ def read_table(
             i = int(np.argmax(wrong))
             raise UserError(f"{path}:{line[i]}: {name} is {column_values[i]:g}, expected a whole number")
     return values, line
+
+
+def check_levels(path: Path, line: Int64Array, **columns: tuple[Int64Array, int, int]) -> None:
+    """Check that levels are among those that there are.
+
+    Args:
+        path: the file.
+        line: int64 [n], 1-based line of each row.
+        columns: by name, the levels, int64 [n], and the lowest and the highest that there are.
+
+    Raises:
+        UserError: one is not.
+    """
+    for name, (level, lowest, highest) in columns.items():
+        wrong = (level < lowest) | (level > highest)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise UserError(f"{path}:{line[i]}: {name} is {level[i]}, expected {lowest} to {highest}")
 
 
 def _is_number(word: str) -> bool:

@@ -16,7 +16,7 @@ from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
 from clmot.data.readers.voc_objects import SIDES, VocObjects, split_objects
-from clmot.data.readers.xml_files import children_of_root, line_of, number, read_bytes, read_twice, root_name
+from clmot.data.readers.xml_files import children_of_root, line_of, number, read_twice, read_xml, root_name
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
@@ -65,7 +65,7 @@ def read_voc(path: Path) -> Dataset:
 
 def _read_file(path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, VocObjects]:
     """The image's name and size, as far as they are given, and what is in it."""
-    content = read_bytes(path)
+    content = read_xml(path)
     alike = None if lines else split_objects(content)
     if alike:
         objects, rest = alike

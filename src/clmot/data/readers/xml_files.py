@@ -21,8 +21,10 @@ from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from clmot.errors import UserError, reason_of
+from clmot.io.text import decode_text, head_of
 
 _CHUNK = 1 << 16
+_DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 T = TypeVar("T")
 
 
@@ -41,14 +43,30 @@ def read_twice(read: Callable[[bool], T]) -> T:
         return read(True)
 
 
-def read_bytes(path: Path) -> bytes:
-    """What a file holds.
+def read_xml(path: Path) -> bytes:
+    """What an XML file holds, as UTF-8 without a declaration of another encoding.
+
+    Parsers know a few encodings only; GB2312 is read as its superset GB18030. Where the bytes are not of the declared
+    encoding, they are decoded as those of any text file.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read, or is not in the encoding that it declares nor in another one.
     """
-    with _faults_named(path):
-        return path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
+    declared = _DECLARATION.match(content)
+    name = declared[1].decode().lower() if declared else "utf-8"
+    try:
+        text = content.decode("gb18030" if name in ("gb2312", "gbk") else name)
+    except (LookupError, UnicodeDecodeError):
+        text = decode_text(content, path)
+    else:
+        if name in ("utf-8", "utf8", "us-ascii", "ascii"):
+            return content
+    start = text.find("?>") if text.lstrip().startswith("<?xml") else -2
+    return text[start + 2 :].encode()
 
 
 def children_of_root(path: Path, root: str, *, lines: bool, content: bytes | None = None) -> Iterator[Element]:
@@ -63,7 +81,7 @@ def children_of_root(path: Path, root: str, *, lines: bool, content: bytes | Non
     Raises:
         UserError: the file cannot be read, is not well-formed (with the line), has another root, or declares entities.
     """
-    with _faults_named(path), path.open("rb") if content is None else BytesIO(content) as file:
+    with _faults_named(path), BytesIO(read_xml(path) if content is None else content) as file:
         if lines:
             yield from _parse_with_lines(file, path, root)
         else:
@@ -83,7 +101,7 @@ def parse(path: Path, root: str, set_handlers: Callable[[expat.XMLParserType], N
     Raises:
         UserError: as `children_of_root`, or a handler's.
     """
-    with _faults_named(path), path.open("rb") as file:
+    with _faults_named(path), BytesIO(read_xml(path)) as file:
         _check_prolog(file, path, root)
         file.seek(0)
         parser = expat.ParserCreate()
@@ -99,8 +117,6 @@ def parse(path: Path, root: str, set_handlers: Callable[[expat.XMLParserType], N
 def _faults_named(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
     except ElementTree.ParseError as error:
         raise UserError(f"{path}:{error.position[0]}: not valid XML: {expat.ErrorString(error.code)}") from error
     except expat.ExpatError as error:
@@ -212,12 +228,7 @@ def _refusal(path: Path, parser: expat.XMLParserType) -> Callable[..., NoReturn]
 
 def root_name(path: Path) -> str | None:
     """The name of the root element, looked up in the first bytes of a file; None where there is none."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096).decode("utf-8", "replace")
-    except OSError:
-        return None
-    head = re.sub(r"<!--.*?-->|<\?.*?\?>", "", head, flags=re.DOTALL)
+    head = re.sub(r"<!--.*?-->|<\?.*?\?>", "", head_of(path, 4096), flags=re.DOTALL)
     found = re.search(r"<([A-Za-z_][\w.-]*)", head)
     return found[1] if found else None
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.data.readers.table import Float64Array, read_text
+from clmot.data.readers.table import Float64Array
 from clmot.errors import UserError
+from clmot.io.text import read_text
 from clmot.types import BoolArray, Float32Array, Int64Array
 
 

@@ -1,0 +1,190 @@
+"""Where annotations and the images that they name are found, the same for every reader.
+
+Tools move files, rename folders and write the paths of other machines: an image is looked for by its whole path, then
+by ever shorter ends of it, last by its file name alone. What is not there is counted: partial downloads are normal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from clmot.errors import UserError
+from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.sources import natural_order
+
+ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls", "ann")
+IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img1", "frames")
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""Splits by the names, in small letters, that tools give to their folders."""
+
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the names of uploaded files."""
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def folders_in(path: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, by name; none where there is no such folder."""
+    if not path.is_dir():
+        return []
+    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files in a folder that are not hidden, in natural order; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    found = [folder / name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
+    return sorted(found, key=natural_order)
+
+
+def annotation_files(folder: Path, suffix: str) -> list[Path]:
+    """The files of a suffix in a folder, else in one of its `ANNOTATION_FOLDERS`, in natural order."""
+    inner = [child for child in folders_in(folder) if child.name.lower() in ANNOTATION_FOLDERS]
+    below = [each for child in inner for each in folders_in(child) if each.name.lower() in ANNOTATION_FOLDERS]
+    for place in (folder, *inner, *below):
+        files = [file for file in place.glob(f"*{suffix}") if not file.name.startswith(".")] if place.is_dir() else []
+        if files:
+            return sorted(files, key=natural_order)
+    return []
+
+
+def split_folders(path: Path) -> dict[str, Path]:
+    """The folders of a data set's splits in a folder, by split, training first."""
+    by_name = {child.name.lower(): child for child in folders_in(path)}
+    found = {split: next((by_name[name] for name in names if name in by_name), None) for split, names in SPLITS.items()}
+    return {split: folder for split, folder in found.items() if folder}
+
+
+class ImageFinder:
+    """Finds the images that an annotation file names.
+
+    Args:
+        file: the annotation file, or one of a folder of such files.
+
+    Attributes:
+        places: the folders that a name may start from.
+    """
+
+    def __init__(self, file: Path) -> None:
+        parent = file.absolute().parent
+        above = [parent, *parent.parents][:3]
+        # the folder of the data set, where the file is in its folder of annotations
+        self._root = next((each.parent for each in above[::-1] if each.name.lower() in ANNOTATION_FOLDERS), parent)
+        split = file.stem.removeprefix("instances_")
+        self.places, self._outside = (
+            list(dict.fromkeys(root / name for root in roots for name in ("", *IMAGE_FOLDERS, split)))
+            for roots in ((parent, self._root), (parent.parent,))
+        )
+        self._parent_name = parent.name
+        self._found_inside = False
+        self._names: dict[str, dict[str, str]] = {}
+        self._below: dict[str, list[Path]] | None = None
+
+    def __call__(self, name: str) -> Path | None:
+        """The image of a name, None where it is not there.
+
+        Args:
+            name: a file name, a path of whatever system, or an address; the suffix may be missing.
+        """
+        if os.path.isabs(name) and os.path.isfile(name):
+            return Path(name)
+        parts = _parts(name)
+        if not parts:
+            return None
+        image = self._at(self.places, parts) or self._anywhere_below(parts[-1])
+        self._found_inside |= image is not None
+        # what lies beside the folder is another data set's, if the folder has images of its own
+        return image if image or self._found_inside else self._at(self._outside, parts)
+
+    def _at(self, places: Iterable[Path], parts: list[str]) -> Path | None:
+        for exact in (True, False):
+            for start in range(len(parts)):
+                for place in places:
+                    folder = os.path.join(place, *parts[start:-1])
+                    found = self._in_folder(folder, parts[-1], exact)
+                    if found:
+                        return Path(folder, found)
+        return None
+
+    def _in_folder(self, folder: str, name: str, exact: bool) -> str | None:
+        names = self._names.get(folder)
+        if names is None:
+            found = images_in(Path(folder))
+            names = {image.stem.lower(): image.name for image in found[::-1]}
+            names |= {image.name: image.name for image in found}
+            self._names[folder] = names
+        if exact:
+            return names.get(name)
+        plain = _UPLOAD_PREFIX.sub("", name)
+        return names.get(plain) or next((names[key] for key in map(_stem, (name, plain)) if key in names), None)
+
+    def _anywhere_below(self, name: str) -> Path | None:
+        """The one image of a file name in the data set; of several, that in a folder named like the annotations'."""
+        if self._below is None:
+            self._below = {}
+            for folder, folders, names in os.walk(self._root):
+                folders[:] = sorted(each for each in folders if not each.startswith("."))
+                for each in names:
+                    if os.path.splitext(each)[1].lower() in IMAGE_SUFFIXES:
+                        self._below.setdefault(each, []).append(Path(folder, each))
+        found = self._below.get(name, [])
+        if len(found) > 1:
+            found = [image for image in found if image.parent.name == self._parent_name]
+        return found[0] if len(found) == 1 else None
+
+
+def _stem(name: str) -> str:
+    """A file name in small letters, without the suffix of an image."""
+    stem, suffix = os.path.splitext(name)
+    return (stem if suffix.lower() in IMAGE_SUFFIXES else name).lower()
+
+
+def _parts(name: str) -> list[str]:
+    """The folders and the file name of a path or address, without what means nothing elsewhere."""
+    path = name.replace("\\", "/")
+    if "://" in path or path.startswith("/data/"):
+        address = urlsplit(path)
+        # Label Studio serves files in place as /data/local-files/?d=folder/a.jpg
+        path = unquote(parse_qs(address.query).get("d", [address.path])[0])
+    return [part for part in path.split("/") if part not in ("", ".", "..") and not _DRIVE.fullmatch(part)]
+
+
+class Absent:
+    """Annotated images, or sequences of them, that are not on disk."""
+
+    def __init__(self, unit: str = "image") -> None:
+        """Start with none; `unit` is what one is called."""
+        self._unit = unit
+        self._names: list[str] = []
+        self._places: list[Path] = []
+
+    def add(self, name: object, places: Iterable[Path] = ()) -> None:
+        """Count one that was looked for in some places."""
+        self._names.append(str(name))
+        self._places = self._places or list(places)
+
+    def settle(self, path: Path, found: int, skipped: Counter[str]) -> None:
+        """Count all of them as left out.
+
+        Raises:
+            UserError: they are all that there is; `path` is what names them.
+        """
+        if not self._names:
+            return
+        if not found:
+            existing = [str(place) for place in self._places if place.is_dir()]
+            looked = f"; looked in {', '.join(existing[:4])}" if existing else ""
+            count = f"the {self._unit}" if len(self._names) == 1 else f"none of the {len(self._names)} {self._unit}s"
+            verb = "is not" if len(self._names) == 1 else "is"
+            raise UserError(f"{path}: {count} that it is about {verb} there; the first: {self._names[0]}{looked}")
+        skipped[f"{self._unit} that is not there"] += len(self._names)
