@@ -85,7 +85,7 @@ class _Ours:
 
     def __init__(self, config: TrackerConfig) -> None:
         self._tracker = Tracker(config)
-        self._with_images = config.camera in ("auto", "sparse-flow", "ecc") or config.border_share > 0
+        self._with_images = config.camera in ("auto", "sparse-flow", "ecc")
 
     def prepare(self, detections: Detections) -> Detections:
         return detections

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import clmot
 from clmot import config as config_module
 from clmot.config import RECIPES, Config, DataConfig, ModelConfig, TrainConfig, ViewsConfig, load_config
+from clmot.config.retired import GONE
 from clmot.errors import UserError
 
 SECTIONS = {field.name: field for field in dataclasses.fields(Config) if field.name != "recipe"}
@@ -247,3 +248,18 @@ class TestRoundTrip:
         assert plain == Config().as_dict()
         assert list(plain) == [field.name for field in dataclasses.fields(Config)]
         assert plain["model"]["image_size"] == [512, 288]
+
+
+def test_settings_that_are_gone_still_load_with_one_line(tmp_path: Path, caplog) -> None:
+    file = write(tmp_path, "tracker: {gallery_size: 0, border_share: 0.2, high_score: 0.6}\n")
+    assert load_config(file=file).tracker == dataclasses.replace(Config().tracker, high_score=0.6)
+    load_config(overrides=["tracker.gallery_size=8", "tracker.class_aware=false"])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}: no longer a setting, ignored: tracker.border_share=0.2",
+        "override: no longer a setting, ignored: tracker.gallery_size=8, tracker.class_aware=False",
+    ]
+
+
+def test_no_setting_is_both_there_and_gone() -> None:
+    here = {f"{name}.{key}" for name, section in Config().as_dict().items() if name != "recipe" for key in section}
+    assert not here & GONE.keys()

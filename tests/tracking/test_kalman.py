@@ -115,19 +115,8 @@ def test_inputs_stay_as_they_are():
     z = measurements(np.random.default_rng(0), 4)
     state = kalman.update(kalman.predict(kalman.initiate(z), np.zeros(4, bool)), z + 1)
     before = state.values.copy()
-    kalman.update(kalman.predict(state, np.ones(4, bool)), z, np.full(4, 0.5))
+    kalman.update(kalman.predict(state, np.ones(4, bool)), z)
     np.testing.assert_array_equal(state.values, before)
-
-
-def test_noise_scales_the_variance_of_the_measurement():
-    z = measurements(np.random.default_rng(0), 3)
-    state = kalman.predict(kalman.initiate(z), np.zeros(3, bool))
-    after = kalman.update(state, z + 1, np.array([1.0, 0.25, 0.0]))
-    np.testing.assert_array_equal(after[:1].values, kalman.update(state[:1], z[:1] + 1).values)
-    np.testing.assert_allclose(after.position[2], z[2] + 1)  # no noise: what was measured is believed
-    deviation = np.array([z[1, 3] / 20, z[1, 3] / 20, 0.1, z[1, 3] / 20])
-    gain = state.position_variance[1] / (state.position_variance[1] + 0.25 * deviation**2)
-    np.testing.assert_allclose(after.position[1], state.position[1] + gain)
 
 
 def test_objects_that_were_not_measured_stay_as_they_are():

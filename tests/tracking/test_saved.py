@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -12,11 +10,9 @@ from clmot.types import Detections
 EVERYTHING = TrackerConfig(
     association="gated",
     camera="sparse-flow",
-    gallery_size=3,
     direction_weight=0.2,
     recovery_iou_threshold=0.7,
     observation_reupdate=True,
-    border_share=0.1,
     lost_seconds=0.3,
     frame_rate=29.97,
 )
@@ -99,12 +95,11 @@ def test_a_file_that_does_not_fit_is_one_line(tmp_path, damage):
 def test_a_camera_that_is_known_stands_in_for_the_images():
     from clmot.tracking.camera import CameraMotion
 
-    config = replace(EVERYTHING, border_share=0.0)
-    by_images, camera, matrices = Tracker(config), CameraMotion("sparse-flow"), {}
+    by_images, camera, matrices = Tracker(EVERYTHING), CameraMotion("sparse-flow"), {}
     clip = list(film())
     expected = [by_images.update(found, image).as_array() for found, image in clip]
     for number, (found, image) in enumerate(clip, 1):
         matrices[number] = camera.estimate(image, found.xyxy, number)
     assert not all(np.array_equal(each, np.eye(2, 3)) for each in matrices.values())
-    known = Tracker(config, CameraMotion("file", matrices))
+    known = Tracker(EVERYTHING, CameraMotion("file", matrices))
     assert all(np.array_equal(known.update(found).as_array(), e) for (found, _), e in zip(clip, expected, strict=True))

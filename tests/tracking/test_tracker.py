@@ -13,6 +13,7 @@ from clmot.tracking.tracker import Tracker
 from clmot.types import Detections
 
 WIDTH, HEIGHT = 30.0, 80.0
+DIRECTION_FRAMES = 3
 NOTHING = Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0))
 
 
@@ -100,7 +101,7 @@ class LoopTracker:
         if self.iou_distance(track, detection) >= 1:
             return np.inf
         past, agreement = track["past"], 0.0
-        recent = [centre for frame, centre, _ in past if frame >= self.frame - self.config.direction_frames]
+        recent = [centre for frame, centre, _ in past if frame >= self.frame - DIRECTION_FRAMES]
         origin = recent[0] if recent else past[-1][1]
         heading, line = past[-1][1] - origin, detection["z"][0, :2] - origin
         if np.linalg.norm(heading) * np.linalg.norm(line) > 0:
@@ -172,7 +173,7 @@ class LoopTracker:
                 track.update(state=kalman.update(track["state"], match["z"]), last=self.frame, lost=False)
                 self.known += not track["confirmed"]
                 track["confirmed"] = True
-                track["past"] = [*track["past"], self.observation(match)][-config.direction_frames - 1 :]
+                track["past"] = [*track["past"], self.observation(match)][-DIRECTION_FRAMES - 1 :]
                 if match["look"] is not None and match["score"] >= config.high_score:
                     sure = (match["score"] - config.high_score) / (1 - config.high_score)
                     new = 0.1 * (sure if config.confidence_weighted else 1)

@@ -87,7 +87,7 @@ def test_a_faulty_stream_leaves_all_as_they_were(found, images, frames, message)
 
 @pytest.mark.parametrize("by", ["arrays", "file"])
 def test_all_streams_go_on_as_if_nothing_had_been(tmp_path, by):
-    config = TrackerConfig(gallery_size=2, observation_reupdate=True, frame_rate=12.5)
+    config = TrackerConfig(observation_reupdate=True, frame_rate=12.5)
     trackers = Trackers(config)
     clips = {name: list(video(seed)) for seed, name in enumerate(NAMES)}
     for t in range(10):

@@ -59,13 +59,9 @@ EVERYTHING = TrackerConfig(
     fuse_score=True,
     direction_weight=0.2,
     recovery_iou_threshold=0.7,
-    reentry_threshold=0.2,
-    noise_scale_adaptive=True,
     observation_reupdate=True,
     confidence_weighted=True,
-    gallery_size=3,
     confirm_frames=3,
-    border_share=0.2,
     lost_seconds=0.5,
 )
 CONFIGS = {
@@ -249,7 +245,7 @@ def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far():
 
 def test_direction_decides_for_who_goes_on_the_way_he_went():
     def after(weight):
-        config = TrackerConfig(association="overlap", direction_weight=weight, noise_scale_adaptive=False)
+        config = TrackerConfig(association="overlap", direction_weight=weight)
         tracker = Tracker(config)
         for t in range(4):  # too short for the filter to know the speed
             tracker.update(detect([100 + 6 * t, 100]))
@@ -269,22 +265,6 @@ def test_recovery_looks_where_a_track_was_last_seen():
     assert last_ids(config, walk + stopped) == [2]
 
 
-def test_reentry_finds_a_lost_track_by_looks_wherever_it_is():
-    seen = [detect([100, 100], LOOKS[:1])] * 5 + [NOTHING] * 5
-    again = [detect([900, 700], LOOKS[:1])] * 2
-    assert last_ids(TrackerConfig(reentry_threshold=0.2), seen + again) == [1]
-    assert last_ids(TrackerConfig(), seen + again) == [2]
-    stranger = [detect([900, 700], LOOKS[1:2])] * 2
-    assert last_ids(TrackerConfig(reentry_threshold=0.2), seen + stranger) == [2]
-    # who was found far away is followed from there
-    onward = [detect([900 + 5 * t, 700], LOOKS[1:2]) for t in range(4)]
-    config = TrackerConfig(reentry_threshold=0.2, appearance_threshold=2.0, appearance_weight=0.0)
-    assert last_ids(config, seen + again + onward) == [1]
-    # who is in sight cannot be elsewhere
-    twins = [detect([[100, 100], [900, 700]], LOOKS[[0, 0]])] * 3
-    assert last_ids(TrackerConfig(reentry_threshold=0.2), [detect([100, 100], LOOKS[:1])] * 5 + twins) == [1, 2]
-
-
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
 def test_confirmation_takes_as_many_frames_as_configured(frames):
     tracker = Tracker(TrackerConfig(confirm_frames=frames))
@@ -301,42 +281,9 @@ def test_a_restart_of_confirmation_after_a_miss():
     assert len(tracker.update(detect([50, 50]))) == 1
 
 
-def test_without_class_awareness_a_track_may_change_its_class():
+def test_a_track_keeps_its_class():
     video = [detect([50, 50], LOOKS[:1], class_id=0)] * 3 + [detect([52, 50], LOOKS[:1], class_id=4)]
-    assert last_ids(TrackerConfig(class_aware=False), video) == [1]
     assert last_ids(TrackerConfig(), video) == []
-    tracker = Tracker(TrackerConfig(class_aware=False))
-    for found in video:
-        tracker.update(found)
-    assert tracker.state()["tracks.class_id"].tolist() == [4]
-
-
-def test_tracks_end_at_the_border_of_the_image():
-    image = np.zeros((200, 300, 3), np.uint8)
-
-    def alive(config):
-        tracker = Tracker(config)
-        for t in range(20):
-            tracker.update(detect([200 + 5 * t, 100]), image)
-        for _ in range(8):
-            tracker.update(NOTHING, image)
-        return len(tracker.state()["tracks.track_id"])
-
-    assert alive(TrackerConfig(border_share=0.3)) == 0
-    assert alive(TrackerConfig()) == 1
-
-
-def test_noise_follows_the_score():
-    def place(config, score):
-        tracker = Tracker(config)
-        for _ in range(5):
-            tracker.update(detect([100, 100]))
-        tracker.update(detect([110, 100], score=score))
-        return tracker.state()["tracks.motion"][0, 0, 0]
-
-    adaptive = TrackerConfig(noise_scale_adaptive=True)
-    assert place(adaptive, 1.0) == pytest.approx(110)
-    assert place(TrackerConfig(), 1.0) == place(TrackerConfig(), 0.6) < place(adaptive, 0.6) < 110
 
 
 def test_confidence_decides_how_much_is_learnt():
@@ -365,17 +312,6 @@ def test_looks_alone_do_not_find_a_lost_track_far_away():
     assert found(TrackerConfig(), 102) == [1]
     assert found(TrackerConfig(), far) == [2]
     assert found(TrackerConfig(lost_overlap_weight=0.0), far) == [1]
-
-
-def test_the_gallery_remembers_what_the_average_forgot():
-    # seen from the front, then long from behind, then from the front again, out of reach by overlap
-    front, behind = LOOKS[:1], LOOKS[1:2]
-    video = [detect([100, 100], front)] * 3 + [detect([100, 100], behind)] * 20 + [NOTHING] * 6
-    video += [detect([128, 100], front)] * 2
-    config = TrackerConfig(appearance_threshold=0.4, embedding_momentum=0.5, lost_overlap_weight=0.1)
-    assert last_ids(replace(config, gallery_size=30), video) == [1]
-    assert last_ids(replace(config, gallery_size=5), video) == [2]
-    assert last_ids(config, video) == [2]
 
 
 def test_observation_reupdate_equals_a_filter_that_saw_the_straight_line():
@@ -480,7 +416,6 @@ def test_presets_by_name():
     ("values", "message"),
     [
         ({"high_score": 1.5}, "tracker.high_score must be in"),
-        ({"reentry_threshold": -0.1}, "tracker.reentry_threshold must be in"),
         ({"confirm_frames": 0}, "tracker.confirm_frames must be >= 1"),
         ({"frame_rate": 0.0}, "tracker.frame_rate must be > 0"),
         ({"camera": "file"}, "tracker.camera_file goes with"),

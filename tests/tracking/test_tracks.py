@@ -62,7 +62,7 @@ def test_found_is_the_same_however_equal_scores_are_listed():
     np.testing.assert_array_equal(first.xyxy, detections.xyxy[first.order])
 
 
-@pytest.mark.parametrize("options", [{}, {"gallery_size": 3, "observation_reupdate": True}, {"direction_weight": 0.0}])
+@pytest.mark.parametrize("options", [{}, {"observation_reupdate": True}, {"direction_weight": 0.0}])
 def test_rows_of_all_arrays_stay_together(options):
     rng = np.random.default_rng(1)
     tracks = Tracks(TrackerConfig(**options), 4)
@@ -86,7 +86,7 @@ def test_rows_of_all_arrays_stay_together(options):
 
 def test_a_match_changes_the_rows_that_are_seen_only():
     rng = np.random.default_rng(2)
-    tracks = Tracks(TrackerConfig(observation_reupdate=True, gallery_size=2), 4)
+    tracks = Tracks(TrackerConfig(observation_reupdate=True), 4)
     tracks.start(found_in(some_detections(rng, 5)), np.arange(5), 1)
     before = {name: value.copy() for name, value in tracks.arrays().items()}
     found = found_in(some_detections(rng, 3))

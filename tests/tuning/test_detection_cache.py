@@ -17,7 +17,7 @@ from clmot.tuning import detections
 from clmot.tuning.cache import CachedSequence
 from clmot.tuning.detections import Detecting
 
-CONFIG = TrackerConfig(camera="sparse-flow", border_share=0.5, lost_seconds=0.5, confirm_frames=1, high_score=0.3)
+CONFIG = TrackerConfig(camera="sparse-flow", lost_seconds=0.5, confirm_frames=1, high_score=0.3)
 
 
 class Looker:

@@ -57,7 +57,7 @@ def test_the_file_says_what_is_best(tuned):
 
 def test_only_what_made_the_difference_stays_changed():
     base = TrackerConfig()
-    best = TrackerConfig.named("ocsort", high_score=0.9, low_score=0.35, border_share=0.2)
+    best = TrackerConfig.named("ocsort", high_score=0.9, low_score=0.35, lost_seconds=3.0)
 
     def score(config):  # two constants matter, a third one hardly, and the rest not at all
         value = 10 * (config.high_score == 0.9) + 8 * (config.confirm_frames == 3) + 0.5 * (config.low_score == 0.35)

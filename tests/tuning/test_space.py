@@ -30,7 +30,7 @@ class Dice:
 
 def test_every_point_is_a_configuration():
     for seed in range(200):
-        config = choose(Dice(seed), TrackerConfig(frame_rate=7), several_classes=seed % 2 == 0)
+        config = choose(Dice(seed), TrackerConfig(frame_rate=7))
         assert config.low_score <= config.high_score <= config.new_track_score
         assert config.frame_rate == 7
 
@@ -48,8 +48,6 @@ def test_constants_are_asked_for_only_where_they_matter(association, asked, not_
     assert choose(dice, TrackerConfig()).association == association
     assert asked in dice.asked
     assert not_asked not in dice.asked
-    assert "direction_frames" not in dice.asked
-    assert "class_aware" not in dice.asked
 
 
 @pytest.mark.parametrize("base", [TrackerConfig(appearance=False), TrackerConfig()])
@@ -57,7 +55,7 @@ def test_without_embeddings_only_overlap_is_left(base):
     dice = Dice(1)
     config = choose(dice, base, embeddings=base.appearance is False)
     assert config.association == "overlap"
-    assert not {"association", "reentry_threshold", "embedding_momentum", "gallery_size"} & set(dice.asked)
+    assert not {"association", "embedding_momentum", "centring"} & set(dice.asked)
 
 
 def test_what_is_held_is_not_asked_for():

@@ -12,6 +12,7 @@ import yaml
 
 from clmot._version import __version__
 from clmot.config.overlay import overlay, parse_sections, plain
+from clmot.config.retired import without_retired
 from clmot.config.sections import (
     AdaptConfig,
     DataConfig,
@@ -69,6 +70,7 @@ class Config:
             raise newer(source, written_by) or error from error
 
     def _overlaid(self, changes: Mapping[str, Any], source: str) -> Config:
+        changes = without_retired(changes, source)
         train = changes.get("train")
         if isinstance(train, Mapping) and "steps" in train and "epochs" not in train:
             # who asks for steps does not want the epochs of the recipe

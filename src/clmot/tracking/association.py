@@ -7,8 +7,7 @@ Each stage works on what the stages before it left over:
 2. confident detections to confirmed tracks seen in the last frame, by overlap;
 3. unsure detections to the same tracks, by overlap (ByteTrack);
 4. confident detections to confirmed tracks where these were last seen, by overlap (OC-SORT);
-5. confident detections to lost tracks by appearance alone;
-6. confident detections to unconfirmed tracks, by overlap.
+5. confident detections to unconfirmed tracks, by overlap.
 
 Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.pairs`). Tracks are in the order of
 their age, so the confirmed ones come first; detections are in the order of their scores, so the sure ones come first.
@@ -29,7 +28,7 @@ import numpy.typing as npt
 from clmot.tracking import costs, kalman
 from clmot.tracking.assignment import assign
 from clmot.tracking.config import TrackerConfig
-from clmot.tracking.pairs import all_pairs, overlapping, paired_overlap
+from clmot.tracking.pairs import overlapping, paired_overlap
 from clmot.tracking.tracks import Found, Tracks, to_boxes
 from clmot.types import BoolArray, Float32Array, Int64Array
 
@@ -77,9 +76,6 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
             made.add_some(expected, seen & sure, config.iou_threshold)
         made.add_some(expected, seen & ~sure, config.low_score_iou_threshold)
         made.add_some(last, (last[0] < confirmed) & (last[1] < high), config.recovery_iou_threshold)
-        if config.reentry_threshold and has_looks:
-            rows, columns = made.left(confirmed, high)
-            made.add(pricing.looks_alone(rows[tracks.detection[rows] < 0], columns), config.reentry_threshold)
     if some_sure and len(tracks) > confirmed:
         made.add_some(pricing.scored(expected), (row >= confirmed) & sure, config.unconfirmed_iou_threshold)
     return made.match, made.free
@@ -134,7 +130,7 @@ class _Pricing:
     def __init__(self, tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> None:
         self._tracks, self._found, self._config, self._frame = tracks, found, config, frame
         self._expected = tracks.boxes()
-        self._one_class = not config.class_aware or _all_equal(found.class_id, tracks.class_id)
+        self._one_class = _all_equal(found.class_id, tracks.class_id)
 
     def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[_Costs, _Costs]:
         """IoU distance to where the tracks are expected; and to where they were last seen, if wanted and configured."""
@@ -191,19 +187,9 @@ class _Pricing:
                 cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
         return row, column, cost
 
-    def looks_alone(self, rows: Int64Array, columns: Int64Array) -> _Costs:
-        """Cosine distance, wherever the two are."""
-        row, column = all_pairs(len(rows), len(columns))
-        row, column, _ = self._allowed(rows[row], columns[column], np.empty(len(row)))
-        return row, column, self._looks(row, column)
-
     def _looks(self, row: Int64Array, column: Int64Array) -> Float32Array:
-        """Cosine distance to the nearest of the track's embeddings."""
-        distance = costs.cosine_distance(self._tracks.embedding, self._found.embedding, row, column)
-        for i in range(self._config.gallery_size):
-            recent = costs.cosine_distance(self._tracks.gallery[:, i], self._found.embedding, row, column)
-            np.minimum(distance, recent, out=distance)
-        return distance
+        """Cosine distance to the track's embedding."""
+        return costs.cosine_distance(self._tracks.embedding, self._found.embedding, row, column)
 
     def _allowed(self, row: Int64Array, column: Int64Array, cost: npt.NDArray[np.floating[Any]]) -> _Costs:
         """Those of the pairs that are of one class."""

@@ -26,11 +26,10 @@ _SHARES = (
     "unconfirmed_iou_threshold",
     "duplicate_iou_threshold",
     "direction_weight",
-    "border_share",
     "lost_overlap_weight",
 )
-_LEAST = {"direction_frames": 1, "centring": 0, "gallery_size": 0, "confirm_frames": 1, "lost_seconds": 0}
-_COSINES = ("appearance_threshold", "gated_appearance_threshold", "reentry_threshold")
+_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0}
+_COSINES = ("appearance_threshold", "gated_appearance_threshold")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +73,7 @@ class TrackerConfig:
     (ByteTrack)."""
     direction_weight: float = 0.2
     """Weight of how well a detection lies in the direction that a track was seen to move in, in first-stage overlap
-    costs; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
-    direction_frames: int = 3
-    """Frames over which that direction is taken."""
+    costs, over three frames; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
 
     iou_threshold: float = 0.5
     """Largest IoU distance of a second-stage match, of sure detections with tracks seen in the last frame (FairMOT)."""
@@ -85,14 +82,10 @@ class TrackerConfig:
     recovery_iou_threshold: float = 0.6
     """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
     observation-centric recovery: 0.7)."""
-    reentry_threshold: float = 0.0
-    """Largest cosine distance at which a lost track is found again by appearance alone, wherever it is."""
     unconfirmed_iou_threshold: float = 0.7
     """Largest IoU distance of a match with a track not yet confirmed."""
     duplicate_iou_threshold: float = 0.0
     """Of a seen and a lost track closer than this IoU distance, the younger ends (FairMOT: 0.15)."""
-    class_aware: bool = True
-    """Never match a detection with a track of another class. Off: the class is that of the newest sure detection."""
 
     camera: Literal["auto", "none", "sparse-flow", "ecc", "file"] = "auto"
     """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
@@ -100,8 +93,6 @@ class TrackerConfig:
     `camera_file`. auto: sparse flow where images are given."""
     camera_file: str = ""
     """Text file with the camera's motion, one line for each frame, for `camera` file."""
-    noise_scale_adaptive: bool = False
-    """Trust a detection's place the more, the higher its score (GIAOTracker's noise-scale-adaptive filter)."""
     observation_reupdate: bool = False
     """When a lost track is found again, let its filter walk the straight line between the two observations, instead of
     keeping the velocity it drifted with (OC-SORT's observation-centric re-update)."""
@@ -113,17 +104,12 @@ class TrackerConfig:
     centring: float = 2.0
     """Take the mean of all embeddings of the video so far out of each, as what they have in common tells no two objects
     apart; so many individuals with an embedding of zeros are in the mean from the beginning. 0 is off (FairMOT)."""
-    gallery_size: int = 0
-    """How many recent embeddings a track keeps beside the average; the nearest of all counts."""
 
     confirm_frames: int = 2
     """Frames running in which a track is seen before it gets its id; tracks of a video's first frame get it at once."""
     lost_seconds: float = 2.0
     """How long a track is kept unseen, one frame at least unless this is 0 (FairMOT: 30 frames at 30 frames/s, which is
     one second)."""
-    border_share: float = 0.0
-    """A lost track ends when less than this share of its expected box lies inside the image; needs images in
-    `Tracker.update`."""
     frame_rate: float = 30.0
     """Frames a second of the video; `clmot track` sets it from the source."""
 

@@ -119,7 +119,6 @@ def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
 def update(
     state: KalmanState,
     measurement: Float[np.ndarray, "n 4"],
-    noise: Float[np.ndarray, " n"] | None = None,
     unseen: Int64[np.ndarray, " k"] | None = None,
 ) -> KalmanState:
     """States after each object was measured.
@@ -127,14 +126,10 @@ def update(
     Args:
         state: predicted states.
         measurement: centre x, centre y, aspect, height of each object, in the same order.
-        noise: factors on the variance of the measurements, 1 by default. One minus the detection's score makes the
-            filter scale its noise by itself (Du et al., "GIAOTracker", 2021).
         unseen: objects that were not measured; they stay as they are, whatever stands in their rows.
     """
     means, uncertainty = state.values[:2], state.values[2:4]  # of position, and between position and velocity
     variance = _MEASUREMENT.variance(_squared_heights(means[0]))
-    if noise is not None:
-        variance *= noise[:, None]
     variance += uncertainty[0]
     if unseen is not None:
         variance[unseen] = np.inf

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from clmot import boxes as box
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections, as_detections
 from clmot.tracking.association import associate
@@ -80,9 +79,8 @@ class Tracker:
                 score, class), `supervision.Detections` or ultralytics' `Results` (`clmot.tracking.adapters`).
                 Embeddings must have the same length throughout a video, or be missing throughout; they need not be
                 normalised.
-            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion and the image's border, as the
-                configuration has it, and to notice that the frame's size has changed: tracks are then scaled to the new
-                size.
+            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion, as the configuration
+                has it, and to notice that the frame's size has changed: tracks are then scaled to the new size.
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
 
         Returns:
@@ -133,7 +131,6 @@ class Tracker:
         alive = tracks.last_frame >= frame - self.config.lost_frames
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
-        self._end_outside()
         tracks.start(found, free[:starters].nonzero()[0], frame)
         self._end_duplicates()
         self._confirm(starting)
@@ -244,14 +241,6 @@ class Tracker:
             tracks.track_id[before : before + new] = np.arange(self._next_id, self._next_id + new)
             self._next_id += new
 
-    def _end_outside(self) -> None:
-        """Forget lost tracks that have left the image."""
-        tracks = self._tracks
-        if not self.config.border_share or self._size is None or tracks.seen.all():
-            return
-        inside = box.visible_share(tracks.boxes(), *self._size) >= self.config.border_share
-        tracks.keep(tracks.seen | inside)
-
     def _end_duplicates(self) -> None:
         """Forget the younger of a seen and a lost track in one place (the lost one if they are of an age)."""
         if not self.config.duplicate_iou_threshold:
@@ -261,8 +250,7 @@ class Tracker:
         boxes = tracks.boxes()
         rows, columns, overlap = overlapping(boxes[seen], boxes[lost])
         same = 1 - overlap < self.config.duplicate_iou_threshold
-        if self.config.class_aware:
-            same &= tracks.class_id[seen[rows]] == tracks.class_id[lost[columns]]
+        same &= tracks.class_id[seen[rows]] == tracks.class_id[lost[columns]]
         rows, columns = rows[same], columns[same]
         if not len(rows):
             return

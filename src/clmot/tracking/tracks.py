@@ -18,6 +18,8 @@ from clmot.types import BoolArray, Detections, Float32Array, Int64Array
 
 _CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
+_DIRECTION_FRAMES = 3
+"""Over which the direction of a track's motion is taken (OC-SORT)."""
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 
@@ -80,7 +82,6 @@ class Tracks:
         last_frame: int64 [n], frame in which it was last seen.
         hits: int64 [n], frames in which it was seen.
         detection: int64 [n], row of `Found` it was given in the last frame, -1 where it was not seen.
-        gallery: float32 [n, g, d], recent embeddings (with `gallery_size`).
         observed: float64 [n, k, 4], cx, cy, aspect, height as seen last, newest last; moved with the camera (with
             `recovery_iou_threshold`, `direction_weight` or `observation_reupdate`).
         observed_frame: int64 [n, k], when.
@@ -89,7 +90,6 @@ class Tracks:
 
     motion: KalmanState
     embedding: Float32Array
-    gallery: Float32Array
     observed: npt.NDArray[np.float64]
     observed_frame: Int64Array
     anchor: KalmanState
@@ -100,12 +100,9 @@ class Tracks:
         self.embedding = np.empty((0, dimensions), np.float32)
         self._numbers = np.empty((len(_NUMBERS), 0), np.int64)
         names = ["motion", "embedding"]
-        if config.gallery_size:
-            self.gallery = np.empty((0, config.gallery_size, dimensions), np.float32)
-            names.append("gallery")
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
             directed = config.direction_weight and not (dimensions and config.association == "fused")
-            past = config.direction_frames + 1 if directed else 1
+            past = _DIRECTION_FRAMES + 1 if directed else 1
             self.observed = np.empty((0, past, 4))
             self.observed_frame = np.empty((0, past), np.int64)
             names += ["observed", "observed_frame"]
@@ -166,10 +163,8 @@ class Tracks:
         measurement, embedding = found.measurement.take(new, axis=0), found.embedding.take(new, axis=0)
         motion = kalman.initiate(measurement).values
         begun: dict[str, Any] = {"motion": motion, "embedding": embedding, "anchor": motion}
-        for name, each in (("gallery", embedding), ("observed", measurement)):
-            if name in self._names:
-                begun[name] = each[:, None].repeat(self._values(name).shape[1], axis=1)
         if "observed" in self._names:
+            begun["observed"] = measurement[:, None].repeat(self.observed.shape[1], axis=1)
             begun["observed_frame"] = np.full((n, self.observed_frame.shape[1]), frame)
         for name in self._names:
             self._set(name, np.concatenate([self._values(name), begun[name]], axis=1 if name in _STATES else 0))
@@ -207,12 +202,7 @@ class Tracks:
         measurement, score = found.measurement.take(match, axis=0), found.score.take(match)
         if config.observation_reupdate:
             self._walk(seen, measurement, frame)
-        noise = 1.0 - score.astype(np.float64) if config.noise_scale_adaptive else None
-        motion = kalman.update(self.motion, measurement, noise, (~seen).nonzero()[0])
-        if config.reentry_threshold:
-            # found by appearance where its filter would not have it: it starts anew from there
-            far = (kalman.mahalanobis(self.motion, measurement) > kalman.GATE) & (frame - self.last_frame > 1) & seen
-            motion.values[:, far] = kalman.initiate(measurement[far]).values
+        motion = kalman.update(self.motion, measurement, (~seen).nonzero()[0])
         self.motion = motion
         rows = seen[:, None]
         if config.observation_reupdate:
@@ -228,17 +218,15 @@ class Tracks:
         self._learn(seen, match, score, found)
 
     def direction_origin(self, frame: int) -> npt.NDArray[np.float64]:
-        """The oldest remembered place not older than `direction_frames`, else the newest: float64 [n, 2], centres."""
-        recent = self.observed_frame >= frame - self._config.direction_frames
+        """The oldest remembered place not older than `_DIRECTION_FRAMES`, else the newest: float64 [n, 2], centres."""
+        recent = self.observed_frame >= frame - _DIRECTION_FRAMES
         recent[:, -1] = True
         first = np.argmax(recent, axis=1)
         return np.asarray(self.observed[np.arange(len(self)), first, :2])
 
     def _learn(self, seen: BoolArray, match: Int64Array, score: Float32Array, found: Found) -> None:
-        """What sure detections teach about looks and class."""
+        """What sure detections teach about looks."""
         config = self._config
-        if not config.class_aware:
-            np.copyto(self.class_id, found.class_id.take(match), where=seen & (score >= config.high_score))
         if not self.embedding.shape[1]:
             return
         new = found.embedding.take(match, axis=0)
@@ -251,9 +239,6 @@ class Tracks:
             weight *= seen
         else:
             weight = np.float32(share) * (seen & (score >= config.high_score))
-        if config.gallery_size:
-            rows = (seen & (score >= config.high_score)).nonzero()[0]
-            self.gallery[rows, self.hits[rows] % config.gallery_size] = new[rows]
         new -= self.embedding
         new *= weight[:, None]
         new += self.embedding

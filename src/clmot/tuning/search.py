@@ -161,9 +161,7 @@ def tune(
     validation = Validation(data=data, detections=files, classes=classes, benchmark=benchmark, frames=frames)
     judge = Judge(validation)
     embeddings = any(CachedSequence.load(file)[0].has_embeddings for file in files)
-    search = _Search(
-        out, base, held, metric, validation, seed, {"embeddings": embeddings, "several_classes": len(classes) > 1}
-    )
+    search = _Search(out, base, held, metric, validation, seed, {"embeddings": embeddings})
     interrupt: KeyboardInterrupt | None = None
     with measuring(judge, validation, jobs or min(os.cpu_count() or 1, BATCH)) as measure:
 

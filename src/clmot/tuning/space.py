@@ -1,7 +1,7 @@
 """What is searched: which constants of the association, between which ends, and when they matter at all.
 
-Left out are constants that follow from the video (``frame_rate``), from the wish (``class_aware`` where there is one
-class), or from the scene (``camera``, ``border_share``): these are what they were set to.
+Left out are constants that follow from the video (``frame_rate``) or from the scene (``camera``): these are what they
+were set to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ def choose(
     held: AbstractSet[str] = frozenset(),
     *,
     embeddings: bool = True,
-    several_classes: bool = False,
 ) -> TrackerConfig:
     """A point of the space.
 
@@ -45,7 +44,6 @@ def choose(
         base: what is not searched.
         held: fields that keep their value of `base`.
         embeddings: whether the detections have any.
-        several_classes: whether they are of more than one class.
     """
     values: Values = {}
 
@@ -79,8 +77,7 @@ def choose(
         number("lost_overlap_weight", 0.0, 0.6, 0.05)
     else:
         number("motion_only_iou_threshold", 0.3, 0.95)
-        if number("direction_weight", 0.0, 0.5):
-            whole("direction_frames", 1, 6)
+        number("direction_weight", 0.0, 0.5)
     if association == "gated":
         number("gated_appearance_threshold", 0.05, 0.6)
         number("proximity_threshold", 0.2, 1.0)
@@ -92,14 +89,9 @@ def choose(
     number("unconfirmed_iou_threshold", 0.1, 0.95)
     number("duplicate_iou_threshold", 0.0, 0.8)
     if embeddings:
-        number("reentry_threshold", 0.0, 0.6)
         number("embedding_momentum", 0.5, 0.98, 0.02)
         switch("confidence_weighted")
         number("centring", 0.0, 10.0, 1.0)
-        whole("gallery_size", 0, 8)
-    if several_classes:
-        switch("class_aware")
-    switch("noise_scale_adaptive")
     switch("observation_reupdate")
     whole("confirm_frames", 1, 4)
     number("lost_seconds", 0.25, 5.0, 0.25)
