@@ -9,6 +9,8 @@ Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made o
                the lowest of the file to 0 and the 95 % quantile to 1, beyond is cut; the same for everyone.
     public, unscored  the same boxes, all with score 1.
     yolox      det/yolox_second_half.txt where there is one, tracked and scored in the second half only.
+    detectors  real detections: NAME.txt of every sequence in the folders of --detections, one for each detector
+               (`benchmarks/detections.py`).
     oracle     the annotated boxes of every sequence, all with score 1.
     synthetic  what a middling detector would find in the clips: people behind others are missed, or found with a low
                score and out of place, and there are false detections.
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     from clmot.inference import Model
 
 CONSOLE = Console(width=140)
-SCENARIOS = ("public", "unscored", "yolox", "oracle", "synthetic", "synthetic-oracle", "validation")
+SCENARIOS = ("public", "unscored", "yolox", "detectors", "oracle", "synthetic", "synthetic-oracle", "validation")
 METRICS = ("HOTA", "IDF1", "MOTA", "IDSW")
 DEFAULT = "clmot"
 VALIDATION = "TUD-Stadtmitte"
@@ -142,7 +144,9 @@ def _of_one_class(boxes: npt.NDArray[Any], score: npt.NDArray[np.float64]) -> De
     return Detections(xyxy=boxes, score=score, class_id=np.zeros(len(boxes), np.int64))
 
 
-def real_scenarios(folder: Path, wanted: Sequence[str], least: float) -> Iterator[Scenario]:
+def real_scenarios(
+    folder: Path, wanted: Sequence[str], least: float, detectors: Sequence[Path] = ()
+) -> Iterator[Scenario]:
     """Scenarios on the sequences of a folder."""
     names = [each.name for each in sorted(folder.iterdir()) if (each / "gt" / "gt.txt").is_file()]
     files = {name: folder / name / "det" / "det.txt" for name in names}
@@ -156,6 +160,10 @@ def real_scenarios(folder: Path, wanted: Sequence[str], least: float) -> Iterato
             if file.is_file():
                 second_half = FrameChoice(part="second-half")
                 yield Scenario(f"yolox, {name}", folder / name, {name: detected(file, least)}, second_half)
+    if "detectors" in wanted:
+        for detector in detectors:
+            found = {name: detected(detector / f"{name}.txt", least) for name in names}
+            yield Scenario(f"detector, {detector.name}", folder, found)
     if "oracle" in wanted:
         yield Scenario("oracle", folder, {name: annotated(folder / name / "gt" / "gt.txt") for name in names})
     if "validation" in wanted and VALIDATION in names:
@@ -334,6 +342,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these trackers only, beside our default")
     parser.add_argument("--least-score", type=float, default=0.1, help="detections less sure are nobody's")
     parser.add_argument("--clips", type=int, default=8, help="synthetic clips")
+    parser.add_argument("--detections", type=Path, nargs="+", default=[], help="folders of NAME.txt, of real detectors")
     parser.add_argument("--scenes", type=Path, help="folder to keep the synthetic clips in")
     parser.add_argument("--out", type=Path, help="folder to keep the result files in")
     options = parser.parse_args()
@@ -364,7 +373,7 @@ def main() -> None:
         scenes = options.scenes or Path(temporary) / "scenes"
         scenarios = [*synthetic_scenarios(scenes, wanted, options.least_score, options.clips)]
         if data.is_dir():
-            scenarios = [*real_scenarios(data, wanted, options.least_score), *scenarios]
+            scenarios = [*real_scenarios(data, wanted, options.least_score, options.detections), *scenarios]
         else:
             CONSOLE.print("CLMOT_DATA names no folder with mot/: synthetic clips only\n")
         for scenario in scenarios:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clmot.config import Config
 from clmot.data.augment import letterbox_matrix, warp_image
+from clmot.detectors.opening import is_detector
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.models.decode import Peaks, decode
@@ -34,7 +35,10 @@ class Model:
     Attributes:
         config: the configuration, with `config.detect` and `config.tracker` for use.
         classes: class names, indexed by `Detections.class_id`.
+        embeds: whether detections have embeddings.
     """
+
+    embeds = True
 
     def __init__(self, network: Network, config: Config, device: str = "auto", precision: str = "bf16") -> None:
         if precision not in ("bf16", "float32"):
@@ -157,8 +161,8 @@ def load_model(
 
     Args:
         path: a run folder, one of its checkpoints, a ``model.safetensors`` file, what `clmot export` wrote for ONNX
-            (``.onnx``) or OpenVINO (``.xml``), or the name of a model that comes with the package
-            (``clmot-pedestrian``).
+            (``.onnx``) or OpenVINO (``.xml``), the name of a model that comes with the package (``clmot-pedestrian``),
+            or ``LIBRARY:NAME`` of a detector of others without an embedding (`clmot.detectors.opening.KINDS`).
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``bf16`` or ``float32``; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.
@@ -166,6 +170,10 @@ def load_model(
     Raises:
         UserError: there is nothing to load, or it does not fit; or the runtime of an exported file is not installed.
     """
+    if is_detector(path):
+        from clmot.detectors.model import load_detector  # which is a `Model`
+
+        return load_detector(Config().updated({"detector": {"name": str(path)}}, "detector"), device)
     path = find_model(path)
     if path.suffix in (".onnx", ".xml"):
         from clmot.export.model import load_exported  # which is a `Model`

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from clmot.config import Config, RefineConfig
 from clmot.errors import UserError, reason_of
-from clmot.given_boxes import GivenBoxes, box_files
+from clmot.given_boxes import Embed, GivenBoxes, box_files
 from clmot.io.class_names import write_class_names
 from clmot.io.frames import FrameChoice
+from clmot.io.mot import MotTextWriter
 from clmot.io.prefetch import prefetch
 from clmot.io.sources import FrameSource, open_source
 from clmot.io.window import Window
@@ -28,7 +31,7 @@ from clmot.report.progress import progress_bar
 from clmot.sinks import Sinks
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections, Image
+from clmot.types import Detections, Image, TrackedFrame
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -91,6 +94,7 @@ def track(
     refine: RefineConfig | None = None,
     frames: FrameChoice | None = None,
     boxes: str | Path | None = None,
+    detector: Detector | None = None,
     video: bool = False,
     show: bool = False,
     batch_size: int = 1,
@@ -117,6 +121,8 @@ def track(
         boxes: find these in place of what the model detects, and read embeddings at them (where the tracker uses
             appearance): ``gt`` or ``det`` of the source's own MOTChallenge folders, a folder of ``<sequence>.txt``,
             or one such file (`clmot.given_boxes`).
+        detector: what finds the boxes in place of the model, which reads embeddings at them as with `boxes`; it has the
+            model's classes.
         video: write a video with boxes, ids and trails.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
@@ -138,37 +144,80 @@ def track(
     sources = [each.only(frames) if frames else each for each in open_source(source)]
     if folder is not None and video and any(_same_file(folder / f"{each.name}.mp4", source) for each in sources):
         raise UserError(f"{source}: the video written to {folder} would replace it; choose another output folder")
-    detector = _load(model) if isinstance(model, str | Path) else model
-    refine = detector.config.refine if refine is None else refine
+    model = _load(model) if isinstance(model, str | Path) else model
+    refine = model.config.refine if refine is None else refine
     if refine and any(each.live for each in sources):
         raise UserError(f"{source}: tracks are refined after the last frame, and a camera has none; leave that out")
-    constants = tracker or detector.config.tracker
-    find = {each.name: _detect_with(detector) for each in sources}
+    constants = tracker or model.config.tracker
+    embeds = constants.appearance and getattr(model, "embeds", True)
+    embed = getattr(model, "embed", None) if embeds else None
+    find = {each.name: _detect_with(detector or model, embed if detector else None) for each in sources}
     if boxes is not None:
-        embed = getattr(detector, "embed", None) if constants.appearance else None
         find = {
-            name: GivenBoxes(file, embed, detector.classes, is_truth=str(boxes) == "gt")
+            name: GivenBoxes(file, embed, model.classes, is_truth=str(boxes) == "gt")
             for name, file in box_files(boxes, source, list(find)).items()
         }
     results: list[TrackingResult] = []
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(Window("clmot")) if show else None
         if folder is not None:
-            _make_folder(folder)
-            if len(detector.classes) > 1:
-                write_class_names(folder, detector.classes)
+            _make_folder(folder, model.classes)
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
             config = constants
             if each.frame_rate is not None:
                 config = dataclasses.replace(config, frame_rate=each.frame_rate)
-            sinks = Sinks(each.name, folder, video, window, config.frame_rate, detector.classes, refine)
+            sinks = Sinks(each.name, folder, video, window, config.frame_rate, model.classes, refine)
             found = find_in(each, find[each.name], batch_size, overlap)
             result = _track_sequence(each, found, Tracker(config), sinks, bar)
             results.append(result)
             if sinks.asked_to_stop:
                 break
     return results
+
+
+def write_detections(
+    source: str | Path,
+    model: Detector,
+    out: str | Path,
+    *,
+    frames: FrameChoice | None = None,
+    batch_size: int = 1,
+    progress: bool = True,
+) -> dict[Path, int]:
+    """Find the objects in every sequence of a source, for `track` and `clmot.tuning` to take as ``boxes``.
+
+    Args:
+        source: as `track`.
+        model: finds them.
+        out: folder for ``<sequence>.txt`` (MOTChallenge detections, with a class column where there are several
+            classes), each of which is there only when it is whole; made if missing.
+        frames: look at these frames only.
+        batch_size: frames that go through the network together.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        The files, and how many boxes are in each.
+
+    Raises:
+        UserError: the source cannot be read, or `out` cannot be written.
+    """
+    folder, written = Path(out), {}
+    sources = [each.only(frames) if frames else each for each in open_source(source)]
+    _make_folder(folder, model.classes)
+    with progress_bar(progress) as bar:
+        for each in sources:
+            file, count = folder / f"{each.name}.txt", 0
+            task = bar.add_task(each.name, total=each.length, note="")
+            found = find_in(each, _detect_with(model), batch_size)
+            with MotTextWriter(file, len(model.classes) > 1) as writer, contextlib.closing(found):
+                for number, _, detections in found:
+                    nobody = np.full(len(detections), -1)
+                    writer.write(TrackedFrame(frame=number, detections=detections, track_id=nobody))
+                    count += len(detections)
+                    bar.update(task, advance=1)
+            written[file] = count
+    return written
 
 
 def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: bool = True) -> FoundFrames:
@@ -226,8 +275,20 @@ def _track_sequence(
     )
 
 
-def _detect_with(model: Detector) -> Finder:
-    return lambda batch: model.detect_batch([image for _, image in batch])
+def _detect_with(model: Detector, embed: Embed | None = None) -> Finder:
+    """The model's objects, with embeddings of another one if need be."""
+
+    def find(batch: Sequence[tuple[int, Image]]) -> list[Detections]:
+        images = [image for _, image in batch]
+        found = model.detect_batch(images)
+        if embed is None:
+            return found
+        return [
+            dataclasses.replace(each, embedding=embed(image, each.xyxy)) if len(each) else each
+            for image, each in zip(images, found, strict=True)
+        ]
+
+    return find
 
 
 def _load(path: str | Path) -> Detector:
@@ -240,8 +301,11 @@ def _same_file(path: Path, source: str | Path) -> bool:
     return path.resolve() == Path(source).resolve()
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, classes: Sequence[str]) -> None:
+    """The output folder, with the names of the classes in it where there are several."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot make the output folder: {reason_of(error)}") from error
+    if len(classes) > 1:
+        write_class_names(folder, classes)

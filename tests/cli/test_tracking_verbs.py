@@ -51,6 +51,34 @@ def test_tune_then_track(clips, run, tmp_path, capsys):
     assert (tmp_path / "r" / name).read_text() == (out / "results" / "tuned" / name).read_text()
 
 
+def test_a_detector_is_tracked_directly_as_through_its_written_detections(clips, run, tmp_path, capsys):
+    """``--detector`` equals ``detect`` and then ``--boxes``; as ``--model`` it is tracked by motion alone."""
+    code = (
+        "def find(image):\n    left = float(image[0, 0, 0]) / 8\n    return [[left, 20, left + 30.25, 90, 0.75, 0]]\n"
+    )
+    (tmp_path / "finder.py").write_text(code)
+    detector = f"python:{tmp_path / 'finder.py'}:find"
+    assert call("detect", clips, "--model", detector, "--out", tmp_path / "det") == 0
+    (written,) = (tmp_path / "det").glob("*.txt")
+    assert capsys.readouterr().out == f"{written}: 8 boxes\n"
+    assert len(np.loadtxt(written, delimiter=",")) == 8
+    results = {}
+    for name, options in {
+        "direct": ("--model", run, "--detector", detector),
+        "written": ("--model", run, "--boxes", tmp_path / "det"),
+        "alone": ("--model", detector),
+        "motion": ("--model", run, "--detector", detector, "tracker.appearance=false"),
+    }.items():
+        assert call("track", clips, *options, "--out", tmp_path / name) == 0
+        results[name] = (tmp_path / name / written.name).read_text()
+    assert results["direct"].count("\n") == 8
+    assert results["direct"] == results["written"]
+    assert results["alone"] == results["motion"]
+    both = ("--detector", detector, "--boxes", tmp_path / "det", "--out", tmp_path / "no")
+    assert "from --boxes or from --detector" in fails(capsys, "track", clips, "--model", run, *both)
+    assert "reads no embedding" in fails(capsys, "embed", detector, clips)
+
+
 def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
     clip = next(folder for folder in clips.iterdir() if folder.is_dir())
     truth, results = np.loadtxt(clip / "gt" / "gt.txt", delimiter=",", ndmin=2), tmp_path / "results.txt"

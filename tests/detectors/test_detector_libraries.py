@@ -1,8 +1,10 @@
 """Adapters of optional libraries, on randomly initialised models of their own, and of ONNX files."""
 
 import dataclasses
+import os
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ import clmot
 from clmot.boxes import iou
 from clmot.config import DetectorConfig
 from clmot.detectors.attach import attach
-from clmot.detectors.onnx import OnnxDetector, OnnxLayout, open_onnx
+from clmot.detectors.onnx import OnnxDetector, OnnxLayout, open_onnx, recognised
 from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.protocol import FeatureDetector
 from clmot.errors import UserError
 from clmot.io.image import read_image
+from clmot.io.mot import read_mot_rows
 
 
 def image_of(scenes) -> np.ndarray:
@@ -240,14 +243,14 @@ def test_rfdetr_mistakes(tmp_path):
 class Session:
     """What onnxruntime's session looks like."""
 
-    def __init__(self, outputs: dict[str, np.ndarray]) -> None:
-        self.outputs, self.given = outputs, []
+    def __init__(self, outputs: dict[str, np.ndarray], shape: tuple[int, ...] = ()) -> None:
+        self.outputs, self.shape, self.given = outputs, shape, []
 
     def get_inputs(self):
-        return [types.SimpleNamespace(name="images")]
+        return [types.SimpleNamespace(name="images", shape=self.shape)]
 
     def get_outputs(self):
-        return [types.SimpleNamespace(name=name) for name in self.outputs]
+        return [types.SimpleNamespace(name=name, shape=list(value.shape)) for name, value in self.outputs.items()]
 
     def run(self, names, feed):
         self.given.append(feed["images"])
@@ -292,6 +295,67 @@ def test_onnx_boxes_come_back_to_the_image(resize):
     assert iou(found.xyxy, centre)[0, 0] > 0.999
 
 
+def test_a_yolox_is_recognised_and_its_grids_decoded():
+    """A box put into a cell of each grid comes back to the image, which lies in the upper left corner, as BGR."""
+    table = np.zeros((64 + 16 + 4, 5 + 2), np.float32)  # 64 x 64: grids of 8, 4 and 2 cells a side
+    boxes = np.array([[3.0, 5, 21, 25], [18, 2, 50, 30], [2, 4, 60, 32]])  # in the input
+    for box, cells, stride, start, (column, row) in zip(
+        boxes, (8, 4, 2), (8, 16, 32), (0, 64, 80), ((1, 2), (2, 1), (1, 0)), strict=True
+    ):
+        centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        table[start + row * cells + column] = [
+            *(centre / stride - (column, row)),
+            *np.log(size / stride),
+            0.8,
+            0.1,
+            0.5,
+        ]
+    session = Session({"output": table[None]}, (1, 3, 64, 64))
+    detector = OnnxDetector(session, recognised(session), {0: "car", 1: "person"}, min_score=0.3)
+    (found,) = detector.detect([np.full((64, 128, 3), (10, 20, 30), np.uint8)])
+    rows = np.argsort(found.xyxy[:, 2])
+    np.testing.assert_allclose(found.xyxy[rows], 2 * boxes, atol=1e-3)
+    np.testing.assert_allclose(found.score, 0.4, atol=1e-6)
+    assert [detector.classes[index] for index in found.class_id] == ["person"] * 3
+    given = session.given[0][0]
+    assert given[:, 5, 5].tolist() == [30, 20, 10]
+    assert given[:, 40, 5].tolist() == [114, 114, 114]
+
+
+def test_an_openvino_ssd_is_recognised(tmp_path):
+    """Its list ends where the image is -1; boxes are shares of an image that was stretched."""
+    openvino = pytest.importorskip("openvino")
+    rows = [[0, 1, 0.9, 0.25, 0.5, 0.5, 1], [0, 1, 0.02, 0, 0, 1, 1], [-1, 0, 0, 0, 0, 0, 0], [0, 1, 0.9, 0, 0, 1, 1]]
+    given = openvino.opset13.parameter([1, 3, 32, 48], np.float32, "data")
+    nothing = openvino.opset13.multiply(openvino.opset13.reduce_sum(given, [0, 1, 2, 3]), np.float32(0))
+    answer = openvino.opset13.add(openvino.opset13.constant(np.array(rows, np.float32)[None, None]), nothing)
+    file = tmp_path / "ssd.xml"
+    openvino.save_model(openvino.Model([answer], [given]), str(file))
+    detector = open_detector(DetectorConfig(name=f"openvino:{file}"), min_score=0.1)
+    (found,) = detector.detect([np.zeros((100, 200, 3), np.uint8)])
+    np.testing.assert_allclose(found.xyxy, [[50, 50, 100, 100]], atol=0.1)  # stored in float16
+    assert detector.classes == ("person",)
+    with pytest.raises(UserError, match="no such file"):
+        open_detector(DetectorConfig(name=f"openvino:{tmp_path / 'none.xml'}"))
+
+
+def test_real_detector_files_find_the_people_of_a_street():
+    """YOLOX-nano and an SSD of OpenVINO: at least five of eight, on the spot."""
+    data = Path(os.environ.get("CLMOT_DATA", "none"))
+    weights, sequence = data / "weights", data / "mot" / "TUD-Stadtmitte"
+    if not (weights / "openvino").is_dir() or not sequence.is_dir():
+        pytest.skip("CLMOT_DATA names no folder with weights/ and mot/TUD-Stadtmitte")
+    truth = read_mot_rows(sequence / "gt" / "gt.txt")
+    truth = truth.boxes[truth.frame == 10]
+    names = {"onnx": "yolox_nano.onnx", "openvino": "openvino/pedestrian-detection-adas-0002.xml"}
+    for kind, name in names.items():
+        pytest.importorskip({"onnx": "onnxruntime"}.get(kind, kind))
+        described = DetectorConfig(name=f"{kind}:{weights / name}", classes=("person",))
+        (found,) = open_detector(described, min_score=0.4).detect([read_image(sequence / "img1" / "000010.jpg")])
+        assert (iou(truth, found.xyxy).max(axis=1) > 0.6).sum() >= 5
+        assert len(found) <= 8
+
+
 def test_onnx_end_to_end(scenes, settings, tmp_path):
     session = Session({"out": np.column_stack([BOXES, [0.9, 0.8], [0, 0]])[None]})
     detector = OnnxDetector(session, OnnxLayout(size=(160, 96), output="rows"), {0: "person"})
@@ -313,7 +377,9 @@ def test_onnx_mistakes(tmp_path, monkeypatch):
     file.write_bytes(b"none")
     with pytest.raises(UserError, match=r"unknown key 'ouptut' \(did you mean 'output'\?\)"):
         open_onnx(str(file), DetectorConfig(options={"ouptut": "rows"}), 0.1)
-    with pytest.raises(UserError, match=r"detector\.options\.output: 'row' is not one of named, rows, columns"):
+    with pytest.raises(
+        UserError, match=r"detector\.options\.output: 'row' is not one of named, rows, columns, grid, ssd"
+    ):
         open_onnx(str(file), DetectorConfig(options={"output": "row"}), 0.1)
 
 

@@ -33,6 +33,7 @@ def track(
     every: int = 1,
     frames: Literal["all", "first-half", "second-half"] = "all",
     boxes: str | None = None,
+    detector: str = "",
     device: str = "auto",
 ) -> None:
     """Track objects in a video, an image folder, MOTChallenge sequences, a webcam or a stream.
@@ -47,6 +48,7 @@ def track(
         clmot track MOT17/train --model runs/first --out results --boxes gt --every 5 --frames second-half
         clmot track street.mp4 --model runs/first --out results tracker.appearance=false detect.score_threshold=0.2
         clmot track street.mp4 --model runs/first --out results --config tuned/tracker.yaml
+        clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ def track(
         Video file, image folder, sequence folder or folder of them, webcam number, or rtsp:// address.
     model
         Run folder, checkpoint or model file (also .onnx and .xml of `clmot export`); by default clmot-pedestrian, which
-        comes with the package: people in streets, for research only.
+        comes with the package: people in streets, for research only. LIBRARY:NAME is a detector that is tracked by
+        motion alone.
     out
         Folder for NAME.txt (MOTChallenge text) and NAME.mp4.
     config
@@ -73,9 +76,14 @@ def track(
     boxes
         Track these boxes in place of the model's own: gt or det of the sequence folders, or MOTChallenge text: a file,
         or a folder of NAME.txt. Confidences on another scale than 0 to 1 are rescaled.
+    detector
+        Track the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`), with the model's embeddings.
+        `detector.labels`, `detector.classes` and `detector.options` describe it.
     device
         auto, cpu or cuda.
     """
+    if boxes is not None and detector:
+        raise UserError("clmot track: boxes come from --boxes or from --detector, not from both")
     from clmot.inference import load_model
     from clmot.io.frames import FrameChoice
     from clmot.pipeline import track as run_tracking
@@ -88,11 +96,78 @@ def track(
     given = {key: value for key, value in flags.items() if value is not None}
     loaded.config = loaded.config.updated({"refine": given}, "option")
     choice = FrameChoice(every=every, part=frames)
-    for result in run_tracking(source, loaded, out, frames=choice, boxes=boxes, video=video, show=show):
+    finder = None
+    if detector:
+        from clmot.detectors.model import load_detector
+
+        described = {"name": detector, "classes": loaded.config.detector.classes or loaded.classes}
+        least = {"score_threshold": loaded.config.tracker.low_score}
+        finder = load_detector(loaded.config.updated({"detector": described, "detect": least}, "--detector"), device)
+    for result in run_tracking(
+        source, loaded, out, frames=choice, boxes=boxes, detector=finder, video=video, show=show
+    ):
         print(
             f"{result.name}: {result.frames} frames, {result.tracks} tracks, {result.frames_per_second:.1f} frames/s, "
             f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
         )
+
+
+@app.command
+def detect(
+    source: str,
+    /,
+    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
+    model: str = DEFAULT,
+    out: Path,
+    config: Path | None = None,
+    every: int = 1,
+    frames: Literal["all", "first-half", "second-half"] = "all",
+    device: str = "auto",
+) -> None:
+    """Find objects in every frame, and write them for `clmot track --boxes` and `clmot tune`.
+
+    Examples:
+
+        clmot detect street.mp4 --out det
+        clmot detect MOT16/train --model onnx:yolox_nano.onnx --out det detector.classes=[person]
+        clmot detect MOT16/train --model openvino:pedestrian-detection-adas-0002.xml --out det
+
+    Parameters
+    ----------
+    source
+        As of `clmot track`.
+    model
+        As of `clmot track`, or LIBRARY:NAME (see `clmot attach`).
+    out
+        Folder for NAME.txt: MOTChallenge detections, with classes where there are several (named in labels.txt).
+    config
+        YAML file with sections detect and detector, laid over the model's own.
+    every
+        Look at every so many frames only.
+    frames
+        Look at one half of each sequence only.
+    device
+        auto, cpu or cuda.
+    """
+    from clmot.detectors.opening import is_detector
+    from clmot.inference import Model, load_model
+    from clmot.io.frames import FrameChoice
+    from clmot.pipeline import write_detections
+
+    settings = read_sections(config, ("detect", "detector")) if config is not None else {}
+    if is_detector(model):
+        from clmot.config import Config
+        from clmot.detectors.model import load_detector
+
+        plain = Config().updated({"detector": {"name": model}}, "--model").updated(settings, str(config))
+        loaded: Model = load_detector(plain.updated(parse_overrides(overrides), "override"), device)
+    else:
+        loaded = load_model(model, device=device)
+        loaded.config = loaded.config.updated(settings, str(config))
+        loaded.config = loaded.config.updated(parse_overrides(overrides), "override")
+    choice = FrameChoice(every=every, part=frames)
+    for file, count in write_detections(source, loaded, out, frames=choice).items():
+        print(f"{file}: {count} boxes")
 
 
 @app.command

@@ -74,7 +74,10 @@ def random_affine(
 
 
 def warp_image(
-    image: UInt8[np.ndarray, "h_in w_in 3"], matrix: Float[np.ndarray, "3 3"], size: tuple[int, int]
+    image: UInt8[np.ndarray, "h_in w_in 3"],
+    matrix: Float[np.ndarray, "3 3"],
+    size: tuple[int, int],
+    padding: int = PADDING,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The image under an affine map, on grey.
 
@@ -84,6 +87,7 @@ def warp_image(
         image: source.
         matrix: source to output pixels, continuous coordinates.
         size: output width and height in pixels.
+        padding: value of all channels where there is no image.
     """
     while True:
         extent = np.array(image.shape[1::-1])
@@ -95,7 +99,7 @@ def warp_image(
         matrix = matrix @ np.diag([*(extent / (half_width, half_height)), 1])
     # OpenCV counts from pixel centres: its (0, 0) is our (0.5, 0.5)
     matrix = _translation(-0.5, -0.5) @ matrix @ _translation(0.5, 0.5)
-    return np.asarray(cv2.warpAffine(image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderValue=(PADDING,) * 3))
+    return np.asarray(cv2.warpAffine(image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderValue=(padding,) * 3))
 
 
 def colour_matrix(brightness: float, contrast: float, saturation: float, hue: float) -> Float[np.ndarray, "3 4"]:

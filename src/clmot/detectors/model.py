@@ -1,9 +1,10 @@
-"""A detector with its attached embedding in use: images in, `Detections` with embeddings out."""
+"""Detectors of others in use: images in, `Detections` out, with embeddings where one is attached."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -73,6 +74,54 @@ class AttachedModel(Model):
         index = np.repeat(np.arange(len(boxes)), [len(each) for each in boxes])
         packed = np.concatenate(boxes)
         return torch.from_numpy(packed).to(self.device), torch.from_numpy(index).to(self.device)
+
+
+class BareModel(Model):
+    """A detector of others without an embedding: boxes, scores and classes, to be tracked by motion.
+
+    Args:
+        detector: it is on its device already.
+        config: how its detections are tracked.
+    """
+
+    embeds = False
+
+    def __init__(self, detector: Detector, config: Config) -> None:
+        self._detector, self.config, self.classes = detector, config, tuple(detector.classes)
+
+    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+        """The objects of several images."""
+        return self._detector.detect(images)
+
+    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        """Nothing it could read.
+
+        Raises:
+            UserError: always.
+        """
+        raise self._without_embedding()
+
+    def with_random_weights(self) -> NoReturn:
+        """As `embed`."""
+        raise self._without_embedding()
+
+    def _without_embedding(self) -> UserError:
+        return UserError(f"{self.config.detector.name}: finds boxes and reads no embedding; attach one (clmot attach)")
+
+
+def load_detector(config: Config, device: str = "auto") -> BareModel:
+    """The detector that `config.detector` describes, alone.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    detector = open_detector(
+        config.detector,
+        device=choose_device(device),
+        min_score=config.detect.score_threshold,
+        image_size=config.model.image_size,
+    )
+    return BareModel(detector, config)
 
 
 def load_attached(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +17,16 @@ KINDS = {
     "rfdetr": "rfdetr:nano or rfdetr:checkpoint.pth",
     "ultralytics": "ultralytics:yolo11n.pt",
     "onnx": "onnx:detector.onnx",
+    "openvino": "openvino:detector.xml",
     "python": "python:package.module:function or python:file.py:function",
     "encoder": "encoder:mobilenetv2_100 (timm), for boxes from files",
 }
 """Libraries, and how their detectors are named."""
+
+
+def is_detector(name: str | Path) -> bool:
+    """Whether this is LIBRARY:NAME and not a path."""
+    return str(name).partition(":")[0] in KINDS and ":" in str(name) and not Path(name).exists()
 
 
 def open_detector(
@@ -62,10 +69,10 @@ def open_detector(
         from clmot.detectors.ultralytics import open_ultralytics
 
         detector = open_ultralytics(name, config, device, min_score)
-    elif kind == "onnx":
+    elif kind in ("onnx", "openvino"):
         from clmot.detectors.onnx import open_onnx
 
-        detector = open_onnx(name, config, min_score)
+        detector = open_onnx(name, config, min_score, kind)
     elif kind == "python":
         from clmot.detectors.function import open_function
 
