@@ -13,11 +13,11 @@ from clmot.errors import UserError
 from clmot.export import agreement, save
 from clmot.export.agreement import check_crops, compare
 from clmot.export.calibration import Frames, draw_frames
-from clmot.export.onnx import onnx_session
 from clmot.export.parity import pictures
 from clmot.export.save import export, export_crops
 from clmot.inference import load_model
 from clmot.io.image import read_image
+from clmot.io.runtimes import onnx_session
 from clmot.types import Detections
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clmot.errors import UserError, reason_of
-from clmot.export.packages import import_extra
-from clmot.export.parity import Array
+from clmot.io.runtimes import Array, import_extra
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from clmot.errors import UserError, reason_of
 from clmot.export.metadata import Metadata
-from clmot.export.onnx import onnx_session, run_onnx
-from clmot.export.openvino import read_openvino, run_openvino
-from clmot.export.parity import Run
 from clmot.inference import Model
+from clmot.io.runtimes import Run, onnx_session, read_openvino, run_onnx, run_openvino
 from clmot.models.decode import Peaks
 from clmot.models.network import Network
 from clmot.types import Float32Array, Image, OutputMaps

@@ -12,8 +12,7 @@ import torch
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.export.graph import EXAMPLE_SIZE, Graph
-from clmot.export.packages import import_extra
-from clmot.export.parity import Run
+from clmot.io.runtimes import import_extra
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -94,27 +93,3 @@ def set_metadata(model: ModelProto, strings: dict[str, str]) -> None:
     from onnx import helper
 
     helper.set_model_props(model, strings)
-
-
-def onnx_session(model: str | bytes, device: str = "cpu") -> Any:
-    """An ONNX Runtime session.
-
-    Args:
-        model: path or content of the file.
-        device: ``auto`` and ``cuda`` use a GPU where the installed package can.
-
-    Raises:
-        UserError: onnxruntime is missing.
-    """
-    runtime = import_extra("onnxruntime", "onnx")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors: what it thinks of a graph is not the user's business
-    providers = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
-        providers.insert(0, "CUDAExecutionProvider")
-    return runtime.InferenceSession(model, options, providers=providers)
-
-
-def run_onnx(session: Any) -> Run:
-    """A session's outputs in order."""
-    return lambda inputs: session.run(None, inputs)

@@ -5,11 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clmot.errors import UserError, reason_of
-from clmot.export.packages import import_extra
-from clmot.export.parity import Run
-
-_SECTION = "clmot"
+from clmot.io.runtimes import METADATA_SECTION, import_extra
 
 
 def to_openvino(onnx_file: Path) -> Any:
@@ -32,30 +28,5 @@ def save_openvino(model: Any, file: Path, strings: dict[str, str], half: bool) -
     """
     openvino = import_extra("openvino", "openvino")
     for key, value in strings.items():
-        model.set_rt_info(value, [_SECTION, key])
+        model.set_rt_info(value, [METADATA_SECTION, key])
     openvino.save_model(model, str(file), compress_to_fp16=half)
-
-
-def run_openvino(model: Any, device: str = "CPU") -> Run:
-    """Compile a model; outputs in order. Computes in float32, also where weights are stored in less."""
-    openvino = import_extra("openvino", "openvino")
-    compiled = openvino.Core().compile_model(model, device, {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda inputs: [value.copy() for value in compiled(inputs).values()]
-
-
-def read_openvino(file: Path) -> tuple[Any, dict[str, str]]:
-    """A model and its metadata from an ``.xml`` file.
-
-    Raises:
-        UserError: openvino is missing, or the file cannot be read.
-    """
-    openvino = import_extra("openvino", "openvino")
-    try:
-        model = openvino.Core().read_model(str(file))
-    except RuntimeError as error:
-        raise UserError(f"{file}: not a readable OpenVINO model ({reason_of(error)})") from error
-    if not model.has_rt_info([_SECTION]):
-        return model, {}
-    return model, {
-        key: str(getattr(value, "value", value)) for key, value in model.get_rt_info([_SECTION]).value.items()
-    }

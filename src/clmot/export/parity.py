@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
@@ -16,11 +14,8 @@ from clmot.boxes import iou
 from clmot.errors import UserError, reason_of
 from clmot.export.crops import CropsGraph
 from clmot.export.graph import SMALLEST_SIDE, DetectionsGraph, Graph
+from clmot.io.runtimes import Array, Run
 from clmot.types import Float32Array
-
-Array = npt.NDArray[Any]
-Run = Callable[[dict[str, Array]], Sequence[Array]]
-"""Named inputs to the graph's outputs in order, in the other runtime."""
 
 
 @dataclass(frozen=True, kw_only=True)

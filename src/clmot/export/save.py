@@ -24,11 +24,11 @@ from clmot.export.graph import DetectionsGraph, Graph, MapsGraph
 from clmot.export.int8 import quantise
 from clmot.export.metadata import Metadata
 from clmot.export.model import load_exported
-from clmot.export.onnx import onnx_session, run_onnx, set_default, set_metadata, to_onnx
-from clmot.export.openvino import run_openvino, save_openvino, to_openvino
-from clmot.export.packages import import_extra
-from clmot.export.parity import ANY, FLOAT32, HALF, Array, check_parity, parity_sizes
+from clmot.export.onnx import set_default, set_metadata, to_onnx
+from clmot.export.openvino import save_openvino, to_openvino
+from clmot.export.parity import ANY, FLOAT32, HALF, check_parity, parity_sizes
 from clmot.inference import Model
+from clmot.io.runtimes import Array, import_extra, onnx_session, run_onnx, run_openvino
 from clmot.io.whole import whole_file
 from clmot.models.network import Network
 from clmot.types import Float32Array, Image
