@@ -1,5 +1,6 @@
 """Two training processes on the CPU (gloo): they must learn what one learns from all of the batch."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from clmot.models.network import Network
 from clmot.training.checkpoint import find_checkpoint
 from clmot.training.loop import train_step
 from clmot.training.optim import make_optimizer
+from clmot.training.parts import look_ahead, split
 from clmot.training.processes import Processes, start_processes
 from clmot.training.queue import EmbeddingQueue
 from clmot.training.run import train
@@ -53,6 +55,8 @@ CASES = {
     "triplet_hard": ["loss.objective=triplet_hard"],
     "sigmoid": ["loss.objective=sigmoid"],
     "none": ["loss.objective=none"],
+    "parts": ["train.accumulate=2"],
+    "parts, triplet": ["train.accumulate=2", "loss.objective=triplet"],
 }
 
 
@@ -144,7 +148,7 @@ def one_of_two(rank: int, folder: Path, port: int) -> None:
     # an image that only the second one reads, and a disk that only the first one writes
     found["broken"] = outcome(train, folder / "broken", folder / "unfinished", together, progress=False)
     if rank == 0:
-        checkpoint_module.save_file = full_disk
+        checkpoint_module.save = full_disk
     found["full"] = outcome(train, folder / "scenes/stills", folder / "full", together, progress=False)
     torch.save(found, folder / f"{rank}.pt")
 
@@ -181,13 +185,51 @@ def two(folder) -> list[dict]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_gradients_are_those_of_one_process(name, two, folder):
-    alone = gradients(
-        config(*CASES[name]), load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), Processes()
+    whole = config(*CASES[name], "train.accumulate=1")
+    alone = gradients(whole, load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), Processes())
+    for found in two:
+        assert_same_step(found[name], alone)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("name", [*CASES, "scores", "identities"])
+def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, folder):
+    """Also where one part has nine times the boxes of the other."""
+    batch = load_batch(folder / "scenes/stills")
+    settings = config(*CASES.get(name, []))
+    if name == "scores":
+        batch = dataclasses.replace(batch, scores=torch.linspace(0.1, 1, len(batch.boxes)))
+    if name == "identities":
+        settings = config("loss.objective=identity", "model.identities=50")
+        batch = dataclasses.replace(batch, identities=batch.object_index.clamp(min=0))
+    first = batch.image_index < 4
+    kept = ~first | (batch.object_index <= 0)
+    boxes = {key: value[kept] for key, value in vars(batch).items() if key != "images"}
+    batch = Batch(images=batch.images, **boxes)
+    assert 0 < int((batch.image_index < 4).sum()) * 4 < int((batch.image_index >= 4).sum())
+    alone, fabric = Processes(), Fabric(accelerator="cpu", devices=1)
+    whole, divided = (
+        gradients(settings.updated({"train": {"accumulate": count}}), batch, fabric, alone) for count in (1, parts)
     )
-    assert alone.keys() == two[0][name].keys()
-    for key, value in alone.items():
-        for found in two:
-            torch.testing.assert_close(found[name][key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
+    assert_same_step(divided, whole)
+
+
+def assert_same_step(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
+
+
+def test_looking_ahead_changes_neither_normalisation_nor_chance(folder):
+    """A step in one part, done in the way of several, leaves the statistics and random numbers of a plain step."""
+    batch, settings = load_batch(folder / "scenes/stills"), config()
+    network = Network(settings.model).train()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    state = torch.get_rng_state()
+    look_ahead(network, batch, split(batch, 2), settings.loss, Processes(), None)
+    assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(value.grad is None for value in network.parameters())
 
 
 def test_a_run_resumed_by_another_number_of_processes_sees_the_same_frames(two, folder):

@@ -13,10 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 
 from clmot.config import Config, load_config
-from clmot.data.batch import make_loader
 from clmot.data.labels import with_labels
 from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
@@ -26,12 +24,9 @@ from clmot.inference import load_model
 from clmot.models.network import Network
 from clmot.training import metric
 from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
-from clmot.training.loop import train_step
 from clmot.training.metric import fit_metric
-from clmot.training.optim import make_optimizer
-from clmot.training.processes import Processes
 from clmot.training.run import train
-from clmot.types import Batch, Dataset, LossTerms
+from clmot.types import Dataset
 
 OVERRIDES = [
     "model.encoder=resnet10t",
@@ -270,30 +265,6 @@ def test_a_queue_of_other_data_is_not_used(stills, tmp_path):
     (first / "one" / "renamed").symlink_to(min(stills.iterdir()))
     train(first / "one", run, config(*queued, "train.steps=3"), resume=True, progress=False)
     assert load_state(find_checkpoint(run))["queue"]["pushed"] < held["queue"]["pushed"]
-
-
-def test_parts_of_a_batch_add_up_to_the_mean_of_their_gradients(stills):
-    """With fixed normalisation statistics: twice a part's own step, halved."""
-    dataset = read_dataset([stills])
-    settings = config("train.precision=32-true", "train.gradient_clip=.inf", "train.accumulate=2")
-    size = settings.model.image_size
-    loader = make_loader(dataset, settings.data, settings.views, size, batch_size=4, steps=1)
-    batch = next(iter(loader))
-
-    def step(some: Batch, accumulate: int) -> tuple[LossTerms, list[torch.Tensor]]:
-        torch.manual_seed(0)
-        network, fabric = Network(settings.model), Fabric(accelerator="cpu", devices=1)
-        wrapped, optimizer = fabric.setup(network, make_optimizer(network, settings.train))
-        wrapped.eval()
-        changed = settings.updated({"train": {"accumulate": accumulate}})
-        terms = train_step(fabric, wrapped, optimizer, some, changed, 0.0, Processes())
-        return terms, [value.grad for value in network.parameters() if value.grad is not None]
-
-    terms, gradients = step(batch, 2)
-    (first, ours), (second, theirs) = (step(batch.take(slice(v, v + 4)), 1) for v in (0, 4))
-    torch.testing.assert_close(terms.total, (first.total + second.total) / 2)
-    for got, one, other in zip(gradients, ours, theirs, strict=True):
-        torch.testing.assert_close(got, (one + other) / 2, rtol=1e-4, atol=1e-6)
 
 
 def test_compiled_weights_keep_their_names(straight, stills, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clmot.config import Config
 from clmot.io.frames import frames_in
-from clmot.training.loop import CONTRASTIVE
+from clmot.losses.criterion import CONTRASTIVE
 
 STEPS = 200
 """Training steps: an embedding that is nearly right needs few."""

@@ -280,8 +280,8 @@ class TrainConfig:
     batch_size: int = 4
     """Frames a step over all processes; each gives two views."""
     accumulate: int = 1
-    """Parts that the batch is computed in, one after the other, where memory is short; objects are contrasted within
-    their part."""
+    """Parts that the batch is computed in, one after the other, where memory is short. The loss is that of the whole
+    batch (batch normalisation sees a part at a time); a step takes a third longer."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
     learning_rate: float = 5e-3

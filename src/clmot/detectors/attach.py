@@ -16,8 +16,8 @@ from clmot.detectors.own_boxes import find_boxes
 from clmot.detectors.protocol import Detector, FeatureDetector
 from clmot.errors import UserError
 from clmot.inference import choose_device
+from clmot.losses.criterion import CONTRASTIVE
 from clmot.training.checkpoint import find_checkpoint
-from clmot.training.loop import CONTRASTIVE
 from clmot.training.run import train
 
 log = logging.getLogger(__name__)

@@ -21,6 +21,9 @@ from clmot.losses.targets import detection_targets
 from clmot.losses.triplet import triplet_all, triplet_hard
 from clmot.types import Batch, LossTerms, TrainingOutput
 
+CONTRASTIVE = ("nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard")
+"""Objectives that compare boxes with each other."""
+
 
 def _alone(counts: Tensor) -> Tensor:
     return counts
@@ -34,6 +37,7 @@ def criterion(
     stride: int,
     others: Contrasted | None = None,
     process_mean: Callable[[Tensor], Tensor] = _alone,
+    contrast: tuple[Tensor, Tensor] | None = None,
 ) -> LossTerms:
     """The training loss: detection on the views, and what teaches the embedding.
 
@@ -51,13 +55,14 @@ def criterion(
             (the network's task weights).
         stride: input pixels a cell of the maps.
         others: further boxes to contrast with: of other processes, or remembered.
-        process_mean: mean of the counts, float [4], over all training processes. With it the mean of the losses over
-            processes is the loss of all boxes together. Called once.
+        process_mean: mean of the counts, float [4], over all training processes, and all parts of a step. With it the
+            mean of the losses over these is the loss of all boxes together. Called once.
+        contrast: sum and count of what teaches the embedding, where it was computed already.
 
     Raises:
         ValueError: the objective needs an identity classifier and the network has none.
     """
-    terms = [*_detection_losses(output, batch, config, stride), embedding_loss(output, batch, config, others)]
+    terms = loss_sums(output, batch, config, stride, others, contrast)
     counts = process_mean(torch.stack([count.to(total.dtype) for total, count in terms]))
     divisors = torch.where(counts > 0, counts, 1)
     heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
@@ -67,6 +72,19 @@ def criterion(
         parts["embedding"] = embedding
     total = balance(detection, embedding, counts[3] > 0)
     return LossTerms(total=total, parts={name: value.detach() for name, value in parts.items()})
+
+
+def loss_sums(
+    output: TrainingOutput,
+    batch: Batch,
+    config: LossConfig,
+    stride: int,
+    others: Contrasted | None = None,
+    contrast: tuple[Tensor, Tensor] | None = None,
+) -> list[tuple[Tensor, Tensor]]:
+    """Sum and count of the heatmap, size, offset and embedding loss; arguments as of `criterion`."""
+    detection = _detection_losses(output, batch, config, stride)
+    return [*detection, contrast or embedding_loss(output, batch, config, others)]
 
 
 def _detection_losses(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from clmot.config import Config
 from clmot.detectors.heads import AttachedNetwork
-from clmot.losses.criterion import criterion
-from clmot.losses.pairs import Contrasted, contrasted
+from clmot.losses.criterion import CONTRASTIVE, criterion
 from clmot.models.network import STRIDE, Network
+from clmot.training.parts import further_boxes, look_ahead, mean_terms, split
 from clmot.training.processes import Processes
 from clmot.training.queue import EmbeddingQueue
-from clmot.types import Batch, LossTerms, TrainingOutput
-
-CONTRASTIVE = ("nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard")
-"""Objectives that compare boxes with each other."""
+from clmot.types import Batch, LossTerms
 
 
 def train_step(
@@ -51,12 +50,18 @@ def train_step(
         group["lr"] = rate
     optimizer.zero_grad()
     parts = split(batch, config.train.accumulate)
+    outlook = look_ahead(network, batch, parts, config.loss, processes, queue) if len(parts) > 1 else None
     terms: list[LossTerms] = []
-    for part in parts:
+    for index, part in enumerate(parts):
         with fabric.no_backward_sync(network, enabled=part is not parts[-1]):  # type: ignore[arg-type]
             output = network(part.images, part.embedding_boxes, part.image_index)
-            others = further_boxes(output, part, processes, queue) if config.loss.objective in CONTRASTIVE else None
-            terms.append(criterion(output, part, config.loss, network.task_weights, STRIDE, others, processes.mean))
+            others = contrast = None
+            counted: Callable[[Tensor], Tensor] = processes.mean
+            if outlook is not None:
+                counted, contrast = outlook.counted, outlook.embedding(index, output.embeddings)
+            elif config.loss.objective in CONTRASTIVE:
+                others = further_boxes(output, part, processes, queue)
+            terms.append(criterion(output, part, config.loss, network.task_weights, STRIDE, others, counted, contrast))
             fabric.backward(terms[-1].total / len(parts))
     mean = mean_terms(terms)
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.train.gradient_clip)
@@ -65,31 +70,3 @@ def train_step(
         raise FloatingPointError(f"the gradient is not finite (losses: {losses})")
     optimizer.step()
     return mean
-
-
-def split(batch: Batch, parts: int) -> list[Batch]:
-    """A batch in parts of as many frames each."""
-    views = len(batch.images) // parts
-    return [batch.take(slice(first, first + views)) for first in range(0, len(batch.images), views)]
-
-
-def further_boxes(
-    output: TrainingOutput, batch: Batch, processes: Processes, queue: EmbeddingQueue | None
-) -> Contrasted | None:
-    """What a process's boxes are contrasted with beside each other: boxes of other processes, and remembered ones."""
-    others = processes.others(contrasted(output.embeddings, batch))
-    if queue is None:
-        return others
-    remembered = queue.remembered()
-    return remembered if others is None else others.and_then(remembered)
-
-
-def mean_terms(terms: list[LossTerms]) -> LossTerms:
-    """The mean of the losses of several parts, without gradient."""
-
-    def mean(values: list[torch.Tensor]) -> torch.Tensor:
-        return torch.stack(values).mean(dim=0).detach()
-
-    names = terms[0].parts
-    parts = {name: mean([term.parts[name] for term in terms]) for name in names}
-    return LossTerms(mean([term.total for term in terms]), parts)
