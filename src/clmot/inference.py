@@ -14,9 +14,10 @@ from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.opening import is_detector
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
-from clmot.models.decode import Peaks, decode
+from clmot.models.decode import decode
 from clmot.models.fold import fold_batch_norm
 from clmot.models.network import STRIDE, Network
+from clmot.models.readout import embed_peaks
 from clmot.shipped import find_model
 from clmot.training.checkpoint import SavedModel, load_saved_model, load_weights
 from clmot.types import Detections, Float32Array, Image
@@ -30,7 +31,8 @@ class Model:
             float32 a copy, with batch normalisation folded into the convolutions.
         config: the configuration it was trained with.
         device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
-        precision: ``bf16`` (default; on CPU faster where the processor knows it) or ``float32``.
+        precision: ``bf16`` (on CPU faster where the processor knows it) or ``float32``; by default as it was trained
+            (`train.precision`): imported weights, and others that learned in float32, are not rounded.
 
     Attributes:
         config: the configuration, with `config.detect` and `config.tracker` for use.
@@ -40,7 +42,9 @@ class Model:
 
     embeds = True
 
-    def __init__(self, network: Network, config: Config, device: str = "auto", precision: str = "bf16") -> None:
+    def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
+        if precision is None:
+            precision = "float32" if config.train.precision == "32-true" else "bf16"
         if precision not in ("bf16", "float32"):
             raise UserError(f"precision: '{precision}' is not one of bf16, float32")
         self.config = config
@@ -72,10 +76,7 @@ class Model:
         if not images:
             return []
         pixels, matrices = self.letterbox(images)
-        peaks, embeddings = self._find(pixels)
-        boxes, score, class_id, image_index, embedding = (
-            tensor.cpu().numpy() for tensor in (*peaks, embeddings.float())
-        )
+        boxes, score, class_id, image_index, embedding = (each.cpu().numpy() for each in self._find(pixels))
         found = []
         for index, matrix in enumerate(matrices):
             mine = image_index == index
@@ -115,13 +116,16 @@ class Model:
         """A model like this one that has learned nothing."""
         return Model(Network(self.config.model), self.config, str(self.device), self.precision)
 
-    def _find(self, pixels: Tensor) -> tuple[Peaks, Tensor]:
-        """Objects in letterboxed images, and their embeddings."""
+    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Objects in letterboxed images: boxes, scores, classes, images and embeddings, as `Peaks` has them."""
         options = self.config.detect
         with self._autocast():
             maps = self.network.maps(pixels)
-            peaks = decode(maps, STRIDE, options.score_threshold, options.max_detections)
-            return peaks, self.network.read_out(maps.embedding, peaks.boxes, peaks.image_index)
+            boxes, score, class_id, image_index, cells = decode(
+                maps, STRIDE, options.score_threshold, options.max_detections
+            )
+            embeddings = embed_peaks(self.network.read_out, maps.embedding, boxes, cells, image_index)
+            return boxes, score, class_id, image_index, embeddings.float()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -155,7 +159,7 @@ def choose_device(device: str) -> str:
 
 
 def load_model(
-    path: str | Path, *, device: str = "auto", precision: str = "bf16", detector: Detector | None = None
+    path: str | Path, *, device: str = "auto", precision: str | None = None, detector: Detector | None = None
 ) -> Model:
     """Load a trained model.
 
@@ -164,7 +168,7 @@ def load_model(
             (``.onnx``) or OpenVINO (``.xml``), the name of a model that comes with the package (``clmot-pedestrian``),
             or ``LIBRARY:NAME`` of a detector of others without an embedding (`clmot.detectors.opening.KINDS`).
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``bf16`` or ``float32``; an exported file keeps its own.
+        precision: ``bf16`` or ``float32``, by default as it was trained; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.
 
     Raises:

@@ -138,14 +138,32 @@ def _aggregate(state: State, name: str, layers: list[Tensor], channels: int, fac
 RESNET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 
-def resfpndcn(state: State, x: Tensor, heads: dict[str, int], depth: int) -> dict[str, Tensor]:
-    """ResNet with a pyramid of DCNv2 and transposed convolutions."""
+def resdcn(state: State, x: Tensor, heads: dict[str, int], depth: int) -> dict[str, Tensor]:
+    """ResNet whose last map is enlarged by three pairs of DCNv2 and transposed convolution, numbered in one row."""
+    x = resnet(state, x, depth)[-1]
+    for index, channels in enumerate((256, 128, 64)):
+        at = [f"deconv_layers.{6 * index + layer}" for layer in range(6)]  # the third and sixth are ReLU
+        x = F.relu(state.norm(at[1], state.deformable(at[0], x, channels)))
+        kernel = state.normal(f"{at[3]}.weight", (channels, channels, 4, 4), (2 / (4 * channels)) ** 0.5)
+        x = F.relu(state.norm(at[4], F.conv_transpose2d(x, kernel, stride=2, padding=1)))
+    return state.heads(x, heads)
+
+
+def resnet(state: State, x: Tensor, depth: int) -> list[Tensor]:
+    """Maps at strides 4, 8, 16, 32."""
     x = F.relu(state.norm("bn1", state.convolution("conv1", x, 64, 7, 2)))
     x = F.max_pool2d(x, 3, 2, 1)
     levels = []
     for index, blocks in enumerate(RESNET_BLOCKS[depth]):
         x = state.residual_layer(f"layer{index + 1}", x, 64 * 2**index, blocks, 1 if index == 0 else 2, depth >= 50)
         levels.append(x)
+    return levels
+
+
+def resfpndcn(state: State, x: Tensor, heads: dict[str, int], depth: int) -> dict[str, Tensor]:
+    """ResNet with a pyramid of DCNv2 and transposed convolutions."""
+    levels = resnet(state, x, depth)
+    x = levels[-1]
     for index, channels in enumerate((256, 128, 64), start=1):
         place = f"deconv_layer{index}"
         x = F.relu(state.norm(f"{place}.1", state.deformable(f"{place}.0", x, channels)))

@@ -4,15 +4,17 @@ from functools import partial
 
 import pytest
 import torch
-from legacy_reference import HEADS_128, HEADS_512, HEADS_CENTERNET, State, dla_34, hrnet, resfpndcn
+from legacy_reference import HEADS_128, HEADS_512, HEADS_CENTERNET, State, dla_34, hrnet, resdcn, resfpndcn
+from torch.nn import functional as F
 
 from clmot.cli import main
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
-from clmot.inference import load_model
+from clmot.inference import Model, load_model
 from clmot.models.decode import decode
 from clmot.models.legacy import COCO_CLASSES, LegacyModel, read_legacy
 from clmot.models.network import STRIDE, Network
+from clmot.tracking.config import TrackerConfig
 from clmot.training.checkpoint import save_checkpoint
 from clmot.types import OutputMaps
 
@@ -79,6 +81,9 @@ def test_fairmots_dla_34_gives_the_same_maps(fairmot, imported, caplog):
     ("forward", "heads", "recipe"),
     [
         (dla_34, HEADS_512, "dla34"),
+        (partial(resdcn, depth=18), HEADS_128, "resnet18-dcn"),
+        (partial(resdcn, depth=34), HEADS_512, "resnet34-dcn"),
+        (partial(resdcn, depth=50), HEADS_512, "resnet50-dcn"),
         (partial(resfpndcn, depth=18), HEADS_128, "resnet18-dcn"),
         (partial(resfpndcn, depth=34), HEADS_512, "resnet34-dcn"),
         (partial(resfpndcn, depth=50), HEADS_512, "resnet50-dcn"),
@@ -86,7 +91,7 @@ def test_fairmots_dla_34_gives_the_same_maps(fairmot, imported, caplog):
         (partial(hrnet, width=18, mixed=True), HEADS_512, "hrnet18"),
         (partial(hrnet, width=32), HEADS_128, "hrnet32"),
     ],
-    ids=["dla_34", "resfpndcn_18", "resfpndcn_34", "resfpndcn_50", "hrnet_18", "hrnet_18 of CL-MOT", "hrnet_32"],
+    ids="dla resdcn18 resdcn34 resdcn50 resfpndcn18 resfpndcn34 resfpndcn50 hrnet18 clmot-hrnet18 hrnet32".split(),
 )
 def test_every_network_gives_the_same_maps(tmp_path, caplog, forward, heads, recipe):
     state, expected = original(forward, heads)
@@ -95,9 +100,19 @@ def test_every_network_gives_the_same_maps(tmp_path, caplog, forward, heads, rec
     assert model.config.recipe == recipe
     assert model.config.model.embedding_dimension == heads["id"]
     assert model.config.model.size == ("extent" if heads["wh"] == 2 else "sides")
-    tracker = model.config.tracker
-    assert (tracker.high_score, tracker.new_track_score) == (0.4, 0.4)
-    assert tracker.appearance_threshold == (0.7 if heads["wh"] == 2 else 0.4)
+    # the defaults of CL-MOT's code, which is FairMOT's of that time, and those of FairMOT's last one
+    score, distance, area, most = (0.6, 0.7, 200, 128) if heads["wh"] == 2 else (0.4, 0.4, 100, 500)
+    assert model.config.tracker == TrackerConfig.named(
+        "fairmot",
+        high_score=score,
+        low_score=score,
+        new_track_score=score,
+        appearance_threshold=distance,
+        max_aspect=1.6,
+        min_area=area,
+    )
+    assert model.config.detect.max_detections == most
+    assert Model(model.network, model.config, "cpu").precision == "float32"
     assert not caplog.records
 
 
@@ -117,9 +132,48 @@ def test_boxes_are_fairmots(imported):
     torch.testing.assert_close(peaks.boxes, torch.tensor(expected), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("forward", "heads"),
+    [(partial(hrnet, width=18), HEADS_128), (partial(resdcn, depth=18), HEADS_512)],
+    ids=["four sides", "width and height"],
+)
+def test_embeddings_are_the_originals(tmp_path, forward, heads):
+    """Of each detection the numbers in the cell of its peak, which is seldom the cell of the box's centre."""
+    state, expected = original(forward, heads)
+    # offsets that leave the cell, as those of trained networks do now and then, and boxes that are none turned to some
+    state["reg.2.weight"], state["wh.2.bias"] = 4 * state["reg.2.weight"], state["wh.2.bias"] + 9
+    with torch.inference_mode():
+        expected = forward(state, IMAGE / 255, heads)
+    config = ["detect.score_threshold=0", "detect.max_detections=40", "model.image_size=[96, 64]"]
+    legacy = read_legacy(saved(state, tmp_path / "a.pth"), overrides=config)
+    model = Model(legacy.network, legacy.config, "cpu")
+    found = model.detect(IMAGE[0].permute(1, 2, 0).numpy())
+    score, (height, width) = expected["hm"][0, 0].sigmoid(), expected["hm"].shape[2:]
+    wanted, elsewhere = {}, 0
+    for y in range(height):
+        for x in range(width):
+            around = score[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+            if score[y, x] == around.max():
+                wanted[round(score[y, x].item(), 5)] = x, y, F.normalize(expected["id"][0, :, y, x], dim=0)
+    assert len(found) > 10
+    for box, value, embedding in zip(found.xyxy, found.score, found.embedding, strict=True):
+        x, y, vector = wanted[round(float(value), 5)]
+        torch.testing.assert_close(torch.from_numpy(embedding), vector, atol=1e-3, rtol=0)
+        elsewhere += [int((box[0] + box[2]) // 8), int((box[1] + box[3]) // 8)] != [x, y]
+    assert elsewhere > 0, "says nothing: every peak's cell holds the centre of its box"
+
+
+def test_filters_of_results_are_for_persons(light, tmp_path):
+    file = saved(light, tmp_path / "w.pth")
+    assert read_legacy(file).config.tracker.max_aspect == 1.6
+    tracker = read_legacy(file, classes=("car",)).config.tracker
+    assert (tracker.max_aspect, tracker.min_area) == (0, 0)
+
+
 def test_a_checkpoint_of_them_is_a_model(imported, tmp_path):
     save_checkpoint(tmp_path, 0, imported.config, imported.network.state_dict(), {"step": 0})
-    model = load_model(tmp_path, precision="float32")
+    model = load_model(tmp_path)
+    assert model.precision == "float32"
     assert model.config == imported.config
     with torch.inference_mode():
         torch.testing.assert_close(model.network.maps(IMAGE).heatmap, imported.network.maps(IMAGE).heatmap)

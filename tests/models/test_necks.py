@@ -28,6 +28,7 @@ def maps_of(channels, height=64, width=96):
         ("top-down", 10),
         ("dla", CHANNELS[0]),
         ("deconvolution", 64),
+        ("deconvolution-last", 64),
         ("concat", sum(CHANNELS)),
         ("concat-mixed", 64),
     ],
@@ -39,7 +40,7 @@ def test_shape_and_width(neck, width, deformable, size):
     assert made.width == width
     assert made(maps_of(CHANNELS, *size)).shape == (2, width, size[0] // 4, size[1] // 4)
     has_deformable = any(isinstance(module, DeformableConv) for module in made.modules())
-    assert has_deformable == (deformable and neck in ("dla", "deconvolution"))
+    assert has_deformable == (deformable and neck in ("dla", "deconvolution", "deconvolution-last"))
 
 
 @pytest.mark.parametrize("neck", ["top-down", "dla", "deconvolution", "concat", "concat-mixed"])

@@ -39,11 +39,13 @@ def test_bilinear_equals_grid_sample():
     torch.testing.assert_close(actual, expected.flatten(0, 1), atol=1e-5, rtol=1e-5)
 
 
-def test_center_point_is_the_map_at_the_box_centre():
+def test_center_point_is_the_cell_that_holds_the_box_centre():
     maps = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(2))
-    boxes = torch.tensor([[18.0, 8, 26, 12]])  # centre (22, 10): the centre of cell (5, 2) at stride 4
-    actual = CenterPointReadOut(4)((maps,), boxes, torch.tensor([1]))
-    torch.testing.assert_close(actual, F.normalize(maps[1, :, 2, 5], dim=0)[None])
+    # centres (22, 10), (23.9, 8.1): both in cell (5, 2) at stride 4; (-3, 70): beyond the map, nearest cell (0, 15)
+    boxes = torch.tensor([[18.0, 8, 26, 12], [19.9, 6.1, 27.9, 10.1], [-10, 60, 4, 80]])
+    actual = CenterPointReadOut(4)((maps,), boxes, torch.tensor([1, 1, 0]))
+    expected = torch.stack([maps[1, :, 2, 5], maps[1, :, 2, 5], maps[0, :, 15, 0]])
+    torch.testing.assert_close(actual, F.normalize(expected, dim=1))
 
 
 def stripes_of(read_out: StripeReadOut, embeddings: torch.Tensor) -> list[torch.Tensor]:
@@ -171,10 +173,9 @@ def test_unit_length_packed_order_and_no_boxes(kind):
     assert read_out(levels, boxes[:0], image_index[:0]).shape == (0, embeddings.shape[1])
 
 
-def test_one_point_is_the_centre_and_several_are_their_mean():
+def test_several_points_are_their_mean():
     maps = (torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(5)),)
     boxes, image = torch.tensor([[10.0, 8, 26, 40], [3, 30, 17, 50]]), torch.tensor([1, 0])
-    torch.testing.assert_close(PointsReadOut(4, (1, 1))(maps, boxes, image), CenterPointReadOut(4)(maps, boxes, image))
     # the loop: quarter points of the box, one at a time
     total = torch.zeros(2, 4)
     for column in (0.25, 0.75):

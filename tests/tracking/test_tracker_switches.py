@@ -433,3 +433,17 @@ def test_imports_no_torch():
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_wide_and_tiny_boxes_are_tracked_and_not_shown():
+    """FairMOT writes no box with w / h > 1.6 or an area of at most 100."""
+    boxes = np.array([[0, 0, 16, 10], [100, 0, 117, 10], [200, 0, 210, 10], [300, 0, 310, 11]], np.float32)
+    frame = Detections(xyxy=boxes, score=np.full(4, 0.9), class_id=np.zeros(4))
+    shown = Tracker(TrackerConfig(max_aspect=1.6, min_area=100)).update(frame)
+    np.testing.assert_array_equal(shown.detections.xyxy, boxes[[0, 3]])
+    tracker = Tracker(TrackerConfig(max_aspect=1.6))
+    first = tracker.update(frame).track_id
+    # the second one turns upright: it has been followed all the time
+    upright = replace(frame, xyxy=np.array([[0, 0, 16, 10], [100, 0, 116, 10], *boxes[2:]], np.float32))
+    assert [*first, *tracker.update(upright).track_id] == [1, 3, 4, 1, 2, 3, 4]
+    assert len(Tracker(TrackerConfig()).update(frame)) == 4

@@ -86,7 +86,9 @@ def import_weights(
     recipe: str | None = None,
     classes: str = "",
 ) -> None:
-    """Make a run of a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resfpndcn_18, _34, _50, hrnet_18, _32).
+    """Make a run of a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resdcn, resfpndcn, hrnet).
+
+    It tracks as the original does: in float32, with the tracker's preset fairmot and the original's thresholds.
 
     Examples:
 

@@ -170,11 +170,12 @@ class ModelConfig:
     """Pixels: with the mean and deviation the encoder's weights expect, or only to [0, 1] (FairMOT, CL-MOT)."""
     classes: tuple[str, ...] = ("person",)
     """Class names, one heatmap each. Training sets it from the data."""
-    neck: Literal["top-down", "dla", "deconvolution", "concat", "concat-mixed"] = "top-down"
+    neck: Literal["top-down", "dla", "deconvolution", "deconvolution-last", "concat", "concat-mixed"] = "top-down"
     """From the encoder's maps to one of stride 4: a light top-down pyramid, DLA's iterative aggregation, ResNet-FPN
-    by transposed convolution, or HRNet's up-sampling and concatenation (mixed into 64 channels: CL-MOT's)."""
+    by transposed convolution, the same of the last map alone (CenterNet's ResNet), or HRNet's up-sampling and
+    concatenation (mixed into 64 channels: CL-MOT's)."""
     deformable: bool = False
-    """Deformable (DCNv2) instead of plain convolutions in the necks `dla` and `deconvolution`."""
+    """Deformable (DCNv2) instead of plain convolutions in the necks `dla`, `deconvolution` and `deconvolution-last`."""
     width: int = 32
     """Channels of the neck `top-down` (the others have their own), and largest length of what is read of a stripe of a
     level (colour has its own)."""
@@ -185,8 +186,8 @@ class ModelConfig:
     size: Literal["sides", "extent"] = "sides"
     """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
     read_out: Literal["stripes", "points", "center"] = "stripes"
-    """Where in the box the embedding is taken: horizontal stripes over the box, the mean of a grid of points, or the
-    centre point (as published)."""
+    """Where the embedding is taken: horizontal stripes over the box, the mean of a grid of points in it, or (CL-MOT,
+    FairMOT) the one cell that holds its centre, of the network's own detections the cell of the heatmap's peak."""
     stripes: int = 6
     """Number of stripes a box is cut into, top to bottom."""
     levels: tuple[str, ...] = ("stride4", "neck")

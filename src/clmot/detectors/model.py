@@ -28,10 +28,12 @@ class AttachedModel(Model):
         network: the embedding and its detector; moved to `device`.
         config: the configuration it was trained with.
         device: ``auto``, ``cpu`` or ``cuda``; the detector must be there already.
-        precision: of the embedding, ``bf16`` or ``float32``; the detector runs in its own.
+        precision: of the embedding, as of `Model`; the detector runs in its own.
     """
 
-    def __init__(self, network: AttachedNetwork, config: Config, device: str = "auto", precision: str = "bf16") -> None:
+    def __init__(
+        self, network: AttachedNetwork, config: Config, device: str = "auto", precision: str | None = None
+    ) -> None:
         super().__init__(network, config, device, precision)  # type: ignore[arg-type]
         self.attached = network
         self.classes = tuple(network.detector.classes)
@@ -125,7 +127,7 @@ def load_detector(config: Config, device: str = "auto") -> BareModel:
 
 
 def load_attached(
-    saved: SavedModel, *, device: str = "auto", precision: str = "bf16", detector: Detector | None = None
+    saved: SavedModel, *, device: str = "auto", precision: str | None = None, detector: Detector | None = None
 ) -> AttachedModel:
     """A detector with its saved embedding.
 

@@ -12,6 +12,7 @@ from clmot.config import Config
 from clmot.models.decode import decode_rows
 from clmot.models.heads import LevelEmbeddingHead
 from clmot.models.network import STRIDE, Network
+from clmot.models.readout import embed_peaks
 
 SMALLEST_SIDE = 64
 """Least width and height of an exported graph's images; at one cell of stride 32, tracing would fix the size."""
@@ -115,8 +116,9 @@ class DetectionsGraph(MapsGraph):
         maps = self.network.maps(images)
         rows = decode_rows(maps, STRIDE, score_threshold, self.max_detections)
         image_index = torch.arange(images.shape[0], device=images.device).repeat_interleave(self.max_detections)
-        embeddings = self.network.read_out(maps.embedding, rows.boxes.flatten(0, 1), image_index)
-        return (*rows, embeddings.unflatten(0, (-1, self.max_detections)))
+        boxes, cells = rows.boxes.flatten(0, 1), rows.cells.flatten(0, 1)
+        embeddings = embed_peaks(self.network.read_out, maps.embedding, boxes, cells, image_index)
+        return (*rows[:3], embeddings.unflatten(0, (-1, self.max_detections)))
 
     def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
         """As `Graph.inputs_of`; without a threshold, so that there is something to see whatever was learned."""

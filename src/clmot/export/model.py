@@ -13,7 +13,6 @@ from clmot.errors import UserError, reason_of
 from clmot.export.metadata import Metadata
 from clmot.inference import Model
 from clmot.io.runtimes import Run, onnx_session, read_openvino, run_onnx, run_openvino
-from clmot.models.decode import Peaks
 from clmot.models.network import Network
 from clmot.types import Float32Array, Image, OutputMaps
 
@@ -45,7 +44,7 @@ class ExportedModel(Model):
             raise UserError(f"{self.file}: finds boxes itself and embeds no others; export it without --decode")
         return super().embed(image, boxes)
 
-    def _find(self, pixels: Tensor) -> tuple[Peaks, Tensor]:
+    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
         if not self.decoded:
             return super()._find(pixels)
         options = self.config.detect
@@ -54,7 +53,7 @@ class ExportedModel(Model):
         boxes, score, class_id, embeddings = (torch.from_numpy(each)[:, : options.max_detections] for each in outputs)
         kept = score > 0
         image_index = torch.arange(len(kept))[:, None].expand_as(kept)[kept]
-        return Peaks(boxes[kept], score[kept], class_id[kept], image_index), embeddings[kept]
+        return boxes[kept], score[kept], class_id[kept], image_index, embeddings[kept]
 
 
 class ExportedNetwork(nn.Module):

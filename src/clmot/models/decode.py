@@ -18,12 +18,14 @@ class Peaks(NamedTuple):
         score: [m], in [0, 1].
         class_id: [m].
         image_index: [m], which image of the maps.
+        cells: [m, 4], the peaks' cells, as xyxy input pixels.
     """
 
     boxes: Float[Tensor, "m 4"]
     score: Float[Tensor, " m"]
     class_id: Int64[Tensor, " m"]
     image_index: Int64[Tensor, " m"]
+    cells: Float[Tensor, "m 4"]
 
 
 class PeakRows(NamedTuple):
@@ -33,11 +35,13 @@ class PeakRows(NamedTuple):
         boxes: [v, k, 4], xyxy input pixels; zero where there is no object.
         score: [v, k], in [0, 1]; zero where there is no object.
         class_id: [v, k]; zero where there is no object.
+        cells: [v, k, 4], the peaks' cells, as xyxy input pixels.
     """
 
     boxes: Float[Tensor, "v k 4"]
     score: Float[Tensor, "v k"]
     class_id: Int64[Tensor, "v k"]
+    cells: Float[Tensor, "v k 4"]
 
 
 def decode(maps: OutputMaps, stride: int, score_threshold: float, max_detections: int) -> Peaks:
@@ -52,7 +56,7 @@ def decode(maps: OutputMaps, stride: int, score_threshold: float, max_detections
     rows = decode_rows(maps, stride, score_threshold, min(max_detections, maps.heatmap[0].numel()))
     kept = rows.score > 0
     image_index = torch.arange(len(kept), device=kept.device)[:, None].expand_as(kept)[kept]
-    return Peaks(rows.boxes[kept], rows.score[kept], rows.class_id[kept], image_index)
+    return Peaks(rows.boxes[kept], rows.score[kept], rows.class_id[kept], image_index, rows.cells[kept])
 
 
 def decode_rows(maps: OutputMaps, stride: int, score_threshold: float | Tensor, max_detections: int) -> PeakRows:
@@ -73,9 +77,11 @@ def decode_rows(maps: OutputMaps, stride: int, score_threshold: float | Tensor, 
         return values.flatten(2).gather(2, places).transpose(1, 2).float()
 
     sides = at_cells(maps.size).clamp(min=0)
-    centre = torch.stack([column, row], dim=2) + at_cells(maps.offset)
+    corner = torch.stack([column, row], dim=2)
+    centre = corner + at_cells(maps.offset)
     boxes = torch.cat([centre - sides[..., :2], centre + sides[..., 2:]], dim=2) * stride
     # a peak without extent is no object, whatever its score
     solid = ((boxes[..., 2:] - boxes[..., :2]) >= 1).all(dim=2)
     kept = (score > score_threshold) & solid
-    return PeakRows(boxes * kept[..., None], score * kept, class_id * kept)
+    cells = torch.cat([corner, corner + 1], dim=2).to(boxes.dtype) * stride
+    return PeakRows(boxes * kept[..., None], score * kept, class_id * kept, cells)

@@ -1,8 +1,8 @@
 """Weights of FairMOT, CL-MOT and CenterNet in our network: the same maps from the same pixels.
 
-What differs from the originals, outside the network: the embedding is read at the centre of the box, bilinear between
-cells, and brought to unit length there; FairMOT and CL-MOT take it from the cell of the heatmap's peak. FairMOT and
-CL-MOT feed RGB in [0, 1], as does ``model.normalise=none``.
+An imported run works as its original does: in float32, embeddings from the cell of the heatmap's peak (of boxes that
+others found, from the cell of their centre), the tracker's preset ``fairmot`` with the original's thresholds, and of
+persons no results that are wide or tiny. FairMOT and CL-MOT feed RGB in [0, 1], as does ``model.normalise=none``.
 
 CenterNet feeds BGR with a mean and deviation, and has no embedding. Its first convolution is changed to take RGB in
 [0, 1]; its embedding head starts from random weights and has to be trained.
@@ -12,7 +12,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -60,7 +60,7 @@ class LegacyModel(NamedTuple):
 def read_legacy(
     file: Path, *, recipe: str | None = None, classes: Sequence[str] = (), overrides: Iterable[str] = ()
 ) -> LegacyModel:
-    """Read a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resfpndcn_18/34/50, hrnet_18/32).
+    """Read a checkpoint of FairMOT, CL-MOT or CenterNet (dla_34, resdcn_18/34/50, resfpndcn_18/34/50, hrnet_18/32).
 
     The network, the number of classes, the form of the size (width and height, or four sides) and the length of the
     embedding are taken from keys and shapes. Keys that are neither used nor known to be unused are listed in a warning.
@@ -78,8 +78,8 @@ def read_legacy(
     """
     tensors = read_state_dict(file)
     architecture = find_architecture(tensors, file)
-    # CenterNet's: it comes as DLA alone
-    embedded = architecture.name != "dla_34" or any(key.startswith("id.") for key in tensors)
+    # CenterNet's: none of its networks has a pyramid of ResNet, or HRNet
+    embedded = architecture.neck not in ("dla", "deconvolution-last") or any(key.startswith("id.") for key in tensors)
     count = _outputs(tensors, "hm.2", file)
     names, channels = _classes(count, classes, file)
     config = _config(tensors, architecture, names, embedded, recipe, overrides, file)
@@ -138,7 +138,7 @@ def _config(
     overrides: Iterable[str],
     file: Path,
 ) -> Config:
-    """The recipe's settings with what the file's heads are like, and with FairMOT's thresholds."""
+    """The recipe's settings with what the file's heads are like, and with the original's decoding and tracker."""
     same, config = load_config(architecture.recipe), load_config(recipe or architecture.recipe)
     if config.model.encoder != same.model.encoder:
         raise UserError(f"{file}: is {architecture.name}, which recipe '{recipe}' is not; leave --recipe out")
@@ -159,20 +159,20 @@ def _config(
         embedding_dimension=_outputs(tensors, "id.2", file) if embedded else config.model.embedding_dimension,
         projection=(),
     )
-    # of the published versions only FairMOT's last one, with its stricter distance, says four sides
-    distance = 0.4 if values == 4 else 0.7
     config = dataclasses.replace(
         config,
         model=model,
-        detect=dataclasses.replace(config.detect, max_detections=500),
-        tracker=dataclasses.replace(
-            config.tracker,
-            high_score=0.4,
-            new_track_score=0.4,
-            appearance_threshold=distance,
-            centring=0.0,
-        ),
+        # as the originals train and track; bfloat16 moves the scores of such weights by up to a quarter
+        train=dataclasses.replace(config.train, precision="32-true"),
     )
+    first = embedded and values == 2  # CL-MOT, and FairMOT's first version; the last one says four sides
+    detect: dict[str, Any] = {"max_detections": 128 if first else 500}
+    tracker: dict[str, Any] = {"preset": "fairmot"}
+    if first:
+        tracker |= {"high_score": 0.6, "low_score": 0.6, "new_track_score": 0.6, "appearance_threshold": 0.7}
+    if embedded and classes == ("person",):  # what they leave out when they write results
+        tracker |= {"max_aspect": 1.6, "min_area": 200.0 if first else 100.0}
+    config = config.updated({"detect": detect, "tracker": tracker})
     return config.updated(parse_overrides(overrides), "override")
 
 
@@ -204,7 +204,9 @@ def _take_rgb(network: Network) -> None:
     Equal but for the outermost pixels: beyond the image, the original sees the mean colour and this one black.
     """
     state = network.state_dict()
-    weight, running_mean = (state[f"encoder.body.base_layer.{part}"] for part in ("0.weight", "1.running_mean"))
+    # timm's DLA and ResNet
+    names = ("base_layer.0.weight", "base_layer.1.running_mean", "conv1.weight", "bn1.running_mean")
+    weight, running_mean = (state[f"encoder.body.{name}"] for name in names if f"encoder.body.{name}" in state)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (CENTERNET_MEAN, CENTERNET_STD))
     scaled = weight / std
     running_mean += (scaled * mean).sum(dim=(1, 2, 3))

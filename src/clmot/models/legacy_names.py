@@ -36,7 +36,7 @@ class Architecture:
 
     name: str
     recipe: str
-    neck: Literal["dla", "deconvolution", "concat", "concat-mixed"]
+    neck: Literal["dla", "deconvolution", "deconvolution-last", "concat", "concat-mixed"]
     translate: Callable[[str], str]
     unused: re.Pattern[str]
 
@@ -58,12 +58,14 @@ def find_architecture(tensors: Mapping[str, Tensor], file: Path) -> Architecture
         # ImageNet's classifier; projections of trees two levels deep, whose children project for themselves
         unused = re.compile(r"base\.fc\..*|base\.level[34]\.project\..*")
         return Architecture("dla_34", "dla34", "dla", _dla_name, unused)
-    if "deconv_layer1.0.weight" in tensors and "layer3.1.conv1.weight" in tensors:
+    if "layer3.1.conv1.weight" in tensors and tensors.keys() & {"deconv_layer1.0.weight", "deconv_layers.0.weight"}:
         blocks = sum(bool(re.fullmatch(r"layer3\.\d+\.conv1\.weight", key)) for key in tensors)
         depth = {(2, False): 18, (6, False): 34, (6, True): 50}.get((blocks, "layer1.0.conv3.weight" in tensors))
         if depth:
-            unused = re.compile(r"fc\..*")
-            return Architecture(f"resfpndcn_{depth}", f"resnet{depth}-dcn", "deconvolution", _resnet_name, unused)
+            unused, recipe = re.compile(r"fc\..*"), f"resnet{depth}-dcn"
+            if "deconv_layers.0.weight" in tensors:
+                return Architecture(f"resdcn_{depth}", recipe, "deconvolution-last", _resnet_name, unused)
+            return Architecture(f"resfpndcn_{depth}", recipe, "deconvolution", _resnet_pyramid_name, unused)
     if "stage4.0.branches.3.0.conv1.weight" in tensors:
         width = len(tensors["stage4.0.branches.0.0.conv1.weight"])
         neck: Literal["concat", "concat-mixed"] = "concat-mixed" if "last_layer.0.weight" in tensors else "concat"
@@ -72,8 +74,9 @@ def find_architecture(tensors: Mapping[str, Tensor], file: Path) -> Architecture
     found = ", ".join(f"'{key}' {list(tensors[key].shape)}" for key in list(tensors)[:3])
     raise UserError(
         f"{file}: not weights of FairMOT, CL-MOT or CenterNet: expected dla_34 (with 'base.base_layer.0.weight', "
-        "'ida_up.node_1.conv.weight', ...), resfpndcn_18, _34 or _50 ('layer3.1.conv1.weight', "
-        "'deconv_layer1.0.weight', ...) or hrnet_18 or _32 ('stage4.0.branches.3.0.conv1.weight', ...), "
+        "'ida_up.node_1.conv.weight', ...), resdcn_18, _34 or _50 ('layer3.1.conv1.weight', "
+        "'deconv_layers.0.weight', ...), resfpndcn_18, _34 or _50 ('deconv_layer1.0.weight', ...) or "
+        "hrnet_18 or _32 ('stage4.0.branches.3.0.conv1.weight', ...), "
         f"found {found}, ..."
     )
 
@@ -89,6 +92,15 @@ def _dla_name(name: str) -> str:
 
 
 def _resnet_name(name: str) -> str:
+    place = re.fullmatch(r"neck\.up\.(\d)\.(\d)\.(.+)", name)
+    if place is None:
+        return name.removeprefix("encoder.body.")
+    stage, layer, rest = place.groups()
+    # one sequence of six layers a stage
+    return f"deconv_layers.{6 * int(stage) + int(layer)}.{rest.replace('offset_mask', 'conv_offset_mask')}"
+
+
+def _resnet_pyramid_name(name: str) -> str:
     place = re.fullmatch(r"neck\.(up|project|smooth)\.(\d)\.(.+)", name)
     if place is None:
         return name.removeprefix("encoder.body.")

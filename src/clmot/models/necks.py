@@ -63,6 +63,8 @@ def make_neck(config: ModelConfig, channels: Sequence[int]) -> Neck:
             return DlaNeck(channels, config.deformable)
         case "deconvolution":
             return DeconvolutionNeck(channels, config.deformable)
+        case "deconvolution-last":
+            return DeconvolutionNeck(channels, config.deformable, pyramid=False)
         case "concat":
             return ConcatNeck(channels)
         case "concat-mixed":

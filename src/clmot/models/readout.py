@@ -14,7 +14,10 @@ from torchvision.ops import roi_align
 
 
 class CenterPointReadOut(nn.Module):
-    """The embedding map at the box's centre, bilinear between cells, normalised to unit length (CL-MOT, FairMOT).
+    """The embedding of the cell that holds the box's centre, normalised to unit length (CL-MOT, FairMOT).
+
+    A centre outside the map takes the nearest cell. Of the network's own detections it is the cell of the heatmap's
+    peak (`embed_peaks`), which need not hold the centre of the box: offset and sides move that away from the peak.
 
     Args:
         stride: input pixels a cell.
@@ -32,8 +35,30 @@ class CenterPointReadOut(nn.Module):
     ) -> Float[Tensor, "m d"]:
         """One map [v, d, h, w], boxes in xyxy input pixels and their image, to unit vectors [m, d]."""
         (values,) = maps
-        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-        return F.normalize(bilinear(values, centre / self.stride, image_index), dim=1)
+        height, width = values.shape[-2:]
+        centre = ((boxes[:, :2] + boxes[:, 2:]) / 2 / self.stride).long()
+        column, row = centre[:, 0].clamp(0, width - 1), centre[:, 1].clamp(0, height - 1)
+        return F.normalize(values[image_index, :, row, column].float(), dim=1)
+
+
+def embed_peaks(
+    read_out: nn.Module,
+    maps: tuple[Tensor, ...],
+    boxes: Float[Tensor, "m 4"],
+    cells: Float[Tensor, "m 4"],
+    image_index: Int64[Tensor, " m"],
+) -> Float[Tensor, "m d"]:
+    """Embeddings of decoded detections: read where the read-out looks at objects that the heatmap found.
+
+    Args:
+        read_out: of the network.
+        maps: the network's embedding maps.
+        boxes: xyxy input pixels.
+        cells: the peaks' cells, as xyxy input pixels.
+        image_index: image of each box.
+    """
+    places = cells if isinstance(read_out, CenterPointReadOut) else boxes
+    return read_out(maps, places, image_index)  # type: ignore[no-any-return]
 
 
 class PointsReadOut(nn.Module):

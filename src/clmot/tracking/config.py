@@ -28,7 +28,7 @@ _SHARES = (
     "direction_weight",
     "lost_overlap_weight",
 )
-_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0}
+_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0}
 _COSINES = ("appearance_threshold", "gated_appearance_threshold")
 
 
@@ -110,6 +110,11 @@ class TrackerConfig:
     lost_seconds: float = 2.0
     """How long a track is kept unseen, one frame at least unless this is 0 (FairMOT: 30 frames at 30 frames/s, which is
     one second)."""
+    max_aspect: float = 0.0
+    """Boxes wider than this times their height are not shown, though tracked; 0 shows all. FairMOT, ByteTrack and
+    others leave out of their results what is wider than 1.6, for they know standing people only."""
+    min_area: float = 0.0
+    """Boxes of at most this area in pixels are not shown, though tracked (FairMOT: 100, CL-MOT: 200)."""
     frame_rate: float = 30.0
     """Frames a second of the video; `clmot track` sets it from the source."""
 

@@ -141,6 +141,12 @@ class Tracker:
         track_id = np.zeros(len(found), np.int64)
         track_id[found.order.take(detection.take(shown))] = tracks.track_id.take(shown)
         rows = track_id.nonzero()[0]
+        if self.config.max_aspect or self.config.min_area:
+            width, height = (detections.xyxy[rows, 2:] - detections.xyxy[rows, :2]).T
+            plausible = width * height > self.config.min_area
+            if self.config.max_aspect:
+                plausible &= width <= self.config.max_aspect * height
+            rows = rows[plausible]
         return TrackedFrame(frame=frame, detections=detections[rows], track_id=track_id.take(rows))
 
     def save(self, path: str | Path) -> None:
