@@ -118,7 +118,7 @@ class DetectionsGraph(MapsGraph):
         image_index = torch.arange(images.shape[0], device=images.device).repeat_interleave(self.max_detections)
         boxes, cells = rows.boxes.flatten(0, 1), rows.cells.flatten(0, 1)
         embeddings = embed_peaks(self.network.read_out, maps.embedding, boxes, cells, image_index)
-        return (*rows[:3], embeddings.unflatten(0, (-1, self.max_detections)))
+        return (*rows[:3], embeddings.view(*rows.score.shape, embeddings.shape[1]))
 
     def inputs_of(self, images: Tensor) -> tuple[Tensor, ...]:
         """As `Graph.inputs_of`; without a threshold, so that there is something to see whatever was learned."""
