@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -16,10 +17,12 @@ from clmot.detectors.attach import attach
 from clmot.detectors.encoder import EncoderDetector
 from clmot.detectors.function import FunctionDetector
 from clmot.detectors.model import AttachedModel
+from clmot.detectors.protocol import FeatureMaps
 from clmot.detectors.torchvision import open_torchvision
 from clmot.errors import UserError
 from clmot.io.image import read_image
 from clmot.models.backbones import Encoder
+from clmot.training.checkpoint import load_saved_model, load_state
 from clmot.types import Detections
 
 NAME = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
@@ -90,6 +93,55 @@ def test_training_changes_the_embedding_and_nothing_of_the_detector(scenes, sett
         same(first, second)
     with pytest.raises(UserError, match="detector 'object:TorchvisionDetector'"):
         clmot.load_model(tmp_path / "run")
+
+
+class Blobs(torch.nn.Module):
+    """A detector as users write it: a network, here one that finds the same two boxes everywhere."""
+
+    classes = ("person",)
+    channels: ClassVar = {4: 6, 8: 6}
+
+    def __init__(self, shows_maps: bool) -> None:
+        super().__init__()
+        self.mine = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 4, stride=4), torch.nn.BatchNorm2d(6))
+        if not shows_maps:
+            self.channels = {}
+
+    def detect(self, images):
+        boxes = np.array([[10, 20, 40, 90], [80, 10, 110, 85]], np.float32)
+        score, class_id = np.array([0.9, 0.8], np.float32), np.zeros(2, np.int64)
+        return [Detections(xyxy=boxes, score=score, class_id=class_id) for _ in images]
+
+    def features(self, images):
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+        fine = self.mine(pixels)
+        coarse = torch.nn.functional.avg_pool2d(fine, 2)
+        return FeatureMaps((fine, coarse), (4, 8), [np.eye(3)] * len(images), (pixels.shape[3], pixels.shape[2]))
+
+    def detect_with_features(self, images):
+        return self.detect(images), self.features(images)
+
+
+@pytest.mark.parametrize("shows_maps", [True, False])
+def test_a_network_of_the_user_s_own_stays_outside_and_as_it_was(shows_maps, scenes, settings, tmp_path):
+    torch.manual_seed(0)
+    detector = Blobs(shows_maps).train()
+    before = copy.deepcopy(detector.state_dict())
+    folder = attach(detector, scenes / "stills", tmp_path / "run", settings(), boxes="detector", progress=False)
+    assert not detector.training
+    assert all(value.requires_grad and value.grad is None for value in detector.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+    saved, state = load_saved_model(folder).weights, load_state(folder)
+    for names in (saved, state["network"]):
+        assert not any("detector" in name or "mine" in name for name in names)
+    model = clmot.load_model(tmp_path / "run", device="cpu", detector=detector.train())
+    assert not detector.training
+    model.attached.train()
+    assert not detector.training
+    assert {name for name, _ in model.attached.named_parameters()} < saved.keys()
+    assert copy.deepcopy(model.attached).detector is detector
+    (image,) = first_images(scenes, 1)
+    assert len(model.detect(image)) == 2
 
 
 def test_learns(run):

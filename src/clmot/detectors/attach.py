@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from clmot.config import Config, DetectorConfig, ModelConfig, load_config
 from clmot.data.readers import FORMATS
 from clmot.data.writers import coco
@@ -79,6 +81,8 @@ def attach(
             described, device=device, min_score=config.detect.score_threshold, image_size=config.model.image_size
         )
     else:
+        if isinstance(detector, nn.Module):
+            detector.eval()  # before it finds the boxes to learn on
         described = dataclasses.replace(config.detector, name=f"object:{type(detector).__name__}")
     described = _settled(described, detector)
     model = _fitting(config.model, described, detector)

@@ -51,10 +51,22 @@ class StripeEmbedding(nn.Module):
         return self.maps(pixels, [maps.get(stride, nothing) for stride in STRIDES], nothing)  # type: ignore[no-any-return]
 
 
+def keep_outside(module: nn.Module, detector: Detector) -> None:
+    """Let a module use a detector that is no part of it, even where it is a module itself.
+
+    It is in no checkpoint, no optimiser sees it, and the module's mode and device are not its own. If it is a network,
+    it is put into evaluation mode: what its normalisation has learned would change with every image otherwise.
+    """
+    if isinstance(detector, nn.Module):
+        detector.eval()
+    # past `nn.Module.__setattr__`, which takes modules in
+    object.__setattr__(module, "detector", detector)
+
+
 class AttachedNetwork(nn.Module):
     """What is learned beside a frozen detector, trained as the one-shot network is.
 
-    The detector itself is no part of the module: it is in no checkpoint, no optimiser sees it, and copies share it.
+    The detector itself is no part of the module (`keep_outside`), and copies share it.
 
     Args:
         config: sections model and detector.
@@ -65,9 +77,11 @@ class AttachedNetwork(nn.Module):
         contrasted_dimension: length of the embeddings that training sees.
     """
 
+    detector: Detector
+
     def __init__(self, config: Config, detector: Detector) -> None:
         super().__init__()
-        self.detector = detector
+        keep_outside(self, detector)
         self.head: FeatureHead | CropHead
         if config.detector.head == "crops":
             self.head = CropHead(config)
@@ -115,10 +129,12 @@ class FeatureHead(nn.Module):
         detector: gives the maps.
     """
 
+    detector: FeatureDetector
+
     def __init__(self, config: ModelConfig, detector: FeatureDetector) -> None:
         super().__init__()
         self.embedding = StripeEmbedding(config, detector.channels)
-        self.detector = detector
+        keep_outside(self, detector)
 
     def forward(self, images: Sequence[Image], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Images, boxes [m, 4] in their pixels and the image of each, to unit vectors [m, d]."""
@@ -130,7 +146,9 @@ class FeatureHead(nn.Module):
         """What the read-out wants: maps (made, if detection did not make them already), boxes in them and the image of
         each.
         """  # noqa: D205
-        features = features or self.detector.features(images)
+        if features is None:
+            with torch.no_grad():
+                features = self.detector.features(images)
         # a zoom and a shift along each axis
         matrices = torch.from_numpy(np.stack(features.matrices)).to(boxes)
         zoom = matrices[:, [0, 1], [0, 1]].repeat(1, 2)[image_index]
@@ -139,7 +157,8 @@ class FeatureHead(nn.Module):
         if self.embedding.needs_pixels:
             placed = [warp_image(image, m, features.size) for image, m in zip(images, features.matrices, strict=True)]
             pixels = torch.from_numpy(np.stack(placed)).to(boxes.device).permute(0, 3, 1, 2)
-        maps = dict(zip(features.strides, features.maps, strict=True))
+        # a detector of the caller's own may run elsewhere
+        maps = {stride: each.to(boxes.device) for stride, each in zip(features.strides, features.maps, strict=True)}
         return self.embedding.chosen_maps(pixels, maps), boxes * zoom + shift, image_index
 
     @property
