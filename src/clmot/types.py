@@ -88,6 +88,7 @@ class Dataset:
         classes: class names; `Sample.classes` indexes them.
         skipped: how many annotation rows were left out, by reason (``"degenerate box"``, ...), for the log.
         weights: float64 [samples], how often training draws each sample relative to the others; None: all alike.
+        notes: what else its reader has to say of it: which splits were read, ...
 
     Raises:
         ValueError: there is not one positive, finite weight a sample.
@@ -97,6 +98,7 @@ class Dataset:
     classes: tuple[str, ...]
     skipped: Counter[str] = field(default_factory=Counter)
     weights: Float64Array | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.weights is None:

@@ -137,13 +137,26 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
         ('{"ID": "b", "gtboxes": [{"tag": "person"}]}', r":4: gtboxes\[0\]\.fbox is missing"),
         ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3]}]}', r":4: gtboxes\[0\]\.fbox is \[1, 2, 3\], expected \[left"),
         ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}', r":4: gtboxes\[0\]\.extra is 1"),
-        ('{"ID": "b", "gtboxes": []}', r": 1 of 4 images are missing; the first: b\.jpg; looked in .*Images"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, line: str, message: str) -> None:
     path = write(tmp_path)
     path.write_text(path.read_text() + "\n" + line)
     with pytest.raises(UserError, match=r"annotation_train\.odgt" + message):
+        read_crowdhuman(path)
+
+
+def test_a_partial_download_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    images = len(read_crowdhuman(path).samples)
+    path.write_text(path.read_text() + '\n{"ID": "b", "gtboxes": []}\n{"ID": "c", "gtboxes": []}')
+    dataset = read_crowdhuman(path)
+    assert len(dataset.samples) == images
+    assert dataset.skipped == {"image that is not there": 2}
+    path.write_text('{"ID": "b", "gtboxes": []}\n{"ID": "c", "gtboxes": []}')
+    with pytest.raises(
+        UserError, match=r"annotation_train\.odgt: image b\.jpg not found; looked in .*; nor any of 1 more"
+    ):
         read_crowdhuman(path)
 
 

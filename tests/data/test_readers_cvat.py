@@ -164,7 +164,7 @@ def test_images_of_a_video_are_one_sequence(tmp_path: Path) -> None:
             f'<track id="0" label="a">\n{shape(3, 1, 1, 9, 9)}\n{shape(3, 1, 1, 9, 9)}</track>',
             r"xml:7: track 0 is in frame 3 already",
         ),
-        (f'<track id="0" label="a">{shape(70, 1, 1, 9, 9)}</track>', r"frames 70 to 70, but .* are frames 0 to 8"),
+        (f'<track id="0" label="a">{shape(70, 1, 1, 9, 9)}</track>', r"frames 70 to 70, but .* are 0 to 8"),
         (
             f'<track id="0" label="a" task_id="1">{shape(0, 1, 1, 9, 9)}</track><track id="1" label="a" task_id="2"/>',
             r"tracks of 2 tasks; export the tasks one by one",
@@ -178,9 +178,7 @@ def test_faulty_files(tmp_path: Path, body: str, message: str) -> None:
 
 
 def test_no_images_of_a_video(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"no images of the video's frames in .*extract them there as frame_000000\.PNG"
-    ):
+    with pytest.raises(UserError, match=r"no images of the video's frames in .*extract them: ffmpeg .*frame_%06d\.PNG"):
         read_dataset([write(tmp_path, TRACKS)])
 
 
@@ -198,3 +196,23 @@ def test_a_file_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
     samples = read_dataset([write(tmp_path, body, *FRAMES)], identities=True).samples
     assert (tmp_path / "annotations.xml").stat().st_size > 2 * (1 << 16)
     assert [sorted(sample.identities.tolist()) for sample in samples] == [list(range(600))] * 2
+
+
+def test_images_of_two_subsets_may_have_one_name(tmp_path: Path) -> None:
+    box = '<box label="car" xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    body = "".join(
+        f'<image id="{i}" name="a.jpg" subset="{subset}" width="50" height="30">{box}</image>'
+        for i, subset in enumerate(("Train", "Validation", "Test"))
+    )
+    root = write(tmp_path, body, "images/Train/a.jpg", "images/Validation/a.jpg")
+    dataset = read_cvat(root)
+    assert [sample.image.parent.name for sample in dataset.samples] == ["Train", "Validation"]
+    assert len({sample.sequence for sample in dataset.samples}) == 2
+    assert dataset.skipped == {"image that is not there": 1}
+    assert dataset.notes == ("subsets Train, Validation",)
+
+
+@pytest.mark.parametrize("folder", ["frames", "img1", "images", "."])
+def test_frames_of_a_video_in_other_folders(tmp_path: Path, folder: str) -> None:
+    root = write(tmp_path, TRACKS, *(name.replace("images", folder) for name in FRAMES))
+    assert [sample.frame for sample in read_dataset([root]).samples] == [3, 4, 5, 6, 7]

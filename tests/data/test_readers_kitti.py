@@ -130,7 +130,7 @@ def test_single_images_of_kitti_object(tmp_path: Path) -> None:
 
 def test_nothing_there(tmp_path: Path) -> None:
     make_sequence(tmp_path / "none", frames=0)
-    with pytest.raises(UserError, match=r"none: the sequence that it is about is not there; the first: .* 0000\.txt"):
+    with pytest.raises(UserError, match=r"0000\.txt: sequence 0000 not found"):
         read_kitti(tmp_path / "none")
     (tmp_path / "label_02").mkdir()
     with pytest.raises(UserError, match=r"no label_02/0000\.txt beside image_02/0000"):

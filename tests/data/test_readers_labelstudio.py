@@ -83,8 +83,8 @@ def test_turned_boxes(tmp_path: Path, degrees: float) -> None:
     [
         ({"a": 1}, r"export\.json: expected a list of tasks"),
         ([{"image": "a.jpg", "annotations": 3}], r"export\.json: \[0\]\.annotations is 3"),
-        ([task("", annotation())], r"\[0\]\.data\.image is missing"),
-        ([task("a.jpg", annotation()), task("none.jpg", annotation())], r"\[1\]: image none\.jpg not found; looked in"),
+        ([task("", annotation())], r"\[0\]\.data has no address of an image or video; expected Label Studio"),
+        ([task("none.jpg", annotation()), task("b.jpg", annotation())], r"\[0\]: image none\.jpg not found; .* 1 more"),
         ([task("a.jpg", annotation(3))], r"\[0\]\.annotations\.result is \[3\]"),
         (
             [task("a.jpg", annotation(rectangle("cat", "1", 2, 3, 4)))],
@@ -109,3 +109,52 @@ def test_other_json_is_not_claimed(tmp_path: Path, text: str) -> None:
     assert not labelstudio.FORMAT.matches(tmp_path / "a.json")
     with pytest.raises(UserError, match="no Label Studio export there"):
         read_labelstudio(tmp_path)
+
+
+def test_images_under_another_key(tmp_path: Path) -> None:
+    each = task("", annotation(rectangle("person", 10, 20, 30, 40)))
+    each["data"] = {"comment": "at night", "photo": "/data/upload/1/0f1e2d3c-a.jpg"}
+    (sample,) = read_dataset([write(tmp_path, [each], "images/a.jpg")]).samples
+    np.testing.assert_allclose(sample.boxes, [[20, 20, 80, 60]])
+
+
+def test_predictions_count_where_nobody_annotated(tmp_path: Path) -> None:
+    regions = [rectangle("person", 10, 20, 30, 40) | {"score": 0.9}, rectangle("person", 50, 20, 30, 40)]
+    each = {"data": {"image": "a.jpg"}, "predictions": [{"score": 0.6, "result": regions}]}
+    root = write(tmp_path, [each], "a.jpg", "b.jpg")
+    dataset = read_labelstudio(root)
+    np.testing.assert_allclose(dataset.samples[0].scores, [0.9, 0.6])
+    assert dataset.notes == ("predictions of a model: no task has an annotation",)
+    write(root, [each, task("b.jpg", annotation(rectangle("dog", 10, 20, 30, 40)))])
+    dataset = read_dataset([root])
+    assert dataset.classes == ("dog",)
+    assert dataset.skipped == {"task without annotation": 1}
+
+
+def test_video(tmp_path: Path) -> None:
+    """Boxes move evenly between key frames; the last one lasts to the end, and what is not enabled is gone after it."""
+
+    def track(label: str, *keys: tuple[int, float, bool]) -> dict[str, Any]:
+        box = {"y": 20, "width": 10, "height": 50}
+        sequence = [{"frame": frame, "x": x, "enabled": enabled} | box for frame, x, enabled in keys]
+        return {"type": "videorectangle", "value": {"framesCount": 6, "sequence": sequence, "labels": [label]}}
+
+    result = [track("car", (1, 0, True), (5, 40, True)), track("dog", (2, 30, False), (4, 60, True), (5, 70, False))]
+    each = task("", annotation(*result))
+    each["data"] = {"video": "/data/upload/1/0f1e2d3c-street.mp4"}
+    root = write(tmp_path, [each])
+    with pytest.raises(UserError, match=r"image 000001\.jpg of Label Studio's video street \(extract its frames"):
+        read_dataset([root])
+    write(root, [each], *(f"street/{number:06d}.jpg" for number in range(1, 7)))
+    dataset = read_dataset([root], identities=True)
+    assert dataset.classes == ("car", "dog")
+    found = [dict(zip(s.identities.tolist(), s.boxes[:, 0].tolist(), strict=True)) for s in dataset.samples]
+    # of 200 pixels
+    assert found == [{0: 0}, {0: 20, 1: 60}, {0: 40}, {0: 60, 1: 120}, {0: 80, 1: 140}, {0: 80}]
+    np.testing.assert_allclose(dataset.samples[0].boxes, [[0, 20, 20, 70]])
+
+
+def test_the_short_export_is_named(tmp_path: Path) -> None:
+    short = [{"image": "a.jpg", "label": [], "annotator": 1, "annotation_id": 1, "lead_time": 3.1}]
+    with pytest.raises(UserError, match=r"Label Studio's JSON export \(not JSON-MIN\)"):
+        read_dataset([write(tmp_path, short, "a.jpg")])

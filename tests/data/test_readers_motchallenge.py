@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from clmot.data.readers import read_dataset
 from clmot.data.readers.motchallenge import find_sequences, read_motchallenge
 from clmot.errors import UserError
+from clmot.evaluation.tracks import read_mot_tracks
 from clmot.types import Dataset
 
 Row = Sequence[float]
@@ -195,7 +196,7 @@ def test_no_boxes(tmp_path: Path) -> None:
 
 def test_no_frame_has_an_image(tmp_path: Path) -> None:
     make_sequence(tmp_path / "seq", [mot15(7, 1), mot15(9, 1)])
-    with pytest.raises(UserError, match=r"gt\.txt: frames 7 to 9, but the images of seq are frames 1 to 3"):
+    with pytest.raises(UserError, match=r"gt\.txt: frames 7 to 9, but its images are 1 to 3"):
         read_dataset([tmp_path])
 
 
@@ -219,3 +220,44 @@ def test_real_sequences(real_data: Path) -> None:
     campus = [sample for sample in dataset.samples if sample.sequence == "TUD-Campus"]
     assert sum(len(sample.boxes) for sample in campus) == 359
     assert len({i for sample in campus for i in sample.identities.tolist()}) == 8
+
+
+def test_classes_are_those_of_labels_txt(tmp_path: Path) -> None:
+    """As CVAT and Datumaro write it; 2, 7, 8 and 12 are distractors in MOT17 only."""
+    rows = [
+        mot17(1, 1, kind=1),
+        mot17(1, 2, left=9, kind=2),
+        mot17(2, 2, kind=2, flag=0),
+        mot17(3, 1, kind=1, visible=0),
+    ]
+    folder = make_sequence(tmp_path / "seq", rows)
+    (folder / "gt/labels.txt").write_text("车\n人\nfish\n", encoding="gbk")
+    dataset = read_dataset([tmp_path], identities=True)
+    assert dataset.classes == ("车", "人")
+    assert [sample.classes.tolist() for sample in dataset.samples] == [[0, 1], [1], [0]]
+    assert [sample.ignore.tolist() for sample in dataset.samples] == [[False, False], [True], [True]]
+    write_rows(folder, [mot17(1, 1, kind=4)])
+    with pytest.raises(UserError, match=r"gt\.txt:1: class is 4, but labels\.txt names 1 to 3 \(车, 人, fish\)"):
+        read_dataset([tmp_path])
+
+
+def test_a_sequence_without_images_is_counted(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "a", [mot17(1, 1)])
+    (tmp_path / "b").mkdir()
+    write_rows(tmp_path / "b", [mot17(1, 1)])
+    dataset = read_dataset([tmp_path])
+    assert {sample.sequence for sample in dataset.samples} == {"a"}
+    assert dataset.skipped == {"sequence that is not there": 1}
+    with pytest.raises(UserError, match=r"b/gt/gt\.txt: sequence b not found"):
+        read_dataset([tmp_path / "b"])
+
+
+def test_a_fraction_of_a_flag_counts_in_training_as_in_scores(tmp_path: Path) -> None:
+    rows = [mot17(1, i, left=5 + i, flag=flag) for i, flag in enumerate((1, 0.99, 0, 1.5, -1))]
+    folder = make_sequence(tmp_path / "seq", rows)
+    (sample,) = read_motchallenge(tmp_path).samples
+    scored = read_mot_tracks(folder / "gt/gt.txt")
+    by_identity = dict(zip(sample.identities.tolist(), (~sample.ignore).tolist(), strict=True))
+    assert by_identity == dict(zip(scored.identity.tolist(), scored.counts.tolist(), strict=True))
+    # TrackEval's own rule: a flag is made whole by cutting its fraction off
+    assert by_identity == {0: True, 1: False, 2: False, 3: True, 4: True}

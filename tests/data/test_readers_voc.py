@@ -94,7 +94,6 @@ def test_degenerate_boxes_are_counted(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (document(item("", 1, 1, 9, 9)), r"a\.xml:4: <object> has no name"),
-        (document("<object><name>cat</name></object>"), r"a\.xml:4: <object> has no bndbox"),
         (document(item("cat", 1, 1, 9, "")), r"a\.xml:5: ymax of <bndbox> is missing, expected a number"),
         (document(item("cat", 1, "top", 9, 9)), r"a\.xml:5: ymin of <bndbox> is 'top', expected a number"),
         (document(item("cat", 1, 1, 9, 9))[:-5], r"a\.xml:\d+: not valid XML: "),
@@ -142,3 +141,37 @@ def test_foreign_folders_are_not_claimed(tmp_path: Path) -> None:
         UserError, match=r"none: no Pascal VOC annotations \(it is empty\); expected Annotations/\*\.xml"
     ):
         voc.read_voc(tmp_path / "none")
+
+
+def test_what_has_no_box_or_no_image_is_counted(tmp_path: Path) -> None:
+    polygon = "<object><name>cat</name><polygon><x1>1</x1></polygon></object>"
+    boxes = document(item("cat", 1, 1, 9, 9) + polygon)
+    root = devkit(tmp_path, a=boxes, b=boxes.replace("a.jpg", "b.jpg"))
+    (tmp_path / "JPEGImages/b.jpg").unlink()
+    dataset = read_dataset([root])
+    assert [len(sample.boxes) for sample in dataset.samples] == [1]
+    assert dataset.skipped == {"object without a box": 2, "image that is not there": 1}
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gb2312", "gbk", "gb18030", "utf-16", "big5", "iso-8859-1", "windows-1251", "utf-8"]
+)
+def test_declared_encodings(encoding: str, tmp_path: Path) -> None:
+    name = {"big5": "行人", "iso-8859-1": "Fußgänger", "windows-1251": "пешеход"}.get(encoding, "行人")
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + document(item(name, 1, 1, 9, 9))
+    root = devkit(tmp_path, a="")
+    (root / "Annotations/a.xml").write_bytes(text.encode(encoding))
+    assert read_dataset([root]).classes == (name,)
+    # lines are still named
+    (root / "Annotations/a.xml").write_bytes(text.replace("<xmax>9", "<xmax>x").encode(encoding))
+    with pytest.raises(UserError, match=r"a\.xml:5: xmax of <bndbox> is 'x'"):
+        read_dataset([root])
+
+
+def test_another_encoding_than_declared(tmp_path: Path) -> None:
+    text = '<?xml version="1.0" encoding="utf-8"?>' + document(item("行人", 1, 1, 9, 9))
+    root = devkit(tmp_path, a="")
+    (root / "Annotations/a.xml").write_bytes(text.encode("gbk"))
+    assert read_dataset([root]).classes == ("行人",)
+    (root / "Annotations/a.xml").write_bytes(text.replace("utf-8", "klingon").encode())
+    assert read_dataset([root]).classes == ("行人",)

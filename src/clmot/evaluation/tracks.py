@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from clmot import boxes as box
 from clmot.errors import UserError
-from clmot.io.mot import check_unique, read_mot_table
+from clmot.io.mot import check_unique, counts, read_mot_table
 from clmot.types import BoolArray, Int64Array
 
 Float64Array = npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ def read_mot_tracks(path: Path) -> TrackRows:
             frame=table[:, 0].astype(np.int64),
             identity=table[:, 1].astype(np.int64),
             xyxy=np.where(np.isfinite(table[:, 2:6]).all(axis=1, keepdims=True), box.ltwh_to_xyxy(table[:, 2:6]), 0),
-            counts=np.nan_to_num(table[:, 6]).astype(np.int64) != 0,
+            counts=counts(table[:, 6]),
             class_id=table[:, 7].astype(np.int64) if table.shape[1] == 9 else np.full(len(table), -1, np.int64),
             line=line,
         ),

@@ -21,7 +21,7 @@ from clmot import boxes as box
 from clmot.errors import UserError, reason_of
 from clmot.io.text import read_text
 from clmot.io.whole import partial_of, publish
-from clmot.types import Detections, Float32Array, Int64Array, TrackedFrame
+from clmot.types import BoolArray, Detections, Float32Array, Int64Array, TrackedFrame
 
 _NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
 _LARGEST_WHOLE = 2.0**53
@@ -134,6 +134,14 @@ def read_mot_text(path: Path) -> list[TrackedFrame]:
         )
         for frame, index in zip(frames, np.split(order, starts)[1:], strict=True)
     ]
+
+
+def counts(flag: npt.NDArray[np.float64]) -> BoolArray:
+    """Which rows of ground truth count, bool [n], by the flag in the 7th column: 0 for those that do not.
+
+    A fraction is cut off, as TrackEval does; what is not finite counts for nothing.
+    """
+    return np.asarray(np.trunc(np.nan_to_num(flag)) != 0)
 
 
 class IdentifiedRows(Protocol):

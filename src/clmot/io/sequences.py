@@ -141,7 +141,7 @@ def find_sequences(path: Path) -> list[SequenceFolder]:
     folders = sequence_folders(path)
     if not folders:
         raise UserError(f"{path}: no MOTChallenge sequence ({describe_folder(path)}); expected {EXPECTED}")
-    return [_open_sequence(folder) for folder in folders]
+    return [open_sequence(folder) for folder in folders]
 
 
 def ground_truth_file(folder: Path) -> Path | None:
@@ -217,7 +217,12 @@ def _is_sequence(folder: Path) -> bool:
     return (folder / "seqinfo.ini").is_file() or (folder / "img1").is_dir() or ground_truth_file(folder) is not None
 
 
-def _open_sequence(folder: Path) -> SequenceFolder:
+def open_sequence(folder: Path) -> SequenceFolder:
+    """The sequence in a folder.
+
+    Raises:
+        UserError: as `find_sequences`.
+    """
     info = read_sequence_info(folder)
     image_folder = folder / info.image_folder
     images = sequence_images(folder, info)

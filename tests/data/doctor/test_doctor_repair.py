@@ -57,6 +57,7 @@ def test_faulty_rows_are_left_out(make_mot, tmp_path):
     assert changes == {
         "rows left out: degenerate box": 1,
         "rows left out: frame without image": 1,
+        "rows left out: line that is no row": 2,
         "boxes left out: duplicates": 1,
         "boxes left out: outside the image": 1,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,8 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity, plural
-from clmot.data.readers.motchallenge import samples_of
+from clmot.data.readers.collector import Collector
+from clmot.data.readers.motchallenge import add_sequence
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot import parse_mot_table, read_mot_table, to_mot_rows
@@ -24,7 +24,7 @@ from clmot.io.sequences import (
     sequence_images,
 )
 from clmot.io.text import read_text
-from clmot.types import BoolArray, Dataset, Float64Array, Int64Array, Sample
+from clmot.types import BoolArray, Dataset, Float64Array, Int64Array
 
 _Kind = tuple[str, Severity, str, str]
 """Check, severity, what is the matter with the rows, and what to do."""
@@ -122,10 +122,9 @@ def salvage(path: Path, min_visibility: float) -> Dataset:
     does not, the sequence is left out.
 
     Raises:
-        UserError: a ``seqinfo.ini`` or an image's name is faulty, or nothing remains.
+        UserError: a ``seqinfo.ini`` or an image's name is faulty.
     """
-    skipped: Counter[str] = Counter()
-    samples: list[Sample] = []
+    collector = Collector(unit="sequence")
     for folder in sequence_folders(path):
         file = ground_truth_file(folder)
         if file is None:
@@ -133,10 +132,9 @@ def salvage(path: Path, min_visibility: float) -> Dataset:
         raw = read_raw(file)
         rows = to_mot_rows(raw.table, raw.line)
         if len(rows) and (sequence := _open_leniently(folder, file, rows.frame)):
-            samples += samples_of(sequence, rows, min_visibility, skipped)
-    if not samples:
-        raise UserError(f"{path}: nothing of it can be read")
-    return Dataset(samples=samples, classes=("person",), skipped=skipped)
+            add_sequence(collector, sequence, rows, min_visibility)
+        collector.skipped["line that is no row"] += len(raw.refused)
+    return collector.dataset()
 
 
 def read_raw(path: Path) -> RawFile:

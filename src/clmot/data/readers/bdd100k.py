@@ -8,16 +8,14 @@ Images are ``images/track/train/<video>/<name>``.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.data.readers.collector import Collector
 from clmot.data.readers.formats import Format
 from clmot.errors import UserError, reason_of
-from clmot.io.image_size import read_image_size
 from clmot.io.text import read_text
 from clmot.types import Dataset
 
@@ -33,44 +31,44 @@ def read_bdd100k(path: Path) -> Dataset:
     """Read the labelled videos, identities included.
 
     Every labelled frame is a sample. Crowds and distractors (other persons, trailers, other vehicles) are
-    `Sample.ignore`, as in the benchmark's evaluation. How much of an object is visible is not said.
+    `Sample.ignore`, as in the benchmark's evaluation. How much of an object is visible is not said. Videos
+    without images on disk are left out and counted.
 
     Args:
         path: the folder with ``labels`` and ``images`` (both splits are read), or ``box_track_20`` or one of its
             splits below it.
 
     Raises:
-        UserError: nothing there; labels are faulty (named by frame and label); images are missing.
+        UserError: nothing there; labels are faulty (named by frame and label); no video has images.
     """
     files = _label_files(path)
     if not files:
         raise UserError(f"{path}: no labels/box_track_20/train/<video>.json there")
-    frames: list[Frame] = []
-    rows: list[tuple[int, list[float], int, bool, int]] = []
+    collector = Collector(_CLASSES, unit="video")
     for file in files:
-        image_folder = _image_folder(file)
+        places = _image_places(file)
+        folder = next((place for place in places if place.is_dir()), None)
+        if folder is None:
+            collector.absent.add(file.stem, file, [place.parent for place in places])
+            continue
         records = _records(file)
-        first = min(1, *(number for number, _, _ in records))
-        width = height = 0
-        for number, name, labels in sorted(records, key=lambda record: record[0]):
-            image = image_folder / name
-            if not image.is_file():
-                raise UserError(f"{file}: image {image} is missing")
-            if not width:
-                width, height = read_image_size(image)
-            rows += [(len(frames), *label) for label in labels]
-            frames.append(Frame(image, width, height, file.stem, number - first + 1))
-    frame, corners, classes, ignore, identities = zip(*rows, strict=True) if rows else ((),) * 5
-    # x2 and y2 are the last pixels inside
-    boxes = np.array(corners, np.float64).reshape(-1, 4) + np.array([0.0, 0.0, 1.0, 1.0])
-    columns = BoxRows(
-        frame=np.array(frame, np.int64),
-        boxes=to_float32(boxes),
-        classes=np.array(classes, np.int64),
-        ignore=np.array(ignore, np.bool_),
-        identities=np.array(identities, np.int64),
-    )
-    return assemble(frames, columns, _CLASSES, Counter())
+        rows = [(number, *label) for number, _, labels in records for label in labels]
+        number, corners, classes, ignore, identities = zip(*rows, strict=True) if rows else ((),) * 5
+        images = {index: image for index, name, _ in records if (image := folder / name).is_file()}
+        collector.add_sequence(
+            file.stem,
+            images,
+            np.array(number, np.int64),
+            # x2 and y2 are the last pixels inside
+            np.array(corners, np.float64).reshape(-1, 4) + np.array([0.0, 0.0, 1.0, 1.0]),
+            np.array(classes, np.int64),
+            file=file,
+            first=min(1, *(index for index, _, _ in records)),
+            ignore=np.array(ignore, np.bool_),
+            identities=np.array(identities, np.int64),
+        )
+    collector.notes.append(f"splits {', '.join(sorted({file.absolute().parent.name for file in files}))}")
+    return collector.dataset()
 
 
 def _label_folder(path: Path) -> Path | None:
@@ -91,18 +89,14 @@ def _label_files(path: Path) -> list[Path]:
     return sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
 
 
-def _image_folder(file: Path) -> Path:
-    """Where the images of a video are: its split and name below the images beside ``labels``."""
+def _image_places(file: Path) -> list[Path]:
+    """Where the images of a video may be: its split and name below the images beside ``labels``."""
     split = file.absolute().parent
-    places = [
+    return [
         root / images / split.name / file.stem
         for root in (split.parent.parent.parent, split.parent.parent)
         for images in _IMAGE_FOLDERS
     ]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise UserError(f"{file}: no images of the video; looked in {', '.join(map(str, places))}")
 
 
 _Label = tuple[list[float], int, bool, int]

@@ -37,12 +37,14 @@ class Collector:
     Attributes:
         skipped: how many annotations were left out, by reason; readers add to it.
         absent: what is annotated and not on disk; readers add to it.
+        notes: what `Dataset.notes` is to say; readers add to it.
     """
 
     def __init__(self, classes: Iterable[str] = (), unit: str = "image") -> None:
         """Start with no image and the given classes; `unit` is what may not be on disk."""
         self.skipped: Counter[str] = Counter()
         self.absent = Absent(unit)
+        self.notes: list[str] = []
         self._class_ids = {name: i for i, name in enumerate(dict.fromkeys(classes))}
         self._frames: list[Frame] = []
         self._rows: list[BoxRows] = []
@@ -126,7 +128,7 @@ class Collector:
             UserError: there are images and objects, and no object has one.
         """
         if not images:
-            self.absent.add(f"the images of {file.name}")
+            self.absent.add(file.stem, file)
             return
         numbers = sorted(images)
         place = position_of(frame, numbers)
@@ -140,14 +142,19 @@ class Collector:
         size = size or read_image_size(images[numbers[0]])
         self._frames += [Frame(images[number], *size, name, number - first + 1) for number in numbers]
 
-    def dataset(self, path: Path | None = None) -> Dataset:
+    def set_scores(self, scores: Sequence[float]) -> None:
+        """Give the objects that were added last the scores of a detector."""
+        self._rows[-1] = replace(self._rows[-1], scores=np.array(scores, np.float32))
+
+    def dataset(self) -> Dataset:
         """The data set of all images, as `assemble` makes it.
 
         Raises:
-            UserError: nothing that is annotated is on disk; `path` is what names it.
+            UserError: nothing that is annotated is on disk.
         """
-        self.absent.settle(path or Path(), len(self._frames), self.skipped)
-        return assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
+        self.absent.settle(len(self._frames), self.skipped)
+        dataset = assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
+        return replace(dataset, notes=tuple(self.notes))
 
 
 def extent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:

@@ -18,6 +18,7 @@ import numpy as np
 from clmot import boxes as box
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import Absent, ImageFinder, annotation_files
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.text import read_text
@@ -42,26 +43,30 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
     covers less than `min_visibility` of the full one.
 
     Args:
-        path: the file or folder. Images are looked for in ``Images`` (or ``images``) folders beside the file, in the
-            folders beside it (``CrowdHuman_train/Images``) and in the same places one folder up.
+        path: the file or folder. Images are looked for as `ImageFinder` does; those that are not there are left out and
+            counted.
         min_visibility: smallest share of a person to count.
         body: which of the boxes to read. Full boxes may extend beyond the image.
 
     Raises:
-        UserError: no such file; a line is not such a JSON object (named by line); images are missing.
+        UserError: no such file; a line is not such a JSON object (named by line); no image is there.
     """
-    files = [path] if path.is_file() else _annotation_files(path)
+    files = [path] if path.is_file() else annotation_files(path, ".odgt")
     if not files:
         raise UserError(f"{path}: no annotation_train.odgt or the like there")
+    absent, skipped = Absent(), Counter[str]()
     frames: list[Frame] = []
     persons: list[_Persons] = []
     for file in files:
-        records = _records(file)
-        images = _find_images(file, [key for key, _ in records])
-        for key, each in records:
-            width, height = read_image_size(images[key])
+        finder = ImageFinder(file)
+        for key, each in _records(file):
+            image = finder(f"{key}.jpg")
+            if image is None:
+                absent.add(f"{key}.jpg", file, finder.places)
+                continue
             persons.append(each)
-            frames.append(Frame(images[key], width, height, f"{file.stem}/{key}", 1))
+            frames.append(Frame(image, *read_image_size(image), f"{file.stem}/{key}", 1))
+    absent.settle(len(frames), skipped)
     full_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.full for each in persons])))
     visible_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.visible for each in persons])))
     hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
@@ -72,16 +77,7 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
         ignore=np.concatenate([each.ignore for each in persons]) | hidden,
         identities=np.full(len(full_boxes), -1, np.int64),
     )
-    return assemble(frames, rows, ("person",), Counter())
-
-
-def _annotation_files(folder: Path) -> list[Path]:
-    """The ``.odgt`` files of a folder, else of its ``annotations`` folder."""
-    for place in (folder, folder / "annotations"):
-        files = sorted(file for file in place.glob("*.odgt") if not file.name.startswith("."))
-        if files:
-            return files
-    return []
+    return assemble(frames, rows, ("person",), skipped)
 
 
 def _records(path: Path) -> list[tuple[str, _Persons]]:
@@ -146,31 +142,8 @@ def _ltwh(person: dict[str, Any], key: str, where: str) -> _Ltwh:
     raise UserError(f"{where}.{key} is {found}, expected [left, top, width, height]")
 
 
-def _find_images(file: Path, keys: list[str]) -> dict[str, Path]:
-    """The image of each ID; the archives of one split may lie unpacked in several folders."""
-    folders = [
-        folder
-        for root in (file.parent, file.absolute().parent.parent)
-        for pattern in ("[Ii]mages", "*/[Ii]mages")
-        for folder in sorted(root.glob(pattern))
-    ]
-    found: dict[str, Path] = {}
-    for folder in folders:
-        if len(found) == len(keys):
-            break
-        names = {image.name for image in folder.iterdir()}
-        found |= {key: folder / f"{key}.jpg" for key in keys if key not in found and f"{key}.jpg" in names}
-    missing = [key for key in keys if key not in found]
-    if missing:
-        looked = ", ".join(map(str, folders)) or f"{file.parent / 'Images'}, which does not exist"
-        raise UserError(
-            f"{file}: {len(missing)} of {len(keys)} images are missing; the first: {missing[0]}.jpg; looked in {looked}"
-        )
-    return found
-
-
 def _matches(path: Path) -> bool:
-    return path.suffix.lower() == ".odgt" if path.is_file() else bool(_annotation_files(path))
+    return path.suffix.lower() == ".odgt" if path.is_file() else bool(annotation_files(path, ".odgt"))
 
 
 FORMAT = Format(

@@ -12,16 +12,14 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from clmot.data.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
+from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.cvat_document import ROOT, Document
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import IMAGE_FOLDERS, ImageFinder, images_in
 from clmot.data.readers.xml_files import attribute, line_of, root_name, whole_number
 from clmot.errors import UserError
-from clmot.io.image import IMAGE_SUFFIXES
-from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import natural_order
 from clmot.types import Dataset
 
 EXPECTED = "annotations.xml and images/ as CVAT exports them with 'Save images'"
@@ -39,13 +37,14 @@ def read_cvat(path: Path) -> Dataset:
     CVAT writes what was not tracked as such tracks. Images are ``frame_000000.PNG`` by number; without any, those of
     the folder in the order of their names.
 
-    Images of a video task are a sequence, other images one each.
+    Images of a video task are a sequence, other images one each. Images of all subsets of a project are read; what is
+    not on disk is left out and counted.
 
     Args:
         path: the XML file, or the folder that holds it.
 
     Raises:
-        UserError: no such file, a faulty one (with its line), tracks of several tasks, images missing on disk.
+        UserError: no such file, a faulty one (with its line), tracks of several tasks, no image on disk.
     """
     file = path if path.is_file() else _annotation_file(path)
     if file is None:
@@ -67,31 +66,27 @@ def _of_images(document: Document) -> Dataset:
     collector = Collector(document.classes)
     collector.skipped += document.skipped
     is_video = meta.findtext(".//mode") == "interpolation"
+    finder = ImageFinder(path)
+    subsets: set[str | None] = set()
     ids = [whole_number(attribute(image.element, "id", path), path, image.element, "id") for image in document.images]
     for key, (element, boxes, classes) in zip(ids, document.images, strict=True):
         name = attribute(element, "name", path)
         width = whole_number(attribute(element, "width", path), path, element, "width", at_least=1)
         height = whole_number(attribute(element, "height", path), path, element, "height", at_least=1)
-        image = _find_image(name, element, path)
+        subset = element.get("subset")
+        # images of two subsets may have one name
+        name = f"{subset}/{name}" if subset else name
+        image = finder(name)
+        if image is None:
+            collector.absent.add(name, Path(f"{path}:{line_of(element)}"), finder.places)
+            continue
+        subsets.add(subset)
         sequence = _video_name(path, meta) if is_video else sequence_name(path.parent / name, path.parent)
         collector.start(Frame(image, width, height, sequence, key - min(ids) + 1 if is_video else 1))
         collector.add_rows(boxes, classes)
+    if len(subsets) > 1:
+        collector.notes.append(f"subsets {', '.join(sorted(map(str, subsets)))}")
     return collector.dataset()
-
-
-def _find_image(name: str, element: Element, path: Path) -> Path:
-    """The image of a name, which lacks its suffix where the image is a frame of a video."""
-    subset = element.get("subset", "")
-    folders = [path.parent / "images", path.parent / "images" / subset, path.parent, path.absolute().parent.parent]
-    suffixes = ("", ".PNG", ".png", ".jpg", ".JPG", ".jpeg")
-    for folder in dict.fromkeys(folders):
-        for suffix in suffixes:
-            if (folder / f"{name}{suffix}").is_file():
-                return folder / f"{name}{suffix}"
-    raise UserError(
-        f"{path}:{line_of(element)}: image {name} not found; looked in {', '.join(map(str, dict.fromkeys(folders)))}; "
-        f"expected {EXPECTED}"
-    )
 
 
 def _of_video(document: Document) -> Dataset:
@@ -99,43 +94,38 @@ def _of_video(document: Document) -> Dataset:
     images = _frame_images(path)
     numbers = np.concatenate([track.frames for track in tracks])
     first, last = int(numbers.min()), int(numbers.max())
-    present = sorted(number for number in images if first <= number <= last)
-    place = position_of(numbers, present)
-    if (place < 0).all():
-        raise UserError(
-            f"{path}: frames {first} to {last}, but the images beside it are frames {min(images)} to {max(images)}; no "
-            "track has an image"
-        )
     size = meta.find(".//original_size")
     if size is not None:
         width, height = (whole_number(size.findtext(side), path, size, side, 1) for side in ("width", "height"))
-    else:
-        width, height = read_image_size(next(iter(images.values())))
-    sequence = _video_name(path, meta)
     lengths = [len(track.frames) for track in tracks]
-    rows = BoxRows(
-        frame=place,
-        boxes=to_float32(np.concatenate([track.boxes for track in tracks])),
-        classes=np.repeat(np.array([track.class_id for track in tracks], np.int64), lengths),
-        ignore=np.zeros(len(place), np.bool_),
+    collector = Collector(document.classes)
+    collector.skipped += document.skipped
+    collector.add_sequence(
+        _video_name(path, meta),
+        {number: image for number, image in images.items() if first <= number <= last} or images,
+        numbers,
+        np.concatenate([track.boxes for track in tracks]),
+        np.repeat(np.array([track.class_id for track in tracks], np.int64), lengths),
+        file=path,
+        first=0,
         identities=np.repeat(np.array([track.identity for track in tracks], np.int64), lengths),
+        size=None if size is None else (width, height),
     )
-    frames = [Frame(images[number], width, height, sequence, number + 1) for number in present]
-    return assemble(frames, rows, list(document.classes), document.skipped)
+    return collector.dataset()
 
 
 def _frame_images(path: Path) -> dict[int, Path]:
     """The images of a video's frames by number, from 0."""
-    for folder in (path.parent / "images", path.parent, path.parent / path.stem):
-        files = folder.iterdir() if folder.is_dir() else ()
-        images = sorted((file for file in files if file.suffix.lower() in IMAGE_SUFFIXES), key=natural_order)
+    folders = [path.parent / name for name in (*IMAGE_FOLDERS, "", path.stem)]
+    for folder in folders:
+        images = images_in(folder)
         if images:
             numbers = [re.fullmatch(r"frame_([0-9]+)", image.stem) for image in images]
             numbered = {int(match[1]): image for match, image in zip(numbers, images, strict=True) if match}
             return numbered or dict(enumerate(images))
     raise UserError(
-        f"{path}: no images of the video's frames in {path.parent / 'images'}; export with 'Save images', or extract "
-        "them there as frame_000000.PNG, frame_000001.PNG, ..."
+        f"{path}: no images of the video's frames in {', '.join(map(str, folders))}; export with 'Save images', or "
+        f"extract them: ffmpeg -i VIDEO -start_number 0 {folders[0]}/frame_%06d.PNG"
     )
 
 
@@ -164,7 +154,7 @@ FORMAT = Format(
     name="cvat",
     title="CVAT XML 1.1, for images and for video (tracks)",
     tree="""annotations.xml
-images/<name>, or images/frame_000000.PNG ... for a video""",
+images/<name>, or images/frame_000000.PNG ... (or frames/, img1/) for a video""",
     licence="",
     home="https://docs.cvat.ai/docs/dataset_management/formats/format-cvat",
     matches=_matches,

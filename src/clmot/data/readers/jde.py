@@ -19,6 +19,7 @@ import numpy as np
 from clmot import boxes as box
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import Absent
 from clmot.data.readers.table import read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
@@ -39,7 +40,7 @@ def read_jde(path: Path) -> Dataset:
     Images that share a folder below ``images`` are one sequence (``img1`` at its end left out), because the same
     person may be in several of them: an identity is a person of the sequence. Frames are numbered by the number that
     ends the image name, or by their order where these numbers repeat. An image whose label file is empty has nothing
-    in it; an image without label file is left out and counted.
+    in it; an image without label file, or one that is not there, is left out and counted.
 
     Class 0 is ``person``, as in every data set published in this form; the format knows no other names.
 
@@ -48,9 +49,13 @@ def read_jde(path: Path) -> Dataset:
             that holds ``labels_with_ids`` at most two levels down.
 
     Raises:
-        UserError: nothing there; a listed image is missing; a label file is faulty (named by line).
+        UserError: nothing there; no listed image is there; a label file is faulty (named by line).
     """
-    pairs, unlabelled, base = _listed(path) if path.is_file() else _labelled(path)
+    skipped, absent = Counter[str](), Absent()
+    pairs, base = (_listed if path.is_file() else _labelled)(path, skipped, absent)
+    absent.settle(len(pairs), skipped)
+    if not pairs:
+        raise UserError(f"{path}: no image with a label file ({_LABELS}/**/*.txt) there")
     names = {image: _sequence_name(image, base) for image, _ in pairs}
     numbers = _frame_numbers(names)
     frames: list[Frame] = []
@@ -85,20 +90,21 @@ def read_jde(path: Path) -> Dataset:
     classes = np.unique(rows.classes)
     rows = BoxRows(**{**vars(rows), "classes": np.searchsorted(classes, rows.classes)})
     class_names = ["person" if i == 0 else f"class {i}" for i in classes.tolist()] or ["person"]
-    return assemble(frames, rows, class_names, Counter({"image without label file": unlabelled}))
+    return assemble(frames, rows, class_names, skipped)
 
 
 _Pairs = list[tuple[Path, Path]]
 """Images with their label files."""
 
 
-def _listed(path: Path) -> tuple[_Pairs, int, Path]:
-    """The labelled images of a list file, how many of it have no labels, and the folder that its paths start from."""
-    lines = [(number, line.strip()) for number, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
+def _listed(path: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, Path]:
+    """The labelled images of a list file, and the folder that its paths start from."""
+    text = read_text(path).replace("\\", "/")
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise UserError(f"{path}: no images in the list")
     roots = list(path.absolute().parents)
-    root = next((root for root in roots if (root / lines[0][1]).is_file()), None)
+    root = next((root for root in roots if any((root / name).is_file() for _, name in lines)), None)
     if root is None:
         raise UserError(
             f"{path}:{lines[0][0]}: {lines[0][1]} not found from {roots[0]} or a folder above it; "
@@ -113,7 +119,8 @@ def _listed(path: Path) -> tuple[_Pairs, int, Path]:
             raise UserError(f"{path}:{number}: {name} is on line {seen[image]} already")
         seen[image] = number
         if not image.is_file():
-            raise UserError(f"{path}:{number}: {image} not found")
+            absent.add(image, Path(f"{path}:{number}"))
+            continue
         folders = image.parent.parts
         if _IMAGES not in folders:
             raise UserError(f"{path}:{number}: {name} is in no folder '{_IMAGES}', so its labels have no place")
@@ -122,17 +129,16 @@ def _listed(path: Path) -> tuple[_Pairs, int, Path]:
         labels = Path(*folders[:at], _LABELS, *folders[at + 1 :], image.stem + ".txt")
         if labels.is_file():
             pairs.append((image, labels))
-    if not pairs:
-        raise UserError(f"{path}: none of its {len(lines)} images has a label file such as {labels}")
+        else:
+            skipped["image without label file"] += 1
     if Path(lines[0][1]).is_absolute():
         root = Path(os.path.commonpath([owner.parent for owner in owners]))
-    return pairs, len(lines) - len(pairs), root
+    return pairs, root
 
 
-def _labelled(folder: Path) -> tuple[_Pairs, int, Path]:
-    """As `_listed`: every label file below a folder with its image; a label file without image is a fault."""
+def _labelled(folder: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, Path]:
+    """As `_listed`: every label file below a folder with its image."""
     pairs: _Pairs = []
-    unlabelled = 0
     for labels_root in _label_folders(folder):
         image_root = labels_root.parent / _IMAGES
         images = {
@@ -144,12 +150,12 @@ def _labelled(folder: Path) -> tuple[_Pairs, int, Path]:
         for labels in label_files:
             image = images.get(labels.relative_to(labels_root).with_suffix(""))
             if image is None:
-                raise UserError(f"{labels}: no image of that name ({', '.join(FRAME_SUFFIXES)}) below {image_root}")
+                absent.add(labels.stem, labels, [image_root])
+                continue
             pairs.append((image, labels))
-        unlabelled += len(images) - len(label_files)
-    if not pairs:
-        raise UserError(f"{folder}: no label files ({_LABELS}/**/*.txt) there")
-    return pairs, unlabelled, folder.absolute()
+            del images[labels.relative_to(labels_root).with_suffix("")]
+        skipped["image without label file"] += len(images)
+    return pairs, folder.absolute()
 
 
 def _label_folders(folder: Path) -> list[Path]:

@@ -69,7 +69,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
             ignore=(kind == ANY_CLASS) | (visible < min_visibility),
             identities=identity,
         )
-    return collector.dataset(path)
+    return collector.dataset()
 
 
 def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Dataset:
@@ -78,7 +78,7 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
     collector = Collector(_CLASSES)
     for file in files:
         if file.stem not in image_of:
-            collector.absent.add(root / "image_2" / f"{file.stem}.png")
+            collector.absent.add(file.stem, file, [root / "image_2"])
             continue
         values, line = read_table(file, _COLUMNS[2:], whole=("type", "occluded"), words={"type": _TYPES})
         kind, occluded = values[:, [0, 2]].astype(np.int64).T
@@ -87,7 +87,7 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
         image = image_of[file.stem]
         collector.start(Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1))
         collector.add_rows(values[:, 4:8], kind, ignore=(kind == ANY_CLASS) | (visible < min_visibility))
-    return collector.dataset(root)
+    return collector.dataset()
 
 
 def _labels(path: Path) -> tuple[Path, Path]:

@@ -6,47 +6,53 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clmot.data.readers.assembly import Frame
+from clmot.data.readers.assembly import ANY_CLASS, Frame
 from clmot.data.readers.collector import Collector, Object, extent, sequence_name
 from clmot.data.readers.formats import Format
 from clmot.data.readers.json_files import load_json, numbers
+from clmot.data.readers.places import ImageFinder, annotation_files
 from clmot.errors import UserError
-from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import natural_order
 from clmot.io.text import head_of
 from clmot.types import Dataset
 
 EXPECTED = "<image>.json of LabelMe beside each image"
 """What a LabelMe folder looks like, for error messages."""
 
+_IGNORE = "__ignore__"
+"""The label of regions to ignore."""
 _MARKS = ('"shapes"', '"imagePath"', '"imageData"')
 
 
 def read_labelme(path: Path) -> Dataset:
     """Read LabelMe annotations; no identities, each image is a sequence of its own.
 
-    Rectangles (from any corner), polygons and circles are read as the boxes around them; shapes of one label and one
-    ``group_id`` are the parts of one object. Lines and points are left out and counted. Shapes marked ``difficult`` are
+    Rectangles (from any corner), polygons, circles and masks (whose points are the corners around them) are read as
+    boxes; shapes of one label and one ``group_id`` are the parts of one object. Lines and points are left out and
+    counted, and so are images that are not on disk. Shapes marked ``difficult`` and those labelled ``__ignore__`` are
     `Sample.ignore`. Classes come in order of first appearance.
 
     Args:
         path: a folder of JSON files, or one of them.
 
     Raises:
-        UserError: no such files, a faulty one (with the field), an image missing on disk.
+        UserError: no such files, a faulty one (with the field), no image on disk.
     """
-    files = [path] if path.is_file() else _annotation_files(path)
+    files = [path] if path.is_file() else annotation_files(path, ".json")
     if not files:
         raise UserError(f"{path}: no LabelMe annotations ({describe_folder(path)}); expected {EXPECTED}")
     collector = Collector()
+    finder = ImageFinder(files[0])
     for file in files:
         content = load_json(file)
         shapes = content.get("shapes") if isinstance(content, dict) else None
         if not isinstance(shapes, list):
             raise UserError(f"{file}: 'shapes' is missing or no list; expected {EXPECTED}")
-        image = _find_image(file, content.get("imagePath"))
+        image = finder(str(content.get("imagePath") or "")) or finder(file.stem)
+        if image is None:
+            collector.absent.add(content.get("imagePath") or file.stem, file, finder.places)
+            continue
         size = content.get("imageWidth"), content.get("imageHeight")
         # null in files that were written by hand or by scripts
         width, height = size if all(isinstance(side, int) and side > 0 for side in size) else read_image_size(image)
@@ -62,7 +68,7 @@ def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
             raise UserError(f"{where} has no label; expected an object with label, points and shape_type")
         kind = shape.get("shape_type") or "polygon"
-        if kind not in ("rectangle", "rotation", "polygon", "circle"):
+        if kind not in ("rectangle", "rotation", "polygon", "circle", "mask"):
             collector.skipped[f"shape without a box ({kind})"] += 1
             continue
         points = shape.get("points")
@@ -73,8 +79,9 @@ def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object
             (x, y), (edge_x, edge_y) = corners[:2]
             radius = ((edge_x - x) ** 2 + (edge_y - y) ** 2) ** 0.5
             corners = [[x - radius, y - radius], [x + radius, y + radius]]
-        class_id = collector.class_id(shape["label"])
-        found = Object(*extent([(x, y) for x, y in corners]), class_id, shape.get("difficult") is True)
+        ignore = shape["label"] == _IGNORE
+        class_id = ANY_CLASS if ignore else collector.class_id(shape["label"])
+        found = Object(*extent([(x, y) for x, y in corners]), class_id, ignore or shape.get("difficult") is True)
         group = shape.get("group_id")
         # an object of its own is keyed by something that equals nothing else
         parts.setdefault((shape["label"], object() if group is None else str(group)), []).append(found)
@@ -86,31 +93,8 @@ def _joined(parts: list[Object]) -> Object:
     return Object(*extent(corners), parts[0].class_id, all(part.ignore for part in parts))
 
 
-def _find_image(path: Path, named: object) -> Path:
-    """The image that a file names relative to itself, else the one of its own name beside it or in ``images``."""
-    name = str(named or "").replace("\\", "/")
-    folders = (path.parent, path.parent / "images", path.parent.parent / "images", path.parent.parent)
-    names = [name, name.rsplit("/", 1)[-1], *(f"{path.stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))]
-    for each in names:
-        for folder in folders:
-            if each and (folder / each).is_file():
-                return folder / each
-    raise UserError(
-        f"{path}: image {name or path.stem} not found beside it or in {folders[1]} (an image inside the JSON is not "
-        "read; save it as a file)"
-    )
-
-
-def _annotation_files(folder: Path) -> list[Path]:
-    for place in (folder, folder / "annotations", folder / "labels"):
-        files = [file for file in place.glob("*.json") if not file.name.startswith(".")]
-        if files:
-            return sorted(files, key=natural_order)
-    return []
-
-
 def _matches(path: Path) -> bool:
-    files = [path] if path.is_file() else _annotation_files(path)
+    files = [path] if path.is_file() else annotation_files(path, ".json")
     return bool(files) and all(_is_labelme(file) for file in islice(files, 3))
 
 
@@ -123,7 +107,7 @@ FORMAT = Format(
     name="labelme",
     title="LabelMe JSON",
     tree="""<image>.jpg
-<image>.json beside it""",
+<image>.json beside it, or in annotations/, labels/ or json/, with the images in images/""",
     licence="",
     home="https://github.com/wkentaro/labelme",
     matches=_matches,

@@ -5,14 +5,15 @@ Which rows count follows the MOTChallenge devkit.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from clmot.data.readers.collector import Collector
 from clmot.data.readers.formats import Format
 from clmot.errors import UserError
-from clmot.io.mot import MotRows, check_unique, read_mot_rows
+from clmot.io.class_names import read_class_names
+from clmot.io.mot import MotRows, check_unique, counts, read_mot_rows
 from clmot.io.sequences import (
     EXPECTED,
     PERSON,
@@ -21,10 +22,13 @@ from clmot.io.sequences import (
     distractor_classes,
     find_sequences,
     ground_truth_file,
+    open_sequence,
+    read_sequence_info,
     sequence_folders,
+    sequence_images,
     video_name,
 )
-from clmot.types import BoolArray, Dataset, Sample
+from clmot.types import Dataset
 
 __all__ = ["SequenceFolder", "find_sequences", "read_motchallenge"]
 
@@ -34,95 +38,97 @@ def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
 
     Each frame between the first and the last annotated one is a sample, also where nothing is in it. Persons that do
     not count (flag 0), distractors, and persons less visible than `min_visibility` are `Sample.ignore`; other classes
-    are left out. Boxes keep their extent beyond the image. The order of the rows in a file has no effect, and neither
-    have identities on anything but `Sample.identities`.
+    are left out. Where a ``gt/labels.txt`` names the classes, one a line, as CVAT and Datumaro write it, each of its
+    classes is read, and none is a distractor. Boxes keep their extent beyond the image. The order of the rows in a
+    file has no effect, and neither have identities on anything but `Sample.identities`. Sequences without images are
+    left out and counted.
 
     MOT17 holds each video once per public detector; one copy is read, because the same people in two sequences would
     be taken for different ones.
 
     Raises:
-        UserError: no sequence or no ground truth there, ground truth of which no frame has an image, or as
+        UserError: no sequence or no ground truth there, no sequence or no row of one has an image, or as
             `find_sequences` and `read_mot_rows`.
     """
-    sequences = find_sequences(path)
-    annotated = [sequence for sequence in sequences if sequence.ground_truth]
+    annotated = [folder for folder in sequence_folders(path) if ground_truth_file(folder)]
     if not annotated:
+        sequences = find_sequences(path)
         raise UserError(f"{sequences[0].folder}: no gt/gt.txt, and no other sequence has one; expected {EXPECTED}")
-    skipped: Counter[str] = Counter()
-    samples: list[Sample] = []
+    collector = Collector(unit="sequence")
     videos: set[str] = set()
-    for sequence in annotated:
-        video = video_name(sequence.name)
+    for folder in annotated:
+        file = folder / "gt" / "gt.txt"
+        video = video_name(folder.resolve().name)
+        info = read_sequence_info(folder)
         if video in videos:
-            skipped["sequence that repeats another (MOT17 has one copy per detector)"] += 1
-            continue
-        videos.add(video)
-        assert sequence.ground_truth is not None
-        rows = read_mot_rows(sequence.ground_truth)
-        check_unique(rows, sequence.ground_truth)
-        samples += samples_of(sequence, rows, min_visibility, skipped)
-    return Dataset(samples=samples, classes=("person",), skipped=skipped)
+            collector.skipped["sequence that repeats another (MOT17 has one copy per detector)"] += 1
+        elif sequence_images(folder, info):
+            videos.add(video)
+            rows = read_mot_rows(file)
+            check_unique(rows, file)
+            add_sequence(collector, open_sequence(folder), rows, min_visibility)
+        else:
+            collector.absent.add(folder.resolve().name, file, [folder / info.image_folder])
+    return collector.dataset()
 
 
-def samples_of(sequence: SequenceFolder, rows: MotRows, min_visibility: float, skipped: Counter[str]) -> list[Sample]:
-    """One sequence's samples by frame; counts the rows left out in `skipped`.
+def add_sequence(collector: Collector, sequence: SequenceFolder, rows: MotRows, min_visibility: float) -> None:
+    """Add one sequence, and count the rows left out.
 
     Raises:
-        UserError: no row has an image.
+        UserError: no row has an image, or a class has no name in ``gt/labels.txt``.
     """
+    file = sequence.folder / "gt" / "gt.txt"
+    collector.skipped["degenerate box"] += rows.skipped
     if not len(rows):
-        skipped["degenerate box"] += rows.skipped
-        return []
+        return
     has_image = np.isin(rows.frame, sequence.frames)
-    if not has_image.any():
-        raise UserError(
-            f"{sequence.ground_truth}: frames {rows.frame.min()} to {rows.frame.max()}, but the images of "
-            f"{sequence.name} are frames {sequence.frames[0]} to {sequence.frames[-1]}; no row has an image"
-        )
-    is_object, ignore = _judge(rows, sequence.name, min_visibility)
-    skipped["degenerate box"] += rows.skipped
-    skipped["frame without image"] += int((~has_image).sum())
-    skipped["class other than person"] += int((has_image & ~is_object).sum())
-    # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
-    order = np.lexsort((rows.identity, ignore, *rows.boxes.T[::-1], rows.frame))
-    order = order[(is_object & has_image)[order]]
-    starts, stops = (np.searchsorted(rows.frame[order], sequence.frames, side) for side in ("left", "right"))
+    names = read_class_names(file) if (rows.class_id > 0).any() else []
+    ignore = ~counts(rows.confidence) | ((rows.visibility >= 0) & (rows.visibility < min_visibility))
+    if names:
+        unnamed = (rows.class_id < 1) | (rows.class_id > len(names))
+        if unnamed.any():
+            row = int(np.argmax(unnamed))
+            known = f"1 to {len(names)} ({', '.join(names)})"
+            raise UserError(f"{file}:{rows.line[row]}: class is {rows.class_id[row]}, but labels.txt names {known}")
+        class_map = np.array([collector.class_id(name) for name in names], np.int64)
+        keep, classes = np.ones(len(rows), np.bool_), class_map[rows.class_id - 1]
+    else:
+        distractor = np.isin(rows.class_id, distractor_classes(mot20=sequence.name.startswith("MOT20")))
+        # -1 stands for an unknown class, in the files that have the column too
+        keep = (rows.class_id == PERSON) | (rows.class_id == -1) | distractor
+        ignore |= distractor
+        classes = np.full(len(rows), collector.class_id("person"), np.int64)
+        # whatever has an image: the rest is counted as that
+        collector.skipped["class other than person"] += int((has_image & ~keep).sum())
+        keep |= ~has_image
     first, last = rows.frame.min(), rows.frame.max()
-    samples = []
-    for image, frame, start, stop in zip(sequence.images, sequence.frames, starts, stops, strict=True):
-        if not first <= frame <= last:
-            continue
-        index = order[start:stop]
-        samples.append(
-            Sample(
-                image=image,
-                width=sequence.width,
-                height=sequence.height,
-                sequence=sequence.name,
-                frame=frame,
-                boxes=rows.boxes[index],
-                classes=np.zeros(len(index), np.int64),
-                ignore=ignore[index],
-                identities=np.maximum(rows.identity[index], -1),
-            )
-        )
-    return samples
-
-
-def _judge(rows: MotRows, name: str, min_visibility: float) -> tuple[BoolArray, BoolArray]:
-    """Which rows are objects at all, and which of them a detector is neither rewarded nor punished for."""
-    is_distractor = np.isin(rows.class_id, distractor_classes(mot20=name.startswith("MOT20")))
-    # -1 stands for an unknown class, in the files that have the column too
-    is_person = (rows.class_id == PERSON) | (rows.class_id == -1)
-    hidden = (rows.visibility >= 0) & (rows.visibility < min_visibility)
-    return is_person | is_distractor, is_distractor | hidden | (rows.confidence == 0)
+    images = dict(zip(sequence.frames, sequence.images, strict=True))
+    collector.add_sequence(
+        sequence.name,
+        {frame: image for frame, image in images.items() if first <= frame <= last} or images,
+        rows.frame[keep],
+        rows.boxes[keep].astype(np.float64),
+        classes[keep],
+        file=file,
+        ignore=ignore[keep],
+        identities=rows.identity[keep],
+        size=(sequence.width, sequence.height),
+    )
 
 
 def _matches(path: Path) -> bool:
-    """Sequences, unless there is no ground truth but what a detector found."""
+    """Sequences, unless there is no ground truth but what a detector found, or annotations of another format."""
     folders = sequence_folders(path) if path.is_dir() else []
-    annotated = any(ground_truth_file(folder) for folder in folders)
-    return bool(folders) and (annotated or not any(detection_file(folder) for folder in folders))
+    if any(ground_truth_file(folder) for folder in folders):
+        return True
+    others = (
+        any(detection_file(folder) for folder in folders)
+        or any(file.suffix.lower() in (".xml", ".json") for file in path.iterdir())
+        if folders
+        else True
+    )
+    return not others
 
 
 FORMAT = Format(
@@ -130,6 +136,7 @@ FORMAT = Format(
     title="MOTChallenge (MOT15, MOT16, MOT17, MOT20), DanceTrack, SportsMOT and whatever is laid out like them",
     tree="""<sequence>/img1/000001.jpg ...
 <sequence>/gt/gt.txt
+<sequence>/gt/labels.txt (optional, names of the classes, as CVAT writes it)
 <sequence>/seqinfo.ini (optional)""",
     licence="CC BY-NC-SA 3.0 (MOTChallenge), CC BY-NC 4.0 (SportsMOT); others: see their home pages",
     home="https://motchallenge.net",

@@ -40,7 +40,7 @@ def read_panda(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         min_visibility: smallest visible share of a person to count.
 
     Raises:
-        UserError: nothing there; annotations are faulty (named by object); images are missing.
+        UserError: nothing there; annotations are faulty (named by object); no image is there.
     """
     photos, scenes = _annotation_files(path)
     collector = Collector(["person"])
@@ -70,7 +70,10 @@ def _read_photos(file: Path, collector: Collector, min_visibility: float) -> Non
     numbers: dict[str, int] = {}
     for name in sorted(content):
         where = f"{file}: {name}"
-        image = _find_image(name, roots, file)
+        image = next((root / name for root in roots if (root / name).is_file()), None)
+        if image is None:
+            collector.absent.add(name, file, roots)
+            continue
         size = _get(content[name], "image size", dict, where)
         width, height = (_side(size, side, f"{where}.image size") for side in ("width", "height"))
         objects = []
@@ -117,7 +120,10 @@ def _read_scene(file: Path, collector: Collector, min_visibility: float) -> None
             objects[number - 1].append(Object(*corners, 0, ignore=hidden, identity=identity))
     scene, roots = file.parent.name, _image_roots(file.parent)
     for number, (name, present) in enumerate(zip(names, objects, strict=True), 1):
-        image = _find_image(f"{scene}/{name}", roots, info_file)
+        image = next((path for root in roots if (path := root / scene / name).is_file()), None)
+        if image is None:
+            collector.absent.add(f"{scene}/{name}", info_file, roots)
+            continue
         collector.add(Frame(image, width, height, scene, number), present)
 
 
@@ -166,13 +172,6 @@ def _image_roots(file: Path) -> list[Path]:
         folder.parent,
         *sorted(path for path in folder.parent.iterdir() if path.is_dir() and path != folder),
     ]
-
-
-def _find_image(name: str, roots: list[Path], file: Path) -> Path:
-    for root in roots:
-        if (root / name).is_file():
-            return root / name
-    raise UserError(f"{file}: image {name} not found; looked in {', '.join(map(str, roots))}")
 
 
 def _matches(path: Path) -> bool:

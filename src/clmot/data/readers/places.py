@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -26,7 +26,7 @@ SPLITS = {
 }
 """Splits by the names, in small letters, that tools give to their folders."""
 
-_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the names of uploaded files."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -87,6 +87,7 @@ class ImageFinder:
         )
         self._parent_name = parent.name
         self._found_inside = False
+        self._name_of: dict[Path, str] = {}
         self._names: dict[str, dict[str, str]] = {}
         self._below: dict[str, list[Path]] | None = None
 
@@ -104,7 +105,15 @@ class ImageFinder:
         image = self._at(self.places, parts) or self._anywhere_below(parts[-1])
         self._found_inside |= image is not None
         # what lies beside the folder is another data set's, if the folder has images of its own
-        return image if image or self._found_inside else self._at(self._outside, parts)
+        if image is None and not self._found_inside:
+            image = self._at(self._outside, parts)
+        if image is None:
+            return None
+        mine, theirs = _splits(parts), _splits(Path(os.path.relpath(image, self._root)).parts)
+        if mine and theirs and not mine & theirs:
+            return None
+        # an image has one name: what has another one is not there, and this one was found by a part of its name
+        return image if self._name_of.setdefault(image, name) == name else None
 
     def _at(self, places: Iterable[Path], parts: list[str]) -> Path | None:
         for exact in (True, False):
@@ -125,7 +134,7 @@ class ImageFinder:
             self._names[folder] = names
         if exact:
             return names.get(name)
-        plain = _UPLOAD_PREFIX.sub("", name)
+        plain = UPLOAD_PREFIX.sub("", name)
         return names.get(plain) or next((names[key] for key in map(_stem, (name, plain)) if key in names), None)
 
     def _anywhere_below(self, name: str) -> Path | None:
@@ -139,8 +148,15 @@ class ImageFinder:
                         self._below.setdefault(each, []).append(Path(folder, each))
         found = self._below.get(name, [])
         if len(found) > 1:
-            found = [image for image in found if image.parent.name == self._parent_name]
-        return found[0] if len(found) == 1 else None
+            near = [image for image in found if image.parent.name == self._parent_name]
+            found = near if near else found
+        # copies of one image are as good as one
+        return found[0] if len({image.stat().st_size for image in found}) == 1 else None
+
+
+def _splits(parts: Sequence[str]) -> set[str]:
+    """The splits that folders of a path are named after."""
+    return {split for split, names in SPLITS.items() if any(part.lower() in names for part in parts[:-1])}
 
 
 def _stem(name: str) -> str:
@@ -165,26 +181,22 @@ class Absent:
     def __init__(self, unit: str = "image") -> None:
         """Start with none; `unit` is what one is called."""
         self._unit = unit
-        self._names: list[str] = []
-        self._places: list[Path] = []
+        self._count = 0
+        self._first = ""
 
-    def add(self, name: object, places: Iterable[Path] = ()) -> None:
-        """Count one that was looked for in some places."""
-        self._names.append(str(name))
-        self._places = self._places or list(places)
+    def add(self, name: object, file: Path, places: Iterable[Path] = ()) -> None:
+        """Count one that a file names and that was looked for in some places."""
+        if not self._count:
+            found = [str(place) for place in places if place.is_dir()]
+            self._first = f"{file}: {self._unit} {name} not found" + f"; looked in {', '.join(found)}" * bool(found)
+        self._count += 1
 
-    def settle(self, path: Path, found: int, skipped: Counter[str]) -> None:
+    def settle(self, found: int, skipped: Counter[str]) -> None:
         """Count all of them as left out.
 
         Raises:
-            UserError: they are all that there is; `path` is what names them.
+            UserError: they are all that there is.
         """
-        if not self._names:
-            return
-        if not found:
-            existing = [str(place) for place in self._places if place.is_dir()]
-            looked = f"; looked in {', '.join(existing[:4])}" if existing else ""
-            count = f"the {self._unit}" if len(self._names) == 1 else f"none of the {len(self._names)} {self._unit}s"
-            verb = "is not" if len(self._names) == 1 else "is"
-            raise UserError(f"{path}: {count} that it is about {verb} there; the first: {self._names[0]}{looked}")
-        skipped[f"{self._unit} that is not there"] += len(self._names)
+        if self._count and not found:
+            raise UserError(self._first + f"; nor any of {self._count - 1} more" * (self._count > 1))
+        skipped[f"{self._unit} that is not there"] += self._count

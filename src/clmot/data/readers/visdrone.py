@@ -86,8 +86,8 @@ def read_visdrone(path: Path, *, min_visibility: float = 0.1) -> Dataset:
             collector.start(Frame(image, *read_image_size(image), sequence_name(image.with_suffix(""), path), 1))
             collector.add_rows(boxes, classes, ignore=ignore)
         else:
-            collector.absent.add(path / "images" / f"{file.stem}.jpg")
-    return collector.dataset(path)
+            collector.absent.add(file.stem, file, [path / "images"])
+    return collector.dataset()
 
 
 def _matches(path: Path) -> bool:

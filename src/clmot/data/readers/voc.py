@@ -6,6 +6,7 @@ width W has ``xmin`` 1 and ``xmax`` W.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -15,17 +16,16 @@ import numpy as np
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import ImageFinder, annotation_files
 from clmot.data.readers.voc_objects import SIDES, VocObjects, split_objects
 from clmot.data.readers.xml_files import children_of_root, line_of, number, read_twice, read_xml, root_name
 from clmot.errors import UserError
-from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
-from clmot.io.sources import natural_order
+from clmot.io.text import read_text
 from clmot.types import Dataset
 
 _ROOT = "annotation"
-_SUFFIXES = (".jpg", *sorted(IMAGE_SUFFIXES - {".jpg"}), ".JPG", ".JPEG", ".PNG")
 EXPECTED = "Annotations/*.xml and JPEGImages/*.jpg, or the .xml files beside the images"
 """What a Pascal VOC folder looks like, for error messages."""
 
@@ -40,17 +40,23 @@ def read_voc(path: Path) -> Dataset:
         path: a folder with an ``Annotations`` folder or with XML files, one XML file, or a list of names such as
             ``ImageSets/Main/train.txt``.
 
+    Objects without a box, and images that are not on disk, are left out and counted.
+
     Raises:
-        UserError: no annotations there, a faulty file (with its line), an image missing on disk.
+        UserError: no annotations there, a faulty file (with its line), no image on disk.
     """
-    files = _listed(path) if _is_list(path) else _annotation_files(path)
+    files = _files(path)
     if not files:
         raise UserError(f"{path}: no Pascal VOC annotations ({describe_folder(path)}); expected {EXPECTED}")
     collector = Collector()
+    finder = ImageFinder(files[0])
     names: dict[Path, str] = {}
     for file in files:
-        name, size, objects = read_twice(partial(_read_file, file))
-        image = _find_image(file, name)
+        name, size, objects = read_twice(partial(_read_file, file, collector.skipped))
+        image = finder(name) or finder(file.stem)
+        if image is None:
+            collector.absent.add(name or file.stem, file, finder.places)
+            continue
         width, height = size or read_image_size(image)
         folder = file.parent
         if folder not in names:
@@ -63,7 +69,7 @@ def read_voc(path: Path) -> Dataset:
     return collector.dataset()
 
 
-def _read_file(path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, VocObjects]:
+def _read_file(path: Path, skipped: Counter[str], lines: bool) -> tuple[str, tuple[int, int] | None, VocObjects]:
     """The image's name and size, as far as they are given, and what is in it."""
     content = read_xml(path)
     alike = None if lines else split_objects(content)
@@ -74,7 +80,8 @@ def _read_file(path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, Vo
         if [len(element) for element in elements] == [0]:
             return name, size, objects
     name, size, elements = _parse(content, path, lines)
-    rows = [_object(element, path) for element in elements]
+    rows = [row for element in elements if (row := _object(element, path)) is not None]
+    skipped["object without a box"] += len(elements) - len(rows)
     corners = np.array([row[1] for row in rows], np.float64).reshape(-1, 4)
     return name, size, VocObjects([row[0] for row in rows], corners, np.array([row[2] for row in rows], np.bool_))
 
@@ -93,15 +100,15 @@ def _parse(content: bytes, path: Path, lines: bool) -> tuple[str, tuple[int, int
     return name, size, objects
 
 
-def _object(element: Element, path: Path) -> tuple[str, list[float], bool]:
-    """The class, sides and difficulty of an object."""
+def _object(element: Element, path: Path) -> tuple[str, list[float], bool] | None:
+    """The class, sides and difficulty of an object; None where it has no box."""
     name = (element.findtext("name") or "").strip()
     if not name:
         raise UserError(f"{path}:{line_of(element)}: <object> has no name")
     # the object's own box: its parts have boxes too
     corners = element.find("bndbox")
     if corners is None:
-        raise UserError(f"{path}:{line_of(element)}: <object> has no bndbox")
+        return None
     sides = [number(corners.findtext(side), path, corners, side) for side in SIDES]
     return name, sides, (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
 
@@ -113,32 +120,10 @@ def _size(element: Element, path: Path) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
-def _find_image(path: Path, name: str) -> Path:
-    """The image of an annotation file: by ``filename``, else by the file's own name."""
-    # written on other machines: keep the name of a Windows or Unix path
-    name = name.replace("\\", "/").rsplit("/", 1)[-1]
-    folders = [path.parent.parent / "JPEGImages", path.parent.parent / "images", path.parent, path.parent.parent]
-    stems = dict.fromkeys([path.stem, name] if name else [path.stem])
-    for folder in folders:
-        if name and Path(name).suffix.lower() in IMAGE_SUFFIXES and (folder / name).is_file():
-            return folder / name
-        for stem in stems:
-            for suffix in _SUFFIXES:
-                image = folder / f"{stem}{suffix}"
-                if image.is_file():
-                    return image
-    looked_in = ", ".join(str(folder) for folder in folders)
-    raise UserError(f"{path}: image {name or path.stem} not found; looked in {looked_in}")
-
-
-def _annotation_files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Path]:
     if path.is_file():
-        return [path]
-    for folder in (path / "Annotations", path / "annotations", path):
-        files = [file for file in folder.glob("*.xml") if not file.name.startswith(".")]
-        if files:
-            return sorted(files, key=natural_order)
-    return []
+        return _listed(path) if _is_list(path) else [path]
+    return annotation_files(path, ".xml")
 
 
 def _is_list(path: Path) -> bool:
@@ -148,23 +133,21 @@ def _is_list(path: Path) -> bool:
 def _listed(path: Path) -> list[Path]:
     """The annotation files of a list in ``ImageSets``; the lists of one class have a second column, -1: not in it."""
     folder = path.parent.parent.parent / "Annotations"
-    rows = [
-        line.split() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()
-    ]
+    rows = [line.split() for line in read_text(path).split("\n") if line.strip()]
     return [folder / f"{row[0]}.xml" for row in rows if row[1:] != ["-1"]]
 
 
 def _matches(path: Path) -> bool:
     if path.is_file():
         return _is_list(path) or (path.suffix.lower() == ".xml" and root_name(path) == _ROOT)
-    files = _annotation_files(path)
+    files = annotation_files(path, ".xml")
     return bool(files) and root_name(files[0]) == _ROOT
 
 
 FORMAT = Format(
     name="voc",
     title="Pascal VOC XML",
-    tree="""Annotations/<image>.xml, or <image>.xml beside the image
+    tree="""Annotations/<image>.xml, annotations/xmls/<image>.xml, or <image>.xml beside the image
 JPEGImages/<image>.jpg, or images/<image>.jpg
 ImageSets/Main/train.txt (optional; name it to read its images only)""",
     licence="",
