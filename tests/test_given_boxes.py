@@ -133,17 +133,17 @@ def test_embeddings_are_read_only_where_they_are_used(root: Path) -> None:
 @pytest.mark.parametrize(
     ("boxes", "source", "message"),
     [
-        ("gt", "data/a/img1", r"--boxes gt: no boxes for 1 of 1 sequences: expected gt/gt\.txt"),
+        ("gt", "data/a/img1", r"--boxes gt: no boxes for 1 of 1 sequences: expected .*img1/gt/gt\.txt"),
         ("boxes.txt", "data", r"--boxes .*boxes\.txt: one file for 2 sequences; give a folder of a\.txt"),
         ("none", "data", r"no boxes for 2 of 2 sequences: expected .*a\.txt \(no such folder\)"),
-        ("gt", "video.mp4", r"--boxes gt: .*video\.mp4 is no folder of sequences"),
+        ("gt", "video.mp4", r"--boxes gt: video\.mp4 is no folder of sequences"),
     ],
 )
 def test_missing_boxes(root: Path, boxes: str, source: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "boxes.txt").write_text("")
     if source.endswith("mp4"):
-        only = FrameSource(name="video", frame_rate=None, length=3, decode=lambda: (_ for _ in ()))
-        monkeypatch.setattr("clmot.pipeline.open_source", lambda _: [only])
+        only = FrameSource(name="video", frame_rate=None, length=3, decode=lambda: (_ for _ in ()), origin="video.mp4")
+        monkeypatch.setattr("clmot.pipeline.open_sources", lambda *_: [only])
     given = boxes if boxes == "gt" else root / boxes
     with pytest.raises(UserError, match=message):
         track(root / source, Blind(), root / "out", boxes=given, progress=False)

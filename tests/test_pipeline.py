@@ -93,7 +93,7 @@ def test_one_object_is_one_track_in_text_and_video(video: Path, tmp_path: Path) 
     assert (result.name, result.frames, result.tracks) == ("street", 30, 1)
     assert result.frames_per_second == pytest.approx(30 / result.seconds)
     assert (result.text_path, result.video_path) == (out / "street.txt", out / "street.mp4")
-    assert files(out) == ["street.mp4", "street.txt"]
+    assert files(out) == ["run.json", "street.mp4", "street.txt"]
 
     rows = read_mot_text(out / "street.txt")
     assert [row.frame for row in rows] == list(range(1, 31))
@@ -145,7 +145,7 @@ def test_sequences_each_begin_at_id_one_and_keep_their_frame_numbers(tmp_path: P
     make_sequence(tmp_path / "data" / "B", range(11, 15))
     results = track(str(tmp_path / "data"), RedThings(), str(tmp_path / "out"), progress=False)
     assert [(result.name, result.frames, result.tracks) for result in results] == [("A", 5, 1), ("B", 4, 1)]
-    assert files(tmp_path / "out") == ["A.txt", "B.txt"]
+    assert files(tmp_path / "out") == ["A.txt", "B.txt", "run.json"]
     rows = read_mot_text(tmp_path / "out" / "B.txt")
     assert [(row.frame, *row.track_id) for row in rows] == [(11, 1), (12, 1), (13, 1), (14, 1)]
 
@@ -199,7 +199,7 @@ def test_what_was_tracked_before_a_failure_is_kept(video: Path, tmp_path: Path, 
     # the traceback keeps every local variable alive, and with them a source that nobody closed
     assert caught.tb
     assert not any(thread.name == "prefetch" for thread in threading.enumerate())
-    assert files(out) == ["street.mp4", "street.txt"]
+    assert files(out) == ["run.json", "street.mp4", "street.txt"]
     assert [row.frame for row in read_mot_text(out / "street.txt")] == list(range(1, 18))
     assert len(list(decode_video(str(out / "street.mp4")))) == 17
 
@@ -210,7 +210,7 @@ def test_a_corrupt_image_ends_the_sequence_and_keeps_its_beginning(tmp_path: Pat
     with pytest.raises(UserError, match=r"000006\.png"):
         track(sequence, RedThings(), tmp_path / "out", progress=False)
     assert [row.frame for row in read_mot_text(tmp_path / "out" / "A.txt")] == [1, 2, 3, 4, 5]
-    assert files(tmp_path / "out") == ["A.txt"]
+    assert files(tmp_path / "out") == ["A.txt", "run.json"]
 
 
 def test_frames_without_objects(tmp_path: Path) -> None:
@@ -249,12 +249,12 @@ def test_the_source_is_never_replaced(video: Path, monkeypatch: pytest.MonkeyPat
     before = video.read_bytes()
     monkeypatch.chdir(video.parent)
     for source, out in ((video, video.parent), ("street.mp4", video.parent), (video, ".")):
-        with pytest.raises(UserError, match=r"street\.mp4: the video written to .* would replace it"):
+        with pytest.raises(UserError, match=r"street\.mp4: is a source, and the video would replace it"):
             track(source, RedThings(), out, video=True, progress=False)
     assert video.read_bytes() == before
     assert files(video.parent) == ["street.mp4"]
     track(video, RedThings(), video.parent, progress=False)
-    assert files(video.parent) == ["street.mp4", "street.txt"]
+    assert files(video.parent) == ["run.json", "street.mp4", "street.txt"]
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -386,7 +386,7 @@ class TestOverlap:
             case "write":
                 write = pipeline.Sinks.write
                 monkeypatch.setattr(pipeline.Sinks, "write", lambda *a, **o: fails(write, *a, **o))
-        monkeypatch.setattr(pipeline, "open_source", lambda _: [self.source_of(make, 30)])
+        monkeypatch.setattr(pipeline, "open_sources", lambda *_: [self.source_of(make, 30)])
         with pytest.raises(UserError, match=f"^{stage}: broken at the twelfth frame$") as caught:
             track("made", model, tmp_path, overlap=overlap, progress=False)
         # as above: nobody may count on the garbage collector

@@ -87,7 +87,7 @@ def test_text_and_video_are_of_the_refined_tracks(video: Path, tmp_path: Path) -
     assert rows_of(out / "street.txt") == [(frame, 1) for frame in range(1, FRAMES + 1)]
     for row in read_mot_text(out / "street.txt"):
         np.testing.assert_allclose(row.detections.xyxy[0], box_of(row.frame), atol=0.01)
-    assert sorted(file.name for file in out.iterdir()) == ["street.mp4", "street.txt"]
+    assert sorted(file.name for file in out.iterdir()) == ["run.json", "street.mp4", "street.txt"]
 
     plain, drawn = (dict(decode_video(str(path))) for path in (video, out / "street.mp4"))
     assert list(drawn) == list(plain)
@@ -101,7 +101,7 @@ def test_text_and_video_are_of_the_refined_tracks(video: Path, tmp_path: Path) -
 def test_the_argument_goes_before_the_models_configuration(video: Path, tmp_path: Path) -> None:
     track(video, Walker(RefineConfig(interpolate_seconds=5)), tmp_path, refine=RefineConfig(), progress=False)
     assert HIDDEN[0] not in dict(rows_of(tmp_path / "street.txt"))
-    track(video, Walker(), tmp_path, refine=RefineConfig(interpolate_seconds=0.6), progress=False)
+    track(video, Walker(), tmp_path, refine=RefineConfig(interpolate_seconds=0.6), overwrite=True, progress=False)
     frames = dict(rows_of(tmp_path / "street.txt"))
     assert {*HIDDEN} <= {*frames}
     assert not {*GONE} & {*frames}
@@ -137,7 +137,7 @@ def test_an_interrupt_leaves_refined_text_and_no_video(video: Path, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         track(video, model, tmp_path / "out", video=True, progress=False)
     assert [frame for frame, _ in rows_of(tmp_path / "out" / "street.txt")] == list(range(1, 28))
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["street.txt"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["run.json", "street.txt"]
 
 
 def test_boxes_without_embeddings_cannot_be_joined(video: Path, tmp_path: Path) -> None:
@@ -153,8 +153,8 @@ def test_a_camera_is_refused_before_anything_is_written(tmp_path: Path, monkeypa
         raise AssertionError("the camera was opened")
         yield
 
-    camera = FrameSource(name="webcam0", frame_rate=None, length=None, live=True, decode=film)
-    monkeypatch.setattr(pipeline, "open_source", lambda _: [camera])
+    camera = FrameSource(name="webcam0", frame_rate=None, length=None, live=True, decode=film, origin="0")
+    monkeypatch.setattr(pipeline, "open_sources", lambda *_: [camera])
     with pytest.raises(UserError, match="0: tracks are refined after the last frame, and a camera has none"):
         track("0", Walker(RefineConfig(smooth=True)), tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists()
@@ -175,7 +175,7 @@ class TestCommandLine:
 
     def test_flags(self, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         out = tmp_path / "out"
-        base = (video, "--model", "m", "--out", out)
+        base = (video, "--model", "m", "--out", out, "--overwrite")
         assert self.call(*base) == 0
         plain = rows_of(out / "street.txt")
         assert self.call(*base, "--interpolate", "0.6") == 0

@@ -143,10 +143,12 @@ def compare_embeddings(
         progress: show progress bars on standard error.
     """
     recorder = Recorder(model)
-    track(clips, recorder, results / slug(TRAINED), video=True, progress=progress)
+    # an interrupted demo may have begun these
+    again: dict[str, Any] = {"progress": progress, "overwrite": True}
+    track(clips, recorder, results / slug(TRAINED), video=True, **again)
     motion = dataclasses.replace(model.config.tracker, appearance=False)
-    track(clips, Replay(model, recorder.found), results / slug(MOTION), tracker=motion, progress=progress)
-    track(clips, Replay(model, recorder.found, other), results / slug(UNTRAINED), progress=progress)
+    track(clips, Replay(model, recorder.found), results / slug(MOTION), tracker=motion, **again)
+    track(clips, Replay(model, recorder.found, other), results / slug(UNTRAINED), **again)
     return {row: evaluate(results / slug(row), clips) for row in (TRAINED, MOTION, UNTRAINED)}
 
 

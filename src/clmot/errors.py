@@ -21,6 +21,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 box``, ``2 boxes``: a number and its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def reason_of(error: BaseException) -> str:
     """What an error says, as one line for a message; never empty, and the same wherever an error is told.
 

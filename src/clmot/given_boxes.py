@@ -7,7 +7,7 @@ Embeddings are read at the boxes by the model.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from clmot.errors import UserError
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.mot import read_mot_rows
-from clmot.io.sequences import EXPECTED, MOT_CLASSES, describe_folder, sequence_folders
+from clmot.io.sequences import EXPECTED, MOT_CLASSES, describe_folder
 from clmot.types import Detections, Float32Array, Float64Array, Image, Int64Array
 
 Embed = Callable[[Image, Float32Array], Float32Array]
@@ -112,35 +112,33 @@ def _class_ids(number: Int64Array, file: Path, classes: Sequence[str], is_truth:
     return np.array([*index, -1], np.int64)[np.minimum(number - 1, len(index))]
 
 
-def box_files(boxes: str | Path, source: str | Path, names: Sequence[str]) -> dict[str, Path]:
-    """The file of boxes for each sequence of a source.
+def box_files(boxes: str | Path, sources: Mapping[str, str | Path]) -> dict[str, Path]:
+    """The file of boxes for each sequence.
 
     Args:
-        boxes: ``gt`` or ``det``, for what lies in the source's own MOTChallenge folders; a folder of
-            ``<sequence>.txt``; or a file, for a source of one sequence.
-        source: what is tracked.
-        names: its sequences.
+        boxes: ``gt`` or ``det``, for what lies in the sequences' own MOTChallenge folders; a folder of
+            ``<sequence>.txt``; or a file, for one sequence.
+        sources: the sequences by name, and where their images lie.
 
     Raises:
         UserError: there is no file for a sequence.
     """
-    text, path = str(boxes), Path(boxes)
+    text, path, names = str(boxes), Path(boxes), list(sources)
     if text in _OF_SEQUENCE:
-        if not Path(source).is_dir():
-            raise UserError(f"--boxes {text}: {source} is no folder of sequences; expected {EXPECTED}")
-        folders = {folder.resolve().name: folder for folder in sequence_folders(Path(source))}
-        files = {name: folders[name] / _OF_SEQUENCE[text] for name in names if name in folders}
+        files = {name: Path(source) / _OF_SEQUENCE[text] for name, source in sources.items()}
+        if not any(Path(source).is_dir() for source in sources.values()):
+            origin = next(iter(sources.values()))
+            raise UserError(f"--boxes {text}: {origin} is no folder of sequences; expected {EXPECTED}")
     elif path.is_file():
         if len(names) > 1:
             raise UserError(f"--boxes {path}: one file for {len(names)} sequences; give a folder of {names[0]}.txt ...")
         files = {names[0]: path}
     else:
         files = {name: path / f"{name}.txt" for name in names}
-    missing = [name for name in names if name not in files or not files[name].is_file()]
+    missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
-        expected = files.get(missing[0], _OF_SEQUENCE.get(text))
         raise UserError(
-            f"--boxes {text}: no boxes for {len(missing)} of {len(names)} sequences: expected {expected}"
+            f"--boxes {text}: no boxes for {len(missing)} of {len(names)} sequences: expected {files[missing[0]]}"
             + ("" if text in _OF_SEQUENCE else f" ({describe_folder(path)})")
         )
     return files

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clmot.config import Config
 from clmot.data.augment import letterbox_matrix, warp_image
+from clmot.detectors.frozen import fingerprint
 from clmot.detectors.opening import is_detector
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
@@ -38,6 +39,7 @@ class Model:
         config: the configuration, with `config.detect` and `config.tracker` for use.
         classes: class names, indexed by `Detections.class_id`.
         embeds: whether detections have embeddings.
+        fingerprint: tells its weights from others'; galleries and results name it.
     """
 
     embeds = True
@@ -54,6 +56,7 @@ class Model:
             # another thread, such as the one that tracking uses, has a current device of its own
             self.device = torch.device("cuda", torch.cuda.current_device())
         self.precision = precision
+        self.fingerprint = fingerprint(network)
         # in bfloat16, folded biases are rounded, and answers would be twice as far from those in float32
         if precision == "float32" and isinstance(network, Network):
             network = fold_batch_norm(network)

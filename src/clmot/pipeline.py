@@ -10,24 +10,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from clmot.config import Config, RefineConfig
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.given_boxes import Embed, GivenBoxes, box_files
-from clmot.io.class_names import write_class_names
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import MotTextWriter
 from clmot.io.prefetch import prefetch
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import FrameSource, open_sources
 from clmot.io.window import Window
 from clmot.report.progress import progress_bar
+from clmot.result_folder import RESERVED, claim, recorded
+from clmot.sequence_summary import SequenceSummary
 from clmot.sinks import Sinks
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
@@ -35,6 +37,9 @@ from clmot.types import Detections, Image, TrackedFrame
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+_log = logging.getLogger(__name__)
 
 
 class Detector(Protocol):
@@ -86,7 +91,7 @@ class TrackingResult:
 
 
 def track(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     model: Detector | str | Path,
     out: str | Path | None = None,
     *,
@@ -97,6 +102,7 @@ def track(
     detector: Detector | None = None,
     video: bool = False,
     show: bool = False,
+    overwrite: bool = False,
     batch_size: int = 1,
     overlap: bool = True,
     progress: bool = True,
@@ -107,11 +113,13 @@ def track(
     hold what was tracked before it.
 
     Args:
-        source: a video file, an image folder, a MOTChallenge sequence folder or a folder of those, a webcam's number,
-            or an rtsp:// or http(s):// address (`clmot.io.sources.open_source`).
+        source: a video file, a folder of images or of videos, a MOTChallenge sequence folder or a folder of those, a
+            webcam's number, or an rtsp:// or http(s):// address; or several of them (`clmot.io.sources.open_sources`,
+            which names their results apart).
         model: a model, or what `clmot.load_model` takes.
         out: folder for ``<sequence>.txt`` (MOTChallenge text, with a class column where the model has several classes)
-            and ``<sequence>.mp4``; made if missing. None writes nothing.
+            and ``<sequence>.mp4``, and ``run.json``, which says how they came about; made if missing. None writes
+            nothing.
         tracker: constants of the association; by default the model's. The frame rate is taken from the source where
             it says one.
         refine: what is done to the tracks of a sequence after its last frame; by default what the model's
@@ -125,6 +133,7 @@ def track(
             model's classes.
         video: write a video with boxes, ids and trails.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
+        overwrite: results of the same names in `out` may be replaced.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
         overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
             calling thread, with the same results, for a model that only works in the thread that made it.
@@ -132,8 +141,8 @@ def track(
 
     Raises:
         UserError: the source or model cannot be read (nothing is written then), `out` cannot be written, or there is
-            no display to show frames on; or the video would replace the source; or a camera's tracks are to be
-            refined, or joined without embeddings.
+            no display to show frames on; or results of the same names are there; or the video would replace a source;
+            or a camera's tracks are to be refined, or joined without embeddings.
         KeyboardInterrupt: as it came, the files being complete.
     """
     if batch_size < 1:
@@ -141,13 +150,13 @@ def track(
     if video and out is None:
         raise UserError("a video needs an output folder to be written to")
     folder = None if out is None else Path(out)
-    sources = [each.only(frames) if frames else each for each in open_source(source)]
-    if folder is not None and video and any(_same_file(folder / f"{each.name}.mp4", source) for each in sources):
-        raise UserError(f"{source}: the video written to {folder} would replace it; choose another output folder")
+    sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
+    named = str(model) if isinstance(model, str | Path) else None
     model = _load(model) if isinstance(model, str | Path) else model
     refine = model.config.refine if refine is None else refine
-    if refine and any(each.live for each in sources):
-        raise UserError(f"{source}: tracks are refined after the last frame, and a camera has none; leave that out")
+    live = [each.origin for each in sources if each.live]
+    if refine and live:
+        raise UserError(f"{live[0]}: tracks are refined after the last frame, and a camera has none; leave that out")
     constants = tracker or model.config.tracker
     embeds = constants.appearance and getattr(model, "embeds", True)
     embed = getattr(model, "embed", None) if embeds else None
@@ -155,33 +164,53 @@ def track(
     if boxes is not None:
         find = {
             name: GivenBoxes(file, embed, model.classes, is_truth=str(boxes) == "gt")
-            for name, file in box_files(boxes, source, list(find)).items()
+            for name, file in box_files(boxes, {each.name: each.origin for each in sources}).items()
         }
+    facts = {
+        **_facts(named, model, frames),
+        "boxes": None if boxes is None else str(boxes),
+        "detector": None if detector is None else detector.config.detector.name,
+    }
     results: list[TrackingResult] = []
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(Window("clmot")) if show else None
+        old_videos: dict[str, Path] = {}
         if folder is not None:
-            _make_folder(folder, model.classes)
+            origins = {each.name: each.origin for each in sources}
+            old_videos = claim(folder, origins, model.classes, video=video, overwrite=overwrite)
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
             config = constants
             if each.frame_rate is not None:
                 config = dataclasses.replace(config, frame_rate=each.frame_rate)
-            sinks = Sinks(each.name, folder, video, window, config.frame_rate, model.classes, refine)
-            found = find_in(each, find[each.name], batch_size, overlap)
-            result = _track_sequence(each, found, Tracker(config), sinks, bar)
+            old_video = old_videos.get(each.name)
+            sinks = Sinks(each.name, folder, video, window, config.frame_rate, model.classes, refine, old_video)
+            summary = SequenceSummary()
+            found = summary.observe(find_in(each, find[each.name], batch_size, overlap))
+            settings = {
+                "detect": asdict((detector or model).config.detect),
+                "tracker": asdict(config),
+                "refine": asdict(refine),
+            }
+            told = {"source": each.origin, **facts, "settings": settings}
+            with recorded([sinks.text_path, sinks.video_path], each.name, told, summary.as_dict):
+                result = _track_sequence(each, found, Tracker(config), sinks, bar)
             results.append(result)
+            if not result.tracks:
+                reason = summary.explain_no_tracks(detector or model, config, from_file=boxes is not None)
+                _log.warning("%s: %s", each.name, reason)
             if sinks.asked_to_stop:
                 break
     return results
 
 
 def write_detections(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     model: Detector,
     out: str | Path,
     *,
     frames: FrameChoice | None = None,
+    overwrite: bool = False,
     batch_size: int = 1,
     progress: bool = True,
 ) -> dict[Path, int]:
@@ -193,6 +222,7 @@ def write_detections(
         out: folder for ``<sequence>.txt`` (MOTChallenge detections, with a class column where there are several
             classes), each of which is there only when it is whole; made if missing.
         frames: look at these frames only.
+        overwrite: files of the same names in `out` may be replaced.
         batch_size: frames that go through the network together.
         progress: show a progress bar on standard error.
 
@@ -203,20 +233,24 @@ def write_detections(
         UserError: the source cannot be read, or `out` cannot be written.
     """
     folder, written = Path(out), {}
-    sources = [each.only(frames) if frames else each for each in open_source(source)]
-    _make_folder(folder, model.classes)
+    sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
+    claim(folder, {each.name: each.origin for each in sources}, model.classes, overwrite=overwrite)
+    facts = {**_facts(None, model, frames), "settings": {"detect": asdict(model.config.detect)}}
     with progress_bar(progress) as bar:
         for each in sources:
-            file, count = folder / f"{each.name}.txt", 0
+            file, summary = folder / f"{each.name}.txt", SequenceSummary()
             task = bar.add_task(each.name, total=each.length, note="")
-            found = find_in(each, _detect_with(model), batch_size)
-            with MotTextWriter(file, len(model.classes) > 1) as writer, contextlib.closing(found):
+            found = summary.observe(find_in(each, _detect_with(model), batch_size))
+            with (
+                recorded([file], each.name, {"source": each.origin, **facts}, summary.as_dict),
+                MotTextWriter(file, len(model.classes) > 1) as writer,
+                contextlib.closing(found),
+            ):
                 for number, _, detections in found:
                     nobody = np.full(len(detections), -1)
                     writer.write(TrackedFrame(frame=number, detections=detections, track_id=nobody))
-                    count += len(detections)
                     bar.update(task, advance=1)
-            written[file] = count
+            written[file] = summary.boxes
     return written
 
 
@@ -291,21 +325,17 @@ def _detect_with(model: Detector, embed: Embed | None = None) -> Finder:
     return find
 
 
+def _facts(named: str | None, model: Detector, frames: FrameChoice | None) -> dict[str, Any]:
+    """For the record of results: which model saw which frames."""
+    return {
+        "model": named,
+        "fingerprint": getattr(model, "fingerprint", ""),
+        "classes": list(model.classes),
+        "frame choice": asdict(frames or FrameChoice()),
+    }
+
+
 def _load(path: str | Path) -> Detector:
     from clmot.inference import load_model
 
     return load_model(path)
-
-
-def _same_file(path: Path, source: str | Path) -> bool:
-    return path.resolve() == Path(source).resolve()
-
-
-def _make_folder(folder: Path, classes: Sequence[str]) -> None:
-    """The output folder, with the names of the classes in it where there are several."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot make the output folder: {reason_of(error)}") from error
-    if len(classes) > 1:
-        write_class_names(folder, classes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from clmot.config import RefineConfig
 from clmot.errors import UserError
 from clmot.io.frames import frames_in
+from clmot.io.interrupts import undivided
 from clmot.io.mot import MotTextWriter, write_mot_text
 from clmot.io.sources import FrameSource
 from clmot.io.video import VideoWriter
@@ -40,6 +41,7 @@ class Sinks:
         frame_rate: frames a second.
         classes: class names.
         refine: what is done to the tracks when the last frame has come.
+        old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
 
     Attributes:
         text_path: the MOTChallenge text file, None if there is none.
@@ -57,9 +59,11 @@ class Sinks:
         frame_rate: float,
         classes: Sequence[str],
         refine: RefineConfig,
+        old_video: Path | None = None,
     ) -> None:
         self.text_path = out / f"{name}.txt" if out else None
         self.video_path = out / f"{name}.mp4" if out and video else None
+        self._old_video = old_video
         self.asked_to_stop = False
         self.refined: list[TrackedFrame] | None = None
         self._refine = refine
@@ -73,24 +77,31 @@ class Sinks:
         self._video_writer: VideoWriter | None = None
 
     def __enter__(self) -> Sinks:
-        if self.text_path and not self._refine:
-            self._text_writer = MotTextWriter(self.text_path, with_classes=self._with_classes)
-            self._writers.callback(self._text_writer.close)
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self.text_path and not self._refine:
+            self._open_text()  # which a sequence without frames has too
         self._writers.close()
         if self._refine:
             self.refined = refine_tracks(self._kept, self._refine, self._frame_rate)
-            if self.text_path:
+            # what fails at its first frame leaves nothing that a second attempt would have to overwrite
+            if self.text_path and (kind is None or self._kept):
                 write_mot_text(self.text_path, self.refined, with_classes=self._with_classes)
+        replaced = kind is None or self._kept or self._text_writer
+        if self._old_video is not None and self._video_writer is None and replaced:
+            self._old_video.unlink(missing_ok=True)
 
     def write(self, image: Image, tracked: TrackedFrame) -> None:
-        """Take the next frame and its tracks."""
+        """Take the next frame and its tracks; text and video both get them, or neither."""
+        with undivided():
+            self._write(image, tracked)
+
+    def _write(self, image: Image, tracked: TrackedFrame) -> None:
         if self._refine:
             self._keep(tracked)
-        elif self._text_writer:
-            self._text_writer.write(tracked)
+        elif self.text_path:
+            self._open_text().write(tracked)
         to_video = self.video_path is not None and not self._refine
         if not to_video and not self._window:
             return
@@ -113,6 +124,13 @@ class Sinks:
                 bar.update(task, advance=1)
                 if number >= self._kept[-1].frame:
                     break
+
+    def _open_text(self) -> MotTextWriter:
+        if self._text_writer is None:
+            assert self.text_path is not None
+            self._text_writer = MotTextWriter(self.text_path, with_classes=self._with_classes)
+            self._writers.callback(self._text_writer.close)
+        return self._text_writer
 
     @property
     def _with_classes(self) -> bool:

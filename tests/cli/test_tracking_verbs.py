@@ -97,6 +97,11 @@ def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
     told = json.loads(names.read_text())
     assert (told[str(one)]["name"], told[str(two)]["name"]) == ("Ada", "Ben Li")
     assert "Ben Li" in capsys.readouterr().out
+    other, config = tmp_path / "other", Config().updated({"model": {"image_size": [128, 96]}})
+    save_checkpoint(other, 1, config, Network(config.model).state_dict(), None)
+    for verb in (("recognise", file, clip), ("enrol", file, clip, f"{one}=Ada")):
+        line = fails(capsys, "gallery", *verb, "--results", results, "--model", other)
+        assert "the gallery was made with another model (fingerprint" in line
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_opencv_is_quiet_about_a_missing_camera(capfd: pytest.CaptureFixture[str
 def test_missing_and_empty(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.mp4: no such file or folder"):
         open_source(tmp_path / "nowhere.mp4")
-    with pytest.raises(UserError, match=r"no images and no sequences \(it is empty\)"):
+    with pytest.raises(UserError, match=r"no images, videos or sequences \(it is empty\)"):
         open_source(tmp_path)
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(UserError, match=r"cannot be read as video"):

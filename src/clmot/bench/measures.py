@@ -117,7 +117,7 @@ def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence
             detector: Detector = model if boxes else Replay(model, recorder.found) if how == BY_MOTION else recorder
             tracker = dataclasses.replace(model.config.tracker, appearance=appearance and looks)
             out = results / f"{how or 'tracks'}-{distance}".replace(" ", "-")
-            track(folder, detector, out, tracker=tracker, frames=frames, boxes=boxes, progress=False)
+            track(folder, detector, out, tracker=tracker, frames=frames, boxes=boxes, progress=False, overwrite=True)
             combined = evaluate(out, folder, frames=frames).combined
             scores |= {tracking_name(metric, how, distance): float(combined[metric]) for metric in TRACKING}
     return Measured(scores=scores)

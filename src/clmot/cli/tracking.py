@@ -9,17 +9,21 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from clmot.cli.app import app
+from clmot.cli.app import app, split_overrides
 from clmot.config import parse_overrides, read_sections
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.shipped import DEFAULT
 
 
 @app.command
 def track(
-    source: str,
-    /,
-    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
+    *sources: Annotated[
+        str,
+        Parameter(
+            help="Video files, folders of images or of videos, sequence folders or folders of them, webcam numbers, "
+            "rtsp:// addresses; and SECTION.KEY=VALUE settings laid over the model's own."
+        ),
+    ],
     model: Path = Path(DEFAULT),
     out: Path,
     config: Path | None = None,
@@ -34,15 +38,17 @@ def track(
     frames: Literal["all", "first-half", "second-half"] = "all",
     boxes: str | None = None,
     detector: str = "",
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
 ) -> None:
-    """Track objects in a video, an image folder, MOTChallenge sequences, a webcam or a stream.
+    """Track objects in videos, image folders, MOTChallenge sequences, webcams or streams.
 
     Examples:
 
         clmot track street.mp4 --out results --video
         clmot track street.mp4 --model runs/first --out results --video
         clmot track MOT16/train --model runs/first --out results
+        clmot track cam1/rec.mp4 cam2/rec.mp4 recordings --out results
         clmot track 0 --model runs/first --out results --show
         clmot track street.mp4 --model runs/first --out results --join 0.2 --interpolate 1 --smooth
         clmot track MOT17/train --model runs/first --out results --boxes gt --every 5 --frames second-half
@@ -52,14 +58,13 @@ def track(
 
     Parameters
     ----------
-    source
-        Video file, image folder, sequence folder or folder of them, webcam number, or rtsp:// address.
     model
         Run folder, checkpoint or model file (also .onnx and .xml of `clmot export`); by default clmot-pedestrian, which
         comes with the package: people in streets, for research only. LIBRARY:NAME is a detector that is tracked by
         motion alone.
     out
-        Folder for NAME.txt (MOTChallenge text) and NAME.mp4.
+        Folder for NAME.txt (MOTChallenge text), NAME.mp4, and run.json, which says how they came about. Of two sources
+        of one name, NAME begins with the folder.
     config
         YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
     video
@@ -79,11 +84,16 @@ def track(
     detector
         Track the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`), with the model's embeddings.
         `detector.labels`, `detector.classes` and `detector.options` describe it.
+    overwrite
+        Replace results of the same names in `--out`.
     device
         auto, cpu or cuda.
     """
     if boxes is not None and detector:
         raise UserError("clmot track: boxes come from --boxes or from --detector, not from both")
+    paths, overrides = split_overrides(sources)
+    if not paths:
+        raise UserError("track: name a video, images, MOTChallenge sequences, a webcam's number or an address")
     from clmot.inference import load_model
     from clmot.io.frames import FrameChoice
     from clmot.pipeline import track as run_tracking
@@ -104,24 +114,32 @@ def track(
         least = {"score_threshold": loaded.config.tracker.low_score}
         finder = load_detector(loaded.config.updated({"detector": described, "detect": least}, "--detector"), device)
     for result in run_tracking(
-        source, loaded, out, frames=choice, boxes=boxes, detector=finder, video=video, show=show
+        paths,
+        loaded,
+        out,
+        frames=choice,
+        boxes=boxes,
+        detector=finder,
+        video=video,
+        show=show,
+        overwrite=overwrite,
     ):
         print(
-            f"{result.name}: {result.frames} frames, {result.tracks} tracks, {result.frames_per_second:.1f} frames/s, "
+            f"{result.name}: {plural(result.frames, 'frame')}, {plural(result.tracks, 'track')}, "
+            f"{result.frames_per_second:.1f} frames/s, "
             f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
         )
 
 
 @app.command
 def detect(
-    source: str,
-    /,
-    *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own.")],
+    *sources: Annotated[str, Parameter(help="As of `clmot track`, and settings laid over the model's own.")],
     model: str = DEFAULT,
     out: Path,
     config: Path | None = None,
     every: int = 1,
     frames: Literal["all", "first-half", "second-half"] = "all",
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
 ) -> None:
     """Find objects in every frame, and write them for `clmot track --boxes` and `clmot tune`.
@@ -134,8 +152,6 @@ def detect(
 
     Parameters
     ----------
-    source
-        As of `clmot track`.
     model
         As of `clmot track`, or LIBRARY:NAME (see `clmot attach`).
     out
@@ -146,9 +162,12 @@ def detect(
         Look at every so many frames only.
     frames
         Look at one half of each sequence only.
+    overwrite
+        Replace files of the same names in `--out`.
     device
         auto, cpu or cuda.
     """
+    paths, overrides = split_overrides(sources)
     from clmot.detectors.opening import is_detector
     from clmot.inference import Model, load_model
     from clmot.io.frames import FrameChoice
@@ -166,8 +185,8 @@ def detect(
         loaded.config = loaded.config.updated(settings, str(config))
         loaded.config = loaded.config.updated(parse_overrides(overrides), "override")
     choice = FrameChoice(every=every, part=frames)
-    for file, count in write_detections(source, loaded, out, frames=choice).items():
-        print(f"{file}: {count} boxes")
+    for file, count in write_detections(paths, loaded, out, frames=choice, overwrite=overwrite).items():
+        print(f"{file}: {plural(count, 'box', 'boxes')}")
 
 
 @app.command
@@ -318,7 +337,9 @@ def enrol(
     names = dict(_named_track(track) for track in tracks)
     known = Gallery.load(gallery) if gallery.exists() else Gallery(size, keep)
     pictures = open_one(source)
-    embed = load_model(model, device=device).embed
+    loaded = load_model(model, device=device)
+    known.use_model(loaded.fingerprint)
+    embed = loaded.embed
     if name is not None:
         counts = {name: enrol_crops(known, name, (image for _, image in pictures), embed)}
     else:
@@ -326,7 +347,8 @@ def enrol(
         counts = enrol_tracks(known, names, pictures, results, embed, every=every)
     known.save(gallery)
     for individual, count in counts.items():
-        print(f"{individual}: {count} images, {len(known.embeddings(individual))} embeddings kept")
+        kept = plural(len(known.embeddings(individual)), "embedding")
+        print(f"{individual}: {plural(count, 'image')}, {kept} kept")
 
 
 @gallery_app.command
@@ -382,7 +404,9 @@ def recognise(
     from clmot.tracking.gallery import Gallery
 
     known, pictures = Gallery.load(gallery), open_one(source)
-    embed = load_model(model, device=device).embed
+    loaded = load_model(model, device=device)
+    known.use_model(loaded.fingerprint)
+    embed = loaded.embed
     named = recognise_tracks(
         known, pictures, results, embed, threshold=threshold, margin=margin, min_share=min_share, every=every
     )

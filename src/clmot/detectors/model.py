@@ -37,6 +37,7 @@ class AttachedModel(Model):
         super().__init__(network, config, device, precision)  # type: ignore[arg-type]
         self.attached = network
         self.classes = tuple(network.detector.classes)
+        self.fingerprint += fingerprint_of(network.detector)
 
     @torch.inference_mode()
     def detect_batch(self, images: Sequence[Image]) -> list[Detections]:

@@ -27,6 +27,7 @@ class Metadata:
         any_size: other input sizes than the one in use are possible.
         read_out: with maps, the read-out that takes embeddings from them.
         pixels: with embeddings, `clmot.export.crops.Pixels`: what the numbers of its crops are.
+        fingerprint: of the model that was exported.
     """
 
     config: Config
@@ -34,6 +35,7 @@ class Metadata:
     any_size: bool
     read_out: nn.Module | None = None
     pixels: str = ""
+    fingerprint: str = ""
 
     def as_strings(self) -> dict[str, str]:
         """The form in the file; the read-out's weights as safetensors in base 64."""
@@ -47,6 +49,7 @@ class Metadata:
             "config": self.config.to_yaml(),
             "read_out": base64.b64encode(weights).decode(),
             "pixels": self.pixels,
+            "fingerprint": self.fingerprint,
         }
 
     @classmethod
@@ -80,4 +83,5 @@ class Metadata:
             outputs="maps" if maps else "detections",
             any_size=strings.get("any_size") == "true",
             read_out=read_out,
+            fingerprint=strings.get("fingerprint", ""),
         )

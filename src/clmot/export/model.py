@@ -30,6 +30,7 @@ class ExportedModel(Model):
         network = ExportedNetwork(forward, metadata.read_out or nn.Identity())
         # of the network, a model uses what `ExportedNetwork` has
         super().__init__(cast(Network, network), metadata.config, "cpu", "float32")
+        self.fingerprint = metadata.fingerprint
         self.file = file
         self.decoded = metadata.outputs == "detections"
         self._forward = forward

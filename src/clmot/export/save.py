@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from clmot.config import Config
+from clmot.detectors.frozen import fingerprint
 from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, reason_of, require
 from clmot.export.agreement import Agreement, check_agreement, check_crops
@@ -113,7 +114,8 @@ def export(
     def metadata(any_size: bool) -> Metadata:
         read_out = None if decode else reference.network.read_out
         outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
-        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out)
+        told = fingerprint(network)
+        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out, fingerprint=told)
 
     exported = graph(half=half and to != "openvino")
     if not int8:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import itertools
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -19,7 +21,12 @@ from clmot.io.frames import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.prefetch import prefetch
 from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
-from clmot.io.video import Frames, credible_frame_rate, decode_video, probe_video
+from clmot.io.video import Frames, credible_frame_rate, decode_video, probe_video, without_password
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
+)
+"""By which videos are told in a folder; a file that is named may be called anything."""
 
 _CAMERA_SCHEMES = ("rtsp", "rtsps", "rtmp", "udp", "rtp", "srt")
 _SCHEMES = (*_CAMERA_SCHEMES, "http", "https")
@@ -41,6 +48,7 @@ class FrameSource:
         live: a camera, which does not wait: frames that the consumer is too slow for are dropped, and their numbers
             with them.
         decode: makes the generator of frames.
+        origin: the file, folder or address it comes from.
     """
 
     name: str
@@ -48,6 +56,7 @@ class FrameSource:
     length: int | None
     live: bool = False
     decode: Callable[[], Frames]
+    origin: str = ""
 
     def __iter__(self) -> Frames:
         return self.ahead(4)
@@ -70,12 +79,63 @@ class FrameSource:
         return replace(self, length=kept, decode=partial(_chosen, self.decode, choice, self.length))
 
 
+def open_sources(sources: str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
+    """All sources behind some names, each with a name of its own: ``a/rec.mp4`` and ``b/rec.mp4`` are a-rec and b-rec.
+
+    Args:
+        sources: each as `open_source` takes it.
+        reserved: names that none of them may have.
+
+    Raises:
+        UserError: as `open_source`, or nothing is named, or a source twice.
+    """
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    stills = [each for each in given if _is_image(Path(each)) and Path(each).is_file()]
+    if stills and len(given) > 1:
+        raise UserError(f"{stills[0]}: is an image; name the folder of the images in place of each of them")
+    found = [each for source in given for each in open_source(source)]
+    if not found:
+        raise UserError("no source: name a video, images, MOTChallenge sequences, a webcam's number or an address")
+    origins = [str(Path(each.origin).absolute()) for each in found]
+    twice = [each.origin for each, origin in zip(found, origins, strict=True) if origins.count(origin) > 1]
+    if twice:
+        raise UserError(f"{twice[0]}: is named twice")
+    return [replace(each, name=name) for each, name in zip(found, _distinct_names(found, reserved), strict=True)]
+
+
+def _distinct_names(sources: Sequence[FrameSource], reserved: Sequence[str]) -> list[str]:
+    """The names of sources; in front of those that are alike, the folders that tell them apart, else numbers behind."""
+    names = [each.name for each in sources]
+    for name in {names[index].casefold() for index in _alike(names, ())}:
+        group = [index for index, each in enumerate(names) if each.casefold() == name]
+        folders = [Path(sources[index].origin).absolute().parent.parts[1:] for index in group]
+        if len(set(folders)) == len(group):
+            depth = next(n for n in itertools.count(1) if len({each[-n:] for each in folders}) == len(group))
+            for index, each in zip(group, folders, strict=True):
+                names[index] = "-".join([*each[-depth:], names[index]])
+    for index in _alike(names, reserved):
+        taken = {each.casefold() for each in (*reserved, *names)}
+        names[index] = next(
+            numbered
+            for number in itertools.count(1)
+            if (numbered := f"{names[index]}-{number}").casefold() not in taken
+        )
+    return names
+
+
+def _alike(names: Sequence[str], reserved: Sequence[str]) -> list[int]:
+    """Which names are there more than once, upper and lower case being one, as on the disks of some systems."""
+    folded = [name.casefold() for name in (*reserved, *names)]
+    return [index for index, name in enumerate(folded[len(reserved) :]) if folded.count(name) > 1]
+
+
 def open_source(source: str | Path) -> list[FrameSource]:
     """The frame sources behind one name, checked as far as possible without reading all frames.
 
     Args:
-        source: a video file, a folder of images (in natural order: 2 before 10), a MOTChallenge sequence folder or a
-            folder of those, a webcam's number ("0"), or an rtsp:// or http(s):// address.
+        source: a video file, a folder of images (in natural order: 2 before 10) or of videos, a MOTChallenge sequence
+            folder or a folder of those, a pattern (``cam*/rec.mp4``), a webcam's number ("0"), or an rtsp:// or
+            http(s):// address.
 
     Raises:
         UserError: it is missing, empty or cannot be opened.
@@ -89,6 +149,12 @@ def open_source(source: str | Path) -> list[FrameSource]:
         return [_webcam(int(text))]
     if path.is_dir():
         return _folder(path)
+    if not path.exists() and glob.has_magic(text):
+        matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
+        found = [match for match in matches if match.is_dir() or match.suffix.lower() in VIDEO_SUFFIXES]
+        if not found:
+            raise UserError(f"{text}: {len(matches)} files are called so, none of them a video or a folder")
+        return [each for match in found for each in open_source(match)]
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
     return [_video(text, path.stem)]
@@ -123,16 +189,24 @@ def _folder(path: Path) -> list[FrameSource]:
                 frame_rate=None,
                 length=len(images),
                 decode=partial(_read, images, range(1, len(images) + 1)),
+                origin=str(path),
             )
         ]
     if not sequences:
-        raise UserError(f"{path}: no images and no sequences ({describe_folder(path)}); expected images, or {EXPECTED}")
+        videos = sorted((each for each in path.iterdir() if _is_video(each)), key=natural_order)
+        if not videos:
+            raise UserError(
+                f"{path}: no images, videos or sequences ({describe_folder(path)}); expected images, videos, or "
+                f"{EXPECTED}"
+            )
+        return [_video(str(each), each.stem) for each in videos]
     return [
         FrameSource(
             name=sequence.name,
             frame_rate=sequence.frame_rate,
             length=len(sequence.images),
             decode=partial(_read, sequence.images, sequence.frames),
+            origin=str(sequence.folder),
         )
         for sequence in find_sequences(path)
     ]
@@ -151,6 +225,10 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
 def _read(images: Sequence[Path], numbers: Sequence[int]) -> Frames:
     for number, image in zip(numbers, images, strict=True):
         yield number, read_image(image)
@@ -166,6 +244,7 @@ def _video(address: str, name: str, live: bool = False) -> FrameSource:
         length=None if live else length,
         live=live,
         decode=partial(decode_video, address, live=live),
+        origin=without_password(address),
     )
 
 
@@ -180,7 +259,12 @@ def _webcam(index: int) -> FrameSource:
     frame_rate = credible_frame_rate(camera.get(cv2.CAP_PROP_FPS))
     camera.release()
     return FrameSource(
-        name=f"webcam{index}", frame_rate=frame_rate, length=None, live=True, decode=partial(_film, index)
+        name=f"webcam{index}",
+        frame_rate=frame_rate,
+        length=None,
+        live=True,
+        decode=partial(_film, index),
+        origin=str(index),
     )
 
 

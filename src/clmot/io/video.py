@@ -53,7 +53,7 @@ def probe_video(address: str) -> tuple[float | None, int | None]:
     """
     import av
 
-    shown = _without_password(address)
+    shown = without_password(address)
     try:
         with _open_container(address) as container:
             if not container.streams.video:
@@ -81,7 +81,7 @@ def decode_video(address: str, *, live: bool = False) -> Frames:
     """
     import av
 
-    shown = _without_password(address)
+    shown = without_password(address)
     number = announced = 0
     try:
         with _open_container(address) as container:
@@ -238,6 +238,6 @@ def _to_rgb(frame: VideoFrame) -> Image:
     return np.ascontiguousarray(np.rot90(image, quarter_turns))
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
     """The address for messages and logs."""
     return re.sub(r"://[^/@]*@", "://", address)

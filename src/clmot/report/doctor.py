@@ -12,10 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from clmot.data.doctor.findings import Example, Finding, Report, Severity, plural
+from clmot.data.doctor.findings import Example, Finding, Report, Severity
 from clmot.data.doctor.repair import Repair
 from clmot.data.doctor.summary import QUANTITIES, Summary
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image import read_image
 from clmot.report import html
 from clmot.report.draw import draw_boxes

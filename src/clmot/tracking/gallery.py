@@ -79,6 +79,9 @@ class Gallery:
             sides and postures seen once are remembered; but so are wrong ones. recent: the last ones enrolled, for
             looks that change, as with clothes.
 
+    Attributes:
+        model: fingerprint of the model whose embeddings these are (`clmot.Model.fingerprint`), empty where unknown.
+
     Raises:
         UserError: `size` is less than 1, or `keep` is something else.
     """
@@ -86,7 +89,7 @@ class Gallery:
     def __init__(self, size: int = 16, keep: Keep = "diverse") -> None:
         require(size >= 1, f"gallery size must be >= 1, got {size}")
         require(keep in ("diverse", "recent"), f"gallery keep is {keep!r}, expected diverse or recent")
-        self.size, self.keep = size, keep
+        self.size, self.keep, self.model = size, keep, ""
         self._known: dict[str, Float32Array] = {}
 
     @property
@@ -125,6 +128,22 @@ class Gallery:
         if len(every) > self.size:
             every = every[-self.size :] if self.keep == "recent" else every[farthest_points(every, self.size)]
         self._known[name] = every
+
+    def use_model(self, fingerprint: str) -> None:
+        """Say which model's embeddings come next; distances between those of two models mean nothing.
+
+        Args:
+            fingerprint: `clmot.Model.fingerprint`; empty where unknown, which goes with any.
+
+        Raises:
+            UserError: those enrolled are another model's.
+        """
+        if fingerprint and self.model and fingerprint != self.model:
+            raise UserError(
+                f"the gallery was made with another model (fingerprint {self.model}, this one is {fingerprint}); use "
+                "that one, or begin a new gallery"
+            )
+        self.model = fingerprint or self.model
 
     def forget(self, name: str) -> None:
         """Remove an individual.
@@ -194,7 +213,8 @@ class Gallery:
             UserError: it cannot be written.
         """
         arrays = {str(number): each for number, each in enumerate(self._known.values())}
-        write_arrays(Path(path), _KIND, arrays, {"names": self.names, "size": self.size, "keep": self.keep})
+        notes = {"names": self.names, "size": self.size, "keep": self.keep, "model": self.model}
+        write_arrays(Path(path), _KIND, arrays, notes)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -206,6 +226,7 @@ class Gallery:
         arrays, notes = read_arrays(Path(path), _KIND)
         try:
             gallery = cls(int(notes["size"]), notes["keep"])
+            gallery.model = str(notes.get("model", ""))
             for number, name in enumerate(notes["names"]):
                 gallery._known[str(name)] = each = np.asarray(arrays[str(number)], np.float32)
                 gallery._checked(each)

@@ -112,7 +112,7 @@ class Detecting:
         if camera == "auto":  # boxes alone do not show it, and need no images
             camera = "sparse-flow" if self.has_model else "none"
         boxes = self.boxes if self.has_model else self.detector
-        files = box_files(boxes, data, names) if boxes is not None else {}
+        files = box_files(boxes, {name: folders[name] for name in names}) if boxes is not None else {}
         images = self.has_model or camera != "none"
         if images:
             sources = {each.name: each for each in open_source(data) if each.name in names}

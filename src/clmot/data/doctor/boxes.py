@@ -8,7 +8,8 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.data.doctor.columns import Columns
-from clmot.data.doctor.findings import Finding, plural
+from clmot.data.doctor.findings import Finding
+from clmot.errors import plural
 from clmot.types import BoolArray
 
 _SAME = 0.02

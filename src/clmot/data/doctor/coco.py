@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity, plural
+from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity
 from clmot.data.readers import coco, coco_records
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.types import Dataset
 
 _Faults = dict[str, list[str]]

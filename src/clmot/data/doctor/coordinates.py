@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.data.doctor.columns import Columns
-from clmot.data.doctor.findings import Finding, Severity, plural
+from clmot.data.doctor.findings import Finding, Severity
+from clmot.errors import plural
 from clmot.types import Float32Array, Int64Array
 
 Rule = Callable[[Float32Array, Float32Array], bool]

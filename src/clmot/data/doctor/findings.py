@@ -117,8 +117,3 @@ class Report:
             UserError: the file cannot be written.
         """
         write_whole_text(path, json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "the report")
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """``1 box``, ``2 boxes``: a number and its noun."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

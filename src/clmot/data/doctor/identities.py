@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.data.doctor.columns import Columns
-from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, plural
+from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding
+from clmot.errors import plural
 from clmot.types import Int64Array
 
 _JUMP = 1.5

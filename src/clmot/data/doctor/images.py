@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, plural
-from clmot.errors import UserError
+from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding
+from clmot.errors import UserError, plural
 from clmot.io.image import read_with_depth
 from clmot.io.image_size import read_image_size
 from clmot.types import BoolArray, Image, Sample

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, Severity, plural
+from clmot.data.doctor.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, Severity
 from clmot.data.doctor.images import HASH_BITS, ImageFile
+from clmot.errors import plural
 from clmot.types import Sample
 
 _NEAR = 10

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from clmot import boxes as box
-from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity, plural
+from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity
 from clmot.data.readers.collector import Collector
 from clmot.data.readers.motchallenge import add_sequence
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image_size import read_image_size
 from clmot.io.mot import parse_mot_table, read_mot_table, to_mot_rows
 from clmot.io.sequences import (

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clmot.data.doctor import coco, motchallenge
-from clmot.data.doctor.findings import Finding, plural
+from clmot.data.doctor.findings import Finding
 from clmot.data.readers import FORMATS, format_named, read_dataset
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.types import Dataset
 
