@@ -6,8 +6,8 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.inference import load_model
+from clmot.models.saved_model import load_saved_model
 from clmot.shipped import DEFAULT, shipped_model
-from clmot.training.checkpoint import load_saved_model
 
 
 def test_the_shipped_model_is_small_private_and_in_half_precision():

@@ -25,10 +25,10 @@ from clmot.io.frames import FrameChoice
 from clmot.io.sources import open_one
 from clmot.io.video import decode_video
 from clmot.io.whole import write_whole_bytes, write_whole_text
+from clmot.models.saved_model import find_checkpoint
 from clmot.pipeline import track
 from clmot.report.draw import contact_sheet
 from clmot.report.progress import progress_bar
-from clmot.training.checkpoint import find_checkpoint
 from clmot.training.run import train
 from clmot.types import Detections, Image, Scores
 

@@ -19,8 +19,8 @@ from clmot.models.decode import decode
 from clmot.models.fold import fold_batch_norm
 from clmot.models.network import STRIDE, Network
 from clmot.models.readout import embed_peaks
+from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
 from clmot.shipped import find_model
-from clmot.training.checkpoint import SavedModel, load_saved_model, load_weights
 from clmot.types import Detections, Float32Array, Image
 
 

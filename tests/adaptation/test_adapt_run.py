@@ -10,7 +10,7 @@ import clmot.adaptation.run as run_module
 from clmot.adaptation.run import adapt
 from clmot.errors import UserError
 from clmot.inference import load_model
-from clmot.training.checkpoint import load_saved_model
+from clmot.models.saved_model import load_saved_model
 from tests.adaptation.conftest import draw, write_video
 
 QUICK = ["train.steps=4", "train.save_every=2", "adapt.min_frames=3", "adapt.held_out=0.5"]

@@ -209,7 +209,8 @@ def test_resumes_to_the_same_weights(scenes, settings, tmp_path):
 
 
 def test_other_weights_than_those_learned_on_are_refused(run, scenes, faster_rcnn, tmp_path):
-    from clmot.training.checkpoint import load_saved_model, save_checkpoint
+    from clmot.models.saved_model import load_saved_model
+    from clmot.training.checkpoint import save_checkpoint
 
     saved = load_saved_model(run)
     assert saved.config.detector.weights == str(faster_rcnn)

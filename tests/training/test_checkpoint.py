@@ -10,14 +10,9 @@ from safetensors.torch import save_file
 
 from clmot.config import Config, load_config
 from clmot.errors import UserError
+from clmot.models.saved_model import find_checkpoint, load_saved_model, load_weights
 from clmot.training import checkpoint
-from clmot.training.checkpoint import (
-    find_checkpoint,
-    load_saved_model,
-    load_state,
-    load_weights,
-    save_checkpoint,
-)
+from clmot.training.checkpoint import load_state, save_checkpoint
 
 WEIGHTS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.zeros(2)}
 

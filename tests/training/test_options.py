@@ -9,7 +9,7 @@ import torch
 
 from clmot.config import Config, load_config
 from clmot.data.synthetic import write_scenes
-from clmot.training.checkpoint import load_saved_model
+from clmot.models.saved_model import load_saved_model
 from clmot.training.run import train
 
 TINY = [

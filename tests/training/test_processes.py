@@ -21,7 +21,7 @@ from clmot.data.readers import read_dataset
 from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.models.network import Network
-from clmot.training.checkpoint import find_checkpoint
+from clmot.models.saved_model import find_checkpoint
 from clmot.training.loop import train_step
 from clmot.training.optim import make_optimizer
 from clmot.training.parts import look_ahead, split

@@ -8,7 +8,8 @@ import torch
 from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
 from clmot.losses.detection import l1_at_objects
-from clmot.training.checkpoint import load_saved_model, load_state
+from clmot.models.saved_model import load_saved_model
+from clmot.training.checkpoint import load_state
 from clmot.training.run import train
 
 SHARED = {

@@ -22,8 +22,9 @@ from clmot.data.tracklets import with_tracklets
 from clmot.errors import UserError
 from clmot.inference import load_model
 from clmot.models.network import Network
+from clmot.models.saved_model import find_checkpoint, load_saved_model
 from clmot.training import metric
-from clmot.training.checkpoint import find_checkpoint, load_saved_model, load_state
+from clmot.training.checkpoint import load_state
 from clmot.training.metric import fit_metric
 from clmot.training.run import train
 from clmot.types import Dataset
@@ -336,7 +337,7 @@ def test_a_full_disk_is_one_line(stills, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(checkpoint, "save", full)
     with pytest.raises(UserError, match="No space left on device"):
         train(stills, tmp_path, config(), progress=False)
 

@@ -13,7 +13,7 @@ import torch
 from clmot.config import Config, load_config
 from clmot.data.batch import StepSampler
 from clmot.errors import UserError
-from clmot.training.checkpoint import load_saved_model
+from clmot.models.saved_model import load_saved_model
 from clmot.training.run import train
 
 FRAMES = 150

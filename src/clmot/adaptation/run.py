@@ -19,9 +19,10 @@ from clmot.errors import UserError, reason_of
 from clmot.inference import Model, load_model
 from clmot.io.sources import FrameSource, open_source
 from clmot.io.whole import write_whole_text
+from clmot.models.saved_model import load_saved_model
 from clmot.report.progress import progress_bar
 from clmot.shipped import find_model
-from clmot.training.checkpoint import load_saved_model, save_checkpoint
+from clmot.training.checkpoint import save_checkpoint
 from clmot.training.run import train
 from clmot.types import Dataset, Sample
 

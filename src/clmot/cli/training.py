@@ -54,8 +54,8 @@ def train(
         raise UserError("train: name at least one data folder or file (clmot data list shows the formats)")
     if steps is not None:
         overrides.append(f"train.steps={steps}")
+    from clmot.models.saved_model import find_checkpoint, load_saved_model
     from clmot.shipped import find_model
-    from clmot.training.checkpoint import find_checkpoint, load_saved_model
     from clmot.training.run import train as run_training
 
     found = find_checkpoint(out) if resume else None

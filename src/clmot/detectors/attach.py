@@ -19,7 +19,7 @@ from clmot.detectors.protocol import Detector, FeatureDetector
 from clmot.errors import UserError
 from clmot.inference import choose_device
 from clmot.losses.criterion import CONTRASTIVE
-from clmot.training.checkpoint import find_checkpoint
+from clmot.models.saved_model import find_checkpoint
 from clmot.training.run import train
 
 log = logging.getLogger(__name__)

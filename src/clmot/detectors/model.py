@@ -15,7 +15,7 @@ from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.inference import Model, choose_device
-from clmot.training.checkpoint import SavedModel, load_weights
+from clmot.models.saved_model import SavedModel, load_weights
 from clmot.types import Detections, Float32Array, Image
 
 

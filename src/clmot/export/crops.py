@@ -22,8 +22,8 @@ from clmot.inference import network_of
 from clmot.models.metric import MetricReadOut
 from clmot.models.network import Network
 from clmot.models.readout import StripeReadOut
+from clmot.models.saved_model import load_saved_model, load_weights
 from clmot.shipped import find_model
-from clmot.training.checkpoint import load_saved_model, load_weights
 from clmot.types import Float32Array, Image
 
 Pixels = Literal["imagenet", "unit", "bytes"]

@@ -23,9 +23,9 @@ from clmot.detectors.protocol import Detector
 from clmot.errors import UserError, reason_of
 from clmot.io.whole import write_whole_text
 from clmot.models.network import Network
+from clmot.models.saved_model import find_checkpoint
 from clmot.report.curves import loss_curves
 from clmot.report.progress import progress_bar
-from clmot.training.checkpoint import find_checkpoint
 from clmot.training.feed import Feed, Pace
 from clmot.training.log import TrainingLog
 from clmot.training.loop import train_step

@@ -13,8 +13,9 @@ from clmot.io.whole import write_whole_text
 from clmot.models.backbones import initialise_encoder
 from clmot.models.legacy import read_legacy
 from clmot.models.network import Network
+from clmot.models.saved_model import MODEL_FILE, find_checkpoint, is_model_file, load_saved_model
 from clmot.shipped import find_model
-from clmot.training.checkpoint import MODEL_FILE, find_checkpoint, is_model_file, load_saved_model, save_checkpoint
+from clmot.training.checkpoint import save_checkpoint
 
 log = logging.getLogger(__name__)
 

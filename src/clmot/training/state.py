@@ -16,7 +16,8 @@ from clmot.detectors.opening import open_detector
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError, reason_of
 from clmot.models.network import Network
-from clmot.training.checkpoint import load_saved_model, load_state, save_checkpoint
+from clmot.models.saved_model import load_saved_model
+from clmot.training.checkpoint import load_state, save_checkpoint
 from clmot.training.optim import WeightAverage, make_optimizer
 from clmot.training.queue import EmbeddingQueue
 from clmot.training.start import initialise

@@ -73,7 +73,7 @@ class Detecting:
 
     @property
     def _saved_model(self) -> tuple[Config, Path]:
-        from clmot.training.checkpoint import load_saved_model
+        from clmot.models.saved_model import load_saved_model
 
         saved = load_saved_model(find_model(self.detector))
         return saved.config, saved.file
