@@ -25,15 +25,9 @@ def dataset(tmp_path_factory, make_dataset):
 EVERYTHING = ViewsConfig(
     opposite_mirror=True,
     hsv=0.5,
-    erase=0.5,
     occlude=0.5,
-    warp=0.5,
-    object_stretch=0.2,
-    background=0.5,
     off_center=1.0,
     neighbour=0.5,
-    mosaic=0.5,
-    copy_paste=0.5,
 )
 
 

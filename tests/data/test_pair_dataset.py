@@ -5,34 +5,23 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-import torch
 
 import clmot.data.pairs
 from clmot.config import ViewsConfig
 from clmot.data.augment import blur, jitter_colour, random_affine, warp_image
-from clmot.data.batch import pack
 from clmot.data.pairs import PairDataset
 from clmot.errors import UserError
 from clmot.io.image import read_image
-from clmot.losses.pairs import BoxLabels, contrast_pairs
 from clmot.report.views import UNCHANGED
 from clmot.types import Dataset, Sample
 
 SIZE = (64, 32)
 EVERYTHING = ViewsConfig(
     hsv=0.5,
-    erase=0.5,
     occlude=0.5,
-    warp=0.5,
-    object_stretch=0.2,
-    background=0.5,
     off_center=1.0,
     neighbour=0.5,
-    mosaic=0.5,
-    copy_paste=0.5,
 )
-COMPOSITIONS = ("neighbour", "mosaic", "copy_paste")
-NEED_DONORS = ("background", "mosaic", "copy_paste")
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +122,9 @@ class TestPairDataset:
                 np.testing.assert_array_equal(view.matrix, matrix)
                 np.testing.assert_array_equal(view.image, blur(pixels, config, rng))
 
-    @pytest.mark.parametrize("name", COMPOSITIONS)
-    def test_compositions_leave_the_draws_of_the_views_alone(self, dataset, name):
+    def test_a_neighbour_leaves_the_draws_of_the_views_alone(self, dataset):
         before = PairDataset(dataset, ViewsConfig(), SIZE)[0, 5]
-        after = PairDataset(dataset, ViewsConfig(**{name: 1.0}), SIZE)[0, 5]
+        after = PairDataset(dataset, ViewsConfig(neighbour=1.0), SIZE)[0, 5]
         for one, other in zip(before.views, after.views, strict=True):
             np.testing.assert_array_equal(one.matrix, other.matrix)
 
@@ -153,9 +141,7 @@ class TestPairDataset:
 
 class TestDonors:
     def test_are_read_only_where_a_transform_needs_one(self, dataset, read):
-        PairDataset(dataset, dataclasses.replace(EVERYTHING, **dict.fromkeys((*NEED_DONORS, "neighbour"), 0.0)), SIZE)[
-            0, 1
-        ]
+        PairDataset(dataset, dataclasses.replace(EVERYTHING, neighbour=0.0), SIZE)[0, 1]
         own = [name for name in read if name == "0.png"]
         # occlusion asks for one only where a frame shows no second object
         assert len(own) == 1
@@ -165,34 +151,30 @@ class TestDonors:
 
     def test_come_from_another_sequence(self, dataset, read):
         """Frames with even numbers are one sequence, those with odd numbers the other."""
-        for name in NEED_DONORS:
-            for number in range(12):
-                read.clear()
-                PairDataset(dataset, alone(name), SIZE)[2, number]
-                assert read[0] == "2.png"
-                assert len(read) == {"background": 3, "mosaic": 4, "copy_paste": 2}[name]
-                assert {file[0] for file in read[1:]} <= set("135")
+        donor = PairDataset(dataset, UNCHANGED, SIZE).donor(2)
+        for seed in range(12):
+            donor(np.random.default_rng(seed))
+        assert set(read) == {"1.png", "3.png", "5.png"}
 
     def test_or_else_from_another_frame(self, dataset, read):
         samples = [dataclasses.replace(sample, sequence="one") for sample in dataset.samples[:3]]
-        pairs = PairDataset(Dataset(samples=samples, classes=dataset.classes), alone("background"), SIZE)
-        for number in range(12):
-            pairs[1, number]
-        assert set(read) == {"0.png", "1.png", "2.png"}
-        assert read.count("1.png") == 12
+        donor = PairDataset(Dataset(samples=samples, classes=dataset.classes), UNCHANGED, SIZE).donor(1)
+        for seed in range(12):
+            donor(np.random.default_rng(seed))
+        assert set(read) == {"0.png", "2.png"}
 
     def test_a_single_frame_goes_without(self, dataset):
         single = Dataset(samples=dataset.samples[:1], classes=dataset.classes)
         pairs = PairDataset(single, UNCHANGED, SIZE)
-        for name in (*NEED_DONORS, "neighbour"):
-            assert_equal(pairs.with_views(alone(name))[0, 7], pairs[0, 7])
+        assert pairs.donor(0)(np.random.default_rng(0)) is None
+        assert_equal(pairs.with_views(alone("neighbour"))[0, 7], pairs[0, 7])
         assert len(pairs.with_views(EVERYTHING)[0, 7].views) == 2
 
     def test_a_donor_that_cannot_be_read_is_named(self, dataset, tmp_path):
         broken = dataclasses.replace(dataset.samples[1], image=tmp_path / "gone.png")
         both = Dataset(samples=[dataset.samples[0], broken], classes=dataset.classes)
         with pytest.raises(UserError, match=r"gone\.png"):
-            PairDataset(both, alone("background"), SIZE)[0, 0]
+            PairDataset(both, UNCHANGED, SIZE).donor(0)(np.random.default_rng(0))
 
 
 class TestDeterminism:
@@ -205,52 +187,6 @@ class TestDeterminism:
     def test_a_pickled_data_set_draws_the_same(self, dataset):
         pairs = PairDataset(dataset, EVERYTHING, SIZE)
         assert_equal(pickle.loads(pickle.dumps(pairs))[3, 9], pairs[3, 9])
-
-
-class TestCompositions:
-    def test_happen_with_their_probability(self, dataset):
-        pairs = PairDataset(dataset, alone("mosaic", 0.3), (60, 40))
-        plain = read_image(dataset.samples[0].image)
-        composed = sum(not np.array_equal(pairs[0, number].views[0].image, plain) for number in range(200))
-        assert 40 < composed < 80
-
-    @pytest.mark.parametrize("name", ["mosaic", "copy_paste"])
-    def test_both_views_show_the_same_composition(self, walk, name):
-        frames = set()
-        for number in range(8):
-            first, second = PairDataset(walk, alone(name), SIZE)[0, number].views
-            np.testing.assert_array_equal(first.image, second.image)
-            np.testing.assert_array_equal(first.boxes, second.boxes)
-            frames |= set(first.frame_index.tolist())
-        assert len(frames) > 1
-
-    def test_a_frame_and_its_neighbour_are_composed_in_the_same_way(self, walk):
-        pairs = PairDataset(walk, dataclasses.replace(alone("neighbour"), mosaic=1.0, copy_paste=1.0), (60, 40))
-        for number in range(8):
-            first, second = pairs[1, number].views
-            differs = (first.image != second.image).any(axis=2)
-            assert differs.any()
-            # only one tile shows something else
-            assert not differs.all()
-            others = first.frame_index != 1
-            assert set(zip(first.frame_index[others], first.object_index[others], strict=True)) <= set(
-                zip(second.frame_index, second.object_index, strict=True)
-            )
-
-    def test_two_draws_of_a_sample_in_one_batch_are_positives(self, dataset):
-        samples = [sample.without_identities() for sample in dataset.samples]
-        pairs = PairDataset(dataclasses.replace(dataset, samples=samples), alone("mosaic"), SIZE)
-        batch = pack([pairs[0, 0], pairs[0, 1]])
-        labels = BoxLabels(*(getattr(batch, name) for name in BoxLabels._fields))
-        positive, negative = contrast_pairs(labels, labels)
-        own = batch.frame_index == 0
-        across = (batch.image_index[:, None] < 2) & (batch.image_index >= 2) & own[:, None] & own
-        same = batch.object_index[:, None] == batch.object_index
-        assert torch.equal(positive[across], same[across])
-        assert (across & same).any()
-        sequence = batch.sequence_index[:, None] == batch.sequence_index
-        frame = batch.frame_index[:, None] == batch.frame_index
-        assert not negative[sequence & ~frame].any()
 
 
 @pytest.fixture(scope="module")

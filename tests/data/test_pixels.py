@@ -1,15 +1,10 @@
-import cv2
 import numpy as np
 import pytest
 
-from clmot import boxes as box_ops
 from clmot.data.pixels import (
     Region,
     blend_into,
-    displace,
-    region_around,
     region_in,
-    region_matrix,
     resize,
     soft_box,
     window,
@@ -21,10 +16,8 @@ def noise(height, width, seed=0):
 
 
 class TestRegions:
-    def test_around_covers_and_in_counts_pixel_centres(self):
+    def test_pixels_count_by_their_centres(self):
         box = np.array([2.4, -3.0, 7.6, 5.6])
-        assert region_around(box) == Region(2, -3, 8, 6)
-        assert region_around(box, 1.5) == Region(0, -5, 10, 8)
         inside = [(x, y) for y in range(8) for x in range(7) if 2.4 < x + 0.5 < 7.6 and y + 0.5 < 5.6]
         region = region_in(box, (7, 8))
         assert inside == [(x, y) for y in range(region.top, region.bottom) for x in range(region.left, region.right)]
@@ -34,11 +27,6 @@ class TestRegions:
         clipped = Region(*region).clip((20, 10))
         assert clipped.width == 0 or clipped.height == 0
         assert clipped.of(noise(10, 20)).size == 0
-
-    def test_the_matrix_takes_corners_to_corners(self):
-        source, target = Region(2, 3, 12, 43), Region(-5, 7, 0, 107)
-        moved = box_ops.warp(np.array([source], np.float64), region_matrix(source, target))
-        np.testing.assert_allclose(moved, [target])
 
 
 class TestWindow:
@@ -90,20 +78,3 @@ class TestResize:
         image = np.zeros((90, 90, 3), np.uint8)
         image[:, ::2] = 200
         assert np.abs(resize(image, (20, 20)).astype(int) - 100).max() < 30
-
-
-class TestDisplace:
-    def test_takes_pixels_from_where_it_is_told(self):
-        image = noise(20, 30)
-        canvas, region = image.copy(), Region(10, 5, 20, 12)
-        shift = np.ones((7, 10), np.float32)
-        displace(canvas, region, 3 * shift, -2 * shift)
-        np.testing.assert_array_equal(region.of(canvas), image[3:10, 13:23])
-        region.of(canvas)[:] = region.of(image)
-        np.testing.assert_array_equal(canvas, image)
-
-    def test_repeats_the_border(self):
-        image = cv2.GaussianBlur(noise(20, 30), (0, 0), 2)
-        canvas, region = image.copy(), Region(25, 0, 30, 20)
-        displace(canvas, region, np.full((20, 5), 50, np.float32), np.zeros((20, 5), np.float32))
-        np.testing.assert_array_equal(canvas[:, 25:], np.repeat(image[:, 29:], 5, axis=1))

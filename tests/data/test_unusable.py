@@ -18,7 +18,7 @@ from clmot.types import Dataset
 
 SIZE = (64, 32)
 PLAIN = ViewsConfig()
-BORROWING = ViewsConfig(background=0.5, mosaic=0.5, copy_paste=0.5, neighbour=0.5)
+BORROWING = ViewsConfig(neighbour=1.0, neighbour_frames=6, occlude=0.5)
 
 
 @pytest.fixture(scope="module")

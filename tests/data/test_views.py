@@ -14,11 +14,7 @@ KEPT, IGNORED, DROPPED = "kept", "ignored", "dropped"
 
 NEW = {
     "hsv": 0.5,
-    "erase": 1.0,
     "occlude": 1.0,
-    "warp": 1.0,
-    "object_stretch": 0.3,
-    "background": 1.0,
     "off_center": 1.0,
 }
 EVERYTHING = ViewsConfig(**NEW)
@@ -161,7 +157,7 @@ class TestMakeView:
 
     def test_padding_keeps_its_grey(self, make_picture):
         picture = make_picture([], image=np.zeros((100, 100, 3), np.uint8))
-        config = ViewsConfig(scale=(0.5, 0.5), shift=0, brightness=0.9, hsv=0.5, blur=0)
+        config = ViewsConfig(scale=(0.5, 0.5), shift=0, colour=4, hsv=0.5, blur=0)
         view = make_view(picture, config, (200, 100), np.random.default_rng(0))
         assert (view.image == 128).all(axis=2).mean() > 0.7
 

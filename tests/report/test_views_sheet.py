@@ -8,7 +8,7 @@ import pytest
 from clmot.cli import main
 from clmot.config import ViewsConfig
 from clmot.data.neighbours import as_neighbour
-from clmot.data.picture import joined, picture_of
+from clmot.data.picture import picture_of
 from clmot.data.synthetic import write_scenes
 from clmot.data.views import make_view_pair
 from clmot.errors import UserError
@@ -69,13 +69,6 @@ class TestViewsSheet:
 
 
 class TestDrawPair:
-    def test_objects_of_two_frames_with_equal_numbers_have_two_colours(self):
-        left, right = grey_picture([[20, 10, 60, 90]], frame=3), grey_picture([[120, 10, 160, 90]], frame=8)
-        one, other = draw_pair(pair_of(joined(left.image, [left, right])))
-        np.testing.assert_array_equal(one, other)
-        assert colours_in(one, slice(0, 80))
-        assert not colours_in(one, slice(0, 80)) & colours_in(one, slice(110, 180))
-
     def test_the_colours_of_a_single_frame_do_not_depend_on_its_number(self):
         one, other = (draw_pair(pair_of(grey_picture([[20, 10, 60, 90]], frame=frame)))[0] for frame in (0, 77))
         np.testing.assert_array_equal(one, other)
@@ -106,7 +99,7 @@ class TestEachTransform:
             for field in dataclasses.fields(ViewsConfig)
             if getattr(config, field.name) != getattr(UNCHANGED, field.name)
         }
-        not_transforms = {"colour", "neighbour_frames", "min_visible_share"}
+        not_transforms = {"neighbour_frames", "min_visible_share"}
         assert switched == {field.name for field in dataclasses.fields(ViewsConfig)} - not_transforms
 
     def test_the_configured_views_come_first(self):
@@ -114,7 +107,7 @@ class TestEachTransform:
         rows = each_transform(config)
         assert next(iter(rows.items())) == ("as configured", config)
         assert rows["neighbour"].neighbour_frames == 5
-        assert rows["erase"].rotate == 0
+        assert rows["occlude"].rotate == 0
 
     def test_unchanged_views_show_the_frame_as_it_is(self):
         image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)

@@ -25,10 +25,7 @@ _PUBLISHED: Settings = {
     "views": {
         "opposite_mirror": True,
         "hsv": 0.5,
-        "brightness": 0,
-        "contrast": 0,
-        "saturation": 0,
-        "hue": 0,
+        "colour": 0,
         "blur": 0,
         "aspect": 0,
         "scale": [0.5, 1.2],

@@ -15,6 +15,16 @@ GONE: dict[str, Any] = {
     "tracker.gallery_size": 0,
     "tracker.noise_scale_adaptive": False,
     "tracker.reentry_threshold": 0.0,
+    "views.background": 0.0,
+    "views.brightness": 0.15,
+    "views.contrast": 0.15,
+    "views.copy_paste": 0.0,
+    "views.erase": 0.0,
+    "views.hue": 4.0,
+    "views.mosaic": 0.0,
+    "views.object_stretch": 0.0,
+    "views.saturation": 0.15,
+    "views.warp": 0.0,
 }
 """By name, with the value that means what is done now."""
 

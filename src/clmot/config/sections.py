@@ -79,29 +79,14 @@ class ViewsConfig:
     opposite_mirror: bool = False
     """The second view is mirrored exactly if the first is not (as published), instead of by its own draw."""
     colour: float = 1.0
-    """Strength of all colour changes together: a factor on `brightness`, `contrast`, `saturation`, `hue` and `hsv`."""
-    brightness: float = 0.15
-    """Largest relative change of brightness."""
-    contrast: float = 0.15
-    """Largest relative change of contrast."""
-    saturation: float = 0.15
-    """Largest relative change of saturation."""
-    hue: float = 4.0
-    """Largest turn of the hue in degrees."""
+    """Strength of the changes of colour: at 1, brightness, contrast and saturation change by up to 15 %, the hue by up
+    to 4 degrees."""
     hsv: float = 0.0
     """Largest relative change of saturation and of value in HSV (published: 0.5)."""
     blur: float = 0.2
     """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
-    erase: float = 0.0
-    """Probability, for each object and view, that a rectangle of it is filled with noise."""
     occlude: float = 0.0
     """Probability, for each object and view, that a piece cut from another object is pasted over a part of it."""
-    warp: float = 0.0
-    """Probability, for each object and view, of a smooth body-like warp (sinusoidal shear of its rows)."""
-    object_stretch: float = 0.0
-    """Largest relative change of each object's own width and height, drawn apart for each object and view."""
-    background: float = 0.0
-    """Probability that a view keeps its boxes and takes its surroundings from a frame of another sequence."""
     off_center: float = 0.0
     """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (published: a
     point anywhere in the box, 1)."""
@@ -109,40 +94,21 @@ class ViewsConfig:
     """Probability that the second view shows a neighbouring frame of the sequence, boxes matched by overlap."""
     neighbour_frames: int = 2
     """Largest distance to a neighbouring frame."""
-    mosaic: float = 0.0
-    """Probability that a frame is joined with three others into one picture."""
-    copy_paste: float = 0.0
-    """Probability that objects of another frame are pasted into a frame, as objects in their own right."""
     min_visible_share: float = 0.35
     """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
 
     def __post_init__(self) -> None:
         low, high = self.scale
         require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
-        shares = (
-            "mirror",
-            "blur",
-            "erase",
-            "occlude",
-            "warp",
-            "background",
-            "off_center",
-            "neighbour",
-            "mosaic",
-            "copy_paste",
-            "min_visible_share",
-        )
-        for name in shares:
+        for name in ("mirror", "blur", "occlude", "off_center", "neighbour", "min_visible_share"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
-        for name in ("aspect", "shift", "brightness", "contrast", "saturation", "hsv", "object_stretch"):
+        for name in ("aspect", "shift", "hsv"):
             value = getattr(self, name)
             require(0 <= value < 1, f"views.{name} must be in [0, 1), got {value}")
         require(0 <= self.colour <= 4, f"views.colour must be in [0, 4], got {self.colour}")
         require(self.neighbour_frames >= 1, f"views.neighbour_frames must be >= 1, got {self.neighbour_frames}")
-        for name in ("rotate", "hue"):
-            value = getattr(self, name)
-            require(0 <= value <= 180, f"views.{name} must be in [0, 180] degrees, got {value}")
+        require(0 <= self.rotate <= 180, f"views.rotate must be in [0, 180] degrees, got {self.rotate}")
 
 
 LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")

@@ -17,6 +17,9 @@ PADDING = 128
 MAX_BLUR_SIGMA = 1.5
 """Largest standard deviation of `blur`, in output pixels."""
 
+COLOUR_CHANGE, HUE_TURN = 0.15, 4.0
+"""Largest relative change of brightness, contrast and saturation, and turn of the hue in degrees, at `colour` 1."""
+
 # FCC 1953: brightness Y and two colour differences that are zero for greys
 _RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
@@ -125,9 +128,9 @@ def jitter_colour(
     image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Random brightness, contrast, saturation and hue, each uniform in its range, saturating at 0 and 255."""
-    limits = np.minimum(config.colour * np.array([config.brightness, config.contrast, config.saturation]), 1)
+    limits = np.full(3, min(config.colour * COLOUR_CHANGE, 1))
     brightness, contrast, saturation = 1 + rng.uniform(-limits, limits)
-    turn = min(config.colour * config.hue, 180)
+    turn = config.colour * HUE_TURN
     hue = rng.uniform(-turn, turn)
     return np.asarray(cv2.transform(image, colour_matrix(brightness, contrast, saturation, hue)))
 
@@ -136,10 +139,7 @@ def jitter_hsv(
     image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Saturation and value of HSV each times a random factor, as FairMOT and CL-MOT publish it."""
-    limit = min(config.colour * config.hsv, 1)
-    if not limit:
-        return image
-    saturation, value = 1 + rng.uniform(-limit, limit, 2)
+    saturation, value = 1 + rng.uniform(-config.hsv, config.hsv, 2)
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
     return np.asarray(cv2.cvtColor(cv2.transform(hsv, np.diag([1, saturation, value])), cv2.COLOR_HSV2RGB_FULL))
 

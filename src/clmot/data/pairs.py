@@ -12,7 +12,6 @@ import numpy as np
 from torch.utils.data import Dataset as TorchDataset
 
 from clmot.config import ViewsConfig
-from clmot.data.compose import copy_paste, draw_pastes, draw_tiles, mosaic
 from clmot.data.neighbours import as_neighbour, match_samples, match_tracklets
 from clmot.data.picture import Donor, Picture, picture_of
 from clmot.data.streams import Streams
@@ -140,23 +139,11 @@ class PairDataset(TorchDataset[ViewPair]):
         return picture_of(image, sample, index, int(self._facts[index, 2]))
 
     def _pictures(self, index: int, streams: Streams) -> tuple[Picture, Picture]:
-        """What the two views of a sample show: its picture or two neighbouring frames, alone or in a composition."""
-        views, donor = self.views, self.donor(index)
+        """What the two views of a sample show: its picture, or two neighbouring frames."""
+        views = self.views
         pictures = [self.picture(index)]
         if views.neighbour and (rng := streams["neighbour"]).random() < views.neighbour:
             pictures += self._neighbour(index, pictures[0], rng)
-        # both frames are composed in one way: what is joined to the first lies in the same place beside the second
-        if views.mosaic and (rng := streams["mosaic"]).random() < views.mosaic:
-            others = [other for _ in range(3) if (other := donor(rng))]
-            if len(others) == 3:
-                size = pictures[0].size
-                tiles = draw_tiles([size, *(other.size for other in others)], size, rng)
-                pictures = [mosaic([each, *others], tiles, size, views.min_visible_share) for each in pictures]
-        if views.copy_paste and (rng := streams["copy_paste"]).random() < views.copy_paste:
-            other = donor(rng)
-            if other:
-                pastes = draw_pastes(pictures[0], other, rng)
-                pictures = [copy_paste(each, other, pastes, views.min_visible_share) for each in pictures]
         return pictures[0], pictures[-1]
 
     def _neighbour(self, index: int, first: Picture, rng: np.random.Generator) -> list[Picture]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ PER_BOX = ("boxes", "classes", "ignore", "object_index", "frame_index", "sequenc
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
-    """One frame, or a composition of several, with n boxes.
+    """One frame with n boxes.
 
     Attributes:
         image: uint8 [height, width, 3], RGB.
@@ -45,20 +44,6 @@ class Picture:
         """Width and height in pixels."""
         height, width = self.image.shape[:2]
         return width, height
-
-    def select(self, rows: Int64Array | BoolArray) -> Picture:
-        """The same image with the chosen boxes only."""
-        return dataclasses.replace(self, **{name: getattr(self, name)[rows] for name in PER_BOX})
-
-    def as_ignored(self) -> Picture:
-        """The same picture with boxes that are nobody's object: ignored, contrasted with nothing."""
-        n = len(self.boxes)
-        return dataclasses.replace(
-            self,
-            ignore=np.ones(n, np.bool_),
-            object_index=np.full(n, -1, np.int64),
-            identities=np.full(n, -1, np.int64),
-        )
 
 
 Donor = Callable[[np.random.Generator], Picture | None]
@@ -92,8 +77,3 @@ def picture_of(image: Image, sample: Sample, frame_index: int, sequence_index: i
         identities=sample.identities,
         scores=sample.scores,
     )
-
-
-def joined(image: Image, parts: Sequence[Picture]) -> Picture:
-    """The boxes of several pictures, which lie in pixels of the image already, on one image."""
-    return Picture(image=image, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_BOX})

@@ -1,4 +1,4 @@
-"""Moving pixels without seams: soft windows, blending, cutting out and displacing, on plain arrays.
+"""Moving pixels without seams: soft windows, blending and cutting out, on plain arrays.
 
 Regions are whole pixels, ``(left, top, right, bottom)`` with the right and bottom side outside.
 """
@@ -37,12 +37,6 @@ class Region(NamedTuple):
     def of(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "rows columns 3"]:
         """These pixels of an image, as a part of it: writing there writes to the image."""
         return image[self.top : self.bottom, self.left : self.right]
-
-
-def region_around(box: Float[np.ndarray, " 4"], margin: float = 0.0) -> Region:
-    """The smallest region that covers a box and a margin around it."""
-    low, high = np.floor(box[:2] - margin), np.ceil(box[2:] + margin)
-    return Region(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
 def region_in(box: Float[np.ndarray, " 4"], size: tuple[int, int]) -> Region:
@@ -86,22 +80,3 @@ def resize(image: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[np
         image = np.asarray(cv2.resize(image, near)) if near != image.shape[1::-1] else image
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     return np.asarray(cv2.resize(image, size))
-
-
-def region_matrix(source: Region, target: Region) -> Float[np.ndarray, "3 3"]:
-    """The map that stretches one region to another."""
-    x, y = target.width / source.width, target.height / source.height
-    return np.array([[x, 0, target.left - x * source.left], [0, y, target.top - y * source.top], [0, 0, 1]])
-
-
-def displace(
-    canvas: UInt8[np.ndarray, "h w 3"],
-    region: Region,
-    x: Float32[np.ndarray, "rows columns"],
-    y: Float32[np.ndarray, "rows columns"],
-) -> None:
-    """Fill each pixel of a region of the canvas (which it writes to) from the place that lies (x, y) pixels further."""
-    # OpenCV counts from pixel centres, as whole numbers do here
-    x = x + np.arange(region.left, region.right, dtype=np.float32)
-    y = y + np.arange(region.top, region.bottom, dtype=np.float32)[:, None]
-    region.of(canvas)[:] = cv2.remap(canvas, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

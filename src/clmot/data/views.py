@@ -14,9 +14,8 @@ from jaxtyping import Bool, Float, Int64
 
 from clmot import boxes as box_ops
 from clmot.config import ViewsConfig
-from clmot.data import objects
 from clmot.data.augment import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
-from clmot.data.background import replace_background
+from clmot.data.objects import occlude
 from clmot.data.picture import Donor, Picture, no_donor
 from clmot.data.streams import Streams
 from clmot.types import Image, View, ViewPair
@@ -53,7 +52,7 @@ def make_view(
     donor: Donor = no_donor,
     mirrored: bool | None = None,
 ) -> View:
-    """One random view of a picture: its objects, its surroundings, colour, then an affine map, then blur.
+    """One random view of a picture: its objects, colour, then an affine map, then blur.
 
     Args:
         picture: what to show.
@@ -65,7 +64,8 @@ def make_view(
     """
     matrix = random_affine(config, picture.size, size, rng, mirrored)
     streams = Streams.beside(rng)
-    picture = _change_objects(picture, config, streams, donor)
+    if config.occlude:
+        picture = occlude(picture, config.occlude, streams["occlude"], donor)
     coloured = jitter_colour(picture.image, config, rng)
     if config.hsv:
         coloured = jitter_hsv(coloured, config, streams["hsv"])
@@ -140,24 +140,6 @@ def place_boxes(
     object_index = np.flatnonzero(share > 0)
     ignore = ~(centre_shows | (share >= min_visible_share))
     return PlacedBoxes(moved[object_index], ignore[object_index], object_index)
-
-
-def _change_objects(picture: Picture, config: ViewsConfig, streams: Streams, donor: Donor) -> Picture:
-    """The picture with its objects and its surroundings changed where that is switched on."""
-    # shape before cover, and surroundings last: they hide what stretching did to the old ones
-    if config.object_stretch:
-        picture = objects.object_stretch(picture, config.object_stretch, streams["object_stretch"])
-    if config.warp:
-        picture = objects.warp(picture, config.warp, streams["warp"])
-    if config.occlude:
-        picture = objects.occlude(picture, config.occlude, streams["occlude"], donor)
-    if config.erase:
-        picture = objects.erase(picture, config.erase, streams["erase"])
-    if config.background:
-        rng = streams["background"]
-        other = donor(rng) if rng.random() < config.background else None
-        picture = replace_background(picture, other, rng) if other else picture
-    return picture
 
 
 def _centres_inside(boxes: Float[np.ndarray, "n 4"], size: tuple[int, int]) -> Bool[np.ndarray, " n"]:

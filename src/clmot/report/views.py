@@ -21,10 +21,7 @@ UNCHANGED = ViewsConfig(
     shift=0,
     rotate=0,
     mirror=0,
-    brightness=0,
-    contrast=0,
-    saturation=0,
-    hue=0,
+    colour=0,
     blur=0,
 )
 """Views that show the frame as it is."""
@@ -36,18 +33,12 @@ _FULL_STRENGTH: dict[str, dict[str, object]] = {
     "rotate": {"rotate": 20.0},
     "mirror": {"mirror": 1.0},
     "opposite_mirror": {"opposite_mirror": True},
-    "colour": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 20.0},
+    "colour": {"colour": 3.0},
     "hsv": {"hsv": 0.5},
     "blur": {"blur": 1.0},
-    "erase": {"erase": 1.0},
     "occlude": {"occlude": 1.0},
-    "warp": {"warp": 1.0},
-    "object_stretch": {"object_stretch": 0.2},
-    "background": {"background": 1.0},
     "off_center": {"off_center": 1.0},
     "neighbour": {"neighbour": 1.0},
-    "mosaic": {"mosaic": 1.0},
-    "copy_paste": {"copy_paste": 1.0},
 }
 
 
@@ -101,16 +92,10 @@ def transforms_sheet(rows: Mapping[str, Sequence[ViewPair]], out: Path) -> None:
 
 def draw_pair(pair: ViewPair) -> tuple[Image, Image]:
     """Copies of both views' images with their boxes drawn on them."""
-    frames = np.unique(np.concatenate([view.frame_index for view in pair.views]))
-    most = max(int(view.object_index.max(initial=0)) for view in pair.views) + 1
-
-    def drawn(view: View) -> Image:
-        # a colour of its own for each object of each frame; in a single frame that of its number
-        place = view.object_index + most * np.searchsorted(frames, view.frame_index)
-        return _draw_view(view, [track_colour(int(number)) for number in place])
-
-    first, second = pair.views
-    return drawn(first), drawn(second)
+    first, second = (
+        _draw_view(view, [track_colour(number) for number in view.object_index.tolist()]) for view in pair.views
+    )
+    return first, second
 
 
 def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
