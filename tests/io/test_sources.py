@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from clmot.errors import UserError
 from clmot.io import sources
@@ -97,16 +98,70 @@ def test_breaking_off_leaves_no_thread(video: Path) -> None:
     assert not any(thread.name == "prefetch" for thread in threading.enumerate())
 
 
-@pytest.mark.parametrize("empty_file", [True, False])
-def test_an_unreadable_image_is_named(tmp_path: Path, empty_file: bool) -> None:
-    for value in (1, 2, 3):
+@pytest.mark.parametrize("content", [b"", b"\x89PNG broken"])
+def test_an_unreadable_image_is_left_out_and_named(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for value in (1, 2, 3, 4):
         save_image(tmp_path / f"{value}.png", value)
-    (tmp_path / "2.png").write_bytes(b"" if empty_file else b"\x89PNG broken")
+    (tmp_path / "2.png").write_bytes(content)
+    [source] = open_source(tmp_path)
+    for _ in range(2):
+        assert [(number, int(image[0, 0, 0])) for number, image in source] == [(1, 1), (3, 3), (4, 4)]
+        assert source.reading.lost == 1
+    assert "2.png: not a readable image" in caplog.text
+
+
+def test_more_than_half_unreadable_is_an_error_after_the_last(tmp_path: Path) -> None:
+    for value in (1, 2, 3, 4, 5):
+        save_image(tmp_path / f"{value}.png", value)
+    for name in ("1.png", "2.png", "4.png"):
+        (tmp_path / name).write_bytes(b"")
     [source] = open_source(tmp_path)
     seen = []
-    with pytest.raises(UserError, match=r"2\.png: "):
+    with pytest.raises(UserError, match="3 of 5 frames cannot be decoded"):
         seen.extend(number for number, _ in source)
-    assert seen == [1]
+    assert seen == [3, 5]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".apng"])
+def test_animated_pictures_are_videos(tmp_path: Path, suffix: str) -> None:
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 250)]
+    first, *others = [Pillow.new("RGB", (64, 48), colour) for colour in colours]
+    kind = "png" if suffix == ".apng" else suffix[1:]
+    first.save(tmp_path / f"a{suffix}", kind, save_all=True, append_images=others, duration=[100, 50, 200, 50], loop=0)
+    [source] = open_source(tmp_path / f"a{suffix}")
+    assert (source.name, source.length, source.live) == ("a", 4, False)
+    assert source.frame_rate == pytest.approx(10)
+    for _ in range(2):
+        numbers, images = zip(*source, strict=True)
+        assert numbers == (1, 2, 3, 4)
+        assert [source.reading.seconds(number) for number in numbers] == pytest.approx([0, 0.1, 0.15, 0.35])
+        for image, colour in zip(images, colours, strict=True):
+            assert image.shape == (48, 64, 3)
+            np.testing.assert_allclose(image[20, 20], colour, atol=4)
+
+
+def test_one_picture_is_one_frame(tmp_path: Path) -> None:
+    save_image(tmp_path / "shot%03d.png", 7)
+    [source] = open_source(tmp_path / "shot%03d.png")
+    assert (source.length, source.frame_rate) == (1, None)
+    assert [(number, int(image[0, 0, 0])) for number, image in source] == [(1, 7)]
+
+
+def test_times_of_sequences_and_corrected_rates(video: Path, tmp_path: Path) -> None:
+    [sequence] = open_source(make_sequence(tmp_path / "S1", [3, 4, 8]))
+    list(sequence)
+    assert sequence.reading.seconds(8) == 1
+    [source] = open_source(video)
+    slow = source.at_rate(5)
+    assert slow.frame_rate == 5
+    list(slow)
+    assert slow.reading.seconds(11) == 2
+    list(source)
+    assert source.reading.seconds(11) == pytest.approx(0.8)
+    with pytest.raises(UserError, match="a frame rate of 0 frames/s is not possible"):
+        source.at_rate(0)
 
 
 def test_opencv_is_quiet_about_a_missing_camera(capfd: pytest.CaptureFixture[str]) -> None:

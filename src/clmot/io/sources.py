@@ -8,7 +8,7 @@ import itertools
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,20 +16,20 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.frames import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.prefetch import prefetch
+from clmot.io.reading import Reading
 from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
-from clmot.io.video import Frames, credible_frame_rate, decode_video, probe_video, without_password
+from clmot.io.video import Frames, credible_frame_rate, decode_video, is_address, probe_video, without_password
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
 )
 """By which videos are told in a folder; a file that is named may be called anything."""
 
-_CAMERA_SCHEMES = ("rtsp", "rtsps", "rtmp", "udp", "rtp", "srt")
-_SCHEMES = (*_CAMERA_SCHEMES, "http", "https")
+_ANIMATIONS = frozenset({".apng", ".gif", ".png", ".webp"})
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ _log = logging.getLogger(__name__)
 class FrameSource:
     """A sequence of frames, read each time it is iterated, by a thread that runs a few frames ahead.
 
-    Closing the iterator (``contextlib.closing``) stops the thread. A frame that cannot be read raises `UserError`; a
-    video that breaks in the middle ends there, with a warning in the log.
+    Closing the iterator (``contextlib.closing``) stops the thread. Frames that cannot be decoded are left out, counted
+    and logged; where they are more than half of all, the last one is followed by a `UserError`.
 
     Attributes:
         name: what to call its results.
@@ -49,6 +49,7 @@ class FrameSource:
             with them.
         decode: makes the generator of frames.
         origin: the file, folder or address it comes from.
+        reading: when the frames were taken, and how many could not be decoded, as far as they have been read.
     """
 
     name: str
@@ -57,6 +58,7 @@ class FrameSource:
     live: bool = False
     decode: Callable[[], Frames]
     origin: str = ""
+    reading: Reading = field(default_factory=lambda: Reading("source"), compare=False)
 
     def __iter__(self) -> Frames:
         return self.ahead(4)
@@ -64,6 +66,20 @@ class FrameSource:
     def ahead(self, frames: int) -> Frames:
         """The frames, read by a thread that runs so many of them ahead."""
         return prefetch(self.decode(), size=frames, drop_oldest=self.live)
+
+    def at_rate(self, frame_rate: float) -> FrameSource:
+        """The same source at another frame rate than it says; a recording's time stamps then follow from it.
+
+        Raises:
+            UserError: the frame rate is not a positive number.
+        """
+        if credible_frame_rate(frame_rate) is None:
+            raise UserError(f"{self.name}: a frame rate of {frame_rate:g} frames/s is not possible")
+        if self.live:
+            return replace(self, frame_rate=frame_rate)
+        return replace(
+            self, frame_rate=frame_rate, decode=partial(_stamped_anew, self.decode, frame_rate, self.reading)
+        )
 
     def only(self, choice: FrameChoice) -> FrameSource:
         """The same source with some of its frames, which keep their numbers.
@@ -141,9 +157,8 @@ def open_source(source: str | Path) -> list[FrameSource]:
         UserError: it is missing, empty or cannot be opened.
     """
     text = str(source)
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() in _SCHEMES:
-        return [_video(text, _address_name(text), live=scheme.lower() in _CAMERA_SCHEMES)]
+    if is_address(text):
+        return [_video(text, _address_name(text))]
     path = Path(source)
     if text.isdecimal() and not path.exists():
         return [_webcam(int(text))]
@@ -157,6 +172,8 @@ def open_source(source: str | Path) -> list[FrameSource]:
         return [each for match in found for each in open_source(match)]
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
+    if path.suffix.lower() in IMAGE_SUFFIXES | _ANIMATIONS:
+        return [_pictures(path)]
     return [_video(text, path.stem)]
 
 
@@ -183,15 +200,7 @@ def _folder(path: Path) -> list[FrameSource]:
     sequences = sequence_folders(path)
     images = sorted(filter(_is_image, path.iterdir()), key=natural_order)
     if images and path not in sequences:
-        return [
-            FrameSource(
-                name=path.resolve().name,
-                frame_rate=None,
-                length=len(images),
-                decode=partial(_read, images, range(1, len(images) + 1)),
-                origin=str(path),
-            )
-        ]
+        return [_images(path.resolve().name, images, origin=path)]
     if not sequences:
         videos = sorted((each for each in path.iterdir() if _is_video(each)), key=natural_order)
         if not videos:
@@ -201,15 +210,81 @@ def _folder(path: Path) -> list[FrameSource]:
             )
         return [_video(str(each), each.stem) for each in videos]
     return [
-        FrameSource(
-            name=sequence.name,
-            frame_rate=sequence.frame_rate,
-            length=len(sequence.images),
-            decode=partial(_read, sequence.images, sequence.frames),
-            origin=str(sequence.folder),
-        )
+        _images(sequence.name, sequence.images, sequence.frames, sequence.frame_rate, origin=sequence.folder)
         for sequence in find_sequences(path)
     ]
+
+
+def _images(
+    name: str,
+    images: Sequence[Path],
+    numbers: Sequence[int] = (),
+    frame_rate: float | None = None,
+    *,
+    origin: Path,
+) -> FrameSource:
+    """Image files as a source; they are numbered from 1 where no numbers are given."""
+    reading = Reading(name)
+    return FrameSource(
+        name=name,
+        frame_rate=frame_rate,
+        length=len(images),
+        decode=partial(_read, images, numbers or range(1, len(images) + 1), frame_rate, reading),
+        origin=str(origin),
+        reading=reading,
+    )
+
+
+def _pictures(path: Path) -> FrameSource:
+    """The source of an image file, which may move (GIF, WebP, PNG)."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(path) as file:
+            length = getattr(file, "n_frames", 1) if path.suffix.lower() in _ANIMATIONS else 1
+            seconds = [0.0]
+            for index in range(length if length > 1 else 0):
+                file.seek(index)
+                file.load()  # some formats know the duration then only
+                # browsers show what has no duration for a tenth of a second
+                seconds.append(seconds[-1] + (file.info.get("duration") or 100) / 1000)
+    except (OSError, ValueError, SyntaxError):
+        length = 1  # what reads it will say what is wrong with it
+    if length == 1:
+        return _images(path.stem, [path], origin=path)
+    reading = Reading(str(path))
+    return FrameSource(
+        name=path.stem,
+        frame_rate=length / seconds[-1],
+        length=length,
+        decode=partial(_play, path, seconds, reading),
+        origin=str(path),
+        reading=reading,
+    )
+
+
+def _play(path: Path, seconds: Sequence[float], reading: Reading) -> Frames:
+    from PIL import Image as Pillow
+
+    reading.restart()
+    with Pillow.open(path) as file:
+        for number in range(1, len(seconds)):
+            try:
+                file.seek(number - 1)
+                image = np.asarray(file.convert("RGB"))
+            except (OSError, ValueError, SyntaxError) as error:
+                reading.lose(len(seconds) - number, f"frame {number} cannot be decoded ({reason_of(error)})")
+                break
+            reading.note(number, seconds[number - 1])
+            yield number, image
+    reading.check()
+
+
+def _stamped_anew(decode: Callable[[], Frames], frame_rate: float, reading: Reading) -> Frames:
+    with contextlib.closing(decode()) as frames:
+        for number, image in frames:
+            reading.stamp(number, (number - 1) / frame_rate)
+            yield number, image
 
 
 def _chosen(decode: Callable[[], Frames], choice: FrameChoice, length: int | None) -> Frames:
@@ -229,22 +304,30 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _read(images: Sequence[Path], numbers: Sequence[int]) -> Frames:
-    for number, image in zip(numbers, images, strict=True):
-        yield number, read_image(image)
+def _read(images: Sequence[Path], numbers: Sequence[int], frame_rate: float | None, reading: Reading) -> Frames:
+    reading.restart()
+    for number, path in zip(numbers, images, strict=True):
+        try:
+            image = read_image(path)
+        except UserError as error:
+            reading.lose(1, str(error))
+            continue
+        reading.note(number, (number - 1) / frame_rate if frame_rate else None)
+        yield number, image
+    reading.check()
 
 
-def _video(address: str, name: str, live: bool = False) -> FrameSource:
-    frame_rate, length = probe_video(address)
-    # an address without an end is a camera too, whatever its scheme
-    live = live or ("://" in address and length is None)
+def _video(address: str, name: str) -> FrameSource:
+    info = probe_video(address)
+    reading = Reading(without_password(address))
     return FrameSource(
         name=name,
-        frame_rate=frame_rate,
-        length=None if live else length,
-        live=live,
-        decode=partial(decode_video, address, live=live),
         origin=without_password(address),
+        frame_rate=info.frame_rate,
+        length=info.length,
+        live=info.live,
+        decode=partial(decode_video, address, live=info.live, reading=reading),
+        reading=reading,
     )
 
 

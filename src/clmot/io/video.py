@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import heapq
 import math
 import re
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import cv2
 import numpy as np
 
 from clmot.errors import UserError, reason_of
+from clmot.io.reading import Reading
 from clmot.io.whole import partial_of, publish
 from clmot.types import Image
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+CAMERA_SCHEMES = ("rtsp", "rtsps", "rtmp", "udp", "rtp", "srt")
+SCHEMES = (*CAMERA_SCHEMES, "http", "https")
+"""How addresses of streams begin."""
 
 Frames = Generator[tuple[int, Image], None, None]
 """Frame numbers (1-based) and images, in order."""
 
 _NETWORK_TIMEOUT = 10.0
 _CREDIBLE_FRAME_RATES = (0.1, 1000.0)
+_DEFAULT_FRAME_RATE = 25.0
+_MOST_FAILURES = 10
+"""A file that cannot be read on at so many places in a row has ended."""
+_NO_TIME_STAMPS = 0x80
+"""FFmpeg's AVFMT_NOTIMESTAMPS."""
+_LEAST_TICKS = 10_000
 # FFmpeg's numbers for the BT.709 matrix, primaries and transfer function, and for luma of 16 to 235
 _BT709 = 1
 _LIMITED_RANGE = 1
-
-_log = logging.getLogger(__name__)
 
 
 def credible_frame_rate(frame_rate: float | Fraction | None) -> float | None:
@@ -43,10 +55,31 @@ def credible_frame_rate(frame_rate: float | Fraction | None) -> float | None:
     return rate if math.isfinite(rate) and low <= rate <= high else None
 
 
-def probe_video(address: str) -> tuple[float | None, int | None]:
-    """Frame rate and number of frames of a video file or stream, as its header says (None where it does not).
+class VideoInfo(NamedTuple):
+    """What is known of a video before it is read.
 
-    The first frame is decoded, so that a video that cannot be read fails here and not later.
+    Attributes:
+        frame_rate: frames a second, as the time stamps have it; None where there are none.
+        length: number of frames; None where the header does not say.
+        live: whether it is a camera, or anything else at an address that has no end.
+    """
+
+    frame_rate: float | None
+    length: int | None
+    live: bool = False
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a stream; anything else is a path, whatever colons it has."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.lower() in SCHEMES
+
+
+def probe_video(address: str) -> VideoInfo:
+    """Look at a video file or stream without reading all of it.
+
+    The first frame is decoded, so that a video that cannot be read fails here and not later. Of a live stream so much
+    is read that its time stamps tell the frame rate: headers of cameras are not reliable.
 
     Raises:
         UserError: it cannot be opened, or holds no frame that can be decoded.
@@ -56,56 +89,199 @@ def probe_video(address: str) -> tuple[float | None, int | None]:
     shown = without_password(address)
     try:
         with _open_container(address) as container:
-            if not container.streams.video:
-                raise UserError(f"{shown}: holds no video")
-            stream = container.streams.video[0]
-            if next(container.decode(stream), None) is None:
+            stream = _video_stream(container, shown)
+            frame_rate = _stated_rate(container, stream)
+            length = _stated_length(container, stream, frame_rate)
+            live = is_address(address) and (
+                address.partition("://")[0].lower() in CAMERA_SCHEMES or (length is None and container.size <= 0)
+            )
+            stamps = (seconds for _, _, seconds in _Pass(container, stream, live=live))
+            if next(stamps, None) is None:
                 raise UserError(f"{shown}: holds no frame that can be decoded")
-            frame_rate = credible_frame_rate(stream.average_rate) or credible_frame_rate(stream.guessed_rate)
-            length = stream.frames or None
-            if length is None and container.duration and frame_rate:
-                length = max(1, round(container.duration / av.time_base * frame_rate))
+            if live:
+                frame_rate, length = _measured_rate(stamps, frame_rate), None
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
-    return frame_rate, length
+    return VideoInfo(frame_rate, length, live)
 
 
-def decode_video(address: str, *, live: bool = False) -> Frames:
+def decode_video(address: str, *, live: bool = False, reading: Reading | None = None) -> Frames:
     """The frames of a video file or stream, turned as they are meant to be seen.
 
-    Where a file breaks in the middle, the frames before the break are yielded and the log warns of the rest. In a live
-    stream, packets that cannot be decoded are passed over.
+    Packets that cannot be decoded are passed over; the frames after them keep the numbers that they have in the file.
+
+    Args:
+        address: a path or an address.
+        live: a stream that is watched as it comes: the delay is kept small.
+        reading: is told the time of each frame, and how many are missing.
 
     Raises:
-        UserError: not even the first frame can be read.
+        UserError: not even the first frame can be read; at the end, as `Reading.check`; or a live stream breaks off.
     """
     import av
 
     shown = without_password(address)
-    number = announced = 0
+    reading = reading or Reading(shown)
+    reading.restart()
+    number = 0
     try:
-        with _open_container(address) as container:
-            stream = container.streams.video[0]
-            # several frames at once are faster, and each delays the picture by a frame
-            stream.thread_type = "SLICE" if live else "AUTO"
-            announced = stream.frames
-            for packet in container.demux(stream):
-                try:
-                    decoded = packet.decode()
-                except av.error.InvalidDataError:
-                    if live:
-                        continue  # the next key frame mends the picture
-                    raise
-                for frame in decoded:
-                    number += 1
+        # several frames at once are faster, but each delays the picture by a frame, and damage at the end of a file
+        # takes intact frames with it: then they are fetched in a second pass
+        for one_by_one in (True,) if live else (False, True):
+            with _open_container(address) as container:
+                stream = _video_stream(container, shown)
+                decoded = _Pass(container, stream, reading, live=live, one_by_one=one_by_one, after=number)
+                for number, frame, seconds in decoded:
+                    reading.note(number, seconds)
                     yield number, _to_rgb(frame)
+                if one_by_one or not decoded.tail_lost:
+                    if not live:
+                        decoded.end()
+                    break
     except (av.FFmpegError, OSError) as error:
-        if not number:
-            raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
-        _log.warning("%s: breaks after frame %d (%s); the frames before it are kept", shown, number, reason_of(error))
-    else:
-        if number < announced:
-            _log.warning("%s: ends after frame %d of %d; the frames before it are kept", shown, number, announced)
+        raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
+    if live:
+        return
+    if not number:
+        raise UserError(f"{shown}: holds no frame that can be decoded")
+    reading.check()
+
+
+class _Pass:
+    """Frames of a video with their numbers and time stamps, once from the beginning.
+
+    A frame's number counts the packets that come before it in the order of time, decodable or not. Where packets have
+    no time stamps, each that cannot be decoded counts as one frame.
+
+    Args:
+        container: the video, at its beginning.
+        stream: which of its streams.
+        reading: is told of damage.
+        live: it breaks off at the first error that is not about a single packet.
+        one_by_one: decode one frame at a time.
+        after: frames up to this number have been seen, and reported, before.
+
+    Attributes:
+        tail_lost: whether frames at the end went missing that would decode one by one.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        reading: Reading | None = None,
+        *,
+        live: bool = False,
+        one_by_one: bool = True,
+        after: int = 0,
+    ) -> None:
+        stream.thread_type = "SLICE" if one_by_one else "AUTO"
+        self.tail_lost = False
+        self._container, self._stream, self._reading = container, stream, reading
+        self._live, self._one_by_one, self._after = live, one_by_one, after
+        self._rate = _stated_rate(container, stream) or _DEFAULT_FRAME_RATE
+        self._waiting: list[int] = []  # time stamps of packets whose frames have not come yet
+        self._failed = 0  # packets without a time stamp that could not be decoded
+        self._why = ""  # the first of all damage
+        self._number = self._packets = self._packets_of_frames = 0
+        self._seconds = -1 / self._rate
+        self._origin: float | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, VideoFrame, float]]:
+        import av
+
+        for packet in self._demux():
+            arrived = time.monotonic()
+            is_last = packet.dts is None and packet.size == 0
+            if not is_last and packet.size == 0:
+                continue  # of AVI: the picture stays as it was
+            if not is_last and not packet.is_discard:
+                self._packets += 1
+                if packet.pts is not None:
+                    heapq.heappush(self._waiting, packet.pts)
+            try:
+                decoded = packet.decode()
+            except av.error.InvalidDataError as error:
+                self._why = self._why or reason_of(error)
+                self._failed += packet.pts is None and not is_last
+                self.tail_lost = is_last and not self._one_by_one
+                continue
+            for frame in decoded:
+                before = max(self._number, self._after)
+                self._number += self._step(frame.pts)
+                seconds = self._time(frame, arrived)
+                if self._number > self._after:
+                    self._lose(self._number - before - 1, f"frame {before + 1} cannot be decoded ({self._why})")
+                    yield self._number, frame, seconds
+
+    def end(self) -> None:
+        """Report what is missing at the end: undecodable frames, and what the header announced beyond the last one."""
+        announced = _stated_length(self._container, self._stream, None)
+        missing = len(self._waiting) + self._failed if self._why else 0
+        if announced:
+            missing = announced - self._number if self._why or self._packets < announced else 0
+        elif len(self._container.streams) == 1:
+            duration = (self._container.duration or 0) / 1e6
+            cut_off = round((duration - self._seconds) * self._rate) - 1
+            missing = cut_off if cut_off > max(missing, self._rate) else missing  # such headers are not exact
+        self._lose(missing, f"ends after frame {self._number}" + (f" of {announced}" if announced else ""))
+
+    def _lose(self, frames: int, why: str) -> None:
+        if self._reading:
+            self._reading.lose(frames, why)
+
+    def _demux(self) -> Iterator[Packet[Any]]:
+        """The packets; where a file has a bad place, those behind it as far as they are found."""
+        import av
+
+        failures = 0
+        while True:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    yield packet
+                return
+            except (av.FFmpegError, OSError) as error:
+                failures += 1
+                if self._live or not self._packets:
+                    raise
+                self._why = self._why or reason_of(error)
+            if failures > _MOST_FAILURES:
+                last = av.Packet()  # asks the decoder for what it still holds
+                last.stream = self._stream
+                yield last
+                return
+
+    def _step(self, pts: int | None) -> int:
+        """By how much the number of the next frame is larger."""
+        if pts is None:
+            step, self._failed = 1 + self._failed, 0
+            return step
+        passed = 0
+        while self._waiting and self._waiting[0] <= pts:
+            heapq.heappop(self._waiting)
+            passed += 1
+        if not self._why:
+            self._packets_of_frames += passed
+            return 1
+        # the two fields of an interlaced frame may have a packet each
+        for_one = max(1, round(self._packets_of_frames / self._number)) if self._number else 1
+        return max(1, round(passed / for_one))
+
+    def _time(self, frame: VideoFrame, arrived: float) -> float:
+        """Seconds since the beginning; they grow from frame to frame, whatever the stream says."""
+        stamp: float | None = arrived if self._live and not _has_time_stamps(self._container) else frame.time
+        if stamp is None:
+            stamp = (self._number - 1) / self._rate
+        if self._origin is None:
+            start: int | None = self._stream.start_time
+            base = self._stream.time_base
+            self._origin = stamp
+            if start is not None and base is not None and not self._live:
+                self._origin = min(stamp, float(start * base))
+        seconds = stamp - self._origin
+        self._seconds = seconds if seconds > self._seconds else self._seconds + 1 / self._rate
+        return self._seconds
 
 
 class VideoWriter:
@@ -139,10 +315,13 @@ class VideoWriter:
         self._next_frame = 1
         try:
             self._partial.touch()  # PyAV opens it with the first image, which is late to find out
-            self._container = av.open(str(self._partial), "w", format="mp4", options={"movflags": "faststart"})
+            self._container = av.open(_local(self._partial), "w", format="mp4", options={"movflags": "faststart"})
         except self._errors as error:
             raise self._failure(error) from error
         rate = Fraction(frame_rate).limit_denominator(1001)
+        # so fine that times between two frames have a place, and that frames of a steady rate keep theirs exactly
+        self._ticks = rate.numerator * math.ceil(_LEAST_TICKS / rate.numerator)  # in a second
+        self._rate = rate
         self._stream = self._container.add_stream(
             "libx264", rate=rate, options={"crf": f"{quality:g}", "preset": "veryfast"}
         )
@@ -153,15 +332,16 @@ class VideoWriter:
         context = self._stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
-        self._time_base = 1 / rate
+        context.time_base = Fraction(1, self._ticks)
 
-    def write(self, image: Image, frame: int | None = None) -> None:
+    def write(self, image: Image, frame: int | None = None, seconds: float | None = None) -> None:
         """Append an image.
 
         Args:
             image: uint8 [height, width, 3], RGB, of the writer's size.
             frame: its frame number, larger than those before; where numbers are left out, the image before them stays
                 longer. By default the next number.
+            seconds: when it is shown, counted from any beginning; by default as its number and the frame rate have it.
         """
         import av
 
@@ -169,8 +349,12 @@ class VideoWriter:
         if image.shape != (height, width, 3):
             raise ValueError(f"expected an image of {[height, width, 3]}, got {list(image.shape)}")
         number = self._next_frame if frame is None else frame
+        if seconds is None:
+            tick = round(number * self._ticks / self._rate)
+        else:
+            tick = round(seconds * self._ticks)
         if self._first_frame is None:
-            self._first_frame = number
+            self._first_frame, self._first_tick, self._tick = number, tick, -1
         elif number < self._next_frame:
             raise ValueError(f"frame {number} comes after frame {self._next_frame - 1}")
         self._next_frame = number + 1
@@ -178,7 +362,8 @@ class VideoWriter:
             image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
         rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         yuv = rgb.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
-        yuv.pts, yuv.time_base = number - self._first_frame, self._time_base
+        self._tick = max(tick - self._first_tick, self._tick + 1)
+        yuv.pts, yuv.time_base = self._tick, Fraction(1, self._ticks)
         self._encode(yuv)
 
     def close(self) -> None:
@@ -222,20 +407,82 @@ class VideoWriter:
         return UserError(f"{self._path}: cannot write the video: {reason_of(error)}")
 
 
+def _local(path: str | Path) -> str:
+    """A path as FFmpeg opens it: without this, ``12:30:00.mp4`` would be of a protocol called 12."""
+    return f"file:{path}"
+
+
 def _open_container(address: str) -> InputContainer:
     import av
 
-    if "://" not in address:
-        return av.open(address)
+    if not is_address(address):
+        return av.open(_local(address))
     options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
     return av.open(address, options=options, timeout=_NETWORK_TIMEOUT)
 
 
+def _video_stream(container: InputContainer, shown: str) -> VideoStream:
+    """The first stream that moves: music and phones put a cover picture beside it, or before it."""
+    from av.stream import Disposition
+
+    videos = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+    if not videos:
+        raise UserError(f"{shown}: holds no video")
+    return next((each for each in videos if each.frames != 1), videos[0])
+
+
+def _has_time_stamps(container: InputContainer) -> bool:
+    """False for bare MJPEG and the like, for which FFmpeg makes up 25 frames a second."""
+    return not container.format.flags & _NO_TIME_STAMPS
+
+
+def _stated_rate(container: InputContainer, stream: VideoStream) -> float | None:
+    if not _has_time_stamps(container):
+        return credible_frame_rate(stream.codec_context.framerate)
+    return credible_frame_rate(stream.average_rate) or credible_frame_rate(stream.guessed_rate)
+
+
+def _stated_length(container: InputContainer, stream: VideoStream, frame_rate: float | None) -> int | None:
+    """Number of frames; where not stated, and a frame rate is given, as the duration has it."""
+    if stream.frames:
+        # an edit list of a trimmed video hides frames that are counted nevertheless
+        entries = getattr(stream, "index_entries", ()) if "mp4" in container.format.name else ()
+        return sum(not entry.is_discard for entry in entries) or stream.frames
+    if frame_rate and container.duration:
+        return max(1, round(container.duration / 1e6 * frame_rate))
+    return None
+
+
+def _measured_rate(stamps: Iterator[float], stated: float | None) -> float | None:
+    """Frames a second of a live stream by its time stamps, which are read for 1.5 seconds, or longer if it is slow."""
+    start = time.monotonic()
+    taken: list[float] = []
+    for seconds in stamps:
+        taken.append(seconds)
+        elapsed = time.monotonic() - start
+        if len(taken) > 60 or elapsed > 6 or (elapsed > 1.5 and len(taken) > 4):
+            break
+    if len(taken) < 3:
+        return stated
+    # the first ones come at once, from a buffer
+    measured = credible_frame_rate(1 / float(np.median(np.diff(taken))))
+    return stated if stated and measured and abs(measured - stated) < 0.1 * stated else measured
+
+
 def _to_rgb(frame: VideoFrame) -> Image:
-    """The frame as it is meant to be seen: phones store upright video lying, with a note of the rotation."""
+    """The frame as it is meant to be seen: phones store video lying or mirrored, with a matrix that says so."""
+    from av.sidedata.sidedata import Type
+
     image: Any = frame.to_ndarray(format="rgb24")
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns))
+    found: Any = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if found is not None:
+        # x' = a x + c y, y' = b x + d y (ISO 14496-12, 8.3.2)
+        a, b, _, c, d = np.frombuffer(found, np.int32)[:5].tolist()
+        lying = abs(b) + abs(c) > abs(a) + abs(d)
+        if lying:
+            image = image.transpose(1, 0, 2)
+        image = image[:: -1 if (b if lying else d) < 0 else 1, :: -1 if (c if lying else a) < 0 else 1]
+    return np.ascontiguousarray(image)
 
 
 def without_password(address: str) -> str:
