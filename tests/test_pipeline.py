@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from clmot import pipeline
-from clmot.config import Config, TrackerConfig
+from clmot.config import Config, RefineConfig, TrackerConfig
 from clmot.errors import UserError
 from clmot.io.mot import read_mot_text
+from clmot.io.reading import Reading
 from clmot.io.sources import FrameSource
 from clmot.io.video import VideoWriter, decode_video, probe_video
 from clmot.pipeline import find_in, track
@@ -83,6 +84,11 @@ def make_sequence(folder: Path, frames: range) -> Path:
     return folder
 
 
+def video_times(path: Path) -> list[float]:
+    reading = Reading(path.name)
+    return [reading.seconds(number) or 0.0 for number, _ in decode_video(str(path), reading=reading)]
+
+
 def files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
@@ -102,7 +108,7 @@ def test_one_object_is_one_track_in_text_and_video(video: Path, tmp_path: Path) 
         np.testing.assert_allclose(row.detections.xyxy[0], object_box(row.frame), atol=1.5)
         assert row.detections.score[0] == pytest.approx(0.9)
 
-    assert probe_video(str(out / "street.mp4")) == (12.5, 30)
+    assert probe_video(str(out / "street.mp4"))[:2] == (12.5, 30)
     plain, drawn = (dict(decode_video(str(path))) for path in (video, out / "street.mp4"))
     difference = np.abs(plain[20].astype(int) - drawn[20]).max(axis=2) > 50
     left, top, _, bottom = map(round, object_box(20))
@@ -204,13 +210,64 @@ def test_what_was_tracked_before_a_failure_is_kept(video: Path, tmp_path: Path, 
     assert len(list(decode_video(str(out / "street.mp4")))) == 17
 
 
-def test_a_corrupt_image_ends_the_sequence_and_keeps_its_beginning(tmp_path: Path) -> None:
+def test_a_corrupt_image_is_left_out_and_counted(tmp_path: Path) -> None:
     sequence = make_sequence(tmp_path / "A", range(1, 10))
     (sequence / "img1" / "000006.png").write_bytes(b"broken")
-    with pytest.raises(UserError, match=r"000006\.png"):
+    [result] = track(sequence, RedThings(), tmp_path / "out", video=True, times=True, progress=False)
+    assert (result.frames, result.undecodable, result.tracks) == (8, 1, 1)
+    numbers = [1, 2, 3, 4, 5, 7, 8, 9]
+    assert [row.frame for row in read_mot_text(tmp_path / "out" / "A.txt")] == numbers
+    assert files(tmp_path / "out") == ["A.mp4", "A.times.csv", "A.txt", "run.json"]
+    times = np.loadtxt(tmp_path / "out" / "A.times.csv", delimiter=",", skiprows=1)
+    np.testing.assert_allclose(times, [[number, (number - 1) / 7] for number in numbers], atol=1e-4)
+    assert video_times(tmp_path / "out" / "A.mp4") == pytest.approx(times[:, 1], abs=1e-3)
+
+
+def test_too_many_corrupt_images_are_an_error_that_keeps_the_rest(tmp_path: Path) -> None:
+    sequence = make_sequence(tmp_path / "A", range(1, 10))
+    for number in (2, 4, 6, 7, 8):
+        (sequence / "img1" / f"00000{number}.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match="A: 5 of 9 frames cannot be decoded"):
         track(sequence, RedThings(), tmp_path / "out", progress=False)
-    assert [row.frame for row in read_mot_text(tmp_path / "out" / "A.txt")] == [1, 2, 3, 4, 5]
-    assert files(tmp_path / "out") == ["A.txt", "run.json"]
+    assert [row.frame for row in read_mot_text(tmp_path / "out" / "A.txt")] == [1, 3, 5, 9]
+
+
+class TestTime:
+    """A video whose frames come at uneven times."""
+
+    TIMES = np.cumsum([0, 1, 1, 8, 1, 19, 1, 40, 1, 1]) / 30
+
+    @pytest.fixture
+    def uneven(self, tmp_path: Path) -> Path:
+        with VideoWriter(tmp_path / "uneven.mp4", 30, (WIDTH, HEIGHT)) as writer:
+            for number, seconds in enumerate(self.TIMES.tolist(), 1):
+                writer.write(make_frame(number), number, seconds)
+        return tmp_path / "uneven.mp4"
+
+    @pytest.mark.parametrize("refine", [{}, {"smooth": True}])
+    def test_results_and_video_keep_time(self, uneven: Path, tmp_path: Path, refine: dict[str, bool]) -> None:
+        track(
+            uneven,
+            RedThings(),
+            tmp_path / "out",
+            refine=RefineConfig(**refine),  # type: ignore[arg-type]
+            video=True,
+            times=True,
+            progress=False,
+        )
+        assert video_times(tmp_path / "out" / "uneven.mp4") == pytest.approx(self.TIMES, abs=1e-3)
+        times = np.loadtxt(tmp_path / "out" / "uneven.times.csv", delimiter=",", skiprows=1)
+        np.testing.assert_allclose(times, np.column_stack([range(1, 11), self.TIMES]), atol=1e-3)
+
+    def test_the_user_corrects_the_frame_rate(
+        self, uneven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = []
+        tracker = pipeline.Tracker
+        monkeypatch.setattr(pipeline, "Tracker", lambda config: (seen.append(config.frame_rate), tracker(config))[1])
+        track(uneven, RedThings(), tmp_path / "out", video=True, frame_rate=5, progress=False)
+        assert seen == [5]
+        assert video_times(tmp_path / "out" / "uneven.mp4") == pytest.approx(np.arange(10) / 5)
 
 
 def test_frames_without_objects(tmp_path: Path) -> None:
@@ -508,4 +565,4 @@ def test_real_sequence(real_data: Path, tmp_path: Path) -> None:
     [result] = track(real_data / "mot" / "TUD-Stadtmitte", Annotator(), tmp_path, video=True, progress=False)
     assert result.frames == 179
     assert 10 <= result.tracks <= 14  # ten people, some of them hidden for a while
-    assert probe_video(str(tmp_path / "TUD-Stadtmitte.mp4")) == (25, 179)
+    assert probe_video(str(tmp_path / "TUD-Stadtmitte.mp4"))[:2] == (25, 179)

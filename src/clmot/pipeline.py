@@ -71,6 +71,7 @@ class TrackingResult:
     Attributes:
         name: the sequence.
         frames: how many frames were tracked.
+        undecodable: how many more could not be decoded.
         tracks: how many tracks there are in them.
         seconds: time from the first frame asked for to the last one written.
         text_path: the MOTChallenge text file, None if nothing was to be written.
@@ -79,6 +80,7 @@ class TrackingResult:
 
     name: str
     frames: int
+    undecodable: int
     tracks: int
     seconds: float
     text_path: Path | None
@@ -101,6 +103,8 @@ def track(
     boxes: str | Path | None = None,
     detector: Detector | None = None,
     video: bool = False,
+    times: bool = False,
+    frame_rate: float | None = None,
     show: bool = False,
     overwrite: bool = False,
     batch_size: int = 1,
@@ -109,8 +113,8 @@ def track(
 ) -> list[TrackingResult]:
     """Track every sequence of a source.
 
-    Files are complete whenever this returns or raises: after an interrupt or an unreadable frame in the middle they
-    hold what was tracked before it.
+    Files are complete whenever this returns or raises: after an interrupt they hold what was tracked before it. Frames
+    that cannot be decoded are left out.
 
     Args:
         source: a video file, a folder of images or of videos, a MOTChallenge sequence folder or a folder of those, a
@@ -131,7 +135,9 @@ def track(
             or one such file (`clmot.given_boxes`).
         detector: what finds the boxes in place of the model, which reads embeddings at them as with `boxes`; it has the
             model's classes.
-        video: write a video with boxes, ids and trails.
+        video: write a video with boxes, ids and trails, each frame at its time.
+        times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
+        frame_rate: frames a second, where the source is wrong about them or does not say.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         overwrite: results of the same names in `out` may be replaced.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
@@ -142,7 +148,8 @@ def track(
     Raises:
         UserError: the source or model cannot be read (nothing is written then), `out` cannot be written, or there is
             no display to show frames on; or results of the same names are there; or the video would replace a source;
-            or a camera's tracks are to be refined, or joined without embeddings.
+            or more than half of the frames cannot be decoded; or a camera's tracks are to be refined, or joined without
+            embeddings.
         KeyboardInterrupt: as it came, the files being complete.
     """
     if batch_size < 1:
@@ -150,7 +157,10 @@ def track(
     if video and out is None:
         raise UserError("a video needs an output folder to be written to")
     folder = None if out is None else Path(out)
-    sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
+    sources = open_sources(source, RESERVED)
+    if frame_rate is not None:
+        sources = [each.at_rate(frame_rate) for each in sources]
+    sources = [each.only(frames) if frames else each for each in sources]
     named = str(model) if isinstance(model, str | Path) else None
     model = _load(model) if isinstance(model, str | Path) else model
     refine = model.config.refine if refine is None else refine
@@ -184,7 +194,7 @@ def track(
             if each.frame_rate is not None:
                 config = dataclasses.replace(config, frame_rate=each.frame_rate)
             old_video = old_videos.get(each.name)
-            sinks = Sinks(each.name, folder, video, window, config.frame_rate, model.classes, refine, old_video)
+            sinks = Sinks(each, folder, video, window, config.frame_rate, model.classes, refine, old_video, times)
             summary = SequenceSummary()
             found = summary.observe(find_in(each, find[each.name], batch_size, overlap))
             settings = {
@@ -193,7 +203,7 @@ def track(
                 "refine": asdict(refine),
             }
             told = {"source": each.origin, **facts, "settings": settings}
-            with recorded([sinks.text_path, sinks.video_path], each.name, told, summary.as_dict):
+            with recorded([sinks.text_path, sinks.video_path, sinks.times_path], each.name, told, summary.as_dict):
                 result = _track_sequence(each, found, Tracker(config), sinks, bar)
             results.append(result)
             if not result.tracks:
@@ -296,12 +306,14 @@ def _track_sequence(
             bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if sinks.asked_to_stop:
                 break
+    undecodable = source.reading.lost
     if sinks.refined is not None:
         ids = {track_id for tracked in sinks.refined for track_id in tracked.track_id.tolist()}
-        sinks.draw_refined(source, bar)
+        sinks.draw_refined(bar)
     return TrackingResult(
         name=source.name,
         frames=count,
+        undecodable=undecodable,
         tracks=len(ids),
         seconds=time.perf_counter() - start,
         text_path=sinks.text_path,

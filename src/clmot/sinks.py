@@ -15,6 +15,7 @@ from clmot.io.interrupts import undivided
 from clmot.io.mot import MotTextWriter, write_mot_text
 from clmot.io.sources import FrameSource
 from clmot.io.video import VideoWriter
+from clmot.io.whole import GrowingText
 from clmot.io.window import Window
 from clmot.report.draw import Trails, draw_tracks, fit
 from clmot.tracking.offline import refine as refine_tracks
@@ -34,7 +35,7 @@ class Sinks:
     an interrupt is worth keeping. What is to be refined is kept until then, and only the window shows it before.
 
     Args:
-        name: the sequence.
+        source: the sequence.
         out: folder of the files, None for none.
         video: write a video as well.
         window: where to show frames, None for nowhere.
@@ -42,17 +43,19 @@ class Sinks:
         classes: class names.
         refine: what is done to the tracks when the last frame has come.
         old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
+        times: write the time of each frame as well.
 
     Attributes:
         text_path: the MOTChallenge text file, None if there is none.
         video_path: the MP4, None if there is none.
+        times_path: frame numbers and seconds as CSV, None if there is none.
         asked_to_stop: whether the window was closed.
         refined: the refined tracks, from the end of the ``with`` block on; None if nothing is to be refined.
     """
 
     def __init__(
         self,
-        name: str,
+        source: FrameSource,
         out: Path | None,
         video: bool,
         window: Window | None,
@@ -60,9 +63,12 @@ class Sinks:
         classes: Sequence[str],
         refine: RefineConfig,
         old_video: Path | None = None,
+        times: bool = False,
     ) -> None:
-        self.text_path = out / f"{name}.txt" if out else None
-        self.video_path = out / f"{name}.mp4" if out and video else None
+        self.text_path = out / f"{source.name}.txt" if out else None
+        self.video_path = out / f"{source.name}.mp4" if out and video else None
+        self.times_path = out / f"{source.name}.times.csv" if out and times else None
+        self._source = source
         self._old_video = old_video
         self.asked_to_stop = False
         self.refined: list[TrackedFrame] | None = None
@@ -74,6 +80,7 @@ class Sinks:
         self._trails = Trails(frames_in(TRAIL_SECONDS, frame_rate))
         self._writers = contextlib.ExitStack()
         self._text_writer: MotTextWriter | None = None
+        self._times_writer: GrowingText | None = None
         self._video_writer: VideoWriter | None = None
 
     def __enter__(self) -> Sinks:
@@ -98,6 +105,8 @@ class Sinks:
             self._write(image, tracked)
 
     def _write(self, image: Image, tracked: TrackedFrame) -> None:
+        if self.times_path:
+            self._write_time(self.times_path, tracked.frame)
         if self._refine:
             self._keep(tracked)
         elif self.text_path:
@@ -111,19 +120,31 @@ class Sinks:
         if self._window:
             self.asked_to_stop = not self._window.show(drawn)
 
-    def draw_refined(self, source: FrameSource, bar: Progress) -> None:
+    def draw_refined(self, bar: Progress) -> None:
         """Write the video of what was tracked, refined, from a second pass over the source."""
         if not self.video_path or not self._kept or self.refined is None:
             return
         refined = {tracked.frame: tracked for tracked in self.refined}
         self._trails = Trails(self._trails.length)
-        task = bar.add_task(f"{source.name}: video", total=len(self._kept), note="")
-        with self._writers, contextlib.closing(iter(source)) as frames:
+        task = bar.add_task(f"{self._source.name}: video", total=len(self._kept), note="")
+        with self._writers, contextlib.closing(iter(self._source)) as frames:
             for number, image in frames:
                 self._write_video(self._draw(image, refined[number]), number)
                 bar.update(task, advance=1)
                 if number >= self._kept[-1].frame:
                     break
+
+    def _write_time(self, path: Path, frame: int) -> None:
+        if self._times_writer is None:
+            self._times_writer = GrowingText(path, "time stamps")
+            self._writers.callback(self._times_writer.close)
+            self._times_writer.write("frame,seconds\n")
+        self._times_writer.write(f"{frame},{self._seconds(frame):.6f}\n")
+
+    def _seconds(self, frame: int) -> float:
+        """When a frame was taken; by the frame rate where the source does not say."""
+        seconds = self._source.reading.seconds(frame)
+        return (frame - 1) / self._frame_rate if seconds is None else seconds
 
     def _open_text(self) -> MotTextWriter:
         if self._text_writer is None:
@@ -156,4 +177,4 @@ class Sinks:
             self._video_writer = VideoWriter(self.video_path, self._frame_rate, (width, height))
             self._writers.callback(self._video_writer.close)
         # images of a folder may differ in size, frames of a video may not
-        self._video_writer.write(fit(drawn, *self._video_writer.size), frame)
+        self._video_writer.write(fit(drawn, *self._video_writer.size), frame, self._seconds(frame))

@@ -1,6 +1,7 @@
 """``clmot tune``, ``clmot gallery`` and ``clmot track --config`` as a user meets them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,30 @@ def test_tune_then_track(clips, run, tmp_path, capsys):
     assert call(*tracked, out / "tracker.yaml") == 0
     (name,) = [file.name for file in (out / "results" / "tuned").glob("clip*.txt")]
     assert (tmp_path / "r" / name).read_text() == (out / "results" / "tuned" / name).read_text()
+
+
+def test_a_frame_rate_that_the_user_gives_holds(clips, run, tmp_path, capsys):
+    """Sequences state 25 frames/s; both ways to correct them reach time stamps, and --fps wins over settings."""
+    boxes = ("--boxes", "gt", "--times")
+    for name, arguments, rate in (
+        ("stated", (), 25),
+        ("option", ("--fps", 4), 4),
+        ("setting", ("tracker.frame_rate=5",), 5),
+        ("both", ("tracker.frame_rate=5", "--fps", 2.5), 2.5),
+    ):
+        assert call("track", clips, "--model", run, "--out", tmp_path / name, *boxes, *arguments) == 0
+        (times,) = (tmp_path / name).glob("*.times.csv")
+        assert times.read_text().splitlines()[3] == f"3,{2 / rate:.6f}"
+    assert "a frame rate of -1 frames/s" in fails(
+        capsys, "track", clips, "--model", run, "--out", tmp_path / "bad", "--fps", -1
+    )
+
+
+def test_undecodable_frames_are_in_the_summary(clips, run, tmp_path, capsys):
+    sequence = shutil.copytree(next(clips.iterdir()), tmp_path / "clip")
+    next((sequence / "img1").glob("*03.*")).write_bytes(b"broken")
+    assert call("track", sequence, "--model", run, "--out", tmp_path / "r", "--boxes", "gt") == 0
+    assert "clip: 7 frames (1 more cannot be decoded), " in capsys.readouterr().out
 
 
 def test_a_detector_is_tracked_directly_as_through_its_written_detections(clips, run, tmp_path, capsys):

@@ -28,6 +28,8 @@ def track(
     out: Path,
     config: Path | None = None,
     video: Annotated[bool, Parameter(negative=())] = False,
+    times: Annotated[bool, Parameter(negative=())] = False,
+    fps: float | None = None,
     show: Annotated[bool, Parameter(negative=())] = False,
     interpolate: Annotated[float | None, Parameter(help="Close gaps in tracks of at most this many seconds.")] = None,
     smooth: Annotated[bool, Parameter(negative=())] = False,
@@ -69,6 +71,10 @@ def track(
         YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
     video
         Also write an H.264 video with boxes, identities and trails.
+    times
+        Also write NAME.times.csv: the number of each frame, and its seconds since the beginning.
+    fps
+        Frames a second, where the source is wrong about them or does not say; the same as tracker.frame_rate=FPS.
     show
         Show a window while tracking.
     smooth
@@ -99,9 +105,11 @@ def track(
     from clmot.pipeline import track as run_tracking
 
     loaded = load_model(model, device=device)
-    if config is not None:
-        loaded.config = loaded.config.updated(read_sections(config, ("detect", "tracker", "refine")), str(config))
-    loaded.config = loaded.config.updated(parse_overrides(overrides), "override")
+    sections = [] if config is None else [(read_sections(config, ("detect", "tracker", "refine")), str(config))]
+    for settings, where in (*sections, (parse_overrides(overrides), "override")):
+        loaded.config = loaded.config.updated(settings, where)
+        if "frame_rate" in (settings.get("tracker") or {}) and fps is None:
+            fps = loaded.config.tracker.frame_rate
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
     given = {key: value for key, value in flags.items() if value is not None}
     loaded.config = loaded.config.updated({"refine": given}, "option")
@@ -121,11 +129,14 @@ def track(
         boxes=boxes,
         detector=finder,
         video=video,
+        times=times,
+        frame_rate=fps,
         show=show,
         overwrite=overwrite,
     ):
+        undecodable = f" ({result.undecodable} more cannot be decoded)" if result.undecodable else ""
         print(
-            f"{result.name}: {plural(result.frames, 'frame')}, {plural(result.tracks, 'track')}, "
+            f"{result.name}: {plural(result.frames, 'frame')}{undecodable}, {plural(result.tracks, 'track')}, "
             f"{result.frames_per_second:.1f} frames/s, "
             f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
         )

@@ -7,7 +7,6 @@ are results, detections or MOT15 ground truth (world coordinates last, ignored).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.io.text import read_text
-from clmot.io.whole import partial_of, publish
+from clmot.io.whole import GrowingText
 from clmot.types import BoolArray, Detections, Float32Array, Int64Array, TrackedFrame
 
 _NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
@@ -182,8 +181,8 @@ def check_unique(rows: IdentifiedRows, path: Path) -> None:
 class MotTextWriter:
     """Writes results while tracking.
 
-    Rows go to ``<path>.partial``; `close` renames it, so ``path`` is always a whole file. After an exception inside
-    the ``with`` block the partial file stays for inspection and ``path`` is left as it was.
+    Rows go to ``<path>.partial``, where they can be read frame by frame; `close` renames it, so ``path`` is always a
+    whole file. After an exception inside the ``with`` block the partial file stays and ``path`` is left as it was.
 
         with MotTextWriter(path) as writer:
             writer.write(tracked)
@@ -198,12 +197,7 @@ class MotTextWriter:
 
     def __init__(self, path: Path, with_classes: bool = False) -> None:
         self._with_classes = with_classes
-        self._path = path
-        self._partial = partial_of(path)
-        try:
-            self._file = self._partial.open("w", encoding="ascii", newline="\n")
-        except OSError as error:
-            self._fail(error)
+        self._text = GrowingText(path, "results")
 
     def write(self, tracked: TrackedFrame) -> None:
         """Append the rows of one frame."""
@@ -215,23 +209,16 @@ class MotTextWriter:
         else:
             ends = ["-1,-1,-1"] * len(found)
         rows = zip(tracked.track_id.tolist(), ltwh.tolist(), found.score.tolist(), ends, strict=True)
-        try:
-            self._file.writelines(
+        self._text.write(
+            "".join(
                 f"{tracked.frame},{identity},{left:.3f},{top:.3f},{width:.3f},{height:.3f},{score:.6f},{end}\n"
                 for identity, (left, top, width, height), score, end in rows
             )
-        except OSError as error:
-            self._fail(error)
+        )
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        if self._file.closed:
-            return
-        try:
-            self._file.close()
-            publish(self._path)
-        except OSError as error:
-            self._fail(error)
+        self._text.close()
 
     def __enter__(self) -> Self:
         return self
@@ -242,11 +229,7 @@ class MotTextWriter:
         if kind is None:
             self.close()
         else:
-            with contextlib.suppress(OSError):  # a full disk would hide the exception under way
-                self._file.close()
-
-    def _fail(self, error: OSError) -> NoReturn:
-        raise UserError(f"{self._path}: cannot write results: {reason_of(error)}") from error
+            self._text.abandon()  # a full disk would hide the exception under way
 
 
 def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:

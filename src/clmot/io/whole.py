@@ -142,3 +142,49 @@ def write_whole_bytes(path: Path, content: bytes, what: str) -> None:
     """
     with whole_file(path, what) as partial:
         partial.write_bytes(content)
+
+
+class GrowingText:
+    """A text written line by line over a long time.
+
+    Meanwhile it is called `partial_of` its path, and what was written can be read there at once; `close` gives it its
+    name.
+
+    Args:
+        path: the file.
+        what: it is, for messages: ``results``.
+
+    Raises:
+        UserError: the file cannot be written; so do the methods.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path, self._what = path, what
+        with self._named():
+            self._file = partial_of(path).open("w", encoding="utf-8", newline="\n")
+
+    def write(self, lines: str) -> None:
+        """Append whole lines."""
+        if lines:
+            with self._named():
+                self._file.write(lines)
+                self._file.flush()
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        if not self._file.closed:
+            with self._named():
+                self._file.close()
+                publish(self._path)
+
+    def abandon(self) -> None:
+        """Stop, and leave what was written under the other name."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self._path}: cannot write {self._what}: {reason_of(error)}") from error
