@@ -124,6 +124,17 @@ class TestMakeView:
         assert view.boxes.dtype == np.float32
         assert view.object_index.dtype == np.int64
 
+    def test_clipped_boxes_are_what_is_inside(self, make_picture):
+        """CL-MOT cuts boxes at the border: size and centre are of the rest, and the embedding is read there."""
+        corner = np.random.default_rng(0).uniform(-20, 180, (60, 2))
+        picture = make_picture(np.concatenate([corner, corner + 30], axis=1))
+        whole, cut = (
+            make_view(picture, ViewsConfig(clip=clip), (128, 64), np.random.default_rng(1)) for clip in (False, True)
+        )
+        np.testing.assert_array_equal(cut.boxes, np.clip(whole.boxes, 0, [128, 64, 128, 64]))
+        assert (cut.boxes != whole.boxes).any()
+        np.testing.assert_array_equal(cut.embedding_boxes, cut.boxes)
+
     @pytest.mark.parametrize("seed", range(12))
     def test_a_drawn_rectangle_lies_in_its_box_in_both_views(self, make_picture, seed):
         image = np.full((300, 400, 3), 40, np.uint8)

@@ -18,17 +18,19 @@ def test_schedule():
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
 
 
-def test_published_schedule():
-    """30 epochs of any length: the full rate up to the end of epoch 20, a tenth of it in the ten that follow."""
+@pytest.mark.parametrize("schedule", ["step", "two-steps"])
+def test_published_schedule(schedule):
+    """30 epochs of any length: the full rate up to the end of epoch 20, a tenth of it then, with CL-MOT up to 27."""
     for frames in (1, 7, 5316):
-        published = TrainConfig(epochs=30, batch_size=12, schedule="step", warmup_steps=0, learning_rate=1e-4)
+        published = TrainConfig(epochs=30, batch_size=12, schedule=schedule, warmup_steps=0, learning_rate=1e-4)
         steps = steps_of(published, frames)
         epoch = -(-frames // 12)
         assert steps == 30 * epoch
-        config = TrainConfig(steps=steps, schedule="step", warmup_steps=0, learning_rate=1e-4)
+        config = TrainConfig(steps=steps, schedule=schedule, warmup_steps=0, learning_rate=1e-4)
         rates = [learning_rate(step, config) for step in range(steps)]
         assert rates[: 20 * epoch] == [1e-4] * (20 * epoch)
-        assert rates[20 * epoch :] == pytest.approx([1e-5] * (10 * epoch))
+        last = 1e-5 if schedule == "step" else 1e-6
+        assert rates[20 * epoch :] == pytest.approx([1e-5] * (7 * epoch) + [last] * (3 * epoch))
 
 
 def test_steps_without_epochs():

@@ -43,7 +43,6 @@ SHARED = {
         "batch_size": 12,
         "optimizer": "adam",
         "learning_rate": 1e-4,
-        "schedule": "step",
         "weight_decay": 0,
         "warmup_steps": 0,
         "gradient_clip": math.inf,
@@ -63,7 +62,7 @@ OWN = {
     "paper": {
         "data": {"identities": False},
         "model": {"embedding_dimension": 512, "size": "extent"},
-        "views": {"opposite_mirror": True},
+        "views": {"opposite_mirror": True, "clip": True},
         "loss": {
             "objective": "nt_xent",
             "temperature": 0.5,
@@ -72,6 +71,7 @@ OWN = {
             "task_weights": "fixed",
             "size_weight": 0.2,
         },
+        "train": {"schedule": "two-steps"},
         "detect": {"max_detections": 128, "score_threshold": 0.6},
         "tracker": {"high_score": 0.6, "low_score": 0.6, "new_track_score": 0.6, "appearance_threshold": 0.7},
     },
@@ -80,6 +80,7 @@ OWN = {
         "model": {"embedding_dimension": 128, "size": "sides"},
         "views": {"mirror": 0.5, "opposite_mirror": False},
         "loss": {"objective": "identity", "task_weights": "learned", "size_weight": 0.1},
+        "train": {"schedule": "step"},
         "detect": {"max_detections": 500, "score_threshold": 0.4},
         "tracker": {"high_score": 0.4, "low_score": 0.4, "new_track_score": 0.4, "appearance_threshold": 0.4},
     },

@@ -24,6 +24,7 @@ _PUBLISHED: Settings = {
     "model": {"read_out": "center", "embedding_dimension": 512},
     "views": {
         "opposite_mirror": True,
+        "clip": True,
         "hsv": 0.5,
         "colour": 0,
         "blur": 0,

@@ -93,13 +93,17 @@ def _published_network(base: Config, **network: Any) -> Config:
 
 
 def paper(base: Config) -> Config:
-    """CL-MOT as published, with the network `dla34`; FairMOT's where CL-MOT is silent.
+    """CL-MOT after its published code, with the network `dla34`: losses, targets and read-out equal its formulas.
 
-    Two things differ in how they are drawn: the zoom is log-uniform, and about a random point instead of the centre.
+    What differs, in brackets what is published: views are zoomed log-uniformly about a random point (uniformly, about
+    the centre), shifted by up to a tenth of each side (of the other side) and not sheared (by up to 2 degrees); boxes
+    too little of which is left are ignored (background); the offset of a centre in the last row or column of cells is
+    as elsewhere (0); triplet_hard counts boxes with a positive and a negative only (all boxes); tracks that are wide or
+    tiny are shown (not above `tracker.max_aspect` 1.6, nor up to `tracker.min_area` 200).
     """
     return _published_training(dla34(base)).updated(
         {
-            "views": {"opposite_mirror": True},
+            "views": {"opposite_mirror": True, "clip": True},
             "model": {"embedding_dimension": 512, "size": "extent"},
             "loss": {
                 # width and height are given as four halves: their mean error is half of that of the two
@@ -109,6 +113,7 @@ def paper(base: Config) -> Config:
                 "negatives": "frame",
                 "task_weights": "fixed",
             },
+            "train": {"schedule": "two-steps"},
             "detect": {"score_threshold": 0.6, "max_detections": 128},
             "tracker": {
                 "high_score": 0.6,
@@ -125,6 +130,7 @@ def fairmot(base: Config) -> Config:
     """FairMOT as published, supervised: the arm with identity labels next to `paper`.
 
     FairMOT learns from one view of a frame. Here it gets two, as every other recipe does: twice the images a step.
+    Views differ from its code as in `paper`, and the centre of a box that the border cuts is that of its visible part.
     """
     return _published_training(dla34(base)).updated(
         {

@@ -88,12 +88,14 @@ class ViewsConfig:
     occlude: float = 0.0
     """Probability, for each object and view, that a piece cut from another object is pasted over a part of it."""
     off_center: float = 0.0
-    """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (published: a
-    point anywhere in the box, 1)."""
+    """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (1: anywhere
+    in the box; published: anywhere in its height and in the middle half of its width)."""
     neighbour: float = 0.0
     """Probability that the second view shows a neighbouring frame of the sequence, boxes matched by overlap."""
     neighbour_frames: int = 2
     """Largest distance to a neighbouring frame."""
+    clip: bool = False
+    """Cut boxes at the view's border, as published: size, centre and read-out are then of what is inside."""
     min_visible_share: float = 0.35
     """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
 
@@ -213,12 +215,13 @@ class LossConfig:
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
     level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
     margin: float = 0.5
-    """Margin of the triplet losses, in cosine distance."""
+    """Margin of the triplet losses, in Euclidean distance of unit vectors (published: 0.5)."""
     focal_gamma: float = 2.0
     """Exponent of identity_focal."""
     negatives: Literal["frame", "sequences", "queue"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
-    same sequence: they may show the same object), or also a queue of earlier boxes of other sequences."""
+    same sequence: they may show the same object), or also a queue of earlier boxes of other sequences. With `frame`,
+    the mean of nt_xent includes boxes that are alone in their frame, with a loss of zero (as published)."""
     queue_size: int = 8192
     """Boxes that the queue holds."""
     task_weights: Literal["learned", "fixed"] = "learned"
@@ -252,8 +255,9 @@ class TrainConfig:
     optimizer: Literal["adamw", "adam"] = "adamw"
     """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
     learning_rate: float = 5e-3
-    schedule: Literal["cosine", "step"] = "cosine"
-    """Learning rate after warm-up: half a cosine to zero, or a tenth from two thirds of the steps on (published)."""
+    schedule: Literal["cosine", "step", "two-steps"] = "cosine"
+    """Learning rate after warm-up: half a cosine to zero, a tenth from two thirds of the steps on (FairMOT), or that
+    and a hundredth from nine tenths on (CL-MOT)."""
     weight_decay: float = 0.01
     warmup_steps: int = 50
     gradient_clip: float = 10.0

@@ -72,6 +72,10 @@ def make_view(
     # colour before the map, so that the padding keeps the grey that the network also meets when it tracks
     pixels = blur(warp_image(coloured, matrix, size), config, rng)
     view = _view(pixels, picture, matrix, config.min_visible_share)
+    if config.clip:
+        height, width = pixels.shape[:2]
+        boxes = box_ops.clip(view.boxes, width, height)
+        view = dataclasses.replace(view, boxes=boxes, embedding_boxes=boxes)
     if config.off_center:
         moved = off_center(view.boxes, config.off_center, streams["off_center"])
         view = dataclasses.replace(view, embedding_boxes=moved)
@@ -79,7 +83,7 @@ def make_view(
 
 
 def off_center(boxes: Float[np.ndarray, "m 4"], largest: float, rng: np.random.Generator) -> Float[np.ndarray, "m 4"]:
-    """Boxes moved to where else their embedding may be read (CL-MOT's off-centre positives).
+    """Boxes moved to where else their embedding may be read (after CL-MOT's off-centre positives).
 
     Args:
         boxes: xyxy pixels.

@@ -161,8 +161,11 @@ def _contrast(
         positive: bool [m, k].
         negative: bool [m, k].
         weights: [m], of the anchors.
-        config: objective, temperature and margin.
+        config: objective, temperature, margin and choice of negatives.
     """
+    if config.objective.startswith("triplet"):
+        # of unit vectors; equal ones have no direction to be pushed in, which the clamp says with a gradient of zero
+        similarity = -(2 - 2 * similarity).clamp(min=1e-12).sqrt()
     if config.objective == "triplet":
         each, active = triplet_all(similarity, positive, negative, config.margin)
         # in double precision, which counts any number of triplets exactly
@@ -175,5 +178,7 @@ def _contrast(
         each = decoupled(similarity, positive, negative, config.temperature)
     else:
         each = sigmoid(similarity, positive, negative, config.temperature)
-    weights = weights * negative.any(dim=1)
+    # as published, NT-Xent's mean over a frame's boxes includes one that is alone there: its loss, -log(1), is zero
+    if not (config.objective == "nt_xent" and config.negatives == "frame"):
+        weights = weights * negative.any(dim=1)
     return (each * weights).sum(), weights.sum()

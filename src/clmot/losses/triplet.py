@@ -1,4 +1,8 @@
-"""Triplet losses on the cosine distance ``1 - s``: batch-all and batch-hard with margin (Hermans et al. 2017)."""
+"""Triplet losses with margin: batch-all and batch-hard (Hermans et al. 2017).
+
+The similarity s is the negative distance, or that and a constant: `clmot.losses.criterion` gives the negative Euclidean
+distance of unit vectors, as published.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -18,7 +22,7 @@ def triplet_all(
     positive in c_p of them make ``sum_n c_n (margin + s_in) - sum_p c_p s_ip``. Memory is m x k.
 
     Args:
-        similarity: cosines of anchors (rows) and keys.
+        similarity: of anchors (rows) and keys.
         positive: which keys are positives of an anchor.
         negative: which keys are negatives of an anchor.
         margin: by how much a negative should be farther away than a positive.
@@ -52,7 +56,7 @@ def triplet_hard(
     """Each anchor's hardest triplet: ``max(0, margin - min_p s_ip + max_n s_in)``.
 
     Args:
-        similarity: cosines of anchors (rows) and keys.
+        similarity: of anchors (rows) and keys.
         positive: which keys are positives of an anchor.
         negative: which keys are negatives of an anchor.
         margin: by how much a negative should be farther away than a positive.

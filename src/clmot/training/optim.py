@@ -22,7 +22,7 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then half a cosine down to zero, or a tenth of the rate from two thirds of the steps on.
+    """Linear warm-up, then half a cosine down to zero, or steps down to a tenth and a hundredth of the rate.
 
     A function of the step alone, so resuming needs no state.
 
@@ -32,8 +32,9 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     """
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
-    if config.schedule == "step":
-        return config.learning_rate * (0.1 if 3 * step >= 2 * config.steps else 1.0)
+    if config.schedule != "cosine":
+        steps_down = (3 * step >= 2 * config.steps) + (config.schedule == "two-steps" and 10 * step >= 9 * config.steps)
+        return config.learning_rate * (1.0, 0.1, 0.01)[steps_down]
     progress = (step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
