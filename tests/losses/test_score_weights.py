@@ -18,7 +18,7 @@ from clmot.losses.pairs import contrast_pairs, contrasted
 from clmot.losses.reduce import pair_weights
 from clmot.losses.sigmoid import sigmoid
 from clmot.losses.targets import detection_targets, gaussian_radius
-from clmot.losses.triplet import triplet_all, triplet_hard
+from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
 from clmot.types import Batch, OutputMaps, TrainingOutput
 
 SHAPE = (4, 2, 16, 20)
@@ -223,9 +223,9 @@ def each_anchor(objective, output, batch, config):
     masks = contrast_pairs(chosen.labels, chosen.labels, config.negatives)
     similarity = chosen.embeddings @ chosen.embeddings.T
     if objective == "triplet":
-        return triplet_all(similarity, *masks, config.margin), *masks
+        return triplet_all(negative_distance(similarity), *masks, config.margin), *masks
     if objective == "triplet_hard":
-        return triplet_hard(similarity, *masks, config.margin), *masks
+        return triplet_hard(negative_distance(similarity), *masks, config.margin), *masks
     loss = {"nt_xent": nt_xent, "decoupled": decoupled, "sigmoid": sigmoid}[objective]
     return loss(similarity, *masks, config.temperature), *masks
 

@@ -18,7 +18,7 @@ from clmot.losses.reduce import pair_weights
 from clmot.losses.sigmoid import sigmoid
 from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
-from clmot.losses.triplet import triplet_all, triplet_hard
+from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
 from clmot.types import Batch, LossTerms, TrainingOutput
 
 CONTRASTIVE = ("nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard")
@@ -164,8 +164,7 @@ def _contrast(
         config: objective, temperature, margin and choice of negatives.
     """
     if config.objective.startswith("triplet"):
-        # of unit vectors; equal ones have no direction to be pushed in, which the clamp says with a gradient of zero
-        similarity = -(2 - 2 * similarity).clamp(min=1e-12).sqrt()
+        similarity = negative_distance(similarity)
     if config.objective == "triplet":
         each, active = triplet_all(similarity, positive, negative, config.margin)
         # in double precision, which counts any number of triplets exactly

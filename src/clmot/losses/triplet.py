@@ -1,12 +1,19 @@
 """Triplet losses with margin: batch-all and batch-hard (Hermans et al. 2017).
 
-The similarity s is the negative distance, or that and a constant: `clmot.losses.criterion` gives the negative Euclidean
-distance of unit vectors, as published.
+The similarity s is the negative distance, or that and a constant; as published, of Euclidean distances.
 """
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+
+def negative_distance(cosines: Float[Tensor, "m k"]) -> Float[Tensor, "m k"]:
+    """Negative Euclidean distances of unit vectors with these cosines: ``-sqrt(2 - 2 s)``.
+
+    Equal vectors have no direction to be pushed in: there the gradient is zero.
+    """
+    return -(2 - 2 * cosines).clamp(min=1e-12).sqrt()
 
 
 def triplet_all(
