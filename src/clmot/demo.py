@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
-from rich.console import Console
-from rich.table import Table
 
 from clmot import shipped
 from clmot.config import load_config
@@ -29,6 +26,7 @@ from clmot.models.saved_model import find_checkpoint
 from clmot.pipeline import track
 from clmot.report.draw import contact_sheet
 from clmot.report.progress import progress_bar
+from clmot.report.table import Table, show
 from clmot.training.run import train
 from clmot.types import Detections, Image, Scores
 
@@ -78,8 +76,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     model = load_model(run)
     rows = compare_embeddings(model, untrained(model, seed), scenes / "clips", results, progress=progress)
     _save(rows, out, {"seed": seed, "steps": config.train.steps, "training_seconds": training_seconds})
-    # a table that wraps is hard to read in a log
-    Console(width=None if sys.stdout.isatty() else 110).print(comparison_table(rows))
+    show(comparison_table(rows))
     video = min((results / slug(TRAINED)).glob("*.mp4"))
     save_picture(video, out / "tracks.jpg")
     places = {
@@ -206,12 +203,9 @@ def save_picture(video: Path, file: Path, moments: Sequence[float] = (0.3, 0.4, 
 
 def comparison_table(rows: dict[str, Scores]) -> Table:
     """Combined scores, a line a row."""
-    table = Table("same detections, associated by", title="synthetic clips, unseen in training")
-    for metric in METRICS:
-        table.add_column(metric, justify="right")
-    for name, scores in rows.items():
-        table.add_row(name, *(_format(metric, scores.combined[metric]) for metric in METRICS))
-    return table
+    cells = [[name, *(_format(metric, scores.combined[metric]) for metric in METRICS)] for name, scores in rows.items()]
+    header = ["same detections, associated by", *METRICS]
+    return Table(header, [cells], title="synthetic clips, unseen in training", strong=frozenset({TRAINED}))
 
 
 def _format(metric: str, value: float) -> str:
@@ -235,8 +229,5 @@ def _save(rows: dict[str, Scores], out: Path, facts: dict[str, Any]) -> None:
     for name, scores in rows.items():
         write_json(scores, out / "results" / f"{slug(name)}.json")
     combined = {name: scores.combined for name, scores in rows.items()}
-    lines = ["| association | " + " | ".join(METRICS) + " |", "|---" * (len(METRICS) + 1) + "|"]
-    for name, values in combined.items():
-        lines.append(f"| {name} | " + " | ".join(_format(metric, values[metric]) for metric in METRICS) + " |")
-    write_whole_text(out / "scores.md", "\n".join(lines) + "\n", "scores")
+    write_whole_text(out / "scores.md", comparison_table(rows).markdown(), "scores")
     write_whole_text(out / "scores.json", json.dumps({"rows": combined, **facts}, indent=2) + "\n", "scores")

@@ -134,7 +134,7 @@ def test_tables(root: Path) -> None:
     low, high = scores.intervals["HOTA"]
     assert lines[-1].startswith(f"| 95 % interval | {low:.1f} .. {high:.1f} | ")
     assert {line.count("|") for line in lines} == {11}
-    assert len(table.rich().rows) == len(lines) - 2
+    assert len(table.rows) == len(lines) - 2
 
     rows = [line.split(",") for line in scores_csv(scores).splitlines()]
     assert rows[0] == ["sequence", "class", *scores.combined]

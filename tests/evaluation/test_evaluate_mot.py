@@ -285,7 +285,7 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     scores = evaluate(write_rows(tmp_path / "seq.txt", two_walkers(result)), tmp_path / "gt")
     assert capsys.readouterr().out == ""  # TrackEval prints when imported and used as it comes
     console = Console(file=io.StringIO(), width=100)
-    console.print(scores_table(scores).rich())
+    console.print(scores_table(scores))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(name in text for name in (*TABLE_METRICS, "seq", "combined", "100.0"))
 

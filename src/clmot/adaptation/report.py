@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from clmot.adaptation.judgement import DECIDING, Judgement
+from clmot.report.table import Table
 
 MEASURES = (
     ("views", "rank-1", "two views: rank-1"),
@@ -90,20 +90,15 @@ def rows_of(found: Adaptation) -> list[tuple[str, str, str]]:
 
 def adaptation_table(found: Adaptation) -> Table:
     """The measures before and after."""
-    table = Table(*COLUMNS)
-    for row in rows_of(found):
-        table.add_row(*row)
-    return table
+    return Table(COLUMNS, [rows_of(found)], strong=frozenset({"score"}))
 
 
 def adaptation_markdown(found: Adaptation) -> str:
     """The whole report."""
     lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {found.steps} steps.", ""]
-    lines += ["| " + " | ".join(COLUMNS) + " |", "|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows_of(found)]
+    lines += adaptation_table(found).markdown().splitlines()
     labels = {(part, name): label for part, name, label in MEASURES}
     lines += [
-        "",
         f"The score is the mean of {', '.join(labels[each] for each in DECIDING)}, as far as they can be measured.",
         f"Boxes are those that the model found before. Across time: pairs of boxes at least {found.before.gap:.2g} s "
         "apart, of one tracklet or of two that were seen together. Higher is better, unless it says otherwise.",

@@ -17,7 +17,7 @@ from clmot.bench.statistics import Row, difference, rows_of, seed_means
 from clmot.errors import UserError
 from clmot.evaluation.mot import write_text
 from clmot.report import html
-from clmot.report.scores import ScoreTable
+from clmot.report.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,9 +49,9 @@ class Report:
     """
 
     facts: list[str]
-    scores: dict[str, ScoreTable]
-    differences: dict[str, ScoreTable]
-    sequences: dict[str, ScoreTable]
+    scores: dict[str, Table]
+    differences: dict[str, Table]
+    sequences: dict[str, Table]
     figures: dict[str, tuple[str, Figure]]
 
 
@@ -124,18 +124,18 @@ def _only(rows: dict[str, Row], sequence: str) -> dict[str, Row]:
     return {name: {key: each for key, each in row.items() if key[1] == sequence} for name, row in rows.items()}
 
 
-def _score_table(rows: dict[str, Row], metrics: Sequence[str]) -> ScoreTable:
+def _score_table(rows: dict[str, Row], metrics: Sequence[str]) -> Table:
     lines = [[name, *(_spread(seed_means(row, metric), metric) for metric in metrics)] for name, row in rows.items()]
-    return ScoreTable(["arm", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
+    return Table(["arm", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
 
 
-def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> ScoreTable:
+def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> Table:
     lines = []
     for name, row in rows.items():
         cells = [_paired(row, ours, metric) for metric in metrics]
         if name != OURS and any(cell != "-" for cell in cells):
             lines.append([f"{name} - {OURS}", *cells])
-    return ScoreTable(["difference", *metrics], [lines])
+    return Table(["difference", *metrics], [lines])
 
 
 def _digits(metric: str) -> int:
@@ -298,8 +298,8 @@ def _page(report: Report, pictures: Mapping[str, str]) -> html.Html:
     return html.page("Ways to teach the embedding", *blocks)
 
 
-def _html_table(table: ScoreTable) -> html.Html:
-    return html.table(table.header, [[_bold(cell) for cell in row] for rows in table.sections for row in rows])
+def _html_table(table: Table) -> html.Html:
+    return html.table(table.header, [[_bold(cell) for cell in row] for row in table.rows])
 
 
 def _bold(cell: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, split_overrides
 from clmot.config import load_config
 from clmot.errors import UserError
+from clmot.report.table import show as print_report
 
 _log = logging.getLogger(__name__)
 
@@ -94,9 +93,9 @@ def list_formats(name: str | None = None, /) -> None:
         Say all of this one only.
     """
     from clmot.data.readers import FORMATS, format_named
-    from clmot.report.formats import format_page, formats_table
+    from clmot.report.formats import format_page, formats_page
 
-    Console().print(format_page(format_named(name)) if name else formats_table(FORMATS))
+    print_report(format_page(format_named(name)) if name else formats_page(FORMATS))
 
 
 @data_app.command
@@ -284,9 +283,7 @@ def check(
             fast=fast,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    for each in terminal_report(checked.report):
-        console.print(each)
+    print_report(*terminal_report(checked.report))
     if json is not None:
         checked.report.write_json(json)
     if html is not None:
@@ -295,6 +292,6 @@ def check(
         repairs = repair(checked.parts, checked.files, fix)
         copies = [each.out for each in repairs]
         after = run_check(copies, format="coco", min_score=settings.data.score_threshold, fast=True).report
-        console.print(repairs_text(repairs, after))
+        print_report(repairs_text(repairs, after))
     if checked.report.count("error"):
         raise SystemExit(1)

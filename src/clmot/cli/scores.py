@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from clmot.cli.app import app
 from clmot.errors import UserError
+from clmot.report.table import show
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
 Server = Literal["mot15", "mot16", "mot17", "mot20", "dancetrack"]
@@ -107,7 +106,7 @@ def evaluate(
                 results, gt, benchmark=benchmark, classes=chosen, frames=choice, bootstrap=repeats, seed=seed
             )
             table, content, rows = comparison_table(comparison), comparison.as_dict(), comparison_csv(comparison)
-    Console(width=None if sys.stdout.isatty() else 160).print(table.rich())
+    show(table)
     for file, text in ((markdown, table.markdown()), (csv, rows), (json, content_json(content))):
         if file is not None:
             write_text(file, text)
@@ -181,8 +180,7 @@ def embed(
         format=format,
         seed=seed,
     )
-    for table in assessment_tables(found):
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+    show(*assessment_tables(found))
     print(found.verdict())
     if json is not None:
         found.write_json(json)

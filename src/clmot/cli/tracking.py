@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from clmot.cli.app import app, split_overrides
 from clmot.config import parse_overrides, read_sections
 from clmot.errors import UserError, plural
+from clmot.report.table import show
 from clmot.shipped import DEFAULT
 
 
@@ -282,7 +281,7 @@ def tune(
         frames=FrameChoice(every=every, part=frames),
         device=device,
     )
-    Console(width=None if sys.stdout.isatty() else 160).print(comparison_table(found.comparison).rich())
+    show(comparison_table(found.comparison))
     history_picture(found, out / "history.png")
     importance_picture(found, out / "importance.png")
     print(f"changed: {changes_line(changed(found))}")
@@ -421,7 +420,7 @@ def recognise(
     named = recognise_tracks(
         known, pictures, results, embed, threshold=threshold, margin=margin, min_share=min_share, every=every
     )
-    Console(width=None if sys.stdout.isatty() else 100).print(names_table(named))
+    show(names_table(named))
     if json is not None:
         write_text(json, names_json(named))
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
 from clmot.config import load_config, parse_overrides
 from clmot.errors import UserError
+from clmot.report.table import show
 
 
 @app.command
@@ -165,7 +164,7 @@ def adapt(
 
     found = run_adaptation(model, paths, out, overrides=overrides, resume=resume, device=device)
     if is_first_process():
-        Console(width=None if sys.stdout.isatty() else 100).print(adaptation_table(found))
+        show(adaptation_table(found))
         print(f"{found.reason}\nmodel: {found.model}\nreport: {out / 'report.md'}")
         print(f"track with: clmot track VIDEO --model {out} --out results")
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from clmot.data.doctor.findings import Example, Finding, Report, Severity
@@ -19,6 +18,7 @@ from clmot.errors import UserError, plural
 from clmot.io.image import read_image
 from clmot.report import html
 from clmot.report.draw import draw_boxes
+from clmot.report.table import Table
 from clmot.types import Image
 
 _STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "information": "cyan"}
@@ -141,26 +141,17 @@ def _several(counts: dict[str, int]) -> str:
 
 def _counts_table(summaries: Sequence[Summary]) -> Table:
     header, rows = _counts(summaries)
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in header:
-        table.add_column(Text(name), overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+    return Table(header, [rows], prose=frozenset(range(1, len(header))))
 
 
 def _distribution_table(summary: Summary, title: str) -> Table:
     quantiles = summary.quantiles()
-    labels = next(iter(quantiles.values()))
-    table = Table(title=Text(title), title_justify="left", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("", no_wrap=True)
-    for label in labels:
-        table.add_column(label, justify="right")
-    table.add_column("histogram", no_wrap=True)
+    rows = []
     for name, values in quantiles.items():
         bars = sparkline(np.histogram(summary.values[name], _bins(summary.values[name], 24))[0])
-        table.add_row(name, *(f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in values.values()), bars)
-    return table
+        rows.append([name, *(f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in values.values()), bars])
+    header = ["", *next(iter(quantiles.values())), "histogram"]
+    return Table(header, [rows], title=title, prose=frozenset({len(header) - 1}))
 
 
 def sparkline(counts: npt.NDArray[np.integer]) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.table import Table
 
 from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
 from clmot.evaluation.probe import CHANGES
 from clmot.report.figures import new_figure, save_figure
+from clmot.report.table import Table
 
 if TYPE_CHECKING:
     from clmot.assessment import Assessment
@@ -38,13 +38,12 @@ def assessment_tables(found: Assessment) -> Iterator[Table]:
 
 
 def _table(rows: Mapping[str, Mapping[str, float]], title: str, metrics: tuple[str, ...]) -> Table:
-    table = Table("embedding", title=title, title_justify="left")
-    for metric in metrics:
-        # six rates side by side leave room for no more
-        table.add_column(metric.replace("FAR=", ""), justify="right")
-    for name, scores in rows.items():
-        table.add_row(name, *("-" if np.isnan(scores[metric]) else f"{scores[metric]:.3f}" for metric in metrics))
-    return table
+    cells = [
+        [name, *("-" if np.isnan(scores[metric]) else f"{scores[metric]:.3f}" for metric in metrics)]
+        for name, scores in rows.items()
+    ]
+    # rates side by side leave room for no more
+    return Table(["embedding", *(metric.replace("FAR=", "") for metric in metrics)], [cells], title=title)
 
 
 def margins_picture(found: Assessment, picture: Path) -> None:

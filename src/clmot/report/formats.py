@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from clmot.data.readers.formats import Format
 
 
-def formats_table(formats: Sequence[Format]) -> Table:
-    """A row for each format: its name, and what `format_page` says of it."""
-    table = Table("name", "title, home page, licence, expected files", box=box.HORIZONTALS, show_lines=True)
-    for each in formats:
-        table.add_row(Text(each.name, style="bold"), format_page(each))
-    return table
+def formats_page(formats: Sequence[Format]) -> Group:
+    """The name of each format, and below it what `format_page` says of it."""
+    return Group(*(Group(Text(each.name, style="bold"), Padding(format_page(each), (0, 0, 1, 2))) for each in formats))
 
 
 def format_page(each: Format) -> Group:

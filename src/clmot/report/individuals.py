@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from rich.table import Table
-
+from clmot.report.table import Table
 from clmot.tracking.gallery import NamedTrack
 
 
 def names_table(named: Mapping[int, NamedTrack]) -> Table:
     """A row for each track."""
-    table = Table()
-    table.add_column("track", justify="right")
-    table.add_column("name")
-    for column in ("share", "distance", "boxes"):
-        table.add_column(column, justify="right")
+    rows = []
     for track, each in named.items():
         known = each.name is not None
         numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
-        table.add_row(str(track), each.name if known else "unknown", *numbers, str(each.detections))
-    return table
+        rows.append([str(track), each.name or "unknown", *numbers, str(each.detections)])
+    return Table(["track", "name", "share", "distance", "boxes"], [rows], prose=frozenset({1}))
 
 
 def names_json(named: Mapping[int, NamedTrack]) -> str:

@@ -6,12 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
+from clmot.report.table import Table
 from clmot.types import Scores
 
 if TYPE_CHECKING:
@@ -25,40 +23,7 @@ TABLE_METRICS = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "
 DETECTION_METRICS = ("AP", "AP50", "AP75", "precision", "recall", "F1", "best F1", "at score", "TP", "FP", "FN")
 
 
-@dataclass(frozen=True)
-class ScoreTable:
-    """Rows of text that each output draws in its own way.
-
-    Attributes:
-        header: names of the columns.
-        sections: groups of rows; the first cell of a row is its name.
-        strong: names of rows that stand out.
-    """
-
-    header: Sequence[str]
-    sections: Sequence[Sequence[Sequence[str]]]
-    strong: frozenset[str] = field(default=frozenset({"combined"}))
-
-    def rich(self) -> Table:
-        """For the terminal."""
-        table = Table()
-        for number, name in enumerate(self.header):
-            table.add_column(name, justify="right" if number else "left", no_wrap=number > 0)
-        for rows in self.sections:
-            for row in rows:
-                table.add_row(*row, style="bold" if row[0] in self.strong else "")
-            table.add_section()
-        return table
-
-    def markdown(self) -> str:
-        """As a Markdown table."""
-        lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1)]
-        for rows in self.sections:
-            lines += [[f"**{cell}**" if row[0] in self.strong and cell else cell for cell in row] for row in rows]
-        return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-
-
-def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> ScoreTable:
+def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> Table:
     """Each sequence, each class where there are several, all combined, and the interval of that where there is one."""
     sections = [[[name, *_cells(values, metrics)] for name, values in scores.sequences.items()]]
     if scores.classes:
@@ -66,10 +31,10 @@ def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> Scor
     sections.append([["combined", *_cells(scores.combined, metrics)]])
     if scores.intervals:
         sections[-1].append(["95 % interval", *_intervals(scores.intervals, scores.combined, metrics, "")])
-    return ScoreTable(["sequence", *metrics], sections)
+    return Table(["sequence", *metrics], sections)
 
 
-def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> ScoreTable:
+def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> Table:
     """The combined scores of the sets, then what each is ahead of the first, combined and in each sequence."""
     first = next(iter(comparison.scores))
     sections = [[[name, *_cells(scores.combined, metrics)] for name, scores in comparison.scores.items()]]
@@ -82,7 +47,7 @@ def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METR
             rows.append(["95 % interval", *_intervals(difference.intervals, difference.combined, metrics, "+")])
         rows += [[f"  {sequence}", *_cells(values, metrics, "+")] for sequence, values in difference.sequences.items()]
         sections.append(rows)
-    return ScoreTable(["results", *metrics], sections, frozenset(strong))
+    return Table(["results", *metrics], sections, frozenset(strong))
 
 
 def scores_csv(scores: Scores) -> str:
@@ -104,11 +69,11 @@ def comparison_csv(comparison: Comparison) -> str:
     return _csv(("results", "sequence"), rows)
 
 
-def detection_table(scores: DetectionScores) -> ScoreTable:
+def detection_table(scores: DetectionScores) -> Table:
     """Each class, and all together."""
     rows = [[name, *_cells(values, DETECTION_METRICS)] for name, values in scores.classes.items()]
     sections = [rows] if len(rows) > 1 else []
-    return ScoreTable(
+    return Table(
         ["class", *DETECTION_METRICS], [*sections, [["combined", *_cells(scores.combined, DETECTION_METRICS)]]]
     )
 
