@@ -290,3 +290,56 @@ def test_no_such_device():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA device here"):
             start_processes(config("train.device=cuda").train)
+
+
+FATE = """
+import os, sys, time, torch
+sys.path.insert(0, sys.argv[2])
+from test_processes import config
+import clmot.training.run as run
+from clmot.errors import UserError
+rank, where, step = int(os.environ["LOCAL_RANK"]), sys.argv[3], run.train_step
+def failing(*arguments):
+    if rank == 0:
+        raise MemoryError("no memory for 7 boxes")
+    return step(*arguments)
+def reading(*arguments, **options):
+    if rank == 0:
+        raise MemoryError("no memory for 7 boxes")
+    return read(*arguments, **options)
+read = run.read_dataset
+if where == "step":
+    run.train_step = failing
+else:
+    run.read_dataset = reading
+try:
+    run.train(sys.argv[1], sys.argv[1] + "/../fate-" + where, config("train.devices=2"), progress=False)
+except (MemoryError, UserError) as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    if rank == 0:
+        time.sleep(60)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize(("where", "code"), [("step", 1), ("reading", 2)])
+def test_any_error_of_the_first_process_ends_the_other_at_once_with_its_message(where, code, folder):
+    """Although the first one lives on, and the other waits for its gradients; there is no exception to catch there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    command = [sys.executable, "-c", FATE, str(folder / "scenes/stills"), str(Path(__file__).parent), where]
+    first, other = (
+        subprocess.Popen(command, env=common | {"LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    )
+    try:
+        said = other.communicate(timeout=50)[1]
+        assert first.poll() is None
+        assert other.returncode == code
+        assert said.splitlines()[-1].endswith("training process 0 failed: MemoryError: no memory for 7 boxes")
+    finally:
+        first.kill()
+        other.kill()
+        first.communicate()

@@ -10,6 +10,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -21,10 +23,14 @@ from torch import Tensor, distributed
 from torch.nn import functional as F
 
 from clmot.config import TrainConfig
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.losses.pairs import BoxLabels, Contrasted
 
 T = TypeVar("T")
+
+_FAILED = "clmot failed"
+_LOOKS = 0.5
+"""Seconds between two looks at whether another process has failed."""
 
 
 def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
@@ -82,6 +88,8 @@ class Processes:
         self.rank, self.count = rank, count
         # flags and messages take their own way, past the GPUs and their queues of work
         self._control: Any = distributed.new_group(backend="gloo") if count > 1 else None
+        # whether all know of the error that ends them
+        self._agreed = False
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in one of the processes."""
@@ -93,15 +101,38 @@ class Processes:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """All processes leave it at the same time, or all with the same `UserError`."""
-        failure: UserError | None = None
+        """All processes leave it at the same time; an error of one, of any kind, is a `UserError` of the others."""
+        failure: BaseException | None = None
         try:
             yield
-        except UserError as error:
+        except BaseException as error:
             failure = error
         if self.any(failure is not None):
-            message = self._first_message(failure)
+            self._agreed = True
+            message = next(filter(None, self.collect(failure and self._told(failure))))
             raise failure or UserError(message)
+
+    @contextmanager
+    def one_fate(self) -> Iterator[None]:
+        """An error in one process, wherever it is, ends the others with its message, within seconds.
+
+        They may be waiting for it in an exchange of tensors that nothing interrupts; so they are ended from beside.
+        """
+        if self.count == 1:
+            yield
+            return
+        store, left = distributed.distributed_c10d._get_default_store(), threading.Event()
+        threading.Thread(target=_end_with_others, args=(store, left), daemon=True).start()
+        try:
+            yield
+        except BaseException as error:
+            left.set()
+            if not self._agreed and not isinstance(error, KeyboardInterrupt):
+                store.set(_FAILED, self._told(error))
+                time.sleep(3 * _LOOKS)  # the store goes with the first process: the others must have looked
+            raise
+        finally:
+            left.set()
 
     def collect(self, value: T) -> list[T]:
         """A small value of each process, by rank."""
@@ -140,8 +171,25 @@ class Processes:
         gathered = self.gather(rows)
         return reduce(Contrasted.and_then, gathered[: self.rank] + gathered[self.rank + 1 :])
 
-    def _first_message(self, failure: UserError | None) -> str:
-        return str(next(filter(None, self.collect(failure and str(failure)))))
+    def _told(self, failure: BaseException) -> str:
+        if isinstance(failure, UserError):
+            return str(failure)
+        return f"training process {self.rank} failed: {type(failure).__name__}: {reason_of(failure)}"
+
+
+def _end_with_others(store: Any, left: threading.Event) -> None:
+    """End this process once another has left word that it failed, unless it has `left` by itself."""
+    while not left.wait(_LOOKS):
+        try:
+            if not store.check([_FAILED]):
+                continue
+            message = store.get(_FAILED).decode()
+        except RuntimeError:
+            return  # the first process has ended, and the store with it
+        # one that fails for the same reason does so now, and in order
+        if not left.wait(_LOOKS):
+            print(f"clmot: {message}", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 def _stack(values: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from clmot.config import Config
 from clmot.data.batch import make_loader
@@ -75,6 +76,20 @@ def train(
     config, out = config or Config(), Path(out)
     given = data if isinstance(data, Dataset) else [Path(path) for path in _listed(data)]
     fabric, processes = start_processes(config.train)
+    with processes.one_fate():
+        return _train(given, out, config, fabric, processes, resume, progress, detector)
+
+
+def _train(
+    given: Dataset | list[Path],
+    out: Path,
+    config: Config,
+    fabric: Fabric,
+    processes: Processes,
+    resume: bool,
+    progress: bool,
+    detector: Detector | None,
+) -> Path:
     is_first = processes.rank == 0
     if not is_first:
         logging.getLogger("clmot").setLevel(logging.ERROR)
