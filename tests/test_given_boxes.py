@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from clmot.config import Config
+from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate
 from clmot.given_boxes import GivenBoxes, rescaled
@@ -122,12 +123,22 @@ def test_public_detections_and_files(root: Path, caplog: pytest.LogCaptureFixtur
     assert (root / "folder" / "b.txt").read_text() == (root / "file" / "b.txt").read_text()
 
 
-def test_embeddings_are_read_only_where_they_are_used(root: Path) -> None:
+@pytest.mark.parametrize("changes", [{"appearance": False}, {"preset": "byte"}, {"preset": "ocsort"}])
+def test_embeddings_are_read_only_where_they_are_used(root: Path, changes: dict[str, Any]) -> None:
     model = Blind()
-    model.config = model.config.updated({"tracker": {"appearance": False}})
+    model.config = model.config.updated({"tracker": changes})
     [result] = track(root / "data" / "a", model, root / "out", boxes="gt", progress=False)
     assert result.tracks == 2
     assert model.read == []
+    track(root / "data" / "a", model, root / "joined", boxes="gt", refine=RefineConfig(join=0.2), progress=False)
+    assert len(model.read) == LENGTH  # tracks are joined by them
+
+
+def test_flat_boxes_of_a_file_are_left_out_and_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = root / "a.txt"
+    file.write_text("1,-1,11,11,20,40,0.9\n1,-1,11,11,0,40,0.9\n1,-1,nan,11,20,40,0.9\n")
+    assert len(GivenBoxes(file, None, ("person",))([(1, np.zeros((9, 9, 3), np.uint8))])[0]) == 1
+    assert f"{file}: left out 2 boxes without area or not finite" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.errors import UserError
+from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.mot import read_mot_rows
 from clmot.io.sequences import EXPECTED, MOT_CLASSES, describe_folder
@@ -47,6 +48,8 @@ class GivenBoxes:
 
     def __init__(self, file: Path, embed: Embed | None, classes: Sequence[str], is_truth: bool = False) -> None:
         rows = read_mot_rows(file)
+        if rows.skipped:
+            _log.warning("%s: left out %d boxes without area or not finite", file, rows.skipped)
         class_id = _class_ids(rows.class_id, file, classes, is_truth)
         kept = class_id >= 0
         if is_truth:
@@ -93,7 +96,7 @@ def rescaled(score: Float64Array) -> Float64Array:
     Returns:
         [n]; the very same where all lie in [0, 1] already.
     """
-    if not len(score) or (score.min() >= 0 and score.max() <= 1):
+    if not len(score) or are_chances(score.min(), score.max()):
         return score
     low, high = score.min(), np.quantile(score, 1 - _SUREST)
     if high <= low:

@@ -131,8 +131,8 @@ def track(
             a second pass over the source, not at all after an interrupt.
         frames: track these frames only; their numbers stay those of the source.
         boxes: find these in place of what the model detects, and read embeddings at them (where the tracker uses
-            appearance): ``gt`` or ``det`` of the source's own MOTChallenge folders, a folder of ``<sequence>.txt``,
-            or one such file (`clmot.given_boxes`).
+            appearance, or tracks are joined by it): ``gt`` or ``det`` of the source's own MOTChallenge folders, a
+            folder of ``<sequence>.txt``, or one such file (`clmot.given_boxes`).
         detector: what finds the boxes in place of the model, which reads embeddings at them as with `boxes`; it has the
             model's classes.
         video: write a video with boxes, ids and trails, each frame at its time.
@@ -168,7 +168,7 @@ def track(
     if refine and live:
         raise UserError(f"{live[0]}: tracks are refined after the last frame, and a camera has none; leave that out")
     constants = tracker or model.config.tracker
-    embeds = constants.appearance and getattr(model, "embeds", True)
+    embeds = (constants.uses_embeddings or refine.join) and getattr(model, "embeds", True)
     embed = getattr(model, "embed", None) if embeds else None
     find = {each.name: _detect_with(detector or model, embed if detector else None) for each in sources}
     if boxes is not None:
@@ -190,9 +190,7 @@ def track(
             old_videos = claim(folder, origins, model.classes, video=video, overwrite=overwrite)
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
-            config = constants
-            if each.frame_rate is not None:
-                config = dataclasses.replace(config, frame_rate=each.frame_rate)
+            config = constants.at(each.frame_rate)
             old_video = old_videos.get(each.name)
             sinks = Sinks(each, folder, video, window, config.frame_rate, model.classes, refine, old_video, times)
             summary = SequenceSummary()

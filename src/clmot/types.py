@@ -332,11 +332,24 @@ class TrackedFrame:
         frame: frame number, 1-based.
         detections: the objects seen in this frame that belong to a track.
         track_id: int64 [n], positive, constant along a track.
+        rows: int64 [n], the row of each in what `Tracker.update` was given, for masks, key points and whatever else
+            belongs to it there; -1 where it comes from elsewhere (a file, interpolation).
+
+    Raises:
+        ValueError: there is not one id, or not one row, a detection.
     """
 
     frame: int
     detections: Detections
     track_id: Int64Array
+    rows: Int64Array = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        n = len(self.detections.xyxy)
+        if vars(self)["rows"] is None:
+            object.__setattr__(self, "rows", np.full(n, -1))
+        if len(self.track_id) != n or len(self.rows) != n:
+            raise ValueError(f"{n} detections, {len(self.track_id)} track ids, {len(self.rows)} rows")
 
     def __len__(self) -> int:
         return len(self.track_id)

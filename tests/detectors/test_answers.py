@@ -33,9 +33,12 @@ def test_nothing_found_is_an_answer(nothing):
     assert len(Answers("x", LABELS)(nothing, [], [])) == 0
 
 
-def test_boxes_without_area_are_left_out():
-    found = Answers("x", LABELS)([BOX, [3, 3, 3, 9], [5, 5, 2, 9]], [0.9, 0.9, 0.9], [1, 1, 1])
-    assert found.xyxy.tolist() == [BOX]
+def test_boxes_without_area_or_not_finite_are_left_out_and_counted(caplog):
+    answers, rows = Answers("x", LABELS), [BOX, [3, 3, 3, 9], [5, 5, 2, 9], [0, 0, np.nan, 8], BOX]
+    for _ in range(2):
+        assert answers(rows, [0.9, 0.9, 0.9, 0.9, np.inf], [1] * 5).xyxy.tolist() == [BOX]
+    assert answers.left_out == {"box without area": 4, "box or score that is not finite": 4}
+    assert [record.getMessage()[:17] for record in caplog.records] == ["detector x: left "] * 2
 
 
 @pytest.mark.parametrize(
@@ -44,9 +47,8 @@ def test_boxes_without_area_are_left_out():
         ([[0, 0, 4]], [0.9], [1], r"gave boxes \[1, 3\], scores \[1\] and labels \[1\]; \[n, 4\], \[n\] and \[n\]"),
         ([BOX, BOX], [0.9], [1, 1], r"scores \[1\] and labels \[2\]"),
         ([BOX], [[0.9]], [1], r"scores \[1, 1\]"),
-        ([[0, 0, np.nan, 8], BOX], [0.9, 0.9], [1, 1], "gave 1 of 2 boxes or scores that are no number"),
-        ([BOX], [np.inf], [1], "gave 1 of 1 boxes or scores"),
-        ([BOX], [3.0], [1], "gave scores from 3 to 3; chances from 0 to 1 are needed"),
+        ([BOX], [90.0], [1], "gave scores from 90 to 90; chances from 0 to 1 are needed: divide percentages by 100"),
+        ([BOX], ["sure"], [1], "gave no table of numbers"),
         ([BOX], [0.5], [7], r"gave label 7, which has no name \(known: 1, 2, 5\)"),
         ([BOX], [0.5], [1.5], "gave label 1.5"),
     ],

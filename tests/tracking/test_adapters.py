@@ -109,9 +109,8 @@ def test_ultralytics_like():
         (np.ones(6), ValueError, r"\[6\]"),
         ([["a", "b", "c", "d"]], ValueError, "these values"),
         ([[1, 2], [3, 4, 5]], ValueError, "these values"),
-        ([[0, 0, np.nan, 1]], ValueError, "not finite"),
-        ([[0, 0, 1, 1, np.inf]], ValueError, "not finite"),
-        ([[5, 5, 1, 9]], ValueError, "row 0 has no area"),
+        ([[0, 0, 1, 1, 90]], ValueError, "scores from 90 to 90; .*divide percentages by 100"),
+        ([[0, 0, 1, 1, 0.9], [0, 0, 1, 1, -0.5]], ValueError, "scores from -0.5 to 0.9"),
         ([[0, 0, 1, 1, 0.5, 0.5]], ValueError, "whole number"),
         ([[0, 0, 1, 1, 0.5, np.nan]], ValueError, "whole number"),
         ([[0, 0, 1, 1, 0.5, np.inf]], ValueError, "whole number"),
@@ -126,6 +125,67 @@ def test_what_cannot_be_taken_leaves_the_tracker_as_it_was(wrong, error, message
     after = tracker.state()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert tracker.update(BOXES).track_id.tolist() == [1, 2]
+
+
+BROKEN = np.array([[5, 5, 5, 9], [9, 5, 1, 9], [0, np.nan, 1, 1], [0, 0, np.inf, 1], [0, 0, 1e300, 1], [5, 5, 9, 9]])
+
+
+@pytest.mark.parametrize("kind", ["table", "supervision", "results"])
+def test_boxes_without_area_or_not_finite_are_left_out_and_counted(kind, caplog):
+    """With the row of what is left in what was given, for masks and key points."""
+    boxes = np.concatenate([BROKEN, BOXES])
+    scores, classes = np.array([0.9, 0.9, 0.9, 0.9, 0.9, np.nan, *SCORES]), np.array([0, 0, 0, 0, 0, 0, *CLASSES])
+    given = {
+        "table": np.column_stack([boxes, scores, classes]),
+        "supervision": FakeSupervision(boxes, scores, classes),
+        "results": fake_results(boxes, scores, classes, FakeTensor),
+    }[kind]
+    tracker = Tracker()
+    for _ in range(3):
+        tracked = tracker.update(given)
+        same(tracked.detections)
+        assert tracked.track_id.tolist() == [1, 2]
+        assert tracked.rows.tolist() == [6, 7]
+    assert tracker.left_out == {"box without area": 6, "box or score that is not finite": 12}
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2  # once each, not in every frame
+    tracker.reset()
+    assert not tracker.left_out
+    assert len(tracker.update(BROKEN)) == 1
+
+
+def test_rows_are_those_of_what_was_given():
+    tracker, rng = Tracker(), np.random.default_rng(0)
+    seen = {}
+    for _ in range(5):
+        order = rng.permutation(2)
+        tracked = tracker.update(Detections(xyxy=BOXES[order], score=SCORES[order], class_id=CLASSES[order]))
+        for track, row in zip(tracked.track_id, tracked.rows, strict=True):
+            assert seen.setdefault(int(track), int(order[row])) == order[row]
+    assert len(seen) == 2
+    assert tracker.update([[500, 500, 540, 560, 0.2, 0], *np.column_stack([BOXES, SCORES, CLASSES])]).rows.tolist() == [
+        1,
+        2,
+    ]
+
+
+def test_scores_of_half_precision_may_round_beyond_one():
+    tracker = Tracker()
+    tracker.update([[*BOXES[0], np.float16(1.001)]])
+    assert tracker.update([[*BOXES[0], np.float16(1.001)]]).track_id.tolist() == [1]
+
+
+def test_lost_tracks_are_where_they_are_expected():
+    tracker = Tracker()
+    for t in range(10):
+        tracker.update([[4 * t, 0, 4 * t + 40, 100], [300, 300, 340, 400]])
+    assert len(tracker.lost()) == 0
+    for t in range(10, 13):
+        assert tracker.update([[300, 300, 340, 400]]).track_id.tolist() == [2]
+        lost = tracker.lost()
+        assert (lost.frame, lost.track_id.tolist(), lost.rows.tolist()) == (t + 1, [1], [-1])
+        np.testing.assert_allclose(lost.detections.xyxy, [[4 * t, 0, 4 * t + 40, 100]], atol=1)
+    assert tracker.update([[52, 0, 92, 100], [300, 300, 340, 400]]).track_id.tolist() == [1, 2]
+    assert len(tracker.lost()) == 0
 
 
 def test_a_tracker_takes_every_kind_alike():

@@ -67,6 +67,40 @@ def test_a_file_can_be_saved_over(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("method", ["file", "ecc"])
+def test_a_camera_that_was_given_is_saved_with_the_tracker(tmp_path, method):
+    from clmot.tracking.camera import CameraMotion
+
+    def camera():
+        return CameraMotion(method, {t: np.array([[1, 0, 3.0 * t], [0, 1, -t]]) for t in range(2, 25)})
+
+    config = TrackerConfig(camera="none")
+    straight, tracker, clip = Tracker(config, camera()), Tracker(config, camera()), list(film())
+    for found, image in clip[:11]:
+        straight.update(found, image)
+        tracker.update(found, image)
+    tracker.save(tmp_path / "middle")
+    loaded = Tracker.load(tmp_path / "middle")
+    for found, image in clip[11:]:
+        assert np.array_equal(loaded.update(found, image).as_array(), straight.update(found, image).as_array())
+    one, two = straight.state(), loaded.state()
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert two["camera.frame"] == 24
+
+
+def test_the_file_of_camera_motion_need_not_be_there_any_more(tmp_path):
+    file = tmp_path / "motion.txt"
+    file.write_text("".join(f"{t},1,0,3,0,1,0\n" for t in range(1, 25)))
+    tracker, clip = Tracker(TrackerConfig(camera="file", camera_file=str(file))), list(film())
+    for found, _ in clip[:11]:
+        tracker.update(found)
+    tracker.save(tmp_path / "middle")
+    file.unlink()
+    loaded = Tracker.load(tmp_path / "middle")
+    for found, _ in clip[11:]:
+        assert np.array_equal(loaded.update(found).as_array(), tracker.update(found).as_array())
+
+
 @pytest.mark.parametrize("damage", ["cut", "field", "value", "array", "none"])
 def test_a_file_that_does_not_fit_is_one_line(tmp_path, damage):
     path = tmp_path / "state.safetensors"

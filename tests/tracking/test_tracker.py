@@ -331,26 +331,6 @@ def test_lost_tracks_are_kept_as_long_as_configured(hidden, expected, embeddings
 BYTE = TrackerConfig(high_score=0.4, low_score=0.1, new_track_score=0.5, appearance_threshold=0.4)
 
 
-@pytest.mark.parametrize("embeddings", [False, True])
-def test_scores_beyond_one_count_as_one(embeddings):
-    rng = np.random.default_rng(7)
-    first, second = Tracker(), Tracker()
-    for _ in range(30):
-        n = int(rng.integers(3, 9))
-        corner = rng.uniform(0, 100, (n, 2))
-        fields = {
-            "xyxy": np.concatenate([corner, corner + rng.uniform(20, 60, (n, 2))], axis=1),
-            "class_id": np.zeros(n, int),
-            "embedding": rng.normal(size=(n, 4)) if embeddings else None,
-        }
-        beyond, nearly_one = np.sort(rng.uniform(1, 90, n))[::-1], 1 - 1e-6 * np.arange(n)  # both the first the surest
-        tracked = [
-            tracker.update(Detections(score=score, **fields)).track_id
-            for tracker, score in ((first, beyond), (second, nearly_one))
-        ]
-        np.testing.assert_array_equal(*tracked)
-
-
 def test_low_scores_continue_a_track_but_start_none():
     def shown(config):
         tracker = Tracker(config)

@@ -69,7 +69,8 @@ def test_frame_numbers_and_images_go_to_their_streams():
 @pytest.mark.parametrize(
     ("found", "images", "frames", "message"),
     [
-        ({"a": [[0, 0, 30, 80]], "b": [[5, 5, 1, 9]], "new": []}, {}, {}, "stream 'b': .*no area"),
+        ({"a": [[0, 0, 30, 80]], "b": [[5, 5, 7, 9, 90]], "new": []}, {}, {}, "stream 'b': scores from 90"),
+        ({"a": [[0, 0, 30, 80]], "b": []}, {"b": np.zeros((0, 4, 3), np.uint8)}, {}, "stream 'b': image has no pixels"),
         ({"a": [[0, 0, 30, 80]], "b": []}, {}, {"b": 1}, "stream 'b': frame 1"),
         ({"a": [[0, 0, 30, 80]]}, {"b": np.zeros((4, 4, 3), np.uint8)}, {}, "stream 'b' has an image"),
     ],
@@ -103,6 +104,30 @@ def test_all_streams_go_on_as_if_nothing_had_been(tmp_path, by):
         found = {name: clip[t] for name, clip in clips.items()}
         first, second = trackers.update(found), other.update(found)
         assert all(rows(first[name]) == rows(second[name]) for name in NAMES)
+
+
+def test_streams_have_the_same_names_in_the_same_order_after_loading(tmp_path):
+    trackers, names = Trackers(), (7, "7", "yard/left", -1, "", "Hof \u00fc", 10)
+    for name in names:
+        trackers.update({name: [[0, 0, 30, 80]]})
+    trackers.save(tmp_path / "all")
+    loaded = Trackers.load(tmp_path / "all")
+    assert loaded.names == names
+    assert [type(name) for name in loaded.names] == [type(name) for name in names]
+    assert loaded.update({7: [[0, 0, 30, 80]]})[7].frame == 2
+    assert loaded[7].update([]).frame == 3
+    with pytest.raises(KeyError):
+        loaded["8"]
+
+
+@pytest.mark.parametrize("name", [None, True, 1.5, ("a", 1), b"a"])
+def test_names_that_could_not_be_saved_are_refused(name):
+    trackers = Trackers()
+    with pytest.raises(TypeError, match="named by a string or a whole number"):
+        trackers.update({name: []})
+    with pytest.raises(TypeError, match="by name"):
+        trackers.update([[0, 0, 30, 80]])
+    assert not len(trackers)
 
 
 def test_no_streams_can_be_saved_too(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.errors import UserError
+from clmot.io.box_input import are_chances
 from clmot.types import Dataset, Float32Array, Int64Array, Sample
 
 MIN_SCORE = 0.4
@@ -49,16 +50,16 @@ def weigh_by_score(dataset: Dataset, min_score: float | None, path: Path) -> Dat
         return dataset
     scores = scores[np.isfinite(scores)]
     low, high = scores.min(initial=np.inf), scores.max(initial=-np.inf)
-    are_chances = bool(low >= 0 and high <= 1)
+    by_chance = are_chances(low, high)
     if min_score is None:
-        if not are_chances:
+        if not by_chance:
             raise UserError(
                 f"{path}: scores go from {low:.3g} to {high:.3g}, not from 0 to 1: choose the least score of a box "
                 f"that counts (data.min_score); {np.median(scores):.3g} takes the surer half of them"
             )
         min_score = MIN_SCORE
-    left_out_below = min(min_score, BACKGROUND_SCORE) if are_chances else min_score
-    weigh = _Weigher(min_score, left_out_below, are_chances)
+    left_out_below = min(min_score, BACKGROUND_SCORE) if by_chance else min_score
+    weigh = _Weigher(min_score, left_out_below, by_chance)
     samples = [weigh(sample) for sample in dataset.samples]
     skipped = Counter({f"score below {left_out_below:g}": weigh.below, "score that is no number": weigh.no_number})
     objects = [~sample.ignore for sample in samples]
@@ -67,15 +68,15 @@ def weigh_by_score(dataset: Dataset, min_score: float | None, path: Path) -> Dat
         raise UserError(f"{path}: no box has a score of {min_score:g} (they go up to {high:.3g}): lower data.min_score")
     total = sum(float(sample.scores[each].sum()) for sample, each in zip(samples, objects, strict=True))
     worth = f"by their scores, {total / max(count, 1):.2f} on average; {weigh.ignored} less sure ones are ignored"
-    _log.info("%s: %d boxes of a detector count %s", path, count, worth if are_chances else "in full")
+    _log.info("%s: %d boxes of a detector count %s", path, count, worth if by_chance else "in full")
     return _without_unused_classes(replace(dataset, samples=samples, skipped=dataset.skipped + skipped))
 
 
 class _Weigher:
     """Weighs samples one by one, and counts what becomes of their boxes."""
 
-    def __init__(self, min_score: float, left_out_below: float, are_chances: bool) -> None:
-        self._min_score, self._left_out_below, self._are_chances = min_score, left_out_below, are_chances
+    def __init__(self, min_score: float, left_out_below: float, by_chance: bool) -> None:
+        self._min_score, self._left_out_below, self._by_chance = min_score, left_out_below, by_chance
         self.below = self.no_number = self.ignored = 0
 
     def __call__(self, sample: Sample) -> Sample:
@@ -88,7 +89,7 @@ class _Weigher:
         self.no_number += int((~finite).sum())
         self.below += int((finite & ~enough).sum())
         self.ignored += int((unsure & ~sample.ignore).sum())
-        weights: Float32Array = sample.scores if self._are_chances else np.ones_like(sample.scores)
+        weights: Float32Array = sample.scores if self._by_chance else np.ones_like(sample.scores)
         return replace(
             sample,
             boxes=sample.boxes[keep],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from clmot.boxes import well_formed
 from clmot.errors import UserError, did_you_mean
+from clmot.io.box_input import as_numbers, count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.types import Detections
 
@@ -24,6 +25,7 @@ class Answers:
 
     Attributes:
         classes: names that `Detections.class_id` indexes.
+        left_out: how many boxes were left out so far because they have no area or are not finite, by reason.
 
     Raises:
         UserError: the detector does not know a wanted class.
@@ -33,6 +35,7 @@ class Answers:
         self, name: str, labels: Mapping[int, str], wanted: Sequence[str] = (), min_score: float = 0.0
     ) -> None:
         self.name, self.min_score = name, min_score
+        self.left_out: Counter[str] = Counter()
         known = {plain_class_name(word): word for word in labels.values()}
         for word in wanted:
             if plain_class_name(word) not in known:
@@ -47,7 +50,8 @@ class Answers:
     def __call__(self, boxes: Any, scores: Any, labels: Any) -> Detections:
         """One image's answer.
 
-        Boxes without area are left out; so are those of other classes, and less sure ones.
+        Boxes without area and what is not finite are left out and counted; those of other classes, and less sure ones,
+        are left out.
 
         Args:
             boxes: [n, 4], xyxy pixels of the image.
@@ -55,9 +59,12 @@ class Answers:
             labels: [n], whole numbers.
 
         Raises:
-            UserError: a shape is wrong, a number is not finite, a score is no chance, or a label has no name.
+            UserError: a shape is wrong, a score is no chance, or a label has no name.
         """
-        xyxy, score, label = (_array(values) for values in (boxes, scores, labels))
+        try:
+            xyxy, score, label = map(as_numbers, (boxes, scores, labels))
+        except ValueError as error:
+            raise self._refuse(f"gave {error}") from error
         if not xyxy.size:
             xyxy = xyxy.reshape(0, 4)
         n = len(xyxy)
@@ -66,13 +73,15 @@ class Answers:
                 f"gave boxes {list(xyxy.shape)}, scores {list(score.shape)} and labels {list(label.shape)}; "
                 "[n, 4], [n] and [n] are needed"
             )
-        broken = int((~np.isfinite(xyxy).all(axis=1) | ~np.isfinite(score)).sum())
-        if broken:
-            raise self._refuse(f"gave {broken} of {n} boxes or scores that are no number (NaN or infinite)")
-        if n and not (score.min() >= 0 and score.max() <= 1):
-            raise self._refuse(
-                f"gave scores from {score.min():.3g} to {score.max():.3g}; chances from 0 to 1 are needed"
-            )
+        with np.errstate(over="ignore"):
+            box = xyxy.astype(np.float32)
+        kept, left_out = usable(box, score)
+        count_left_out(self.left_out, left_out, f"detector {self.name}")
+        box, score, label = box[kept], score[kept].astype(np.float32), label[kept]
+        try:
+            require_chances(*(score.min(), score.max()) if len(score) else (0, 0))
+        except ValueError as error:
+            raise self._refuse(f"gave {error}") from error
         for each in np.unique(label).tolist():
             if each not in self._class_id:
                 raise self._refuse(
@@ -80,19 +89,11 @@ class Answers:
                     "name its labels with detector.labels"
                 )
         class_id = np.array([self._class_id[each] for each in label.tolist()], np.int64)
-        xyxy = xyxy.astype(np.float32)
-        kept = (class_id >= 0) & (score >= self.min_score) & well_formed(xyxy)
-        return Detections(xyxy=xyxy[kept], score=score[kept].astype(np.float32), class_id=class_id[kept])
+        kept = (class_id >= 0) & (score >= np.float32(self.min_score))
+        return Detections(xyxy=box[kept], score=np.minimum(score[kept], np.float32(1)), class_id=class_id[kept])
 
     def _refuse(self, reason: str) -> UserError:
         return UserError(f"detector {self.name}: {reason}")
-
-
-def _array(values: Any) -> np.ndarray:
-    """Numbers of a tensor on whatever device, an array or a list."""
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu().numpy()
-    return np.asarray(values, np.float64)
 
 
 def _some(labels: Mapping[int, int]) -> str:

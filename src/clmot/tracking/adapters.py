@@ -7,18 +7,21 @@ ultralytics ``Results``     one image's: ``boxes.xyxy``, ``boxes.conf``, ``boxes
 arrays, tensors, lists      [n, 4] boxes (x1, y1, x2, y2), [n, 5] with scores, [n, 6] with classes, as boxmot's
 =========================== =========================================================================================
 
-Where there are no scores, every box is sure (1); where there are no classes, all are of class 0.
+Where there are no scores, every box is sure (1); where there are no classes, all are of class 0. Boxes without area and
+boxes or scores that are not finite are left out and counted (`clmot.io.box_input`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError, reason_of
-from clmot.types import Detections, TrackedFrame
+from clmot.errors import UserError
+from clmot.io.box_input import as_numbers, usable
+from clmot.types import Detections, Int64Array, TrackedFrame
 
 AnyDetections = Any
 """Whatever `as_detections` takes."""
@@ -29,7 +32,26 @@ _TAKEN = (
 )
 
 
+class Taken(NamedTuple):
+    """What was taken of somebody's detections.
+
+    Attributes:
+        detections: the rows that can be tracked.
+        rows: int64 [n], their rows in what was given; None where these are all.
+        left_out: how many others there were, by reason.
+    """
+
+    detections: Detections
+    rows: Int64Array | None
+    left_out: Counter[str]
+
+
 def as_detections(found: AnyDetections) -> Detections:
+    """The detections of `take_detections` alone."""
+    return take_detections(found).detections
+
+
+def take_detections(found: AnyDetections) -> Taken:
     """Detections of one image, from whatever says what was found in it.
 
     Args:
@@ -38,11 +60,10 @@ def as_detections(found: AnyDetections) -> Detections:
 
     Raises:
         TypeError: it is something else.
-        ValueError: an array of another shape; a box or score that is not finite; a box without area, or whose corners
-            are the wrong way round; a class that is not a whole number.
+        ValueError: an array of another shape; a class that is not a whole number.
     """
     if isinstance(found, Detections):
-        return found
+        return Taken(found, None, Counter())
     if hasattr(found, "xyxy") and hasattr(found, "confidence"):
         embedding = (getattr(found, "data", None) or {}).get("embedding")
         return _detections(found.xyxy, found.confidence, getattr(found, "class_id", None), embedding)
@@ -78,7 +99,7 @@ def to_supervision(tracked: TrackedFrame) -> Any:
     )
 
 
-def _from_array(table: npt.NDArray[Any]) -> Detections:
+def _from_array(table: npt.NDArray[Any]) -> Taken:
     if table.size == 0:
         table = table.reshape(0, 6)
     if table.ndim != 2 or not 4 <= table.shape[1] <= 6:
@@ -86,22 +107,27 @@ def _from_array(table: npt.NDArray[Any]) -> Detections:
     return _detections(*(table[:, part] for part in (slice(4), 4, 5)[: table.shape[1] - 3]))
 
 
-def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: Any = None) -> Detections:
-    boxes = _as_array(xyxy)
+def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: Any = None) -> Taken:
+    with np.errstate(over="ignore"):
+        boxes = _as_array(xyxy).astype(np.float32)
+        scores = (np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32)
     classes: Any = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
-    return Detections(
-        xyxy=boxes,
-        score=(np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32),
-        class_id=classes,
-        embedding=None if embedding is None else _as_array(embedding),
-    )
+    looks: Any = None if embedding is None else _as_array(embedding)
+    rows = None
+    left_out: Counter[str] = Counter()
+    columns = [scores, classes] if looks is None else [scores, classes, looks]
+    if boxes.ndim == 2 and boxes.shape[1] == 4 and all(each.shape[:1] == boxes.shape[:1] for each in columns):
+        # else `Detections` says what is wrong
+        kept, left_out = usable(boxes, scores)
+        if left_out:
+            rows = kept.nonzero()[0]
+            boxes, scores, classes = boxes[rows], scores[rows], classes[rows]
+            looks = looks if looks is None else looks[rows]
+    return Taken(Detections(xyxy=boxes, score=scores, class_id=classes, embedding=looks), rows, left_out)
 
 
 def _as_array(values: Any) -> npt.NDArray[Any]:
-    """An array of numbers, from NumPy, lists, or tensors of any device and precision."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().float().numpy()
     try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"cannot take detections from these values ({reason_of(error)}); give {_TAKEN}") from error
+        return as_numbers(values)
+    except ValueError as error:
+        raise ValueError(f"cannot take detections from these values ({error}); give {_TAKEN}") from error

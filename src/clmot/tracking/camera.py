@@ -132,6 +132,9 @@ class CameraMotion:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that the next estimate depends on, as arrays; `restore` takes it back."""
         return {
+            "method": np.array(get_args(Method).index(self.method)),
+            "numbers": np.array(list(self._matrices), np.int64),
+            "matrices": np.array(list(self._matrices.values()), np.float64).reshape(-1, 2, 3),
             "frame": np.array(self._frame),
             "still": np.array(self._still),
             "factor": np.array(self._factor),
@@ -141,13 +144,25 @@ class CameraMotion:
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from where `state` was taken, to the same estimates bit by bit."""
+        """Go on from where `state` was taken, to the same estimates bit by bit.
+
+        Raises:
+            ValueError: an array is missing or too many, or has another shape; nothing has changed.
+        """
+        shapes = {name: list(np.shape(value)) for name, value in state.items()}
+        n, sides, k = (shapes.get(name, [0])[:axes] for name, axes in (("numbers", 1), ("grey", 2), ("corners", 1)))
+        expected: dict[str, list[int]] = {"method": [], "numbers": n, "matrices": [*n, 2, 3], "frame": [], "still": []}
+        expected |= {"factor": [], "grey": sides, "background": sides, "corners": [*k, 2]}
+        if shapes != expected or len(sides) != 2 or not 0 <= int(state["method"]) < len(get_args(Method)):
+            raise ValueError(f"camera: {shapes}, expected {expected}")
+        self.method = get_args(Method)[int(state["method"])]
+        self._matrices = dict(zip(state["numbers"].tolist(), np.array(state["matrices"], np.float64), strict=True))
         self._frame = int(state["frame"])
         self._still = int(state["still"])
         self._factor = int(state["factor"])
         self._grey = np.array(state["grey"], np.uint8)
         self._background = np.array(state["background"], np.uint8)
-        self._corners = np.array(state["corners"], np.float32).reshape(-1, 2)
+        self._corners = np.array(state["corners"], np.float32)
 
     def _since_reference(self, factor: int, grey: Grey, background: Grey) -> Affine | None:
         """The map from the reference's pixels to those of a shrunk frame, None where there is none to be believed.

@@ -61,6 +61,12 @@ class Centring:
         return {"total": self._total.copy(), "count": np.array(self._count)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from where `state` was taken."""
-        self._total = np.array(state["total"], np.float64)
-        self._count = int(state["count"])
+        """Go on from where `state` was taken.
+
+        Raises:
+            ValueError: an array has another shape.
+        """
+        total, count = np.array(state["total"], np.float64), np.array(state["count"], np.int64)
+        if total.ndim != 1 or count.ndim:
+            raise ValueError(f"total {list(total.shape)} and count {list(count.shape)}, expected [d] and []")
+        self._total, self._count = total, int(count)

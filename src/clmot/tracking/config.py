@@ -145,6 +145,15 @@ class TrackerConfig:
             )
         return replace(PRESETS[name], **changes)
 
+    def at(self, frame_rate: float | None) -> TrackerConfig:
+        """The same constants for a video of so many frames a second; None where nobody says how many."""
+        return self if frame_rate is None else replace(self, frame_rate=frame_rate)
+
+    @property
+    def uses_embeddings(self) -> bool:
+        """Whether embeddings make a difference; they need not be read where they do not."""
+        return self.appearance and self.association != "overlap"
+
     @property
     def lost_frames(self) -> int:
         """How many frames a track is kept unseen."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
+from clmot.errors import UserError
+from clmot.io.any_image import AnyImage
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.config import TrackerConfig
-from clmot.tracking.tracker import Tracker
-from clmot.types import Image, TrackedFrame
+from clmot.tracking.tracker import Checked, Tracker
+from clmot.types import TrackedFrame
+
+Name = str | int
+"""Of a stream; 1 and "1" are two."""
+
+_Name = TypeVar("_Name", bound=Name)
 
 
 class Trackers:
@@ -31,23 +40,31 @@ class Trackers:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
-        self._trackers: dict[str, Tracker] = {}
+        self._trackers: dict[Any, Tracker] = {}
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> tuple[Name, ...]:
         """The streams, in the order in which they came."""
         return tuple(self._trackers)
 
     def __len__(self) -> int:
         return len(self._trackers)
 
+    def __getitem__(self, name: Name) -> Tracker:
+        """The tracker of a stream, as for its `Tracker.lost`.
+
+        Raises:
+            KeyError: there is no such stream.
+        """
+        return self._trackers[name]
+
     def update(
         self,
-        detections: Mapping[str, AnyDetections],
-        images: Mapping[str, Image] | None = None,
+        detections: Mapping[_Name, AnyDetections],
+        images: Mapping[_Name, AnyImage] | None = None,
         *,
-        frames: Mapping[str, int] | None = None,
-    ) -> dict[str, TrackedFrame]:
+        frames: Mapping[_Name, int] | None = None,
+    ) -> dict[_Name, TrackedFrame]:
         """Give some streams their next frame; streams that are not named stand still.
 
         Args:
@@ -59,24 +76,31 @@ class Trackers:
             By stream, what `Tracker.update` would return.
 
         Raises:
-            TypeError: as `Tracker.update`, with the stream's name; all streams are as they were before.
+            TypeError: as `Tracker.update`, with the stream's name; a name is no string or whole number; something is
+                not by stream. All streams are as they were before.
             ValueError: the same; or an image or frame number is of a stream that has no detections.
         """
-        images, frames = images or {}, frames or {}
+        images, frames = {} if images is None else images, {} if frames is None else frames
+        for each in (detections, images, frames):
+            if not isinstance(each, Mapping):
+                raise TypeError(f"streams come by name, as {{'door': detections}}, not as {type(each).__name__}")
+        for name in detections:
+            if isinstance(name, bool) or not isinstance(name, Name):
+                raise TypeError(f"a stream is named by a string or a whole number, not by {name!r}")
         stray = [name for name in (*images, *frames) if name not in detections]
         if stray:
             raise ValueError(f"stream '{stray[0]}' has an image or frame number, but no detections (give an empty one)")
         trackers = {name: self._trackers.get(name) or Tracker(self.config) for name in detections}
-        checked = {}
+        checked: dict[_Name, Checked] = {}
         for name, found in detections.items():
             try:
                 checked[name] = trackers[name].check(found, images.get(name), frames.get(name))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, UserError) as error:
                 raise type(error)(f"stream '{name}': {error}") from error
         self._trackers |= trackers
         return {name: trackers[name].advance(each) for name, each in checked.items()}
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: Name) -> None:
         """Forget a stream; under its name another may start.
 
         Raises:
@@ -85,8 +109,10 @@ class Trackers:
         del self._trackers[name]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that the trackers know, as arrays by name."""
-        return {f"{name}/{key}": value for name, each in self._trackers.items() for key, value in each.state().items()}
+        """Everything that the trackers know, as arrays by name; the streams' own names are JSON in bytes."""
+        names = np.frombuffer(json.dumps(self.names).encode(), np.uint8)
+        streams = enumerate(self._trackers.values())
+        return {f"{i}/{key}": value for i, each in streams for key, value in each.state().items()} | {"names": names}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from a state that `state` returned, in place of all streams there are.
@@ -94,15 +120,16 @@ class Trackers:
         Raises:
             ValueError: it comes from trackers that keep other things; all streams are as they were before.
         """
-        parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
-        for path, value in state.items():
-            name, _, key = path.rpartition("/")
-            parts.setdefault(name, {})[key] = value
-        trackers = {}
-        for name, part in parts.items():
-            trackers[name] = Tracker(self.config)
-            trackers[name].restore(part)
-        self._trackers = trackers
+        try:
+            names = json.loads(np.asarray(state["names"], np.uint8).tobytes())
+            parts: dict[Name, dict[str, npt.NDArray[Any]]] = {name: {} for name in names}
+            for path, value in state.items():
+                number, _, key = path.partition("/")
+                if path != "names":
+                    parts[names[int(number)]][key] = value
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"this is not the state of several trackers: {error}") from error
+        self._trackers = {name: Tracker.from_state(self.config, part) for name, part in parts.items()}
 
     def save(self, path: str | Path) -> None:
         """Write configuration and state of all streams to one file (safetensors), to go on later with `load`.

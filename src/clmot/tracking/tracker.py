@@ -8,6 +8,9 @@ of the video. Unseen, an unconfirmed track ends at once, a confirmed one after `
 
 from __future__ import annotations
 
+import copy
+import operator
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -15,8 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from clmot import boxes as box
+from clmot.io.any_image import AnyImage, as_image
+from clmot.io.box_input import count_left_out, require_chances
 from clmot.tracking import saved
-from clmot.tracking.adapters import AnyDetections, as_detections
+from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import associate
 from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
@@ -28,14 +34,15 @@ if TYPE_CHECKING:
     from clmot.tracking.camera import CameraMotion
 
 _STILL = np.eye(2, 3)
+_LARGEST_FRAME = 2**53
 
 
 class Checked(NamedTuple):
-    """A frame that a tracker can take: its number, detections, their unit embeddings [m, d], and the image."""
+    """A frame that a tracker can take: its number, the detections as they came and in its order, and the image."""
 
     frame: int
-    detections: Detections
-    embedding: Float32Array
+    taken: Taken
+    found: Found
     image: Image | None
 
 
@@ -51,6 +58,7 @@ class Tracker:
 
     Attributes:
         config: constants of the association.
+        left_out: how many boxes were left out so far because they have no area or are not finite, by reason.
     """
 
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
@@ -68,9 +76,10 @@ class Tracker:
         self._next_id = 1
         self._size: tuple[int, int] | None = None
         self._centring.reset()
+        self.left_out: Counter[str] = Counter()
 
     def update(
-        self, detections: AnyDetections, image: Image | None = None, *, frame: int | None = None
+        self, detections: AnyDetections, image: AnyImage | None = None, *, frame: int | None = None
     ) -> TrackedFrame:
         """Give the next frame's detections to tracks.
 
@@ -78,42 +87,46 @@ class Tracker:
             detections: all objects found in the frame, possibly none, as `clmot.Detections`, an array [n, 4..6] (xyxy,
                 score, class), `supervision.Detections` or ultralytics' `Results` (`clmot.tracking.adapters`).
                 Embeddings must have the same length throughout a video, or be missing throughout; they need not be
-                normalised.
-            image: the frame, uint8 [height, width, 3], RGB; used for the camera's motion, as the configuration
-                has it, and to notice that the frame's size has changed: tracks are then scaled to the new size.
+                normalised. Boxes without area, and boxes or scores that are not finite, are left out (`left_out`).
+            image: the frame, uint8 [height, width, 3], RGB, or what `clmot.io.any_image.as_image` takes; used for the
+                camera's motion and the image's border, as the configuration has it, and to notice that the frame's size
+                has changed: tracks are then scaled to the new size.
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
 
         Returns:
             The detections that belong to confirmed tracks, in their given order with their own boxes and scores.
 
         Raises:
-            TypeError: nobody knows how to read the detections; the tracker is as it was before.
-            ValueError: a box or score that is not finite, a box without area, a frame number that does not grow,
-                embeddings of another length than before, or no image; the tracker is as it was before.
+            TypeError: nobody knows how to read the detections or the image, or the frame number is no whole number; the
+                tracker is as it was before.
+            ValueError: scores that are not in [0, 1], a frame number that does not grow, embeddings of another length
+                than before, no image, or one of another shape; the tracker is as it was before.
         """
         return self.advance(self.check(detections, image, frame))
 
-    def check(self, found: AnyDetections, image: Image | None = None, frame: int | None = None) -> Checked:
+    def check(self, found: AnyDetections, image: AnyImage | None = None, frame: int | None = None) -> Checked:
         """Whether `update` could take these arguments, changing nothing: what `advance` wants.
 
         Raises:
             TypeError: as `update`.
             ValueError: as `update`.
         """
-        detections = as_detections(found)
-        frame = self._frame + 1 if frame is None else frame
-        if frame <= self._frame:
-            raise ValueError(f"frame {frame} comes after frame {self._frame}; frames start at 1 and must grow")
-        if image is not None and (image.ndim != 3 or image.dtype != np.uint8):
-            raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
+        number = self._frame + 1 if frame is None else _whole(frame)
+        if not self._frame < number <= _LARGEST_FRAME:
+            raise ValueError(f"frame {number} comes after frame {self._frame}; frames start at 1 and must grow")
         if image is None and self.config.camera != "auto" and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
-        return Checked(frame, detections, self._embeddings(detections), image)
+        image = None if image is None else as_image(image)
+        taken = take_detections(found)
+        in_order = Found(taken.detections, self._embeddings(taken.detections))
+        require_chances(*in_order.score_range)
+        return Checked(number, taken, in_order, image)
 
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
-        frame, detections, embedding, image = checked
-        found = Found(detections, embedding)
+        frame, (detections, given_rows, left_out), found, image = checked
+        matrix = self._camera_motion(image, detections.xyxy, frame)  # first, as a camera of the user's may fail
+        count_left_out(self.left_out, left_out, "tracker")
         starting = self._frame == 0
         starters = found.count(max(self.config.high_score, self.config.new_track_score))
         individuals = starters if starting else self._next_id - 1
@@ -122,7 +135,7 @@ class Tracker:
         tracks = self._tracks
         if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
             tracks = self._tracks = Tracks(self.config, found.embedding.shape[1])
-        self._see(image, detections.xyxy, frame)
+        self._move(image, matrix)
         if frame > self._frame + 1:  # what would have ended in the frames left out
             tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
         tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
@@ -147,7 +160,23 @@ class Tracker:
             if self.config.max_aspect:
                 plausible &= width <= self.config.max_aspect * height
             rows = rows[plausible]
-        return TrackedFrame(frame=frame, detections=detections[rows], track_id=track_id.take(rows))
+        return TrackedFrame(
+            frame=frame,
+            detections=detections[rows],
+            track_id=track_id.take(rows),
+            rows=rows if given_rows is None else given_rows.take(rows),
+        )
+
+    def lost(self) -> TrackedFrame:
+        """The tracks with an id that the last frame does not show, with the boxes where they are expected.
+
+        Their scores are 0 and their rows -1; a box that has shrunk to nothing is left out.
+        """
+        tracks = self._tracks
+        boxes = tracks.boxes()
+        rows = ((tracks.track_id > 0) & (tracks.detection < 0) & box.well_formed(boxes)).nonzero()[0]
+        found = Detections(xyxy=boxes[rows], score=np.zeros(len(rows), np.float32), class_id=tracks.class_id[rows])
+        return TrackedFrame(frame=self._frame, detections=found, track_id=tracks.track_id[rows])
 
     def save(self, path: str | Path) -> None:
         """Write configuration and state to one file (safetensors), to go on later with `load`.
@@ -165,9 +194,26 @@ class Tracker:
             UserError: the file cannot be read, is cut short, or is something else.
         """
         config, state = saved.read_state(Path(path))
-        tracker = cls(config)
         with saved.named(Path(path)):
-            tracker.restore(state)
+            return cls.from_state(config, state)
+
+    @classmethod
+    def from_state(cls, config: TrackerConfig, state: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """A tracker that goes on as the one with that configuration would whose `state` it was.
+
+        Its camera's motion comes from where the other's did, as far as that is a `CameraMotion`; a file of it need not
+        be there any more.
+
+        Raises:
+            ValueError: as `restore`.
+        """
+        camera = None
+        if any(key.startswith("camera.") for key in state):
+            from clmot.tracking.camera import CameraMotion
+
+            camera = CameraMotion("none")
+        tracker = cls(config, camera)
+        tracker.restore(state)
         return tracker
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -188,32 +234,32 @@ class Tracker:
         Raises:
             ValueError: it comes from a tracker that keeps other things; the tracker is as it was before.
         """
-        parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "centring": {}, "camera": {}}
-        for key, value in state.items():
-            part, _, name = key.partition(".")
-            if part in parts:
-                parts[part][name] = value
-        tracks = Tracks(self.config)
-        wanted = tracks.arrays().keys(), self._centring.state().keys()
-        if "clock" not in state or (parts["tracks"].keys(), parts["centring"].keys()) != wanted:
-            raise ValueError("this is not the state of a tracker with the same configuration")
-        tracks.restore(parts["tracks"])
-        self._tracks = tracks
-        self._centring.restore(parts["centring"])
-        if parts["camera"]:
-            self._camera = self._camera or _camera(self.config)
-            self._camera.restore(parts["camera"])
-        elif self._camera is not None:
-            self._camera.reset()
-        self._frame, self._next_id, *size = (int(value) for value in state["clock"])
-        self._size = (size[0], size[1]) if any(size) else None
+        try:
+            parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "centring": {}, "camera": {}, "clock": {}}
+            for key, value in state.items():
+                part, _, name = key.partition(".")
+                parts[part][name] = np.asarray(value)
+            tracks, centring, camera = Tracks(self.config), Centring(self.config.centring), copy.deepcopy(self._camera)
+            tracks.restore(parts["tracks"])
+            centring.restore(parts["centring"])
+            if parts["camera"]:
+                camera = camera or _camera(self.config)
+                camera.restore(parts["camera"])
+            elif camera is not None:
+                camera.reset()
+            frame, next_id, width, height = parts["clock"][""].tolist()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"this is not the state of a tracker with the same configuration: {error}") from error
+        self._tracks, self._centring, self._camera = tracks, centring, camera
+        self._frame, self._next_id = frame, next_id
+        self._size = (width, height) if width or height else None
 
     def _embeddings(self, detections: Detections) -> Float32Array:
         """Unit embeddings [m, d] of the detections; d is 0 where appearance is not used."""
         known = self._tracks.embedding.shape[1]
         if not len(detections):  # a detector that found nothing need not know the length
             return np.empty((0, known), np.float32)
-        if detections.embedding is None or not self.config.appearance:
+        if detections.embedding is None or not self.config.uses_embeddings:
             embedding = np.empty((len(detections), 0), np.float32)
         else:
             embedding = unit(detections.embedding)
@@ -221,19 +267,23 @@ class Tracker:
             raise ValueError(f"embeddings have length {embedding.shape[1]}, those of the tracks {known} (0: none)")
         return embedding
 
-    def _see(self, image: Image | None, boxes: Float32Array, frame: int) -> None:
+    def _camera_motion(self, image: Image | None, boxes: Float32Array, frame: int) -> npt.NDArray[np.float64] | None:
+        """How the camera moved, None where nothing tells."""
+        if image is not None and self._camera is None and self.config.camera == "auto":
+            self._camera = _camera(self.config)
+        if self._camera is None or (image is None and self._camera.needs_images):
+            return None
+        return self._camera.estimate(image, boxes, frame)
+
+    def _move(self, image: Image | None, matrix: npt.NDArray[np.float64] | None) -> None:
         """Move the tracks as the camera moved, and scale them where the frame's size has changed."""
         if image is not None:
             height, width = image.shape[:2]
             if self._size is not None and self._size != (width, height):
                 self._tracks.move(np.array([[width / self._size[0], 0, 0], [0, height / self._size[1], 0]]))
             self._size = (width, height)
-            if self._camera is None and self.config.camera == "auto":
-                self._camera = _camera(self.config)
-        if self._camera is not None and (image is not None or not self._camera.needs_images):
-            matrix = self._camera.estimate(image, boxes, frame)
-            if not np.array_equal(matrix, _STILL):
-                self._tracks.move(matrix)
+        if matrix is not None and not np.array_equal(matrix, _STILL):
+            self._tracks.move(matrix)
 
     def _confirm(self, starting: bool) -> None:
         """Give ids to the tracks that have been seen often enough."""
@@ -265,6 +315,17 @@ class Tracker:
         unique: BoolArray = np.ones(len(tracks), np.bool_)
         unique[np.where(lost_is_older, first, second)] = False
         tracks.keep(unique)
+
+
+def _whole(frame: Any) -> int:
+    """A frame number as it was given.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    if isinstance(frame, bool | np.bool_) or not hasattr(frame, "__index__"):
+        raise TypeError(f"frame is {frame!r}, not a whole number")
+    return operator.index(frame)
 
 
 def _camera(config: TrackerConfig) -> CameraMotion:

@@ -36,7 +36,7 @@ class Found:
             how they were listed.
         xyxy: float32 [m, 4].
         measurement: float64 [m, 4], centre x, centre y, aspect, height.
-        score: float32 [m], at most 1: detectors of other scales have scores beyond.
+        score: float32 [m], at most 1 (those of half precision may come a little above).
         class_id: int64 [m].
         embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
     """
@@ -58,6 +58,11 @@ class Found:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Least and greatest score as they came; of none, 0 and 0."""
+        return (float(-self._falling[-1]), float(-self._falling[0])) if len(self._falling) else (0.0, 0.0)
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
@@ -141,9 +146,23 @@ class Tracks:
         return {name: self._values(name) for name in self._names} | dict(zip(_NUMBERS, self._numbers, strict=True))
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """Take the place of the tracks that `arrays` was called on."""
+        """Take the place of the tracks that `arrays` was called on.
+
+        Raises:
+            ValueError: another array is missing or too many, or has another shape; nothing has changed.
+        """
+        embedding = arrays["embedding"] if "embedding" in arrays else np.empty(0)
+        n, d = embedding.shape if embedding.ndim == 2 else (0, 0)
+        empty = Tracks(self._config, d).arrays()
+        for name in empty.keys() | arrays.keys():
+            there = list(arrays[name].shape) if name in arrays else None
+            expected = list(empty[name].shape) if name in empty else None
+            if expected:
+                expected[1 if name in _STATES else 0] = n
+            if there != expected:
+                raise ValueError(f"tracks.{name} is {there}, expected {expected}")
         for name in self._names:
-            self._set(name, np.array(arrays[name]))
+            self._set(name, np.array(arrays[name], empty[name].dtype))
         self._numbers = np.array([arrays[name] for name in _NUMBERS], np.int64)
 
     def keep(self, chosen: BoolArray) -> None:

@@ -7,7 +7,6 @@ camera's motion.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,8 +59,7 @@ class CachedSequence:
 
     def track(self, config: TrackerConfig) -> list[TrackedFrame]:
         """What `clmot track` would make of the sequence."""
-        if self.frame_rate is not None:
-            config = dataclasses.replace(config, frame_rate=self.frame_rate)
+        config = config.at(self.frame_rate)
         camera, image = None, None
         if self.camera is not None:
             camera = CameraMotion("file", dict(zip(self.frame.tolist(), self.camera, strict=True)))
