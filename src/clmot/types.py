@@ -301,7 +301,7 @@ class Detections:
             IndexError: there is no such row.
         """
         whole = isinstance(index, np.ndarray) and index.dtype == np.int64 and index.ndim == 1
-        if not whole and not isinstance(index, slice):
+        if not (whole or isinstance(index, slice)):
             index = self._rows(index)
         rows = object.__new__(Detections)  # rows of what was checked need no check
         for name, value in vars(self).items():
@@ -348,7 +348,7 @@ class TrackedFrame:
         n = len(self.detections.xyxy)
         if vars(self)["rows"] is None:
             object.__setattr__(self, "rows", np.full(n, -1))
-        if len(self.track_id) != n or len(self.rows) != n:
+        if not len(self.track_id) == len(self.rows) == n:
             raise ValueError(f"{n} detections, {len(self.track_id)} track ids, {len(self.rows)} rows")
 
     def __len__(self) -> int:

@@ -26,6 +26,8 @@ from clmot.types import Detections, Int64Array, TrackedFrame
 AnyDetections = Any
 """Whatever `as_detections` takes."""
 
+_NOTHING: Counter[str] = Counter()
+
 _TAKEN = (
     "clmot.Detections, supervision.Detections, one of ultralytics' Results, or an array [n, 4] of xyxy boxes, "
     "[n, 5] with scores or [n, 6] with scores and classes"
@@ -63,7 +65,7 @@ def take_detections(found: AnyDetections) -> Taken:
         ValueError: an array of another shape; a class that is not a whole number.
     """
     if isinstance(found, Detections):
-        return Taken(found, None, Counter())
+        return Taken(found, None, _NOTHING)
     if hasattr(found, "xyxy") and hasattr(found, "confidence"):
         embedding = (getattr(found, "data", None) or {}).get("embedding")
         return _detections(found.xyxy, found.confidence, getattr(found, "class_id", None), embedding)
@@ -114,7 +116,7 @@ def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: A
     classes: Any = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
     looks: Any = None if embedding is None else _as_array(embedding)
     rows = None
-    left_out: Counter[str] = Counter()
+    left_out = _NOTHING
     columns = [scores, classes] if looks is None else [scores, classes, looks]
     if boxes.ndim == 2 and boxes.shape[1] == 4 and all(each.shape[:1] == boxes.shape[:1] for each in columns):
         # else `Detections` says what is wrong

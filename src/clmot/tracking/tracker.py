@@ -119,14 +119,16 @@ class Tracker:
         image = None if image is None else as_image(image)
         taken = take_detections(found)
         in_order = Found(taken.detections, self._embeddings(taken.detections))
-        require_chances(*in_order.score_range)
+        if len(in_order):
+            require_chances(*in_order.score_range)
         return Checked(number, taken, in_order, image)
 
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
         frame, (detections, given_rows, left_out), found, image = checked
         matrix = self._camera_motion(image, detections.xyxy, frame)  # first, as a camera of the user's may fail
-        count_left_out(self.left_out, left_out, "tracker")
+        if left_out:
+            count_left_out(self.left_out, left_out, "tracker")
         starting = self._frame == 0
         starters = found.count(max(self.config.high_score, self.config.new_track_score))
         individuals = starters if starting else self._next_id - 1

@@ -61,8 +61,8 @@ class Found:
 
     @property
     def score_range(self) -> tuple[float, float]:
-        """Least and greatest score as they came; of none, 0 and 0."""
-        return (float(-self._falling[-1]), float(-self._falling[0])) if len(self._falling) else (0.0, 0.0)
+        """Least and greatest score as they came, where there are any."""
+        return -self._falling.item(-1), -self._falling.item(0)
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
