@@ -180,8 +180,8 @@ def test_annotations_of_every_kind_train(tmp_path, caplog):
     caplog.set_level("INFO")
     (sequence / "gt/gt.txt").write_text("\n".join(rows) + "\n")
     assert call("train", tmp_path / "data", "--out", tmp_path / "r", "--steps", 3, *TINY) == 0
-    assert "3 frames of 1 sequences with 501 boxes" in caplog.text
-    assert "2 annotation rows skipped: degenerate box" in caplog.text
+    assert "3 images in 1 sequence; 501 boxes (person 501)" in caplog.text
+    assert "left out: degenerate box 2" in caplog.text
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_was_finished(scenes, tmp_path, capsys, monkeypatch):

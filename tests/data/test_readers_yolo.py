@@ -219,7 +219,6 @@ def test_faulty_labels(tmp_path: Path, rows: str | bytes, message: str) -> None:
         ("names: [person]\ntrain: {a: b}\n", r"data\.yaml: 'train' is"),
         ("names: [person]\ntrain: nowhere\n", r"data\.yaml: the images of 'train: nowhere' are not there; looked for"),
         ("names: [person]\ntrain: empty\n", r"data\.yaml: no images in .*empty \(train\)"),
-        ("names: [person]\ntrain: list.txt\n", r"list\.txt:2: image none\.jpg not found"),
         ("names: person\ntrain: .\n", r"data\.yaml: 'names' is 'person'"),
         ("names: {-1: person}\ntrain: .\n", r"data\.yaml: 'names' is"),
         ("names: [person]\ntrain: .\npath: 4\n", r"data\.yaml: 'path' is 4"),
@@ -282,3 +281,46 @@ def test_center_and_size_are_those_of_the_row(
     for (left, top, right, bottom), (_, *expected) in zip(boxes, rows, strict=True):
         found = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_pixels_instead_of_shares_are_an_error(tmp_path: Path) -> None:
+    write(tmp_path, images("a.jpg") | {"a.txt": "0 .5 .5 .2 .2\n0 80 60 32 48"})
+    with pytest.raises(
+        UserError, match=r"a\.txt:2: the box goes from \[64\.0, 36\.0\] .* expected shares of the image"
+    ):
+        read_dataset([tmp_path])
+
+
+def test_class_names_in_gbk(tmp_path: Path) -> None:
+    files = images("a.jpg", "b.jpg") | {"a.txt": "0 .5 .5 .2 .2", "b.txt": "1 .5 .5 .2 .2"}
+    write(tmp_path, files | {"classes.txt": "行人\n汽车\n".encode("gbk")})
+    assert read_dataset([tmp_path]).classes == ("行人", "汽车")
+    (tmp_path / "data.yaml").write_bytes("train: .\nnames: [行人, 汽车]\n".encode("gbk"))
+    assert read_dataset([tmp_path]).classes == ("行人", "汽车")
+
+
+def test_of_splits_the_first_is_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    label = "0 .5 .5 .2 .2"
+    names = ("train/{}/a", "valid/{}/b", "test/{}/c")
+    files = images(*(f"{name.format('images')}.jpg" for name in names))
+    write(tmp_path / "apart", files | {f"{name.format('labels')}.txt": label for name in names})
+    names = ("{}/train/a", "{}/val/b")
+    files = images(*(f"{name.format('images')}.jpg" for name in names))
+    write(tmp_path / "inside", files | {f"{name.format('labels')}.txt": label for name in names})
+    caplog.set_level("INFO")
+    for folder, others in (("apart", "valid, test"), ("inside", "val")):
+        dataset = read_dataset([tmp_path / folder])
+        assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
+        assert dataset.notes == (f"{tmp_path / folder}: yolo, split train ({others} not read: name them)",)
+        assert dataset.notes[0] in caplog.text
+    (sample,) = read_dataset([tmp_path / "inside/images/val"]).samples
+    assert sample.image.name == "b.jpg"
+
+
+def test_what_a_list_names_is_found_by_its_end(tmp_path: Path) -> None:
+    names = ("C:\\data\\images\\a.jpg", "/home/somebody/set/images/b.jpg", "images/none.jpg")
+    files = images("images/a.jpg", "images/b.jpg") | {"labels/a.txt": "0 .5 .5 .2 .2", "labels/b.txt": ""}
+    write(tmp_path, files | {"data.yaml": "names: [person]\ntrain: list.txt\n", "list.txt": "\n".join(names)})
+    dataset = read_dataset([tmp_path])
+    assert [sample.image.name for sample in dataset.samples] == ["a.jpg", "b.jpg"]
+    assert dataset.skipped == {"image that is not there": 1}

@@ -265,7 +265,7 @@ def test_the_command_under_torchrun(folder):
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("model: ") == 1
-    assert done.stderr.count("8 frames of 2 sequences") == 1
+    assert done.stderr.count("8 images in 2 sequences; 28 boxes (person 28)") == 1
     assert {path.name for path in (folder / "run").iterdir()} == {
         "config.yaml",
         "log.jsonl",

@@ -215,9 +215,9 @@ def convert(
         lost = write_dataset(
             dataset, out, writer, images=images, progress=lambda done, _: bar.update(task, completed=done)
         )
-    for what, counts in ((f"{', '.join(paths)}: left out", dataset.skipped), (f"{to} has no place for", lost)):
-        if counts:
-            _log.warning("%s: %s", what, ", ".join(f"{reason}: {count}" for reason, count in counts.items()))
+    if lost:
+        counts = ", ".join(f"{reason}: {count}" for reason, count in lost.items())
+        _log.warning("%s has no place for: %s", to, counts)
     print(f"{out}: {len(dataset.samples)} images")
 
 

@@ -64,6 +64,7 @@ def join(parts: Sequence[tuple[Path, Dataset]]) -> Dataset:
         classes=classes,
         skipped=sum((part.skipped for _, part in parts), Counter[str]()),
         weights=weights,
+        notes=tuple(note for _, part in parts for note in part.notes),
     )
 
 

@@ -224,7 +224,7 @@ def _part(entry: Entry, dataset: Dataset) -> Dataset:
         weights *= [weight_of[sample.image] for sample in samples]
     if not entry.identities:
         samples = [sample.without_identities() for sample in samples]
-    part = Dataset(samples=samples, classes=dataset.classes, skipped=dataset.skipped, weights=weights)
+    part = replace(dataset, samples=samples, weights=weights)
     return part if entry.classes is None else _with_classes(part, entry.classes, entry.where)
 
 

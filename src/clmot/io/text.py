@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_told: set[tuple[Path, str]] = set()
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -59,9 +60,16 @@ def decode_text(content: bytes, path: Path, what: str = "annotations") -> str:
         if encoding not in ("utf-8", "utf-8-sig") and _CONTROLS.search(text):
             break
         if encoding in ("gb18030", "cp1252"):
-            _log.warning("%s: not UTF-8, read as %s; if names look wrong, save it as UTF-8", path, encoding)
+            _tell(path, encoding)
         return text
     raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or GB18030; expected {what}")
+
+
+def _tell(path: Path, encoding: str) -> None:
+    """Log a guess, once for all files of a folder."""
+    if (path.parent, encoding) not in _told:
+        _told.add((path.parent, encoding))
+        _log.warning("%s: not UTF-8, read as %s; if names look wrong, save it as UTF-8", path, encoding)
 
 
 def head_of(path: Path, size: int = 1 << 16) -> str:

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 
 from clmot.config import Config
 from clmot.data.batch import make_loader
+from clmot.data.describe import summary_lines
 from clmot.data.labels import labels_of, with_labels
 from clmot.data.readers import read_dataset
 from clmot.data.tracklets import with_tracklets
@@ -193,6 +194,8 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
     labels = labels_of(config)
     if isinstance(data, Dataset):
         dataset = data
+        for line in summary_lines(dataset):
+            log.info("%s", line)
     else:
         dataset = read_dataset(
             data,
@@ -204,7 +207,6 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
         if config.data.tracklets:
             dataset = with_tracklets(dataset)
     dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
-    _describe(dataset)
     classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0
     model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)
     train = dataclasses.replace(config.train, steps=steps_of(config.train, len(dataset.samples)))
@@ -217,14 +219,6 @@ def _make_run_folder(out: Path, config: Config) -> None:
     except OSError as error:
         raise UserError(f"{out}: cannot write the run there ({reason_of(error)})") from error
     write_whole_text(out / "config.yaml", config.to_yaml(), "the configuration")
-
-
-def _describe(dataset: Dataset) -> None:
-    boxes = sum(int((~sample.ignore).sum()) for sample in dataset.samples)
-    sequences = len({sample.sequence for sample in dataset.samples})
-    log.info("%d frames of %d sequences with %d boxes", len(dataset.samples), sequences, boxes)
-    for reason, count in sorted(dataset.skipped.items()):
-        log.warning("%d annotation rows skipped: %s", count, reason)
 
 
 def _draw_curves(out: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clmot.data.doctor import coco, motchallenge
 from clmot.data.doctor.findings import Finding
-from clmot.data.readers import FORMATS, format_named, read_dataset
+from clmot.data.readers import format_named, read_dataset, recognise
 from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.types import Dataset
@@ -59,14 +59,14 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
                 advice="correct what the message names; what could be read all the same is checked below",
             )
         )
-    name = _format_name(path, format)
+    name, place = _format_and_place(path, format)
     by_rows = _ROW_BY_ROW.get(name)
     if by_rows:
         check, salvage = by_rows
-        findings += _as_far_as_possible(check(path))
+        findings += _as_far_as_possible(check(place))
         if dataset is None:
             try:
-                dataset = salvage(path, min_visibility)
+                dataset = salvage(place, min_visibility)
             except UserError:
                 dataset = None
     dataset = dataset or Dataset(samples=(), classes=())
@@ -75,9 +75,8 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
 
 
 def image_files(path: Path) -> list[Path]:
-    """All images at or below a path, for one whose annotations cannot be read."""
-    folder = path if path.is_dir() else path.parent
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    """All images at or below a folder whose annotations cannot be read; none of a file, whose folder was not named."""
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
 
 
 def _as_far_as_possible(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -88,13 +87,14 @@ def _as_far_as_possible(findings: Iterable[Finding]) -> Iterator[Finding]:
         return
 
 
-def _format_name(path: Path, format: str) -> str:
-    if format != "auto":
-        return format_named(format).name
+def _format_and_place(path: Path, format: str) -> tuple[str, Path]:
+    """The name of a path's format, empty where unknown, and the place that it is read from."""
+    named = "" if format == "auto" else format_named(format).name
     try:
-        return next((each.name for each in FORMATS if each.matches(path)), "")
+        found = recognise(path, format)
     except UserError:
-        return ""
+        found = None
+    return (found[0].name, found[1]) if found else (named, path)
 
 
 def _left_out(dataset: Dataset, *, detailed: bool) -> Iterator[Finding]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from clmot.data.describe import summary_lines
 from clmot.data.join import join
 from clmot.data.mix import SUFFIXES as YAML_SUFFIXES
 from clmot.data.mix import Entry, is_mix, read_mix
@@ -27,12 +29,15 @@ from clmot.data.readers import (
     yolo,
 )
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import split_folders
 from clmot.data.scores import weigh_by_score
 from clmot.errors import UserError, did_you_mean
 from clmot.io import sequences
 from clmot.types import Dataset
 
-__all__ = ["FORMATS", "format_named", "read_dataset"]
+__all__ = ["FORMATS", "format_named", "read_dataset", "recognise"]
+
+_log = logging.getLogger(__name__)
 
 MIX = Format(
     name="mix",
@@ -87,14 +92,15 @@ def read_dataset(
 
     Args:
         paths: each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a COCO JSON file or
-            a folder that holds exactly one, a mix of several data sets (`clmot.data.mix`), ...
+            a folder that holds exactly one, a mix of several data sets (`clmot.data.mix`), ...; or a folder of splits,
+            of which the training split is read.
         min_visibility: boxes less visible than this are ignored, where the annotation says how visible they are.
         min_score: the least score of an object, where a detector found the boxes (`clmot.data.scores`).
         identities: keep identities. By default nobody downstream sees any: training from boxes alone.
         format: name of the one of `FORMATS` that all paths are of; ``auto`` finds out for each.
 
     Returns:
-        All of them joined as `clmot.data.join` does.
+        All of them joined as `clmot.data.join` does. What was read is logged (`clmot.data.describe`).
 
     Raises:
         UserError: a path is missing, empty or of no known format; no format has the name; annotations are faulty; an
@@ -114,7 +120,10 @@ def read_dataset(
     weights = whole.weights
     if weights is not None and (weights == weights[0]).all():
         weights = None
-    return replace(whole, samples=samples, skipped=+whole.skipped, weights=weights)
+    dataset = replace(whole, samples=samples, skipped=+whole.skipped, weights=weights)
+    for line in summary_lines(dataset):
+        _log.info("%s", line)
+    return dataset
 
 
 def format_named(name: str) -> Format:
@@ -143,13 +152,40 @@ def _read_mix(path: Path, min_visibility: float, min_score: float | None) -> Dat
     return read_mix(path, read)
 
 
+def recognise(path: Path, name: str = "auto") -> tuple[Format, Path] | None:
+    """The format of a path and the place that it is read from; None where it is of no known one.
+
+    Where a folder is none but holds those of splits (``train``, ``valid``, ``test``), the first of them that is one is
+    read, training before validation before test.
+
+    Args:
+        path: the file or folder.
+        name: of the one format that it may be of; ``auto`` for any.
+
+    Raises:
+        UserError: no format has the name, or the path is of several data sets.
+    """
+    formats = FORMATS if name == "auto" else (format_named(name),)
+    for place in (path, *split_folders(path).values()):
+        for each in formats:
+            if place.exists() and each.matches(place):
+                return each, place
+    return (formats[0], path) if name != "auto" and path.exists() else None
+
+
 def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: float | None) -> Dataset:
     """The data set at one path, identities included."""
-    for each in (chosen,) if chosen else FORMATS:
-        if path.exists() and (each is chosen or each.matches(path)):
-            if each is MIX:
-                return _read_mix(path, min_visibility, min_score)
-            return weigh_by_score(each.read(path, min_visibility), min_score, path)
+    found = recognise(path, chosen.name if chosen else "auto")
+    if found:
+        format, place = found
+        if format is MIX:
+            return _read_mix(path, min_visibility, min_score)
+        dataset = weigh_by_score(format.read(place, min_visibility), min_score, place)
+        notes = [f"{path}: {format.name}", *dataset.notes]
+        if place != path:
+            others = [folder.name for folder in split_folders(path).values() if folder != place]
+            notes.append(f"split {place.name}" + f" ({', '.join(others)} not read: name them)" * bool(others))
+        return replace(dataset, notes=(", ".join(notes),))
     if chosen:
         raise UserError(f"{path}: no such file or folder")
     if path.suffix.lower() in YAML_SUFFIXES and path.is_file():

@@ -20,7 +20,7 @@ from clmot import boxes as box
 from clmot.data.readers.assembly import BoxRows, Frame, assemble, to_float32
 from clmot.data.readers.formats import Format
 from clmot.data.readers.places import Absent
-from clmot.data.readers.table import read_table
+from clmot.data.readers.table import LARGEST_SHARE, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import FRAME_SUFFIXES
@@ -30,8 +30,6 @@ from clmot.types import Dataset
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
 _IMAGES, _LABELS = "images", "labels_with_ids"
 _LIST_SUFFIXES = (".train", ".val", ".test", ".half")
-_LARGEST_SHARE = 10.0
-"""Beyond it a coordinate must be in pixels: boxes extend beyond the image, but not by ten images."""
 
 
 def read_jde(path: Path) -> Dataset:
@@ -63,7 +61,7 @@ def read_jde(path: Path) -> Dataset:
     for image, labels in pairs:
         values, line = read_table(labels, _COLUMNS, whole=_COLUMNS[:2])
         with np.errstate(invalid="ignore"):
-            in_pixels = (np.abs(values[:, 2:]) > _LARGEST_SHARE) & np.isfinite(values[:, 2:])
+            in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
         if in_pixels.any():
             i, j = np.argwhere(in_pixels)[0]
             raise UserError(

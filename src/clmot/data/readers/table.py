@@ -14,6 +14,8 @@ from clmot.types import Int64Array
 
 Float64Array = npt.NDArray[np.float64]
 
+LARGEST_SHARE = 10.0
+"""Beyond it a share of an image's size must be in pixels: boxes extend beyond the image, but not by ten images."""
 _LARGEST_WHOLE = 2.0**53
 """Beyond it float64 skips whole numbers."""
 

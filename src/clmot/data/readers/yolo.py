@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,14 @@ from clmot.config import read_yaml
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import Absent, ImageFinder, split_folders
 from clmot.data.readers.yolo_rows import LabelRows, RowForm, read_label_file
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
 from clmot.io.sources import natural_order
+from clmot.io.text import read_text
 from clmot.types import Dataset
 
 EXPECTED = "a data.yaml, or images/ and labels/*.txt, or the .txt files beside the images"
@@ -35,7 +39,9 @@ _NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 def read_yolo(path: Path) -> Dataset:
     """Read a YOLO data set.
 
-    Of a data.yaml the images of its ``train`` entry are read; name an image folder (``images/val``) to read another.
+    Of a data.yaml the images of its ``train`` entry are read, and without one those of ``images/train``, if there are
+    splits; name an image folder (``images/val``) to read another. Listed images that are not there are left out and
+    counted.
     An image without a label file, or with an empty one, is a frame without objects. Boxes that reach beyond the image
     do so in the result. Classes that have a box come by number; their names are those of data.yaml (``names`` as list
     or mapping) or of a ``classes.txt``, else their numbers.
@@ -56,7 +62,8 @@ def read_yolo(path: Path) -> Dataset:
     content = read_yaml(yaml) if yaml else {}
     named_yaml = yaml is not None and (path.is_file() or yaml.parent == path)
     key_points = _key_points(content, yaml)
-    images = _listed_images(content, yaml) if yaml and named_yaml else _images_in(path)
+    absent = Absent()
+    images, note = _listed_images(content, yaml, absent) if yaml and named_yaml else _images_in(path)
     if not images:
         raise UserError(f"{path}: no images ({describe_folder(path)}); expected {EXPECTED}")
     rows = {image: read_label_file(label_file(image), key_points) for image in images}
@@ -64,7 +71,9 @@ def read_yolo(path: Path) -> Dataset:
         first = label_file(images[0])
         raise UserError(f"{path}: none of its {len(images)} images has labels ({first} ...); expected {EXPECTED}")
     names = _names(content, yaml, label_file(images[0]).parent)
-    return _assemble(rows, RowForm(filter(None, rows.values()), polygons=not key_points), names)
+    form = RowForm(filter(None, rows.values()), polygons=not key_points)
+    dataset = _assemble(rows, form, names, absent)
+    return replace(dataset, notes=(note,)) if note else dataset
 
 
 def label_file(image: Path) -> Path:
@@ -78,10 +87,11 @@ def label_file(image: Path) -> Path:
     return image.with_suffix(".txt")
 
 
-def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str] | None) -> Dataset:
+def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str] | None, absent: Absent) -> Dataset:
     highest = max((int(each.class_id.max(initial=-1)) for each in filter(None, rows.values())), default=-1)
     names = [str(i) for i in range(highest + 1)] if names is None else names
     collector = Collector(names)
+    collector.absent = absent
     class_map = np.array([collector.class_id(name) for name in names], np.int64)
     for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks or form.has_scores).items():
         width, height = read_image_size(image)
@@ -138,13 +148,15 @@ def _find_yaml(path: Path) -> Path | None:
 
 def _is_data_yaml(file: Path) -> bool:
     try:
-        return file.is_file() and _YAML_KEY.search(file.read_text(encoding="utf-8-sig")) is not None
-    except (OSError, UnicodeDecodeError):
+        return file.is_file() and _YAML_KEY.search(read_text(file)) is not None
+    except UserError:
         return False
 
 
-def _listed_images(content: dict[str, Any], yaml: Path) -> list[Path]:
+def _listed_images(content: dict[str, Any], yaml: Path, absent: Absent) -> tuple[list[Path], str]:
     """The images of a data.yaml's ``train`` entry: a folder, a text file of image paths, or a list of those.
+
+    What is not there of a list counts as absent. The text says which splits there are.
 
     ``path`` is relative to the file here, whatever directory a training tool would look from; a folder that is not
     there is looked for beside the file, because data sets are moved and their data.yaml is not edited.
@@ -166,39 +178,54 @@ def _listed_images(content: dict[str, Any], yaml: Path) -> list[Path]:
         if place is None:
             looked_in = ", ".join(map(str, dict.fromkeys(candidates)))
             raise UserError(f"{yaml}: the images of 'train: {entry}' are not there; looked for {looked_in}")
-        found = _images_in(place) if place.is_dir() else _images_of_list(place, roots)
-        if not found:
+        found = _images_in(place)[0] if place.is_dir() else _images_of_list(place, roots, absent)
+        if not found and place.is_dir():
             raise UserError(f"{yaml}: no images in {place} (train)")
         images.update(dict.fromkeys(found))
-    return list(images)
+    absent.settle(len(images), Counter())
+    return list(images), _split_note("train", [key for key in ("val", "test") if content.get(key)])
 
 
-def _images_of_list(file: Path, roots: list[Path]) -> list[Path]:
+def _images_of_list(file: Path, roots: list[Path], absent: Absent) -> list[Path]:
     """The images that a text file names, one a line, relative to the data set's folder or to the file's."""
     images = []
-    for line, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    finder = ImageFinder(file)
+    for line, text in enumerate(read_text(file, "a list of images").split("\n"), 1):
         name = text.strip().replace("\\", "/").removeprefix("./")
         if not name:
             continue
         # older exports write data/images/... for images/...
         candidates = [root / each for root in (*roots, file.parent) for each in (name, name.removeprefix("data/"))]
-        image = next((image for image in candidates if image.is_file()), None)
+        image = next((image for image in candidates if image.is_file()), None) or finder(name)
         if image is None:
-            raise UserError(f"{file}:{line}: image {name} not found; looked for {candidates[0]}")
-        images.append(image)
+            absent.add(name, Path(f"{file}:{line}"), [candidates[0].parent])
+        else:
+            images.append(image)
     return images
 
 
-def _images_in(path: Path) -> list[Path]:
-    """The images of a folder and the folders below it; only of its ``images`` where there are ``labels`` too."""
+def _split_note(split: str, others: list[str]) -> str:
+    return f"split {split}" + f" ({', '.join(others)} not read: name them)" * bool(others)
+
+
+def _images_in(path: Path) -> tuple[list[Path], str]:
+    """The images of a folder and the folders below it; only of its ``images`` where there are ``labels`` too.
+
+    Where these are folders of splits, the first of them is read. The text says which there are.
+    """
+    note = ""
     if (path / "images").is_dir() and (path / "labels").is_dir():
         path = path / "images"
+        splits = list(split_folders(path).values())
+        if splits:
+            path = splits[0]
+            note = _split_note(path.name, [each.name for each in splits[1:]])
     images = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found = (Path(folder) / name for name in names if not name.startswith("."))
         images += sorted((each for each in found if each.suffix.lower() in IMAGE_SUFFIXES), key=natural_order)
-    return images
+    return images, note
 
 
 def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str] | None:
@@ -207,7 +234,7 @@ def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str
     if names is None:
         files = [folder / name for folder in (labels, labels.parent, labels.parent.parent) for name in _NAME_FILES]
         file = next((file for file in files if file.is_file()), None)
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").split("\n") if file else []
+        lines = read_text(file, "names of classes").split("\n") if file else []
         return [line.strip() for line in lines if line.strip()] or None
     if isinstance(names, list):
         names = dict(enumerate(names))

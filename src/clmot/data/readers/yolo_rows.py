@@ -18,10 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.data.readers.table import Float64Array
+from clmot.data.readers.table import LARGEST_SHARE, Float64Array
 from clmot.errors import UserError
 from clmot.io.text import read_text
 from clmot.types import BoolArray, Float32Array, Int64Array
+
+_LARGEST_IMAGE = 1e6
+"""Pixels a side."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +144,7 @@ class RowForm:
             float64 [n, 4], left, top, right and bottom in shares of the image; int64 [n], track numbers, -1 for none.
 
         Raises:
-            UserError: a track number comes twice.
+            UserError: a track number comes twice, or a box is in pixels.
         """
         single = rows.count % 2 == 1
         pair = self._pair(rows)
@@ -155,6 +158,7 @@ class RowForm:
             for i in np.flatnonzero(count > 4):
                 points = rows.values[i, : count[i]].reshape(-1, 2)
                 boxes[i] = [*points.min(axis=0), *points.max(axis=0)]
+        _check_shares(boxes, rows.line, file)
         return boxes, identity
 
     def _pair(self, rows: LabelRows) -> BoolArray:
@@ -168,6 +172,19 @@ def _may_end_in_pair(rows: LabelRows) -> BoolArray:
 
 def _is_whole(values: Float64Array) -> BoolArray:
     return np.asarray(np.isfinite(values) & (values == np.floor(values)))
+
+
+def _check_shares(boxes: Float64Array, lines: Int64Array, file: Path) -> None:
+    """Raises UserError, with the line, for the first box that no share of an image can be."""
+    # what is no number, or larger than any image, is a degenerate box
+    largest = np.abs(boxes).max(axis=1, initial=0)
+    wrong = (largest > LARGEST_SHARE) & (largest < _LARGEST_IMAGE)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise UserError(
+            f"{file}:{lines[i]}: the box goes from {boxes[i, :2].tolist()} to {boxes[i, 2:].tolist()}; expected shares "
+            "of the image (x_center and width divided by its width, y_center and height by its height), not pixels"
+        )
 
 
 def _check_unique(lines: Int64Array, identity: Int64Array, file: Path) -> None:
