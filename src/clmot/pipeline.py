@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -107,6 +107,7 @@ def track(
     frame_rate: float | None = None,
     show: bool = False,
     overwrite: bool = False,
+    text_format: Literal["mot", "kitti"] = "mot",
     batch_size: int = 1,
     overlap: bool = True,
     progress: bool = True,
@@ -140,6 +141,7 @@ def track(
         frame_rate: frames a second, where the source is wrong about them or does not say.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         overwrite: results of the same names in `out` may be replaced.
+        text_format: of ``<sequence>.txt``: MOTChallenge, or KITTI tracking with its types of objects.
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
         overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
             calling thread, with the same results, for a model that only works in the thread that made it.
@@ -192,7 +194,18 @@ def track(
         for each in sources:
             config = constants.at(each.frame_rate)
             old_video = old_videos.get(each.name)
-            sinks = Sinks(each, folder, video, window, config.frame_rate, model.classes, refine, old_video, times)
+            sinks = Sinks(
+                each,
+                folder,
+                video,
+                window,
+                config.frame_rate,
+                model.classes,
+                refine,
+                old_video,
+                times,
+                kitti=text_format == "kitti",
+            )
             summary = SequenceSummary()
             found = summary.observe(find_in(each, find[each.name], batch_size, overlap))
             settings = {

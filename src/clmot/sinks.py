@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from clmot.config import RefineConfig
 from clmot.errors import UserError
 from clmot.io.frames import frames_in
 from clmot.io.interrupts import undivided
-from clmot.io.mot import MotTextWriter, write_mot_text
+from clmot.io.kitti import kitti_rows
+from clmot.io.mot import TrackWriter, mot_rows
 from clmot.io.sources import FrameSource
 from clmot.io.video import VideoWriter
 from clmot.io.whole import GrowingText
@@ -44,9 +46,10 @@ class Sinks:
         refine: what is done to the tracks when the last frame has come.
         old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
         times: write the time of each frame as well.
+        kitti: write KITTI text instead of MOTChallenge text.
 
     Attributes:
-        text_path: the MOTChallenge text file, None if there is none.
+        text_path: the text file, None if there is none.
         video_path: the MP4, None if there is none.
         times_path: frame numbers and seconds as CSV, None if there is none.
         asked_to_stop: whether the window was closed.
@@ -64,6 +67,7 @@ class Sinks:
         refine: RefineConfig,
         old_video: Path | None = None,
         times: bool = False,
+        kitti: bool = False,
     ) -> None:
         self.text_path = out / f"{source.name}.txt" if out else None
         self.video_path = out / f"{source.name}.mp4" if out and video else None
@@ -79,7 +83,8 @@ class Sinks:
         self._classes = classes
         self._trails = Trails(frames_in(TRAIL_SECONDS, frame_rate))
         self._writers = contextlib.ExitStack()
-        self._text_writer: MotTextWriter | None = None
+        self._rows = partial(kitti_rows, classes=classes) if kitti else partial(mot_rows, with_classes=len(classes) > 1)
+        self._text_writer: TrackWriter | None = None
         self._times_writer: GrowingText | None = None
         self._video_writer: VideoWriter | None = None
 
@@ -94,7 +99,9 @@ class Sinks:
             self.refined = refine_tracks(self._kept, self._refine, self._frame_rate)
             # what fails at its first frame leaves nothing that a second attempt would have to overwrite
             if self.text_path and (kind is None or self._kept):
-                write_mot_text(self.text_path, self.refined, with_classes=self._with_classes)
+                with TrackWriter(self.text_path, self._rows) as writer:
+                    for tracked in self.refined:
+                        writer.write(tracked)
         replaced = kind is None or self._kept or self._text_writer
         if self._old_video is not None and self._video_writer is None and replaced:
             self._old_video.unlink(missing_ok=True)
@@ -146,16 +153,12 @@ class Sinks:
         seconds = self._source.reading.seconds(frame)
         return (frame - 1) / self._frame_rate if seconds is None else seconds
 
-    def _open_text(self) -> MotTextWriter:
+    def _open_text(self) -> TrackWriter:
         if self._text_writer is None:
             assert self.text_path is not None
-            self._text_writer = MotTextWriter(self.text_path, with_classes=self._with_classes)
+            self._text_writer = TrackWriter(self.text_path, self._rows)
             self._writers.callback(self._text_writer.close)
         return self._text_writer
-
-    @property
-    def _with_classes(self) -> bool:
-        return len(self._classes) > 1
 
     def _keep(self, tracked: TrackedFrame) -> None:
         found = tracked.detections

@@ -12,6 +12,8 @@ from command_line import call, fails
 
 from clmot.config import Config
 from clmot.data.synthetic import write_scenes
+from clmot.evaluation.kitti import read_labels
+from clmot.io.mot import read_mot_rows
 from clmot.models.network import Network
 from clmot.tracking.gallery import Gallery
 from clmot.training.checkpoint import save_checkpoint
@@ -50,6 +52,30 @@ def test_tune_then_track(clips, run, tmp_path, capsys):
     assert call(*tracked, out / "tracker.yaml") == 0
     (name,) = [file.name for file in (out / "results" / "tuned").glob("clip*.txt")]
     assert (tmp_path / "r" / name).read_text() == (out / "results" / "tuned" / name).read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--interpolate", 1)], ids=["as they come", "refined"])
+def test_kitti_text_holds_the_same_tracks(clips, run, tmp_path, capsys, options):
+    for name in ("mot", "kitti"):
+        out = ("--out", tmp_path / name, "--format", name)
+        assert call("track", clips, "--model", run, "--boxes", "gt", *out, *options) == 0
+    (file,) = [file for file in (tmp_path / "mot").glob("*.txt")]
+    mot, (kitti, _, _) = read_mot_rows(file), read_labels(tmp_path / "kitti" / file.name)
+    order = np.lexsort((mot.identity, mot.frame))
+    assert 0 < len(mot) == len(kitti)
+    np.testing.assert_array_equal(kitti.frame, mot.frame[order])
+    np.testing.assert_array_equal(kitti.identity, mot.identity[order])
+    np.testing.assert_allclose(kitti.xyxy, mot.boxes[order], atol=3e-3)
+    # the scorer reads them back: against themselves as labels they are perfect
+    labels = tmp_path / "truth" / "label_02"
+    labels.mkdir(parents=True)
+    rows = (tmp_path / "kitti" / file.name).read_text().replace(" -1 -1 -10 ", " 0 0 -10 ").splitlines()
+    (labels / file.name).write_text("".join(row.rpartition(" ")[0] + "\n" for row in rows))
+    json_file = tmp_path / "scores.json"
+    assert (
+        call("evaluate", tmp_path / "kitti", "--gt", labels.parent, "--classes", "pedestrian", "--json", json_file) == 0
+    )
+    assert json.loads(json_file.read_text())["combined"]["HOTA"] == pytest.approx(100)
 
 
 def test_a_frame_rate_that_the_user_gives_holds(clips, run, tmp_path, capsys):

@@ -39,6 +39,7 @@ def track(
     frames: Literal["all", "first-half", "second-half"] = "all",
     boxes: str | None = None,
     detector: str = "",
+    format: Literal["mot", "kitti"] = "mot",
     overwrite: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
 ) -> None:
@@ -64,7 +65,7 @@ def track(
         comes with the package: people in streets, for research only. LIBRARY:NAME is a detector that is tracked by
         motion alone.
     out
-        Folder for NAME.txt (MOTChallenge text), NAME.mp4, and run.json, which says how they came about. Of two sources
+        Folder for NAME.txt (see --format), NAME.mp4, and run.json, which says how they came about. Of two sources
         of one name, NAME begins with the folder.
     config
         YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
@@ -89,6 +90,8 @@ def track(
     detector
         Track the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`), with the model's embeddings.
         `detector.labels`, `detector.classes` and `detector.options` describe it.
+    format
+        Of NAME.txt: mot (MOTChallenge), or kitti (KITTI tracking; persons are its pedestrians).
     overwrite
         Replace results of the same names in `--out`.
     device
@@ -132,6 +135,7 @@ def track(
         frame_rate=fps,
         show=show,
         overwrite=overwrite,
+        text_format=format,
     ):
         undecodable = f" ({result.undecodable} more cannot be decoded)" if result.undecodable else ""
         print(

@@ -1,7 +1,6 @@
 """The rules of KITTI tracking, cars and pedestrians each for itself (Geiger et al. 2012).
 
-Ground truth and results are KITTI text: frame (0-based), track id, type, truncated, occluded, alpha, left, top, right,
-bottom, seven numbers about the object in space, and in results its score.
+Ground truth and results are KITTI text (`clmot.io.kitti`).
 
 - Vans, for cars, and sitting persons, for pedestrians, are neutral; so is what is occluded beyond level 2 or truncated
   at all.
@@ -18,6 +17,7 @@ import numpy as np
 
 from clmot.errors import UserError
 from clmot.evaluation.tracks import Float64Array, Matchup, TrackRows, checked
+from clmot.io.kitti import COLUMNS
 from clmot.types import Int64Array
 
 CLASSES = ("car", "pedestrian")
@@ -36,9 +36,6 @@ _TYPES = {
     "DontCare": _DONT_CARE,
 }
 _CLASS_AND_NEIGHBOUR = {"car": (1, 2), "pedestrian": (4, 5)}
-_COLUMNS = tuple(
-    "frame track_id type truncated occluded alpha left top right bottom height width length x y z rotation_y".split()
-)
 _GREATEST_OCCLUSION, _GREATEST_TRUNCATION, _LOWEST = 2, 0, 25.0
 
 
@@ -64,7 +61,7 @@ def read_labels(path: Path) -> tuple[TrackRows, Float64Array, Int64Array]:
     from clmot.io.text import read_text
 
     first = next(filter(None, read_text(path).splitlines()), "")
-    columns = (*_COLUMNS, "score") if len(first.replace(",", " ").split()) == len(_COLUMNS) + 1 else _COLUMNS
+    columns = (*COLUMNS, "score") if len(first.replace(",", " ").split()) == len(COLUMNS) + 1 else COLUMNS
     words = _TYPES | {name.lower(): number for name, number in _TYPES.items()}
     values, line = read_table(path, columns, whole=columns[:2], words={"type": words})
     if (values[:, 0] < 0).any():

@@ -19,14 +19,11 @@ from clmot.data.readers.places import images_in
 from clmot.data.readers.table import check_levels, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
+from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.sequences import numbered_images
 from clmot.types import Dataset
 
-_CLASSES = ("Car", "Van", "Truck", "Pedestrian", "Person", "Person_sitting", "Cyclist", "Tram", "Misc")
-_TYPES = {name: i for i, name in enumerate(_CLASSES)} | {"DontCare": ANY_CLASS}
-_COLUMNS = tuple(
-    "frame track_id type truncated occluded alpha left top right bottom height width length x y z rotation_y".split()
-)
+_TYPES = {name: i for i, name in enumerate(TYPES)} | {"DontCare": ANY_CLASS}
 _VISIBLE_SHARE = np.array([1.0, 0.75, 0.25, 1.0])
 """What remains at levels none, partly, largely (the middle of each level's range), unknown."""
 
@@ -52,9 +49,9 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         raise UserError(f"{path}: no label_02/0000.txt beside image_02/0000, nor label_2 beside image_2")
     if labels.name == "label_2":
         return _read_objects(root, files, min_visibility)
-    collector = Collector(_CLASSES, unit="sequence")
+    collector = Collector(TYPES, unit="sequence")
     for file in files:
-        values, line = read_table(file, _COLUMNS, whole=_COLUMNS[:5], words={"type": _TYPES})
+        values, line = read_table(file, COLUMNS, whole=COLUMNS[:5], words={"type": _TYPES})
         frame, identity, kind, truncated, occluded = values[:, :5].astype(np.int64).T
         check_levels(file, line, truncated=(truncated, -1, 2), occluded=(occluded, -1, 3))
         visible = _VISIBLE_SHARE[np.maximum(truncated, 0)] * _VISIBLE_SHARE[np.maximum(occluded, 0)]
@@ -75,12 +72,12 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
 def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Dataset:
     """Single images with their objects."""
     image_of = {image.stem: image for image in images_in(root / "image_2")}
-    collector = Collector(_CLASSES)
+    collector = Collector(TYPES)
     for file in files:
         if file.stem not in image_of:
             collector.absent.add(file.stem, file, [root / "image_2"])
             continue
-        values, line = read_table(file, _COLUMNS[2:], whole=("type", "occluded"), words={"type": _TYPES})
+        values, line = read_table(file, COLUMNS[2:], whole=("type", "occluded"), words={"type": _TYPES})
         kind, occluded = values[:, [0, 2]].astype(np.int64).T
         check_levels(file, line, occluded=(occluded, -1, 3))
         visible = (1 - values[:, 1].clip(0, 1)) * _VISIBLE_SHARE[np.maximum(occluded, 0)]
