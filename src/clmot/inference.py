@@ -14,6 +14,7 @@ from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.frozen import fingerprint
 from clmot.detectors.opening import is_detector
 from clmot.detectors.protocol import Detector
+from clmot.devices import choose_device, device_name
 from clmot.errors import UserError
 from clmot.models.decode import decode
 from clmot.models.fold import fold_batch_norm
@@ -31,7 +32,7 @@ class Model:
         network: its mode is set to evaluation. In bf16 it is used itself, and its weights are moved to `device`; in
             float32 a copy, with batch normalisation folded into the convolutions.
         config: the configuration it was trained with.
-        device: ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``bf16`` (on CPU faster where the processor knows it) or ``float32``; by default as it was trained
             (`train.precision`): imported weights, and others that learned in float32, are not rounded.
 
@@ -148,19 +149,6 @@ class Model:
         return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
 
 
-def choose_device(device: str) -> str:
-    """``auto`` as a GPU where there is one, else as the CPU.
-
-    Raises:
-        UserError: a GPU is asked for and there is none.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("device cuda: no CUDA device here; use cpu or auto")
-    return device
-
-
 def load_model(
     path: str | Path, *, device: str = "auto", precision: str | None = None, detector: Detector | None = None
 ) -> Model:
@@ -170,13 +158,15 @@ def load_model(
         path: a run folder, one of its checkpoints, a ``model.safetensors`` file, what `clmot export` wrote for ONNX
             (``.onnx``) or OpenVINO (``.xml``), the name of a model that comes with the package (``clmot-pedestrian``),
             or ``LIBRARY:NAME`` of a detector of others without an embedding (`clmot.detectors.opening.KINDS`).
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; also as torch has it, or a GPU's number.
         precision: ``bf16`` or ``float32``, by default as it was trained; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.
 
     Raises:
-        UserError: there is nothing to load, or it does not fit; or the runtime of an exported file is not installed.
+        UserError: there is nothing to load, no such device, or it does not fit; or the runtime of an exported file is
+            not installed.
     """
+    device = device_name(device)
     if is_detector(path):
         from clmot.detectors.model import load_detector  # which is a `Model`
 

@@ -155,7 +155,7 @@ def embed(
     seed
         Other seed, other frames and views.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     if not data:
         raise UserError("embed: name at least one data folder or file (clmot data list shows the formats)")

@@ -95,7 +95,7 @@ def track(
     overwrite
         Replace results of the same names in `--out`.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     if boxes is not None and detector:
         raise UserError("clmot track: boxes come from --boxes or from --detector, not from both")
@@ -179,7 +179,7 @@ def detect(
     overwrite
         Replace files of the same names in `--out`.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     paths, overrides = split_overrides(sources)
     from clmot.detectors.opening import is_detector
@@ -262,7 +262,7 @@ def tune(
     frames
         Track and score one half of each sequence only.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     from clmot.io.frames import FrameChoice
     from clmot.report.scores import comparison_table
@@ -339,7 +339,7 @@ def enrol(
     keep
         Of a new gallery: which of them, the most diverse or the most recent.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     if (results is None) == (name is None) or bool(tracks) != (results is not None):
         raise UserError("gallery enrol: give --results and ID=NAME of tracks in it, or --name for a folder of crops")
@@ -408,7 +408,7 @@ def recognise(
     json
         Also write the names to this file.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     from clmot.evaluation.mot import write_text
     from clmot.individuals import recognise_tracks

@@ -154,7 +154,7 @@ def adapt(
     resume
         Go on with what an interrupted call with the same arguments left in `--out`.
     device
-        auto, cpu or cuda.
+        auto, cpu, cuda or cuda:N.
     """
     paths, overrides = split_overrides(videos)
     if steps is not None:

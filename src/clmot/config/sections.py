@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from clmot.devices import device_name
 from clmot.errors import require
 
 
@@ -265,8 +266,8 @@ class TrainConfig:
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` (a GPU where there is one), `cpu` or `cuda`."""
+    device: str = "auto"
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     devices: int = 1
     """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead."""
     sync_batchnorm: bool = True
@@ -289,6 +290,7 @@ class TrainConfig:
         for name in ("epochs", "weight_decay", "warmup_steps", "seed"):
             value = getattr(self, name)
             require(value >= 0, f"train.{name} must be >= 0, got {value}")
+        object.__setattr__(self, "device", device_name(self.device, "train.device"))
         require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
 
 

@@ -16,8 +16,8 @@ from clmot.data.writers import coco
 from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.own_boxes import find_boxes
 from clmot.detectors.protocol import Detector, FeatureDetector
+from clmot.devices import choose_device
 from clmot.errors import UserError
-from clmot.inference import choose_device
 from clmot.losses.criterion import CONTRASTIVE
 from clmot.models.saved_model import find_checkpoint
 from clmot.training.run import train
@@ -72,7 +72,7 @@ def attach(
         raise UserError(f"loss.objective {config.loss.objective}: an attached embedding learns by contrast only")
     if config.model.projection or config.model.read_out != "stripes":
         raise UserError("model: an attached embedding has read_out=stripes and no projection")
-    device = choose_device(config.train.device)
+    device = choose_device(config.train.device, "train.device")
     if isinstance(detector, str):
         detector = dataclasses.replace(config.detector, name=detector)
     if isinstance(detector, DetectorConfig):

@@ -13,8 +13,9 @@ from clmot.config import Config
 from clmot.detectors.heads import AttachedNetwork, FeatureHead
 from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.protocol import Detector
+from clmot.devices import choose_device
 from clmot.errors import UserError
-from clmot.inference import Model, choose_device
+from clmot.inference import Model
 from clmot.models.saved_model import SavedModel, load_weights
 from clmot.types import Detections, Float32Array, Image
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clmot.devices import device_name
 from clmot.errors import UserError, reason_of
 from clmot.export.metadata import Metadata
 from clmot.inference import Model
@@ -94,7 +95,7 @@ def load_exported(file: Path, device: str = "auto") -> ExportedModel:
         metadata = Metadata.from_strings(strings, file)
         return ExportedModel(file, run_openvino(model), metadata)
     try:
-        session = onnx_session(str(file), device)
+        session = onnx_session(str(file), device_name(device))
     except UserError:
         raise
     except Exception as error:  # onnxruntime has a class for each reason

@@ -36,7 +36,7 @@ def onnx_session(model: str | bytes, device: str = "cpu") -> Any:
 
     Args:
         model: path or content of the file.
-        device: ``auto`` and ``cuda`` use a GPU where the installed package can.
+        device: ``cpu``; ``auto``, ``cuda`` and ``cuda:N`` use a GPU where the installed package can.
 
     Raises:
         UserError: onnxruntime is missing.
@@ -44,9 +44,9 @@ def onnx_session(model: str | bytes, device: str = "cpu") -> Any:
     runtime = import_extra("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors: what it thinks of a graph is not the user's business
-    providers = ["CPUExecutionProvider"]
+    providers: list[Any] = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
-        providers.insert(0, "CUDAExecutionProvider")
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}))
     return runtime.InferenceSession(model, options, providers=providers)
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, distributed
 from torch.nn import functional as F
 
 from clmot.config import TrainConfig
+from clmot.devices import choose_device
 from clmot.errors import UserError, reason_of
 from clmot.losses.pairs import BoxLabels, Contrasted
 
@@ -41,23 +42,23 @@ def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
     Raises:
         UserError: there is no such device, or not so many.
     """
-    has_cuda = torch.cuda.is_available()
-    if config.device == "cuda" and not has_cuda:
-        raise UserError("train.device=cuda: no CUDA device here; use train.device=cpu or auto")
+    kind, _, number = choose_device(config.device, "train.device").partition(":")
     devices, machines = config.devices, 1
     if distributed.is_available() and distributed.is_torchelastic_launched():
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         machines = int(os.environ["WORLD_SIZE"]) // devices
     elif devices > 1 and hasattr(sys, "ps1"):
         raise UserError(f"train.devices={devices}: cannot be started from a notebook or prompt; use the command line")
-    if has_cuda and config.device != "cpu":
+    if number and devices * machines > 1:
+        raise UserError(f"train.device={config.device} is one device, for {devices * machines} processes; write cuda")
+    if kind == "cuda":
         if devices > torch.cuda.device_count():
             raise UserError(f"{devices} processes need as many GPUs, there are {torch.cuda.device_count()}")
         # float32 multiplications on tensor cores: three digits are plenty
         torch.set_float32_matmul_precision("high")
     fabric = Fabric(
-        accelerator=config.device,
-        devices=devices,
+        accelerator=kind,
+        devices=[int(number)] if number else devices,
         num_nodes=machines,
         strategy="ddp" if devices * machines > 1 else "auto",
         precision=config.precision,
