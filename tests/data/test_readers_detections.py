@@ -231,7 +231,7 @@ class TestCocoResults:
         assert contents(read_dataset([tmp_path / "pseudo.json"]))[0][4] == [0.7, 1]
         content["annotations"][0]["score"] = "sure"
         put(tmp_path, {"pseudo.json": json.dumps(content)})
-        with pytest.raises(UserError, match=r"annotations\[0\].score is"):
+        with pytest.raises(UserError, match=r"annotations\[0\].score: expected float"):
             read_dataset([tmp_path / "pseudo.json"])
 
     @pytest.mark.parametrize(

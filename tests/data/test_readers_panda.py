@@ -166,7 +166,7 @@ def test_missing_files(tmp_path: Path) -> None:
         read_panda(tmp_path)
     folder = make_video(tmp_path)
     (folder / "tracks.json").write_text("{")
-    with pytest.raises(UserError, match=r"tracks\.json: not valid JSON"):
+    with pytest.raises(UserError, match=r"tracks\.json:1: not valid JSON"):
         read_panda(tmp_path)
     make_video(tmp_path, info=INFO | {"imUrls": []})
     with pytest.raises(UserError, match=r"seqinfo\.json: imUrls is no list of image names"):

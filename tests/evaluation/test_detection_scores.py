@@ -219,13 +219,19 @@ def test_coco_results(coco: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, r"det\.json: not COCO results; expected a list"),
-        ([{"image_id": 71}], r"det\.json: \[0\]: expected image_id, category_id, bbox \(4 numbers\) and score"),
+        ({}, r"det\.json: \$: expected array, got object; expected COCO results: a list"),
+        ([{"image_id": 71}], r"det\.json: \$\[0\]: object missing required field category_id"),
         ([{"image_id": 5, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.image_id is 5, which .*boxes"),
         ([{"image_id": 71, "category_id": 4, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.category_id is 4, which"),
-        ([{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1], "score": 1}], r"\[0\]: expected a bbox of 4 finite"),
-        ([{"image_id": [71], "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]: expected image_id"),
-        ([{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1, 10**400], "score": 1}], r"\[0\]: expected image_id"),
+        (
+            [{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1], "score": 1}],
+            r"\$\[0\]\.bbox: expected array",
+        ),
+        ([{"image_id": [71], "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\$\[0\]\.image_id: expected int"),
+        (
+            [{"image_id": 71, "category_id": 3, "bbox": [1, 1, 1, 10**400], "score": 1}],
+            r"\$\[0\]\.bbox\[3\]: number",
+        ),
     ],
 )
 def test_bad_coco_results(coco: Path, content: object, message: str) -> None:
@@ -242,10 +248,16 @@ def test_coco_results_of_ground_truth_without_ids(coco: Path) -> None:
     labels.write_text(json.dumps(content))
     (coco / "det.json").write_text("[]")
     for found, message in (
-        ({}, r"1\.json: 'images' is missing; expected a COCO file with images"),
-        ({"images": []}, r"1\.json: 'categories' is missing; expected a COCO file"),
-        ({"images": [{"id": 1}], "categories": []}, r"1\.json: images\[0\]\.file_name is missing"),
-        ({"images": [], "categories": [{"name": "car"}]}, r"1\.json: categories\[0\]\.id is missing"),
+        ({}, r"1\.json: \$: object missing required field images; expected a COCO file with images"),
+        ({"images": []}, r"1\.json: \$: object missing required field categories; expected a COCO file"),
+        (
+            {"images": [{"id": 1}], "categories": []},
+            r"1\.json: \$\.images\[0\]: object missing .* file_name",
+        ),
+        (
+            {"images": [], "categories": [{"name": "car"}]},
+            r"1\.json: \$\.categories\[0\]: object missing .* id",
+        ),
     ):
         labels.write_text(json.dumps(content | found))
         with pytest.raises(UserError, match=message):

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from clmot import boxes as box
-from clmot.data.readers import coco_records, read_dataset
+from clmot.data.readers import read_dataset
 from clmot.data.readers.coco import find_annotation_files
+from clmot.data.readers.coco_records import EXPECTED, Category, Id
 from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.evaluation.tracks import Float64Array, share_inside
@@ -262,26 +264,18 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     annotated = [ground_truth] if ground_truth.is_file() else find_annotation_files(ground_truth)
     if len(annotated) != 1 or annotated[0].suffix.lower() != ".json":
         raise UserError(f"{path}: COCO results need a COCO file as ground truth, got {ground_truth}")
-    content = coco_records.load(annotated[0], lambda annotations: None)
-    image_of = _images_by_id(_texts_by_id(content, "images", "file_name", annotated[0]), dataset.samples)
-    names = _texts_by_id(content, "categories", "name", annotated[0])
-    entries = load_json(path)
-    if not isinstance(entries, list):
-        raise UserError(f"{path}: not COCO results; expected a list of image_id, category_id, bbox and score")
+    content: _Listing = load_json(annotated[0], _Listing, EXPECTED)
+    image_of = _images_by_id({each.id: each.file_name for each in content.images}, dataset.samples)
+    names = {each.id: each.name for each in content.categories}
     rows = []
-    for number, entry in enumerate(entries):
-        where = f"{path}: [{number}]"
-        try:
-            # looked up here, because a list or object cannot be
-            image, name = image_of.get(entry["image_id"]), names.get(entry["category_id"])
-            values = [float(value) for value in (*entry["bbox"], entry["score"])]
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise UserError(f"{where}: expected image_id, category_id, bbox (4 numbers) and score") from None
-        if len(values) != 5 or not np.isfinite(values).all():
-            raise UserError(f"{where}: expected a bbox of 4 finite numbers and a score")
+    for number, entry in enumerate(load_json(path, list[_Result], _COCO_RESULTS)):
+        values = (*entry.bbox, entry.score)
+        if not np.isfinite(values).all():
+            raise UserError(f"{path}: $[{number}]: expected a bbox of 4 finite numbers and a score")
+        image, name = image_of.get(entry.image_id), names.get(entry.category_id)
         if image is None or name is None:
             key = "image_id" if image is None else "category_id"
-            raise UserError(f"{where}.{key} is {entry[key]!r}, which {annotated[0]} has not")
+            raise UserError(f"{path}: $[{number}].{key} is {getattr(entry, key)!r}, which {annotated[0]} has not")
         if name in dataset.classes:
             rows.append((image, dataset.classes.index(name), *values))
     table = np.array(rows, np.float64).reshape(-1, 7)
@@ -293,13 +287,28 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     )
 
 
-def _texts_by_id(content: coco_records.Record, key: str, field: str, path: Path) -> dict[Any, str]:
-    """A field of each record of a list, by the record's id."""
-    texts = {}
-    for i, record in enumerate(coco_records.records(content, key, path)):
-        where = f"{path}: {key}[{i}]"
-        texts[coco_records.get(record, "id", (int, str), where)] = coco_records.get(record, field, (str,), where)
-    return texts
+_COCO_RESULTS = "COCO results: a list of image_id, category_id, bbox and score"
+
+
+class _Named(Struct):
+    id: Id
+    file_name: str
+
+
+class _Listing(Struct):
+    """What a COCO file calls its images and categories."""
+
+    images: list[_Named]
+    categories: list[Category]
+
+
+class _Result(Struct, gc=False):
+    """One of the COCO results: a box as left, top, width, height."""
+
+    image_id: Id | float
+    category_id: Id | float
+    bbox: tuple[float, float, float, float]
+    score: float
 
 
 def _images_by_id(files: Mapping[Any, str], samples: Sequence[Sample]) -> dict[Any, int]:

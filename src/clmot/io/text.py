@@ -31,11 +31,19 @@ def read_text(path: Path, what: str = "annotations") -> str:
     Raises:
         UserError: the file cannot be read or is not text; `what` says what was expected.
     """
+    return decode_text(read_bytes(path, what), path, what).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: Path, what: str = "annotations") -> bytes:
+    """What a file holds.
+
+    Raises:
+        UserError: the file cannot be read; `what` says what was expected.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read {what}: {reason_of(error)}") from error
-    return decode_text(content, path, what).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def decode_text(content: bytes, path: Path, what: str = "annotations") -> str:

@@ -164,7 +164,7 @@ def test_missing_images_of_a_coco_file(make_coco, found, tmp_path):
     path = make_coco(tmp_path, coco_content())
     (tmp_path / "2.png").unlink()
     findings = found(path)
-    assert findings["missing images"].places == (f"{path}: images[1] (2.png)",)
+    assert findings["missing images"].places == (f"{path}: $.images[1] (2.png)",)
     assert check([path]).report.summaries[0].images == 2
     assert "annotations without image" not in findings
 
@@ -174,8 +174,8 @@ def test_images_listed_twice_in_a_coco_file(make_coco, found, tmp_path):
     content["images"] += [{**content["images"][0]}, {**content["images"][0], "id": 77}]
     content["annotations"][0]["image_id"] = 77
     findings = found(path := make_coco(tmp_path, content))
-    assert findings["same image id twice"].places == (f"{path}: images[3] (id 1)",)
-    assert findings["same file twice"].places == (f"{path}: images[4] (1.png)",)
+    assert findings["same image id twice"].places == (f"{path}: $.images[3] (id 1)",)
+    assert findings["same file twice"].places == (f"{path}: $.images[4] (1.png)",)
     # the annotations of both records are one image's
     assert check([path]).report.summaries[0].boxes == 6
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity
-from clmot.data.readers import coco, coco_records
+from clmot.data.readers import coco
+from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video
+from clmot.data.readers.json_files import as_kind, load_json
 from clmot.errors import UserError, plural
 from clmot.types import Dataset
 
@@ -55,7 +57,7 @@ def annotation_file(path: Path) -> Path:
 def check_records(path: Path) -> Iterator[Finding]:
     """The findings about the records of the COCO file at a path, by their place in it."""
     file = annotation_file(path)
-    _, faults = clean(coco_records.load(file), file)
+    _, faults = clean(_load(file), file)
     for check, places in faults.items():
         severity, sign, advice = _KINDS[check]
         yield Finding(
@@ -75,10 +77,17 @@ def salvage(path: Path, min_visibility: float) -> Dataset:
         UserError: nothing remains, or the file is no JSON object.
     """
     file = annotation_file(path)
-    return coco.dataset_of(clean(coco_records.load(file), file)[0], file)
+    return coco.dataset_of(clean(_load(file), file)[0], file)
 
 
-def clean(content: coco_records.Record, path: Path) -> tuple[coco_records.Record, _Faults]:
+def _load(path: Path) -> dict[str, Any]:
+    content = load_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, expected {EXPECTED}")
+    return content
+
+
+def clean(content: dict[str, Any], path: Path) -> tuple[CocoFile, _Faults]:
     """A content that the reader takes, and the faults of the one given; images that are no files are left out.
 
     Two records of one file become one with the annotations of both. Boxes that are not finite or have no area stay: the
@@ -90,18 +99,12 @@ def clean(content: coco_records.Record, path: Path) -> tuple[coco_records.Record
         faults.setdefault(kind, []).append(place)
 
     root = _root(content, path)
-    images: dict[int | str, coco_records.Record] = {}
-    by_file: dict[str, int | str] = {}
-    joined: dict[int | str, int | str] = {}
+    images: dict[Id, Image] = {}
+    by_file: dict[str, Id] = {}
+    joined: dict[Id, Id] = {}
     unlisted = set()
-    for i, record in _records(content, "images", path, fault):
-        where = f"{path}: images[{i}]"
-        try:
-            key = coco_records.check_image(record, where)
-        except UserError as error:
-            fault("faulty records", str(error))
-            continue
-        name = record["file_name"]
+    for where, _, image in _records(content, "images", Image, path, fault):
+        key, name = image.id, image.file_name
         if key in images or key in joined:
             fault("same image id twice", f"{where} (id {key})")
         elif name in by_file:
@@ -111,58 +114,53 @@ def clean(content: coco_records.Record, path: Path) -> tuple[coco_records.Record
             fault("missing images", f"{where} ({name})")
             unlisted.add(key)
         else:
-            images[key] = record
+            images[key] = image
             by_file[name] = key
-    categories = {}
-    for i, record in _records(content, "categories", path, fault):
-        if isinstance(record.get("id"), int | str) and isinstance(record.get("name"), str):
-            categories[record["id"]] = record
-        else:
-            fault("faulty records", f"{path}: categories[{i}] has no id and name")
-    annotations = []
+    categories = {each.id: each for _, _, each in _records(content, "categories", Category, path, fault)}
+    annotations: list[Annotation] = []
     seen: set[Any] = set()
-    for i, record in _records(content, "annotations", path, fault):
-        where = f"{path}: annotations[{i}]"
-        try:
-            checked = coco_records.check_annotation(record, where)
-            coco_records.check_category(checked.category, categories, where)
-        except UserError as error:
-            fault("faulty records", str(error))
+    for where, record, annotation in _records(content, "annotations", Annotation, path, fault):
+        if annotation.category_id not in categories:
+            fault("faulty records", f"{where}.category_id is {annotation.category_id!r}, which is not in categories")
             continue
         number = record.get("id")
         if isinstance(number, int | str):
             if number in seen:
                 fault("same annotation id twice", f"{where} (id {number})")
             seen.add(number)
-        image = joined.get(checked.image, checked.image)
-        if image in images:
-            annotations.append(record | {"image_id": image})
-        elif image not in unlisted:
-            fault("annotations without image", f"{where} (image {image})")
-        if not np.isfinite(checked.ltwh).all():
+        of = annotation.image_id = joined.get(annotation.image_id, annotation.image_id)
+        if of in images:
+            annotations.append(annotation)
+        elif of not in unlisted:
+            fault("annotations without image", f"{where} (image {of})")
+        ltwh = np.array(annotation.bbox, np.float64)
+        if not np.isfinite(ltwh).all():
             fault("numbers that are not finite", where)
-        elif min(checked.ltwh[2:]) <= 0:
+        elif ltwh[2:].min() <= 0:
             fault("boxes without area", where)
-    cleaned = {"images": list(images.values()), "annotations": annotations, "categories": list(categories.values())}
-    return {**content, **cleaned}, faults
+    videos = [each for _, _, each in _records(content, "videos", Video, path, fault)] if "videos" in content else []
+    cleaned = CocoFile(list(images.values()), annotations, list(categories.values()), videos)
+    return cleaned, faults
 
 
 def _records(
-    content: coco_records.Record, key: str, path: Path, fault: Any
-) -> Iterator[tuple[int, coco_records.Record]]:
-    """The objects of a list at the top of the file, by position."""
+    content: dict[str, Any], key: str, kind: Any, path: Path, fault: Any
+) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """The objects of a list at the top of the file that are of a type: their place, as they stand there, and typed."""
     records = content.get(key)
     if not isinstance(records, list):
         fault("faulty records", f"{path}: '{key}' is {'missing' if records is None else 'no list'}")
         return
     for i, record in enumerate(records):
-        if isinstance(record, dict):
-            yield i, record
-        else:
-            fault("faulty records", f"{path}: {key}[{i}] is {str(record)[:40]!r}, expected an object")
+        try:
+            typed = as_kind(record, kind, path, f"$.{key}[{i}]")
+        except UserError as error:
+            fault("faulty records", str(error))
+            continue
+        yield f"{path}: $.{key}[{i}]", record, typed
 
 
-def _root(content: coco_records.Record, path: Path) -> Path | None:
+def _root(content: dict[str, Any], path: Path) -> Path | None:
     """The first of the folders that has an image of the file; None where none has."""
     images = content.get("images")
     names = [image.get("file_name") for image in images if isinstance(image, dict)] if isinstance(images, list) else []

@@ -7,7 +7,6 @@ Images are ``images/track/train/<video>/<name>``.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from clmot.data.readers.collector import Collector
 from clmot.data.readers.formats import Format
-from clmot.errors import UserError, reason_of
-from clmot.io.text import read_text
+from clmot.data.readers.json_files import load_json
+from clmot.errors import UserError
 from clmot.types import Dataset
 
 _CLASSES = ("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
@@ -105,10 +104,7 @@ _Label = tuple[list[float], int, bool, int]
 
 def _records(path: Path) -> list[tuple[int, str, list[_Label]]]:
     """The frames of a file: index, image name, labels."""
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON: {reason_of(error)}") from error
+    content = load_json(path)
     if isinstance(content, dict):
         content = content.get("frames")
     if not isinstance(content, list) or not content:

@@ -17,17 +17,9 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.data.readers.assembly import order_of_rows
-from clmot.data.readers.coco_records import (
-    EXPECTED,
-    AnnotationColumns,
-    Record,
-    check_category,
-    check_image,
-    get,
-    load,
-    records,
-)
+from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video
 from clmot.data.readers.formats import Format
+from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
@@ -55,31 +47,27 @@ def read_coco(path: Path) -> Dataset:
     Classes are the categories that have a box, by category id. Crowds are `Sample.ignore`.
 
     Raises:
-        UserError: not a COCO file, a key missing or of the wrong type (named as ``annotations[12].bbox``), images
+        UserError: not a COCO file, a key missing or of the wrong type (named as ``$.annotations[12].bbox``), images
             missing on disk.
     """
-    annotations = AnnotationColumns(f"{path}: annotations")
-    content = load(path, annotations.extend)
-    return dataset_of(content, path, annotations)
+    return dataset_of(load_json(path, CocoFile, EXPECTED), path)
 
 
-def dataset_of(content: Record, path: Path, annotations: AnnotationColumns | None = None) -> Dataset:
+def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotation]] | None = None) -> Dataset:
     """The data set of a COCO file's content.
 
     Args:
-        content: the object that the file holds, with a list of annotations.
+        content: what the file holds.
         path: what messages name and where images are looked for.
-        annotations: what counts instead of those in `content`.
+        results: another file and its annotations, which count instead of those in `content`.
 
     Raises:
         UserError: as `read_coco`, except that the file is not read.
     """
-    images = _images(content, path)
-    listed = records(content, "annotations", path)
-    if annotations is None:
-        annotations = AnnotationColumns(f"{path}: annotations")
-        annotations.extend(listed)
-    rows = _rows(annotations, _categories(content, path), list(images))
+    images = _images(content.images, path)
+    names = {each.id: each.name for each in sorted(content.categories, key=_id_order)}
+    annotations = results[1] if results else content.annotations
+    rows = _rows(annotations, f"{results[0]}: $" if results else f"{path}: $.annotations", names, list(images))
     keep = box.well_formed(rows.boxes) & (rows.image >= 0)
     skipped = Counter(
         {
@@ -88,7 +76,7 @@ def dataset_of(content: Record, path: Path, annotations: AnnotationColumns | Non
         }
     )
     classes, class_map = _used_classes(rows.names, set(rows.category[keep].tolist()))
-    places = _sequences_and_frames(content, images, path, bool((rows.identity[keep] >= 0).any()))
+    places = _sequences_and_frames(content.videos, images, path, bool((rows.identity[keep] >= 0).any()))
     root = _image_root(path, images)
     # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
     order = order_of_rows(rows.image, rows.boxes, rows.category, rows.ignore, rows.score, rows.identity)
@@ -100,9 +88,9 @@ def dataset_of(content: Record, path: Path, annotations: AnnotationColumns | Non
         sequence, frame = places[key]
         samples.append(
             Sample(
-                image=root / image["file_name"],
-                width=image["width"],
-                height=image["height"],
+                image=root / image.file_name,
+                width=image.width,
+                height=image.height,
                 sequence=sequence,
                 frame=frame,
                 boxes=rows.boxes[index],
@@ -131,28 +119,34 @@ class _Rows(NamedTuple):
     """Category names by category id."""
 
 
-def _rows(annotations: AnnotationColumns, names: dict[int | str, str], image_ids: list[int | str]) -> _Rows:
+def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image_ids: list[Id]) -> _Rows:
     """Annotations by image and category; boxes that are not finite or have no area are still among them."""
-    category = _positions(annotations.category_ids, names)[annotations.category]
+    category = _positions((each.category_id for each in annotations), names)
     if category.min(initial=0) < 0:
         first = int(np.argmin(category))
-        key = list(annotations.category_ids)[annotations.category[first]]
-        check_category(key, names, f"{annotations.where}[{first}]")
+        raise UserError(
+            f"{where}[{first}].category_id is {annotations[first].category_id!r}, which is not in categories"
+        )
+    ltwh = np.array([each.bbox for each in annotations], np.float64).reshape(-1, 4)  # null becomes NaN
+    score = np.array([each.score for each in annotations], np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        boxes = box.ltwh_to_xyxy(np.asarray(annotations.ltwh).reshape(-1, 4)).astype(np.float32)
-        score = np.asarray(annotations.score).astype(np.float32)
-    return _Rows(
-        boxes=boxes,
-        image=_positions(annotations.image_ids, image_ids)[annotations.image],
-        category=category,
-        ignore=np.asarray(annotations.ignore).astype(np.bool_),
-        identity=np.asarray(annotations.identity),
-        score=score,
-        names=list(names.values()),
-    )
+        return _Rows(
+            boxes=box.ltwh_to_xyxy(ltwh).astype(np.float32),
+            image=_positions((each.image_id for each in annotations), image_ids),
+            category=category,
+            ignore=np.array([bool(each.iscrowd or each.ignore) for each in annotations], np.bool_),
+            identity=np.array([_identity(each) for each in annotations], np.int64),
+            score=score.astype(np.float32),
+            names=list(names.values()),
+        )
 
 
-def _positions(keys: Iterable[int | str], among: Iterable[int | str]) -> Int64Array:
+def _identity(annotation: Annotation) -> int:
+    identity = annotation.instance_id if annotation.track_id is None else annotation.track_id
+    return -1 if identity is None else max(identity, -1)
+
+
+def _positions(keys: Iterable[Id], among: Iterable[Id]) -> Int64Array:
     """The position of each key among others, -1 where it is none of them."""
     position = {key: i for i, key in enumerate(among)}
     return np.array([position.get(key, -1) for key in keys], np.int64)
@@ -164,51 +158,38 @@ def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], In
     return classes, np.array([classes.index(name) if name in classes else -1 for name in names], np.int64)
 
 
-def _categories(content: Record, path: Path) -> dict[int | str, str]:
-    """Category names by id, in the order of their ids."""
-    names: dict[int | str, str] = {}
-    for i, category in enumerate(records(content, "categories", path)):
-        where = f"{path}: categories[{i}]"
-        names[get(category, "id", (int, str), where)] = get(category, "name", (str,), where)
-    return {key: names[key] for key in sorted(names, key=_id_order)}
-
-
-def _images(content: Record, path: Path) -> dict[int | str, Record]:
-    """The checked image records by id, in the order of their ids."""
-    images: dict[int | str, Record] = {}
-    for i, image in enumerate(records(content, "images", path)):
-        key = check_image(image, f"{path}: images[{i}]")
-        if key in images:
-            raise UserError(f"{path}: images[{i}].id is {key!r}, which an image before it has")
-        images[key] = image
+def _images(listed: list[Image], path: Path) -> dict[Id, Image]:
+    """The image records by id, in the order of their ids."""
+    images: dict[Id, Image] = {}
+    for i, image in enumerate(listed):
+        if image.id in images:
+            raise UserError(f"{path}: $.images[{i}].id is {image.id!r}, which an image before it has")
+        images[image.id] = image
     if not images:
         raise UserError(f"{path}: 'images' is empty")
-    return {key: images[key] for key in sorted(images, key=_id_order)}
+    return {image.id: image for image in sorted(listed, key=_id_order)}
 
 
 def _sequences_and_frames(
-    content: Record, images: dict[int | str, Record], path: Path, has_identities: bool
-) -> dict[int | str, tuple[str, int]]:
+    listed: list[Video], images: dict[Id, Image], path: Path, has_identities: bool
+) -> dict[Id, tuple[str, int]]:
     """Sequence name and 1-based frame number of each image."""
-    videos: dict[int | str, str] = {}
-    for i, record in enumerate(records(content, "videos", path, optional=True)):
-        key = get(record, "id", (int, str), f"{path}: videos[{i}]")
-        videos[key] = str(record.get("name", key))
-    video_of = {key: image.get("video_id") for key, image in images.items()}
+    videos = {each.id: str(each.id if each.name is None else each.name) for each in listed}
+    video_of = {key: image.video_id for key, image in images.items()}
     if all(video is None for video in video_of.values()):
         if has_identities:
             return {key: (path.stem, frame) for frame, key in enumerate(images, 1)}
         return {key: (f"{path.stem}/{key}", 1) for key in images}
-    if all(isinstance(image.get("frame_id"), int) for image in images.values()):
-        frame_of = {key: int(image["frame_id"]) for key, image in images.items()}
+    if all(isinstance(image.frame_id, int) for image in images.values()):
+        frame_of = {key: int(image.frame_id) for key, image in images.items()}
     else:
         frame_of = {}
         count: Counter[object] = Counter()
-        for key in sorted(images, key=lambda key: str(images[key]["file_name"])):
+        for key in sorted(images, key=lambda key: images[key].file_name):
             count[video_of[key]] += 1
             frame_of[key] = count[video_of[key]]
     first = min(1, *frame_of.values())  # frame_id counts from 0 in some data sets and from 1 in others
-    places: dict[int | str, tuple[str, int]] = {}
+    places: dict[Id, tuple[str, int]] = {}
     for key, video in video_of.items():
         if video is not None and video not in videos:
             raise UserError(f"{path}: image {key} has video_id {video!r}, which is not in videos")
@@ -216,18 +197,18 @@ def _sequences_and_frames(
     return places
 
 
-def _image_root(path: Path, images: dict[int | str, Record]) -> Path:
+def _image_root(path: Path, images: dict[Id, Image]) -> Path:
     """The folder that file names start from.
 
     Raises:
         UserError: no place has the first image, or it lacks some of the others.
     """
     roots = image_places(path)
-    first = next(iter(images.values()))["file_name"]
+    first = next(iter(images.values())).file_name
     root = next((root for root in roots if (root / first).is_file()), None)
     if root is None:
         raise UserError(f"{path}: image {first} not found; looked in {', '.join(map(str, roots))}")
-    missing = [image["file_name"] for image in images.values() if not (root / image["file_name"]).is_file()]
+    missing = [image.file_name for image in images.values() if not (root / image.file_name).is_file()]
     if missing:
         raise UserError(
             f"{path}: {len(missing)} of {len(images)} images are missing in {root}; the first: {missing[0]}"
@@ -241,9 +222,9 @@ def image_places(path: Path) -> list[Path]:
     return [root / place for root in (path.parent, path.absolute().parent.parent) for place in ("", "images", split)]
 
 
-def _id_order(key: int | str) -> tuple[bool, int | str]:
-    """Sorts numbers before texts."""
-    return isinstance(key, str), key
+def _id_order(record: Image | Category) -> tuple[bool, Id]:
+    """Sorts ids that are numbers before texts."""
+    return isinstance(record.id, str), record.id
 
 
 def _matches(path: Path) -> bool:

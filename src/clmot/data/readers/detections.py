@@ -6,8 +6,6 @@ YOLO data sets, COCO files with a ``score`` in their annotations as COCO.
 
 from __future__ import annotations
 
-import itertools
-import json
 import logging
 import re
 from collections import Counter
@@ -20,9 +18,9 @@ from clmot.data.readers.assembly import BoxRows, Frame, assemble, position_of, t
 from clmot.data.readers.collector import sequence_name
 from clmot.data.readers.detections_columns import SIDES
 from clmot.data.readers.detections_images import Video, find_images, find_video, ordered_images, with_image_list
-from clmot.data.readers.detections_rows import DetectedRows, is_detection, read_detected_rows
+from clmot.data.readers.detections_rows import DetectedRows, first_detection, read_detected_rows
 from clmot.data.readers.formats import Format
-from clmot.data.readers.json_stream import open_json
+from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot import MotRows, check_unique, parse_mot_table, to_mot_rows
@@ -182,8 +180,7 @@ def _add_images(file: Path, rows: DetectedRows, frames: list[Frame]) -> tuple[In
 
 
 def _count_of_lists(file: Path) -> int:
-    with open_json(file) as stream:
-        return sum(map(len, stream.batches()))
+    return len(load_json(file))
 
 
 def _as_sequences(frames: list[Frame]) -> list[Frame]:
@@ -229,26 +226,13 @@ def _is_detections(file: Path) -> bool:
     if suffix == ".txt":
         words = head.split("\n", 1)[0].replace(",", " ").split()
         return 6 <= len(words) <= 10 and re.fullmatch(r"[1-9][0-9]*(\.0*)?", words[0]) is not None
-    return suffix == ".json" and _first_detection(head) is not None
-
-
-def _first_detection(head: str) -> dict[str, Any] | None:
-    """The first detection in the beginning of a JSON text: in a list, a list of lists, or an object of lists."""
-    for brace in itertools.islice(re.finditer(r"\{", head), 3):
-        try:
-            found = json.JSONDecoder().raw_decode(head, brace.start())[0]
-        except json.JSONDecodeError:
-            continue
-        if is_detection(found):
-            # in an object of lists, rows that name their image are annotations of a COCO file
-            return found if head.startswith("[") or "box" in found else None
-    return None
+    return suffix == ".json" and first_detection(head) is not None
 
 
 def _is_of_one_image(file: Path) -> bool:
     """Whether the rows of a JSON file do not say which image they are of: its name does."""
     head = head_of(file, 1 << 14)
-    return head.startswith("[") and not re.match(r"\[\s*\[", head) and "box" in (_first_detection(head) or {})
+    return head.startswith("[") and not re.match(r"\[\s*\[", head) and "box" in (first_detection(head) or {})
 
 
 def _matches(path: Path) -> bool:

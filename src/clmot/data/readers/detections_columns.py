@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
-from types import NoneType
 from typing import Any, Literal
-
-import numpy as np
 
 from clmot.data.readers.json_files import numbers
 from clmot.errors import UserError
@@ -37,7 +32,7 @@ _LARGEST_WHOLE = 2.0**53
 
 
 class DetectedColumns:
-    """Rows in columns, in their order: as objects, a million would take a gigabyte.
+    """Rows in columns, in their order.
 
     Attributes:
         places: how rows say which image they are of: one way, none where there is no row.
@@ -87,94 +82,6 @@ class DetectedColumns:
         self.scores.append(_number(row, _SCORE_KEYS, where))
         identity = _number(row, _IDENTITY_KEYS, where)
         self.identities.append(max(int(identity), -1) if abs(identity) <= _LARGEST_WHOLE else -1)
-
-    def extend_usual(self, rows: Sequence[Any], given: str | int | None) -> bool:
-        """Add rows that are all alike without looking at each, which is several times as fast.
-
-        Args:
-            rows: what stands there.
-            given: as of `append`, for all of them.
-
-        Returns:
-            Whether they are added; none of them is where one may be at fault or says what it says in its own way.
-        """
-        if {*map(type, rows)} != {dict} or "box" in rows[0]:
-            return False
-        # with the same keys in all, the first row tells which of them say what
-        if {*map(len, rows)} != {len(rows[0])} or set().union(*rows) != rows[0].keys():
-            return False
-        try:
-            place, name, keys = _usual_place(rows, given)
-            boxes = _usual_boxes(rows)
-            _, scores = _column(rows, _SCORE_KEYS, {float, int})
-            _, identities = _column(rows, _IDENTITY_KEYS, {int})
-            _, classes = _column(rows, _CLASS_KEYS, {str}, {int})
-            score = array("d", scores or [float("nan")] * len(rows))
-        except (_Unusual, OverflowError):
-            return False
-        if self.places - {place} or (identities and not -1 <= min(identities) <= max(identities) <= _LARGEST_WHOLE):
-            return False
-        self.places.add(place)
-        self.from_zero |= place == "frame" and (name in COUNTED_FROM_ZERO or 0 in keys)
-        self.image += array("q", [self.keys.setdefault(key, len(self.keys)) for key in keys])
-        self.boxes += boxes
-        classes = classes or ["object"] * len(rows)
-        number = {value: self.names.setdefault(str(value), len(self.names)) for value in dict.fromkeys(classes)}
-        self.classes += array("q", [number[value] for value in classes])
-        self.scores += score
-        self.identities += array("q", identities or [-1] * len(rows))
-        return True
-
-
-class _Unusual(Exception):
-    """Rows that are to be looked at one by one."""
-
-
-def _usual_place(rows: Sequence[_Record], given: str | int | None) -> tuple[Place, str, list[Any]]:
-    """How rows say which images they are of, the key that says so, and which they are."""
-    if given is not None:
-        return ("order" if isinstance(given, int) else "image"), "", [given] * len(rows)
-    name, keys = _column(rows, IMAGE_KEYS, {str, int})
-    if name:
-        return "image", name, keys
-    name, keys = _column(rows, FRAME_KEYS, {int})
-    if not name or min(keys) < 0:
-        raise _Unusual
-    return "frame", name, keys
-
-
-def _usual_boxes(rows: Sequence[_Record]) -> array[float]:
-    """Left, top, right and bottom of rows."""
-    if "bbox" in rows[0]:
-        boxes = [row["bbox"] for row in rows]
-        if {*map(type, boxes)} != {list} or {*map(len, boxes)} != {4}:
-            raise _Unusual
-    elif all(side in rows[0] for side in SIDES):
-        boxes = [[row[side] for side in SIDES] for row in rows]
-    else:
-        raise _Unusual
-    sides = list(chain.from_iterable(boxes))
-    if not {*map(type, sides)} <= {float, int}:
-        raise _Unusual
-    table = np.array(sides, np.float64).reshape(-1, 4)
-    if "bbox" in rows[0]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            table[:, 2:] += table[:, :2]
-    return array("d", table.tobytes())
-
-
-def _column(rows: Sequence[_Record], names: tuple[str, ...], *kinds: set[type]) -> tuple[str, list[Any]]:
-    """The first of some keys that is not empty, and its values, of types that go together; nothing where none is."""
-    for name in names:
-        if name in rows[0]:
-            values = [row[name] for row in rows]
-            types = {*map(type, values)}
-            if types == {NoneType} or (types == {str} and not any(values)):
-                continue
-            if not any(types <= kind for kind in kinds) or (str in types and "" in values):
-                raise _Unusual
-            return name, values
-    return "", []
 
 
 def _place(record: _Record, given: str | int | None, file: Path, where: str) -> tuple[Place, str | int, str]:

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
 
 from clmot.data.readers.coco import dataset_of, image_places
-from clmot.data.readers.coco_records import AnnotationColumns, load
-from clmot.data.readers.detections_rows import is_detection
-from clmot.data.readers.json_stream import open_json
+from clmot.data.readers.coco_records import Annotation, CocoFile
+from clmot.data.readers.detections_rows import first_detection
+from clmot.data.readers.json_files import as_kind, load_json
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.sequences import find_sequences, numbered_images
@@ -143,27 +146,32 @@ def with_image_list(file: Path) -> Dataset | None:
     ]
     if not candidates or not _are_coco_results(file):
         return None
-    rows = AnnotationColumns(f"{file}: ")
-    with open_json(file) as stream:
-        for batch in stream.batches():
-            rows.extend(batch)
+    rows: list[Annotation] = load_json(file, list[Annotation])
+    wanted = {each.image_id for each in rows}
     for candidate in candidates:
-        content = load(candidate, lambda annotations: None)
-        images = content.get("images")
-        if not isinstance(images, list) or "categories" not in content:
+        content: _Listing = load_json(candidate, _Listing)
+        if not isinstance(content.images, list) or content.categories is None:
             continue
-        listed = [image for image in images if isinstance(image, dict) and _in(image.get("id"), rows.image_ids)]
-        if len(listed) == len(rows.image_ids):
+        listed = [image for image in content.images if isinstance(image, dict) and _in(image.get("id"), wanted)]
+        if len(listed) == len(wanted):
             _log.info("%s: images and categories are those of %s", file, candidate)
-            return dataset_of({**content, "images": listed, "annotations": []}, candidate, rows)
+            known = {"images": listed, "annotations": [], "categories": content.categories, "videos": content.videos}
+            return dataset_of(as_kind(known, CocoFile, candidate, "$"), candidate, (file, rows))
     return None
+
+
+class _Listing(Struct):
+    """What a COCO file lists, if it is one."""
+
+    images: Any = None
+    categories: Any = None
+    videos: Any = []
 
 
 def _are_coco_results(file: Path) -> bool:
     """Whether a JSON file is a list that begins with a detection of a category in an image."""
-    with open_json(file) as stream:
-        first = next(stream.values(), None) if stream.peek() == "[" else None
-    return isinstance(first, dict) and is_detection(first) and {"bbox", "category_id"} <= first.keys()
+    head = head_of(file)
+    return head.startswith("[") and {"bbox", "category_id"} <= (first_detection(head) or {}).keys()
 
 
 def _in(key: object, ids: Collection[int | str]) -> bool:

@@ -14,15 +14,18 @@ image, or holds them by image name (``{"a.jpg": [...]}``) or in the order of the
 from __future__ import annotations
 
 import csv
+import itertools
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from clmot.data.readers.detections_columns import SIDES, DetectedColumns, Place
-from clmot.data.readers.json_stream import JsonStream, open_json
+from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.io.text import read_text
 from clmot.types import Float64Array, Int64Array
@@ -63,10 +66,8 @@ def read_detected_rows(file: Path) -> DetectedRows:
             (named by row).
     """
     columns = DetectedColumns(file)
-    for batch in _batches(file):
-        if len(batch.rows) == 1 or not columns.extend_usual(batch.rows, batch.image):
-            for i, row in enumerate(batch.rows):
-                columns.append(row, batch.image, batch.where(i))
+    for row, given, where in _rows(file):
+        columns.append(row, given, where)
     boxes, scores = np.asarray(columns.boxes).reshape(-1, 4), np.asarray(columns.scores)
     return DetectedRows(
         place=next(iter(columns.places), "image"),
@@ -94,58 +95,41 @@ def is_detection(record: object) -> bool:
     )
 
 
-class _Batch(NamedTuple):
-    """Rows that come one after the other.
-
-    Attributes:
-        rows: what stands there.
-        image: that their place in the file says they are of, by name or number; None where they say so themselves.
-        place: of the list that they are in, for messages, or of the only row.
-        first: the number of the first in that list; None for the only row.
-    """
-
-    rows: list[Any]
-    image: str | int | None
-    place: str
-    first: int | None = 0
-
-    def where(self, i: int) -> str:
-        """The place of the i-th of them in the file."""
-        return self.place if self.first is None else f"{self.place}[{self.first + i}]"
+def first_detection(head: str) -> dict[str, Any] | None:
+    """The first detection in the beginning of a JSON text: in a list, a list of lists, or an object of lists."""
+    for brace in itertools.islice(re.finditer(r"\{", head), 3):
+        try:
+            found = json.JSONDecoder().raw_decode(head, brace.start())[0]
+        except json.JSONDecodeError:
+            continue
+        if is_detection(found):
+            # in an object of lists, rows that name their image are annotations of a COCO file
+            return found if head.startswith("[") or "box" in found else None
+    return None
 
 
-def _batches(file: Path) -> Iterator[_Batch]:
-    """All rows of a file, in its order."""
+def _rows(file: Path) -> Iterator[tuple[Any, str | int | None, str]]:
+    """Each row of a file, the image that its place in the file says it is of (by name or number), and that place."""
     if file.suffix.lower() == ".csv":
         reader = csv.DictReader(read_text(file).splitlines())
         for row in reader:
-            yield _Batch([row], None, f"{file}:{reader.line_num}", None)
+            yield row, None, f"{file}:{reader.line_num}"
         return
-    with open_json(file) as stream:
-        if stream.peek() == "{":
-            for key in stream.keys():
-                yield from _list(stream, f"{file}: '{key}'", key)
-        elif stream.peek() == "[":
-            for batch in _list(stream, f"{file}: ", None):
-                yield from _by_image(batch) if list in map(type, batch.rows) else (batch,)
+    content = load_json(file)
+    if isinstance(content, dict):
+        for key, rows in content.items():
+            for i, row in enumerate(_list(rows, f"{file}: '{key}'")):
+                yield row, key, f"{file}: '{key}'[{i}]"
+        return
+    for i, row in enumerate(_list(content, f"{file}: the file")):
+        if isinstance(row, list):
+            for j, each in enumerate(row):
+                yield each, i, f"{file}: [{i}][{j}]"
         else:
-            yield from _list(stream, f"{file}: the file", None)
+            yield row, None, f"{file}: [{i}]"
 
 
-def _by_image(batch: _Batch) -> Iterator[_Batch]:
-    """Lists of rows, each of one image, and single rows among them."""
-    for i, rows in enumerate(batch.rows):
-        if isinstance(rows, list):
-            yield _Batch(rows, (batch.first or 0) + i, batch.where(i))
-        else:
-            yield _Batch([rows], None, batch.where(i), None)
-
-
-def _list(stream: JsonStream, name: str, image: str | int | None) -> Iterator[_Batch]:
-    """The rows of the list that comes."""
-    if stream.peek() != "[":
-        raise UserError(f"{name} holds a {type(stream.value()).__name__}, expected a list of detections")
-    first = 0
-    for rows in stream.batches():
-        yield _Batch(rows, image, name, first)
-        first += len(rows)
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise UserError(f"{name} holds a {type(value).__name__}, expected a list of detections")
+    return value

@@ -7,22 +7,64 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from clmot.errors import UserError
-from clmot.io.text import read_text
+from clmot.io.text import decode_text, read_bytes
 
 
-def load_json(path: Path) -> Any:
-    """The content of a JSON file.
+def load_json(path: Path, kind: Any = Any, expected: str = "") -> Any:
+    """The content of a JSON file; numbers may be NaN and Infinity, as Python writes them.
+
+    Args:
+        path: the file.
+        kind: the type of the content, as msgspec takes it: keys that it does not have are passed over unread.
+        expected: what the file is, for the message where all of it is something else.
 
     Raises:
-        UserError: it cannot be read or is not JSON (with the line).
+        UserError: it cannot be read, is not JSON (with the line), or is of another type (with the path in it, such as
+            ``$.annotations[3].bbox``).
     """
+    content = read_bytes(path)
     try:
-        return json.loads(read_text(path))
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # not JSON to the letter: in another encoding, with NaN, or at fault, in a line that json knows
+            return msgspec.convert(json.loads(decode_text(content, path)), kind)
+    except msgspec.ValidationError as error:
+        fault = _fault(error, path, "$")
+        whole = " - at " not in str(error) and expected
+        raise UserError(f"{fault}; expected {expected}") if whole else fault from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
     except RecursionError as error:
         raise UserError(f"{path}: not a JSON text file") from error
+
+
+def as_kind(value: Any, kind: Any, path: Path, place: str) -> Any:
+    """A value of a JSON file as one of a type.
+
+    Args:
+        value: what `load_json` gave.
+        kind: the type, as of `load_json`.
+        path: the file, for messages.
+        place: of the value in it, such as ``$.annotations[3]``.
+
+    Raises:
+        UserError: it is of another type (with the path in the file).
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _fault(error, path, place) from error
+
+
+def _fault(error: msgspec.ValidationError, path: Path, place: str) -> UserError:
+    what, _, inside = str(error).replace("`", "").partition(" - at $")
+    return UserError(f"{path}: {place}{inside}: {what[0].lower()}{what[1:]}")
 
 
 def numbers(values: object, count: int, where: str) -> list[float]:

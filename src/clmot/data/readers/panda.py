@@ -9,7 +9,6 @@ and ``br`` whose ``x`` and ``y`` are shares of the image's size.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from clmot import boxes as box
 from clmot.data.readers.assembly import Frame
 from clmot.data.readers.collector import Collector, Object
 from clmot.data.readers.formats import Format
-from clmot.errors import UserError, reason_of
-from clmot.io.text import read_text
+from clmot.data.readers.json_files import load_json
+from clmot.errors import UserError
 from clmot.types import Dataset
 
 _PHOTO_FILE = "person_bbox_train.json"
@@ -63,7 +62,7 @@ def _annotation_files(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _read_photos(file: Path, collector: Collector, min_visibility: float) -> None:
-    content = _load(file)
+    content = load_json(file)
     if not isinstance(content, dict) or not content:
         raise UserError(f"{file}: expected an object with an entry for each image")
     roots = _image_roots(file)
@@ -95,13 +94,13 @@ def _read_photos(file: Path, collector: Collector, min_visibility: float) -> Non
 
 def _read_scene(file: Path, collector: Collector, min_visibility: float) -> None:
     info_file = file.parent / "seqinfo.json"
-    info = _load(info_file)
+    info = load_json(info_file)
     names = _get(info, "imUrls", list, str(info_file))
     width, height = (_side(info, side, str(info_file)) for side in ("imWidth", "imHeight"))
     if not names or not all(isinstance(name, str) for name in names):
         raise UserError(f"{info_file}: imUrls is no list of image names")
     objects: list[list[Object]] = [[] for _ in names]
-    tracks = _load(file)
+    tracks = load_json(file)
     if not isinstance(tracks, list):
         raise UserError(f"{file}: expected a list of tracks")
     for i, track in enumerate(tracks):
@@ -125,13 +124,6 @@ def _read_scene(file: Path, collector: Collector, min_visibility: float) -> None
             collector.absent.add(f"{scene}/{name}", info_file, roots)
             continue
         collector.add(Frame(image, width, height, scene, number), present)
-
-
-def _load(file: Path) -> Any:
-    try:
-        return json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: not valid JSON: {reason_of(error)}") from error
 
 
 def _get(record: Any, key: str, kind: type, where: str) -> Any:
