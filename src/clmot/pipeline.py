@@ -24,7 +24,7 @@ from clmot.errors import UserError
 from clmot.given_boxes import Embed, GivenBoxes, box_files
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import MotTextWriter
-from clmot.io.prefetch import prefetch
+from clmot.io.reading import PATIENCE
 from clmot.io.sources import FrameSource, open_sources
 from clmot.io.window import Window
 from clmot.report.progress import progress_bar
@@ -32,6 +32,7 @@ from clmot.result_folder import RESERVED, claim, recorded
 from clmot.sequence_summary import SequenceSummary
 from clmot.sinks import Sinks
 from clmot.tracking.config import TrackerConfig
+from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Image, TrackedFrame
 
@@ -105,6 +106,8 @@ def track(
     video: bool = False,
     times: bool = False,
     frame_rate: float | None = None,
+    state: str | Path | None = None,
+    reconnect: float = PATIENCE,
     show: bool = False,
     overwrite: bool = False,
     text_format: Literal["mot", "kitti"] = "mot",
@@ -139,6 +142,9 @@ def track(
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
         frame_rate: frames a second, where the source is wrong about them or does not say.
+        state: file to go on from, where it exists, so that objects of an earlier recording, or of the time before a
+            restart, keep their ids; written at the end, also after an error or an interrupt.
+        reconnect: seconds after which a camera that has dropped out is given up; until then its tracks go on.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         overwrite: results of the same names in `out` may be replaced.
         text_format: of ``<sequence>.txt``: MOTChallenge, or KITTI tracking with its types of objects.
@@ -150,7 +156,8 @@ def track(
     Raises:
         UserError: the source or model cannot be read (nothing is written then), `out` cannot be written, or there is
             no display to show frames on; or results of the same names are there; or the video would replace a source;
-            or more than half of the frames cannot be decoded; or a camera's tracks are to be refined, or joined without
+            or more than half of the frames cannot be decoded; a camera is gone; `state` cannot be read or written, or
+            there are several sources for it; or a camera's tracks are to be refined, or joined without
             embeddings.
         KeyboardInterrupt: as it came, the files being complete.
     """
@@ -162,7 +169,9 @@ def track(
     sources = open_sources(source, RESERVED)
     if frame_rate is not None:
         sources = [each.at_rate(frame_rate) for each in sources]
-    sources = [each.only(frames) if frames else each for each in sources]
+    sources = [each.only(frames) if frames else each for each in (each.patient(reconnect) for each in sources)]
+    if state is not None and len(sources) > 1:
+        raise UserError(f"--state {state}: is for one source, and there are {len(sources)}; track one after the other")
     named = str(model) if isinstance(model, str | Path) else None
     model = _load(model) if isinstance(model, str | Path) else model
     refine = model.config.refine if refine is None else refine
@@ -215,7 +224,8 @@ def track(
             }
             told = {"source": each.origin, **facts, "settings": settings}
             with recorded([sinks.text_path, sinks.video_path, sinks.times_path], each.name, told, summary.as_dict):
-                result = _track_sequence(each, found, Tracker(config), sinks, bar)
+                tracker_of_all = ContinuedTracker(Tracker(config), each.live, None if state is None else Path(state))
+                result = _track_sequence(each, found, tracker_of_all, sinks, bar)
             results.append(result)
             if not result.tracks:
                 reason = summary.explain_no_tracks(detector or model, config, from_file=boxes is not None)
@@ -291,7 +301,7 @@ def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: boo
             yield from detect(frames, find, batch_size)
 
     # a camera's frames shall not wait here as well: its source drops those that there is no time for
-    return prefetch(found(), size=batch_size if source.live else ahead) if overlap else found()
+    return source.prefetched(found(), batch_size if source.live else ahead) if overlap else found()
 
 
 def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1) -> FoundFrames:
@@ -302,15 +312,15 @@ def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 
 
 
 def _track_sequence(
-    source: FrameSource, found: FoundFrames, tracker: Tracker, sinks: Sinks, bar: Progress
+    source: FrameSource, found: FoundFrames, tracker: ContinuedTracker, sinks: Sinks, bar: Progress
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
     ids: set[int] = set()
     task = bar.add_task(source.name, total=source.length, note="")
-    with sinks, contextlib.closing(found):
+    with tracker, sinks, contextlib.closing(found):
         for number, image, detections in found:
-            tracked = tracker.update(detections, image, frame=number)
+            tracked = tracker.update(detections, image, number)
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             count += 1

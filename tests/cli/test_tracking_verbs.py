@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from clmot.evaluation.kitti import read_labels
 from clmot.io.mot import read_mot_rows
 from clmot.models.network import Network
 from clmot.tracking.gallery import Gallery
+from clmot.tracking.tracker import Tracker
 from clmot.training.checkpoint import save_checkpoint
 
 
@@ -83,7 +85,6 @@ def test_a_frame_rate_that_the_user_gives_holds(clips, run, tmp_path, capsys):
     boxes = ("--boxes", "gt", "--times")
     for name, arguments, rate in (
         ("stated", (), 25),
-        ("option", ("--fps", 4), 4),
         ("setting", ("tracker.frame_rate=5",), 5),
         ("both", ("tracker.frame_rate=5", "--fps", 2.5), 2.5),
     ):
@@ -93,6 +94,31 @@ def test_a_frame_rate_that_the_user_gives_holds(clips, run, tmp_path, capsys):
     assert "a frame rate of -1 frames/s" in fails(
         capsys, "track", clips, "--model", run, "--out", tmp_path / "bad", "--fps", -1
     )
+
+
+def test_sigterm_is_as_ctrl_c(clips, tmp_path, capsys):
+    """After ``docker stop`` everything that was finished has its final name, and the state is there to go on from."""
+    code = """
+import signal
+seen = []
+def find(image):
+    seen.append(1)
+    if len(seen) == 5:
+        signal.raise_signal(signal.SIGTERM)
+    return [[10, 20, 40, 90, 0.9, 0]]
+"""
+    (tmp_path / "finder.py").write_text(code)
+    before = signal.getsignal(signal.SIGTERM)
+    arguments = ("--model", f"python:{tmp_path / 'finder.py'}:find", "--out", tmp_path / "r", "--video")
+    assert call("track", clips, *arguments, "--state", tmp_path / "tracker.state") == 143
+    assert "interrupted; what was finished is kept" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not list((tmp_path / "r").glob("*.partial"))
+    (text,) = (tmp_path / "r").glob("*.txt")
+    tracked = len(text.read_text().splitlines())
+    assert tracked < 8
+    assert Tracker.load(tmp_path / "tracker.state").state()["clock"][0] == tracked
+    assert len(list((tmp_path / "r").glob("*.mp4"))) == bool(tracked)
 
 
 def test_undecodable_frames_are_in_the_summary(clips, run, tmp_path, capsys):

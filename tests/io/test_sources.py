@@ -215,7 +215,9 @@ def test_webcam(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeCamera, "released", 0)
     [source] = open_source("0")
     assert (source.name, source.frame_rate, source.length, source.live) == ("webcam0", 15, None, True)
-    frames = list(source)
+    frames = []
+    with pytest.raises(UserError, match=r"webcam 0: no picture for 0 s after frame 3 \(it ended\); given up"):
+        frames.extend(source.patient(0))
     assert [number for number, _ in frames] == [1, 2, 3]
     assert frames[0][1][0, 0].tolist() == [30, 20, 10]
     assert FakeCamera.opened == FakeCamera.released == 2

@@ -120,7 +120,7 @@ class TestRoundTrip:
     @pytest.mark.parametrize("frame_rate", [25.0, 30000 / 1001, 7.5, 1.0])
     def test_frame_rate_and_length_are_kept(self, tmp_path: Path, frame_rate: float) -> None:
         path = write(tmp_path / "a.mp4", make_frames(6), frame_rate)
-        assert probe_video(str(path)) == (pytest.approx(frame_rate, rel=1e-9), 6, False)
+        assert probe_video(str(path))[:3] == (pytest.approx(frame_rate, rel=1e-9), 6, False)
 
     def test_left_out_frame_numbers_stretch_the_image_before(self, tmp_path: Path) -> None:
         frames = make_frames(3)
@@ -254,7 +254,7 @@ class TestTime:
 
     def test_bare_pictures_have_no_frame_rate(self, tmp_path: Path) -> None:
         path = mux(tmp_path / "a.mjpeg", moving_texture(10), "mjpeg")
-        assert probe_video(str(path)) == (None, None, False)
+        assert probe_video(str(path))[:3] == (None, None, False)
 
     def test_output_keeps_time(self, tmp_path: Path) -> None:
         times = [0, 1 / 30, 0.5, 0.6, 2.25, 2.2501]
@@ -399,7 +399,7 @@ def test_reads_from_an_address(tmp_path: Path) -> None:
         thread.start()
         address = f"http://127.0.0.1:{server.server_port}"
         try:
-            assert probe_video(f"{address}/a.mp4") == (25, 8, False)
+            assert probe_video(f"{address}/a.mp4")[:3] == (25, 8, False)
             assert len(list(decode_video(f"{address}/a.mp4"))) == 8
             with pytest.raises(UserError, match=r"none\.mp4: cannot be read as video"):
                 probe_video(f"{address}/none.mp4")

@@ -16,25 +16,27 @@ from rich.logging import RichHandler
 from clmot.cli import attach, bench, data, export, scores, tracking, training  # noqa: F401
 from clmot.cli.app import app, is_first_process
 from clmot.errors import UserError
+from clmot.io.interrupts import Terminated, termination_as_interrupt
 
 __all__ = ["app", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM."""
     _log_to_standard_error()
     try:
-        app(
-            _join_dotted_options(sys.argv[1:] if arguments is None else arguments),
-            exit_on_error=False,
-            print_error=False,
-        )
+        with termination_as_interrupt():
+            app(
+                _join_dotted_options(sys.argv[1:] if arguments is None else arguments),
+                exit_on_error=False,
+                print_error=False,
+            )
     except CycloptsError as error:
         _fail(" ".join(str(error).split()) + " (see clmot --help)", 2)
     except UserError as error:
         _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was finished is kept", 130)
+    except KeyboardInterrupt as interrupt:
+        _fail("interrupted; what was finished is kept", 143 if isinstance(interrupt, Terminated) else 130)
     except BrokenPipeError:
         # the reader of our output has gone: nothing to say and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

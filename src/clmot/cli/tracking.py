@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from clmot.cli.app import app, split_overrides
 from clmot.config import parse_overrides, read_sections
 from clmot.errors import UserError, plural
+from clmot.io.reading import PATIENCE
 from clmot.report.table import show
 from clmot.shipped import DEFAULT
 
@@ -29,6 +30,8 @@ def track(
     video: Annotated[bool, Parameter(negative=())] = False,
     times: Annotated[bool, Parameter(negative=())] = False,
     fps: float | None = None,
+    state: Path | None = None,
+    reconnect: float = PATIENCE,
     show: Annotated[bool, Parameter(negative=())] = False,
     interpolate: Annotated[float | None, Parameter(help="Close gaps in tracks of at most this many seconds.")] = None,
     smooth: Annotated[bool, Parameter(negative=())] = False,
@@ -73,6 +76,11 @@ def track(
         Also write an H.264 video with boxes, identities and trails.
     times
         Also write NAME.times.csv: the number of each frame, and its seconds since the beginning.
+    state
+        File with the state of the tracker: gone on from where it exists, written at the end and on Ctrl-C, so that ids
+        go on in the next recording, or after a restart.
+    reconnect
+        Give a camera up that has been away for so many seconds. Until then it is tried again and again.
     fps
         Frames a second, where the source is wrong about them or does not say; the same as tracker.frame_rate=FPS.
     show
@@ -133,6 +141,8 @@ def track(
         video=video,
         times=times,
         frame_rate=fps,
+        state=state,
+        reconnect=reconnect,
         show=show,
         overwrite=overwrite,
         text_format=format,

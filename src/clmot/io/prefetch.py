@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
 def prefetch(
-    items: Generator[Item, None, None], *, size: int = 4, drop_oldest: bool = False
+    items: Generator[Item, None, None],
+    *,
+    size: int = 4,
+    drop_oldest: bool = False,
+    on_stop: Callable[[], None] | None = None,
+    longest_wait: float | None = None,
 ) -> Generator[Item, None, None]:
     """Yield the items of a generator that runs ahead in a background thread.
 
@@ -25,6 +30,9 @@ def prefetch(
         size: most items waiting to be consumed; one more may be made and wait for its place.
         drop_oldest: where the consumer is too slow, drop the oldest waiting item instead of holding the generator up:
             for a live camera, whose frames would otherwise come later and later.
+        on_stop: called when this generator is closed, before the thread is waited for.
+        longest_wait: seconds that its end is waited for; a camera that is silent keeps a thread busy for longer. Where
+            that is over, the thread ends, and closes `items`, by itself.
     """
     waiting: deque[Item] = deque()
     changed = threading.Condition()
@@ -71,7 +79,9 @@ def prefetch(
         with changed:
             stopped = True
             changed.notify_all()
+        if on_stop is not None:
+            on_stop()
         if thread.is_alive():
-            thread.join()
+            thread.join(longest_wait)
     if failure is not None:
         raise failure

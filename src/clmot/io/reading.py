@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import OrderedDict
 
 from clmot.errors import UserError
 
 LARGEST_SHARE = 0.5
 """A source fails when more than this share of its frames cannot be decoded."""
+
+PATIENCE = 60.0
+"""Seconds without a picture after which a camera is given up."""
 
 _REMEMBERED = 4096
 """Frames whose time is known; those who read run a few frames behind the decoder."""
@@ -34,7 +38,21 @@ class Reading:
         """Another pass begins."""
         self.lost = 0
         self._read = 0
+        self._stop = threading.Event()
         self._seconds: OrderedDict[int, float] = OrderedDict()
+
+    def stop(self) -> None:
+        """Whoever takes the frames wants no more of this pass."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more frames are wanted."""
+        return self._stop.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for a while, or until no more frames are wanted."""
+        self._stop.wait(seconds)
 
     def note(self, number: int, seconds: float | None) -> None:
         """A frame has been decoded, which was taken so many seconds after the first (None: nobody knows)."""

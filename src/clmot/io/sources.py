@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import glob
 import itertools
-import logging
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 from clmot.errors import UserError, reason_of
 from clmot.io.frames import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
+from clmot.io.live import stay_connected
 from clmot.io.prefetch import prefetch
 from clmot.io.reading import Reading
 from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
@@ -31,7 +33,10 @@ VIDEO_SUFFIXES = frozenset(
 
 _ANIMATIONS = frozenset({".apng", ".gif", ".png", ".webp"})
 
-_log = logging.getLogger(__name__)
+_LIVE_END = 2.0
+"""Seconds that the end of a live stream is waited for."""
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class FrameSource:
         length: how many frames there are, None where unknown (cameras); for videos as their header says.
         live: a camera, which does not wait: frames that the consumer is too slow for are dropped, and their numbers
             with them.
-        decode: makes the generator of frames.
+        decode: makes the generator of frames; of live sources it takes what `clmot.io.live.stay_connected` does.
         origin: the file, folder or address it comes from.
         reading: when the frames were taken, and how many could not be decoded, as far as they have been read.
     """
@@ -56,7 +61,7 @@ class FrameSource:
     frame_rate: float | None
     length: int | None
     live: bool = False
-    decode: Callable[[], Frames]
+    decode: Callable[..., Frames]
     origin: str = ""
     reading: Reading = field(default_factory=lambda: Reading("source"), compare=False)
 
@@ -65,7 +70,19 @@ class FrameSource:
 
     def ahead(self, frames: int) -> Frames:
         """The frames, read by a thread that runs so many of them ahead."""
-        return prefetch(self.decode(), size=frames, drop_oldest=self.live)
+        return self.prefetched(self.decode(), frames, drop_oldest=self.live)
+
+    def prefetched(
+        self, items: Generator[Item, None, None], size: int, *, drop_oldest: bool = False
+    ) -> Generator[Item, None, None]:
+        """Items made of the source's frames, by a thread that runs so many of them ahead (`clmot.io.prefetch`)."""
+        return prefetch(
+            items,
+            size=size,
+            drop_oldest=drop_oldest,
+            on_stop=self.reading.stop if self.live else None,
+            longest_wait=_LIVE_END if self.live else None,
+        )
 
     def at_rate(self, frame_rate: float) -> FrameSource:
         """The same source at another frame rate than it says; a recording's time stamps then follow from it.
@@ -76,10 +93,20 @@ class FrameSource:
         if credible_frame_rate(frame_rate) is None:
             raise UserError(f"{self.name}: a frame rate of {frame_rate:g} frames/s is not possible")
         if self.live:
-            return replace(self, frame_rate=frame_rate)
+            return replace(self, frame_rate=frame_rate, decode=partial(self.decode, frame_rate=frame_rate))
         return replace(
             self, frame_rate=frame_rate, decode=partial(_stamped_anew, self.decode, frame_rate, self.reading)
         )
+
+    def patient(self, seconds: float) -> FrameSource:
+        """The same source, which ends with an error after so many seconds without a picture, if it is live.
+
+        Raises:
+            UserError: the seconds are negative or no number.
+        """
+        if not seconds >= 0:
+            raise UserError(f"--reconnect must be >= 0 seconds, got {seconds:g}")
+        return replace(self, decode=partial(self.decode, patience=seconds)) if self.live else self
 
     def only(self, choice: FrameChoice) -> FrameSource:
         """The same source with some of its frames, which keep their numbers.
@@ -320,13 +347,19 @@ def _read(images: Sequence[Path], numbers: Sequence[int], frame_rate: float | No
 def _video(address: str, name: str) -> FrameSource:
     info = probe_video(address)
     reading = Reading(without_password(address))
+    decode: Callable[[], Frames]
+    if info.live:
+        connect = partial(decode_video, address, live=True)
+        decode = partial(stay_connected, connect, reading, frame_rate=info.frame_rate, endless=info.endless)
+    else:
+        decode = partial(decode_video, address, reading)
     return FrameSource(
         name=name,
         origin=without_password(address),
         frame_rate=info.frame_rate,
         length=info.length,
         live=info.live,
-        decode=partial(decode_video, address, live=info.live, reading=reading),
+        decode=decode,
         reading=reading,
     )
 
@@ -341,26 +374,27 @@ def _webcam(index: int) -> FrameSource:
     camera = _open_webcam(index)
     frame_rate = credible_frame_rate(camera.get(cv2.CAP_PROP_FPS))
     camera.release()
+    reading = Reading(f"webcam {index}")
     return FrameSource(
         name=f"webcam{index}",
         frame_rate=frame_rate,
         length=None,
         live=True,
-        decode=partial(_film, index),
+        decode=partial(stay_connected, partial(_film, index), reading, frame_rate=frame_rate),
         origin=str(index),
+        reading=reading,
     )
 
 
-def _film(index: int) -> Frames:
+def _film(index: int, reading: Reading) -> Frames:
     camera = _open_webcam(index)
-    number = 0
+    start = time.monotonic()
     try:
-        while True:
+        for number in itertools.count(1):
             taken, image = camera.read()
             if not taken:
-                _log.warning("webcam %d: no more images after frame %d", index, number)
                 return
-            number += 1
+            reading.note(number, time.monotonic() - start)
             yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
     finally:
         camera.release()

@@ -61,12 +61,14 @@ class VideoInfo(NamedTuple):
     Attributes:
         frame_rate: frames a second, as the time stamps have it; None where there are none.
         length: number of frames; None where the header does not say.
-        live: whether it is a camera, or anything else at an address that has no end.
+        live: whether it is a camera, or anything else at an address whose end is not known.
+        endless: whether it is live and no end is to be expected.
     """
 
     frame_rate: float | None
     length: int | None
     live: bool = False
+    endless: bool = False
 
 
 def is_address(text: str) -> bool:
@@ -92,9 +94,10 @@ def probe_video(address: str) -> VideoInfo:
             stream = _video_stream(container, shown)
             frame_rate = _stated_rate(container, stream)
             length = _stated_length(container, stream, frame_rate)
-            live = is_address(address) and (
-                address.partition("://")[0].lower() in CAMERA_SCHEMES or (length is None and container.size <= 0)
+            endless = is_address(address) and (
+                address.partition("://")[0].lower() in CAMERA_SCHEMES or container.format.name == "mpjpeg"
             )
+            live = endless or (is_address(address) and length is None and container.size <= 0)
             stamps = (seconds for _, _, seconds in _Pass(container, stream, live=live))
             if next(stamps, None) is None:
                 raise UserError(f"{shown}: holds no frame that can be decoded")
@@ -102,18 +105,18 @@ def probe_video(address: str) -> VideoInfo:
                 frame_rate, length = _measured_rate(stamps, frame_rate), None
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
-    return VideoInfo(frame_rate, length, live)
+    return VideoInfo(frame_rate, length, live, endless)
 
 
-def decode_video(address: str, *, live: bool = False, reading: Reading | None = None) -> Frames:
+def decode_video(address: str, reading: Reading | None = None, *, live: bool = False) -> Frames:
     """The frames of a video file or stream, turned as they are meant to be seen.
 
     Packets that cannot be decoded are passed over; the frames after them keep the numbers that they have in the file.
 
     Args:
         address: a path or an address.
-        live: a stream that is watched as it comes: the delay is kept small.
         reading: is told the time of each frame, and how many are missing.
+        live: a stream that is watched as it comes: the delay is kept small.
 
     Raises:
         UserError: not even the first frame can be read; at the end, as `Reading.check`; or a live stream breaks off.

@@ -1,0 +1,70 @@
+"""A tracker that goes on where another source, or an earlier run, ended, and over the breaks of a camera."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+from types import TracebackType
+
+from clmot.io.reading import PATIENCE
+from clmot.tracking import saved
+from clmot.tracking.adapters import AnyDetections
+from clmot.tracking.tracker import Tracker
+from clmot.types import Image, TrackedFrame
+
+
+class ContinuedTracker:
+    """Gives a tracker frames that are numbered by their source, of which it may have seen another one before.
+
+    While a camera is away, nobody can see its objects, so no track ends for want of being seen: a break counts as half
+    of `TrackerConfig.lost_seconds` at most. A restart after more than a minute (`PATIENCE`) is none.
+
+    Inside a ``with`` block, whose end writes the state, however the block ends.
+
+    Args:
+        tracker: at its beginning.
+        live: the source is a camera.
+        file: state to go on from where the file exists, and to be written at the end; None for neither.
+
+    Raises:
+        UserError: the file is no tracker state, or one of a tracker that keeps other things.
+    """
+
+    def __init__(self, tracker: Tracker, live: bool = False, file: Path | None = None) -> None:
+        self._tracker, self._file = tracker, file
+        self._most = max(1, tracker.config.lost_frames // 2) if live else None
+        self._clock = self._number = 0
+        if file is None or not file.exists():
+            return
+        _, state = saved.read_state(file)
+        with saved.named(file):
+            tracker.restore(state)
+            self._clock = int(state["clock"][0])
+        if live:
+            away = max(0.0, time.time() - file.stat().st_mtime)
+            step = max(1, round(away * tracker.config.frame_rate))
+            self._clock += (step if away > PATIENCE else self._no_more_than_a_break(step)) - 1
+
+    def update(self, detections: AnyDetections, image: Image | None, number: int) -> TrackedFrame:
+        """As `Tracker.update`, with the source's own frame number, here and in what is returned."""
+        step = number - self._number
+        clock = self._clock + (self._no_more_than_a_break(step) if self._number else step)
+        # the first frame tells whether the state is of such embeddings
+        with saved.named(self._file) if self._file and not self._number else contextlib.nullcontext():
+            tracked = self._tracker.update(detections, image, frame=clock)
+        self._clock, self._number = clock, number
+        return tracked if clock == number else dataclasses.replace(tracked, frame=number)
+
+    def __enter__(self) -> ContinuedTracker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None and self._number:
+            self._tracker.save(self._file)
+
+    def _no_more_than_a_break(self, step: int) -> int:
+        return step if self._most is None else min(step, self._most)
