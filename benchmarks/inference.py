@@ -54,7 +54,6 @@ from clmot.inference import Model, load_model, load_network
 from clmot.io.video import VideoWriter, decode_video
 from clmot.shipped import DEFAULT
 from clmot.sinks import Sinks
-from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Image, OutputMaps
 
 CONSOLE = Console(width=150)
@@ -196,7 +195,7 @@ class Clocks:
 def stage_times(video: Path, model: Model, out: Path, with_video: bool) -> dict[str, float]:
     """Median milliseconds a frame of each stage, one after the other."""
     clocks = Clocks(model.device.type == "cuda")
-    tracker = Tracker(model.config.tracker)
+    tracker = model.tracker()
     sinks = Sinks(video.stem, out, with_video, None, FRAME_RATE, model.classes, model.config.refine)
     maps, letterbox = model.network.maps, model.letterbox
     model.network.maps, model.letterbox = clocks.time("network", maps), clocks.time("letterbox", letterbox)  # type: ignore[method-assign]

@@ -23,8 +23,9 @@ from clmot.tracking.adapters import as_detections, to_supervision
 def track(source: str) -> Iterator[tuple[int, sv.Detections]]:
     """Frame numbers and tracked detections of a video or image folder, for supervision's annotators and zones."""
     model = clmot.load_model("clmot-pedestrian")
-    tracker = clmot.Tracker()
-    for number, image in open_one(source):
+    frames = open_one(source)
+    tracker = model.tracker(frames.frame_rate)
+    for number, image in frames:
         found = model.detect(image)
         detections = sv.Detections(
             xyxy=found.xyxy,

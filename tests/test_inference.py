@@ -1,11 +1,15 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
 from clmot.boxes import iou
-from clmot.config import load_config
+from clmot.config import TrackerConfig, load_config
+from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.inference import Model, load_model
 from clmot.models.network import Network
@@ -76,6 +80,44 @@ def test_any_size_is_letterboxed(model):
         assert (centre <= np.array([width, height]) + border + 1).all()
 
 
+def test_images_in_any_form_give_the_same_objects(model, tmp_path):
+    image = picture(128, 96)
+    cv2.imwrite(str(tmp_path / "a.png"), image[:, :, ::-1])
+    expected = model.detect(image)
+    for given in (PIL.Image.fromarray(image), tmp_path / "a.png", str(tmp_path / "a.png"), torch.from_numpy(image)):
+        np.testing.assert_array_equal(model.detect(given).xyxy, expected.xyxy)
+        np.testing.assert_array_equal(model.embed(given, expected), model.embed(image, expected.xyxy))
+    for given, error in ((None, TypeError), (image[:0], ValueError), (image / 255, ValueError), ("a.png", UserError)):
+        with pytest.raises(error, match=r"image|a\.png"):
+            model.detect(given)
+        with pytest.raises(error, match=r"image|a\.png"):
+            model.embed(given, expected)
+
+
+def test_a_model_is_a_detector_that_takes_lists(model):
+    """As `clmot.detectors.protocol.Detector` says, which `isinstance` can only ask for names."""
+    assert isinstance(model, Detector)
+    images = [picture(128, 96, seed) for seed in range(2)]
+    found = model.detect(images)
+    assert [each.xyxy.tolist() for each in found] == [each.xyxy.tolist() for each in model.detect_batch(images)]
+    assert model.detect([]) == model.detect_batch([]) == []
+    with pytest.raises(TypeError, match=r"call detect\(image\) for one"):
+        model.detect_batch(images[0])
+
+
+@pytest.mark.parametrize("boxes", [np.zeros((2, 5)), np.zeros(8), [[0, 0, np.nan, 4]], "boxes"])
+def test_boxes_that_are_none_are_not_embedded(model, boxes):
+    with pytest.raises(ValueError, match=r"boxes must be|box 0 is not finite|no table"):
+        model.embed(picture(128, 96), boxes)
+
+
+def test_its_tracker_has_the_constants_of_clmot_track(model):
+    assert model.tracker().config == model.config.tracker != TrackerConfig()
+    assert model.tracker(12.5).config == replace(model.config.tracker, frame_rate=12.5)
+    first, second = model.tracker(), model.tracker()
+    assert first.update([[0, 0, 9, 9]]).frame == second.update([[0, 0, 9, 9]]).frame == 1
+
+
 def test_a_batch_is_its_images_one_by_one(model):
     images = [picture(128, 96, seed) for seed in range(3)] + [picture(200, 90)]
     for together, image in zip(model.detect_batch(images), images, strict=True):
@@ -108,13 +150,6 @@ def test_a_checkpoint_of_another_shape(network, tmp_path):
         UserError, match=r"model\.safetensors: does not fit this network: '.*' is \[.*, the network has"
     ):
         load_model(tmp_path)
-
-
-def test_wrong_images_are_refused(model):
-    with pytest.raises(ValueError, match=r"uint8 \[height, width, 3\], got float32"):
-        model.detect(picture(64, 64).astype(np.float32))
-    with pytest.raises(ValueError, match="uint8"):
-        model.detect(picture(64, 64)[..., 0])
 
 
 def test_float32_runs_without_batch_normalisation_and_leaves_the_network_as_it_is(network):

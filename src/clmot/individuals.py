@@ -15,15 +15,16 @@ import numpy as np
 
 from clmot.errors import UserError, reason_of
 from clmot.given_boxes import Embed
+from clmot.io.any_image import AnyImage, as_image
 from clmot.io.frames import FrameChoice
 from clmot.io.mot import read_mot_text
 from clmot.io.sources import FrameSource
 from clmot.report.progress import progress_bar
 from clmot.tracking.gallery import Gallery, NamedTrack, name_tracks
-from clmot.types import Float32Array, Image, TrackedFrame
+from clmot.types import Float32Array, TrackedFrame
 
 
-def enrol_crops(gallery: Gallery, name: str, crops: Iterable[Image], embed: Embed) -> int:
+def enrol_crops(gallery: Gallery, name: str, crops: Iterable[AnyImage], embed: Embed) -> int:
     """Enrol an individual from images that show nothing else.
 
     Boxes in whole frames (`enrol_tracks`) do better where there are any: the network sees the individual at the size
@@ -32,7 +33,7 @@ def enrol_crops(gallery: Gallery, name: str, crops: Iterable[Image], embed: Embe
     Args:
         gallery: is added to.
         name: of the individual.
-        crops: uint8 [height, width, 3], RGB, of any size.
+        crops: uint8 [height, width, 3], RGB, of any size; or what `clmot.io.any_image.as_image` takes.
         embed: as `clmot.Model.embed`.
 
     Returns:
@@ -41,7 +42,8 @@ def enrol_crops(gallery: Gallery, name: str, crops: Iterable[Image], embed: Embe
     Raises:
         UserError: there are none.
     """
-    embeddings = [embed(crop, np.array([[0, 0, crop.shape[1], crop.shape[0]]], np.float32)) for crop in crops]
+    images = map(as_image, crops)
+    embeddings = [embed(image, np.array([[0, 0, *image.shape[1::-1]]], np.float32)) for image in images]
     if not embeddings:
         raise UserError(f"no images to enrol {name} from")
     gallery.enrol(name, np.concatenate(embeddings))

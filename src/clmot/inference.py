@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -16,12 +17,15 @@ from clmot.detectors.opening import is_detector
 from clmot.detectors.protocol import Detector
 from clmot.devices import choose_device, device_name
 from clmot.errors import UserError
+from clmot.io.any_image import AnyImage, as_images
+from clmot.io.box_input import as_boxes
 from clmot.models.decode import decode
 from clmot.models.fold import fold_batch_norm
 from clmot.models.network import STRIDE, Network
 from clmot.models.readout import embed_peaks
 from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
 from clmot.shipped import find_model
+from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Float32Array, Image
 
 
@@ -63,22 +67,62 @@ class Model:
             network = fold_batch_norm(network)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    def detect(self, image: Image) -> Detections:
-        """Objects of one image.
+    @overload
+    def detect(self, image: AnyImage) -> Detections: ...
+
+    @overload
+    def detect(self, image: list[Any] | tuple[Any, ...]) -> list[Detections]: ...
+
+    def detect(self, image: Any) -> Detections | list[Detections]:
+        """Objects of one image; of a list of images, as of any `clmot.detectors.protocol.Detector`, a list.
 
         Args:
-            image: uint8 [height, width, 3], RGB, any size.
+            image: uint8 [height, width, 3], RGB, any size; or what `clmot.io.any_image.as_image` takes: a PIL image, a
+                path, a grey image, ...
 
         Returns:
             Boxes in pixels of the image, best first, with unit embeddings.
+
+        Raises:
+            TypeError: it is no image.
+            ValueError: an array of another shape or type.
+            UserError: there is no such file, or it cannot be read.
         """
-        return self.detect_batch([image])[0]
+        return self.detect_batch(image) if isinstance(image, list | tuple) else self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Iterable[AnyImage]) -> list[Detections]:
+        """`detect` for several images in one pass."""
+        taken = as_images(images)
+        return self._detect(taken) if taken else []
+
+    def embed(self, image: AnyImage, boxes: Any) -> Float32Array:
+        """Embeddings of given boxes, from whatever detector.
+
+        Args:
+            image: as of `detect`.
+            boxes: float [n, 4], xyxy pixels of the image; or detections of whatever kind.
+
+        Returns:
+            float32 [n, d], unit vectors.
+
+        Raises:
+            TypeError: as `detect`.
+            ValueError: as `detect`; boxes of another shape, or not finite.
+            UserError: as `detect`.
+        """
+        return self._embed(as_images([image])[0], as_boxes(boxes))
+
+    def tracker(self, frame_rate: float | None = None) -> Tracker:
+        """A new tracker with the constants that `clmot track` has for this model (`config.tracker`).
+
+        Args:
+            frame_rate: frames a second of the video; by default that of the configuration.
+        """
+        return Tracker(self.config.tracker.at(frame_rate))
 
     @torch.inference_mode()
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
-        """`detect` for several images in one pass."""
-        if not images:
-            return []
+    def _detect(self, images: list[Image]) -> list[Detections]:
+        """The objects of one image or more."""
         pixels, matrices = self.letterbox(images)
         boxes, score, class_id, image_index, embedding = (each.cpu().numpy() for each in self._find(pixels))
         found = []
@@ -97,18 +141,10 @@ class Model:
         return found
 
     @torch.inference_mode()
-    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
-        """Embeddings of given boxes, from whatever detector.
-
-        Args:
-            image: uint8 [height, width, 3], RGB.
-            boxes: float [n, 4], xyxy pixels of the image.
-
-        Returns:
-            float32 [n, d], unit vectors.
-        """
+    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        """Embeddings of boxes [n, 4]."""
         pixels, (matrix,) = self.letterbox([image])
-        placed = np.asarray(boxes, np.float32).reshape(-1, 4) * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
+        placed = boxes * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
         tensor = torch.from_numpy(placed.astype(np.float32)).to(self.device)
         with self._autocast():
             maps = self.network.maps(pixels)
@@ -141,9 +177,6 @@ class Model:
             uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
         """
         size = self.config.model.image_size
-        for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
         matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
         placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
         return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices

@@ -41,13 +41,8 @@ class AttachedModel(Model):
         self.fingerprint += fingerprint_of(network.detector)
 
     @torch.inference_mode()
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
+    def _detect(self, images: list[Image]) -> list[Detections]:
         """The objects of several images: boxes, scores and classes as the detector gives them, with embeddings."""
-        if not images:
-            return []
-        for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {list(image.shape)}")
         head, detector = self.attached.head, self.attached.detector
         if isinstance(head, FeatureHead):
             found, features = head.detector.detect_with_features(images)
@@ -62,10 +57,9 @@ class AttachedModel(Model):
         return [dataclasses.replace(each, embedding=embedding) for each, embedding in zip(found, rows, strict=True)]
 
     @torch.inference_mode()
-    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
-        """Embeddings of given boxes, as `Model.embed`."""
+    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
         with self._autocast():
-            embeddings = self.attached.head([image], *self._packed([np.asarray(boxes, np.float32).reshape(-1, 4)]))
+            embeddings = self.attached.head([image], *self._packed([boxes]))
         return embeddings.float().cpu().numpy()  # type: ignore[no-any-return]
 
     def with_random_weights(self) -> AttachedModel:
@@ -93,20 +87,18 @@ class BareModel(Model):
     def __init__(self, detector: Detector, config: Config) -> None:
         self._detector, self.config, self.classes = detector, config, tuple(detector.classes)
 
-    def detect_batch(self, images: Sequence[Image]) -> list[Detections]:
-        """The objects of several images."""
+    def _detect(self, images: list[Image]) -> list[Detections]:
         return self._detector.detect(images)
 
-    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
-        """Nothing it could read.
+    def _embed(self, image: Image, boxes: Float32Array) -> NoReturn:
+        raise self._without_embedding()
+
+    def with_random_weights(self) -> NoReturn:
+        """There are none.
 
         Raises:
             UserError: always.
         """
-        raise self._without_embedding()
-
-    def with_random_weights(self) -> NoReturn:
-        """As `embed`."""
         raise self._without_embedding()
 
     def _without_embedding(self) -> UserError:

@@ -36,15 +36,10 @@ class ExportedModel(Model):
         self.decoded = metadata.outputs == "detections"
         self._forward = forward
 
-    def embed(self, image: Image, boxes: Float32Array) -> Float32Array:
-        """As `clmot.Model.embed`.
-
-        Raises:
-            UserError: the graph has no maps to read embeddings from.
-        """
+    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
         if self.decoded:
             raise UserError(f"{self.file}: finds boxes itself and embeds no others; export it without --decode")
-        return super().embed(image, boxes)
+        return super()._embed(image, boxes)
 
     def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
         if not self.decoded:

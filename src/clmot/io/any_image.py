@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.types import Image
 
-AnyImage = Any
+
+class Tensor(Protocol):
+    """A tensor of torch, on whatever device."""
+
+    def detach(self) -> Any:
+        """Without its gradient."""
+
+
+class Picture(Protocol):
+    """An image of PIL."""
+
+    def getexif(self) -> Any:
+        """What the camera says."""
+
+
+AnyImage = npt.NDArray[Any] | Tensor | Picture | str | Path
 """Whatever `as_image` takes."""
 
 _TAKEN = (
@@ -35,17 +51,18 @@ def as_image(value: AnyImage, name: str = "image") -> Image:
         from clmot.io.image import read_image
 
         return read_image(Path(value))
-    if hasattr(value, "getexif"):  # PIL's
+    given: Any = value
+    if hasattr(given, "getexif"):
         from PIL import ImageOps
 
-        if value.mode in ("I", "F") or value.mode.startswith("I;"):
-            raise ValueError(f"{name} is a PIL image of mode {value.mode}, not of 8 bits: scale it to uint8 first")
-        value = np.asarray(ImageOps.exif_transpose(value).convert("RGB"))
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    if not hasattr(value, "__array__"):
-        raise TypeError(f"{name} is {_kind(value)}; give {_TAKEN}")
-    array = np.asarray(value)
+        if given.mode in ("I", "F") or given.mode.startswith("I;"):
+            raise ValueError(f"{name} is a PIL image of mode {given.mode}, not of 8 bits: scale it to uint8 first")
+        given = np.array(ImageOps.exif_transpose(given).convert("RGB"))
+    if hasattr(given, "detach"):
+        given = given.detach().cpu().numpy()
+    if not hasattr(given, "__array__"):
+        raise TypeError(f"{name} is {_kind(given)}; give {_TAKEN}")
+    array = np.asarray(given)
     shape = list(array.shape)
     if array.ndim == 2:
         array = array[..., None]
@@ -62,7 +79,7 @@ def as_image(value: AnyImage, name: str = "image") -> Image:
 
 
 def as_images(values: Iterable[AnyImage]) -> list[Image]:
-    """Several images, each as `as_image` has it.
+    """Several images, each as `as_image` has it, contiguous in memory.
 
     Raises:
         TypeError: it is one image, or nothing of the kind.
@@ -72,7 +89,7 @@ def as_images(values: Iterable[AnyImage]) -> list[Image]:
     one = isinstance(values, str | Path) or hasattr(values, "getexif") or getattr(values, "ndim", 4) != 4
     if one or not isinstance(values, Iterable):
         raise TypeError(f"images are a list, got {_kind(values)}: give [image], or call detect(image) for one")
-    return [as_image(value, f"image {number}") for number, value in enumerate(values)]
+    return [np.ascontiguousarray(as_image(value, f"image {number}")) for number, value in enumerate(values)]
 
 
 def _kind(value: Any) -> str:
