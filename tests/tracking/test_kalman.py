@@ -126,3 +126,19 @@ def test_objects_that_were_not_measured_stay_as_they_are():
     after = kalman.update(state, measured, unseen=np.array([1, 4]))
     np.testing.assert_array_equal(after.values[:, [1, 4]], state.values[:, [1, 4]])
     np.testing.assert_array_equal(after[[0, 2, 3]].values, kalman.update(state[[0, 2, 3]], measured[[0, 2, 3]]).values)
+
+
+@pytest.mark.parametrize(("first", "second"), [(1.0, 1.0), (3.0, 4.0), (0.5, 0.5), (1.2, 2.55)])
+def test_predictions_add_up(first, second):
+    """Some steps and then some more are all of them at once, as long as heights stay; whole ones are steps in a row."""
+    rng = np.random.default_rng(2)
+    state = kalman.update(kalman.predict(kalman.initiate(measurements(rng, 6)), np.ones(6, bool)), measurements(rng, 6))
+    lost = np.ones(6, bool)
+    together = kalman.predict(state, lost, first + second)
+    np.testing.assert_allclose(
+        kalman.predict(kalman.predict(state, lost, first), lost, second).values, together.values, rtol=1e-9
+    )
+    one_by_one = state
+    for _ in range(5):
+        one_by_one = kalman.predict(one_by_one, lost)
+    np.testing.assert_allclose(one_by_one.values, kalman.predict(state, lost, 5.0).values, rtol=1e-9)

@@ -27,10 +27,6 @@ from clmot.config.sections import (
 from clmot.errors import UserError, newer
 from clmot.tracking.config import TrackerConfig
 
-_FOR_HEATMAPS = TrackerConfig(high_score=0.4, low_score=0.2, new_track_score=0.4)
-"""With the scores of our own networks, below 0.2 of which lie second peaks of the same object; `TrackerConfig` alone is
-for such as YOLOX gives."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -43,7 +39,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
-    tracker: TrackerConfig = _FOR_HEATMAPS
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

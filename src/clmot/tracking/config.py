@@ -28,7 +28,7 @@ _SHARES = (
     "direction_weight",
     "lost_overlap_weight",
 )
-_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0}
+_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0, "noise_rate": 0}
 _COSINES = ("appearance_threshold", "gated_appearance_threshold")
 
 
@@ -40,12 +40,12 @@ class TrackerConfig:
     with threshold 0 does not take place.
     """
 
-    high_score: float = 0.3
+    high_score: float = 0.4
     """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
-    low_score: float = 0.1
+    low_score: float = 0.2
     """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage); equal
     to `high_score`, there are none."""
-    new_track_score: float = 0.3
+    new_track_score: float = 0.5
     """An unmatched detection at least this sure starts a track."""
 
     association: Literal["fused", "gated", "overlap"] = "fused"
@@ -105,6 +105,9 @@ class TrackerConfig:
     """Take the mean of all embeddings of the video so far out of each, as what they have in common tells no two objects
     apart; so many individuals with an embedding of zeros are in the mean from the beginning. 0 is off (FairMOT)."""
 
+    boxes: Literal["detection", "filter"] = "detection"
+    """Which box of a track is given out: the detection's own, or the filter's belief (FairMOT, ByteTrack)."""
+
     confirm_frames: int = 2
     """Frames running in which a track is seen before it gets its id; tracks of a video's first frame get it at once."""
     lost_seconds: float = 2.0
@@ -115,6 +118,9 @@ class TrackerConfig:
     others leave out of their results what is wider than 1.6, for they know standing people only."""
     min_area: float = 0.0
     """Boxes of at most this area in pixels are not shown, though tracked (FairMOT: 100, CL-MOT: 200)."""
+    noise_rate: float = 30.0
+    """Steps a second of the motion filter, whose noise is that of one step; 0: a step is a frame, however long that is
+    (as all others have it)."""
     frame_rate: float = 30.0
     """Frames a second of the video; `clmot track` sets it from the source."""
 
@@ -167,6 +173,7 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "duplicate_iou_threshold": 0.15,
     "confidence_weighted": False,
     "lost_seconds": 1.0,
+    "noise_rate": 0.0,
 }
 """What FairMOT and its direct descendants have in common."""
 
@@ -220,6 +227,7 @@ PRESETS: dict[str, TrackerConfig] = {
         camera="none",
         confirm_frames=3,
         lost_seconds=1.0,
+        noise_rate=0.0,
     ),
 }
 """Trackers by name: ours, and the published constants of FairMOT (Zhang et al. 2021), ByteTrack (Zhang et al. 2022),

@@ -96,23 +96,28 @@ def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
     return KalmanState(values)
 
 
-def predict(state: KalmanState, lost: Bool[np.ndarray, " n"]) -> KalmanState:
-    """States one frame later.
+def predict(state: KalmanState, lost: Bool[np.ndarray, " n"], steps: float = 1.0) -> KalmanState:
+    """States some steps later: one, as published, or what several in a row come to, or a part of one.
 
     Args:
         state: states now.
         lost: True for objects that were not seen lately: their height stops changing, since an extrapolated height
             soon makes no sense.
+        steps: how many. Two predictions of a and b steps are one of a + b, as far as heights stay.
     """
     later = state.values.copy()
     np.copyto(later[1, :, _HEIGHT], 0.0, where=lost)
-    later[2] += later[3]
-    later[0] += later[1]
-    later[3] += later[4]
-    later[2] += later[3]
+    later[0] += steps * later[1]
+    later[2] += steps * later[3]
+    later[3] += steps * later[4]
+    later[2] += steps * later[3]
     squared = _squared_heights(state.position)
-    later[2] += _MOTION.variance(squared)
-    later[4] += _MOTION_VELOCITY.variance(squared)
+    later[2] += steps * _MOTION.variance(squared)
+    velocity = _MOTION_VELOCITY.variance(squared)
+    later[4] += steps * velocity
+    if steps != 1:  # the noise of velocities in all but the last step has moved the object already
+        later[3] += steps * (steps - 1) / 2 * velocity
+        later[2] += steps * (steps - 1) * (2 * steps - 1) / 6 * velocity
     return KalmanState(later)
 
 

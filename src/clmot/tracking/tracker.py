@@ -12,6 +12,7 @@ import copy
 import operator
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -27,7 +28,7 @@ from clmot.tracking.association import associate
 from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
-from clmot.tracking.tracks import Found, Tracks, unit
+from clmot.tracking.tracks import Found, Tracks, to_boxes, unit
 from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Tracker:
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
 
         Returns:
-            The detections that belong to confirmed tracks, in their given order with their own boxes and scores.
+            The detections that belong to confirmed tracks, in their given order with their own scores and,
+            unless `TrackerConfig.boxes` is "filter", boxes.
 
         Raises:
             TypeError: nobody knows how to read the detections or the image, or the frame number is no whole number; the
@@ -140,7 +142,8 @@ class Tracker:
         self._move(image, matrix)
         if frame > self._frame + 1:  # what would have ended in the frames left out
             tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
-        tracks.predict(min(frame - self._frame, self.config.lost_frames + 1))
+        elapsed = min(frame - self._frame, self.config.lost_frames + 1)
+        tracks.predict(elapsed * (self.config.noise_rate / self.config.frame_rate or 1))
         match, free = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)
         alive = tracks.last_frame >= frame - self.config.lost_frames
@@ -162,9 +165,14 @@ class Tracker:
             if self.config.max_aspect:
                 plausible &= width <= self.config.max_aspect * height
             rows = rows[plausible]
+        given = detections[rows]
+        if self.config.boxes == "filter":
+            place = np.empty((len(found), 4), np.float32)
+            place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
+            given = replace(given, xyxy=place.take(rows, axis=0))
         return TrackedFrame(
             frame=frame,
-            detections=detections[rows],
+            detections=given,
             track_id=track_id.take(rows),
             rows=rows if given_rows is None else given_rows.take(rows),
         )

@@ -191,11 +191,9 @@ class Tracks:
         numbers[0], numbers[2:4], numbers[4], numbers[5] = found.class_id.take(new), frame, 1, new
         self._numbers = np.concatenate([self._numbers, numbers], axis=1)
 
-    def predict(self, frames: int) -> None:
-        """Move all tracks on by some frames."""
-        lost = self.detection < 0
-        for _ in range(frames):
-            self.motion = kalman.predict(self.motion, lost)
+    def predict(self, steps: float) -> None:
+        """Move all tracks on by some steps of their filters."""
+        self.motion = kalman.predict(self.motion, self.detection < 0, steps)
 
     def move(self, matrix: npt.NDArray[np.float64]) -> None:
         """Move all tracks, and what they remember of places, with the camera.
