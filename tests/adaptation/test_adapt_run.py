@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import clmot.adaptation.run as run_module
+from clmot.adaptation.report import verdict
 from clmot.adaptation.run import adapt
 from clmot.errors import UserError
 from clmot.inference import load_model
@@ -41,7 +42,7 @@ def test_leaves_a_model_that_detects_as_before_and_a_report(adapted, tiny_run):
     np.testing.assert_array_equal(before.detect(image).xyxy, after.detect(image).xyxy)
     changed = np.abs(before.embed(image, boxes) - after.embed(image, boxes)).max() > 1e-4
     assert changed == found.kept
-    assert found.kept == (found.after.score >= found.before.score)
+    assert found.kept == verdict(found.before, found.after)[0]
     assert found.videos == {
         "walk": {
             "frames": 20,
@@ -72,7 +73,7 @@ def test_what_scores_less_is_rolled_back(tiny_run, video, tmp_path, seeing, monk
     monkeypatch.setattr(run_module, "judge", judge)
     found = go(tiny_run, video, tmp_path / "out")
     assert not found.kept
-    assert found.reason == "rolled back: the score went from 0.900 to 0.800"
+    assert found.reason == "rolled back: the score went from 0.900 to 0.800, less than 0.005 more"
     assert found.model.name == "checkpoint-000000"
     assert equal_weights(load_saved_model(tiny_run).weights, load_saved_model(tmp_path / "out").weights)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clmot.adaptation.judgement import Judgement, comparable_gap, judge
-from clmot.adaptation.report import verdict
+from clmot.adaptation.report import MEASURES, verdict
 from clmot.adaptation.stills import take_stills
 from clmot.adaptation.tracklets import find_tracklets
 from clmot.config import AdaptConfig
@@ -52,7 +52,8 @@ def test_what_tells_people_apart_scores_higher_than_chance(held_out):
     assert good.views["rank-1"] > 0.8 > 0.7 > bad.views["rank-1"]
     assert good.score > bad.score + 0.2
     assert verdict(bad, good)[0]
-    assert verdict(good, good)[0]
+    assert verdict(good, good)[1].endswith("less than 0.005 more")
+    assert not verdict(good, good)[0]
     kept, reason = verdict(good, bad)
     assert not kept
     assert reason.startswith("rolled back: the score went from")
@@ -66,6 +67,30 @@ def test_a_collapse_is_rolled_back_whatever_it_scores(held_out):
         False,
         "rolled back: the new embedding has collapsed, boxes all look alike to it",
     )
+
+
+def judgement(*values: float) -> Judgement:
+    """Of the measures in the report's order."""
+    parts: dict[str, dict[str, float]] = {"views": {"collapsed": 0.0}, "time": {}}
+    for (part, name, _), value in zip(MEASURES, values, strict=True):
+        parts[part][name] = value
+    return Judgement(gap=1.0, **parts)
+
+
+@pytest.mark.parametrize(
+    ("after", "kept", "said"),
+    [
+        # a thousandth more, and six of seven measures worse: alignment and uniformity are better when less
+        ((0.524, 0.49, 0.6, 0.6, 0.49, 0.495, 0.495), False, "less than 0.005 more"),
+        ((0.4, 0.9, 0.6, 0.6, 0.4, 0.4, 0.4), False, "1 of 7 measures better, 6 worse"),
+        ((0.6, 0.6, 0.4, 0.4, 0.6, 0.6, 0.4), True, "6 of 7 measures better, 1 worse"),
+        ((0.6, 0.6, 0.5, 0.5, 0.5, 0.5, 0.5), True, "2 of 7 measures better, 0 worse"),
+        ((0.502, 0.502, 0.4, 0.4, 0.502, 0.502, 0.502), False, "less than 0.005 more"),
+    ],
+)
+def test_an_adaptation_is_kept_where_it_gains_more_than_noise(after, kept, said):
+    decided, reason = verdict(judgement(*[0.5] * 7), judgement(*after))
+    assert (decided, said in reason) == (kept, True), reason
 
 
 def test_the_gap_is_shorter_where_no_tracklet_is_long(held_out):

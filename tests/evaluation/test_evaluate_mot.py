@@ -291,6 +291,7 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
     write_json(scores, tmp_path / "scores.json")
     content = json.loads((tmp_path / "scores.json").read_text())
+    assert content.pop("rows")["seq"]["truth"]["scored"] == 20
     assert content == {"combined": scores.combined, "sequences": scores.sequences}
     assert content["combined"]["MOTA"] == 100
     with pytest.raises(UserError, match=r"scores\.json: cannot write scores"):

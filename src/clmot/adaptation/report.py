@@ -22,6 +22,11 @@ MEASURES = (
 )
 """Part of a judgement, its name there, and for people."""
 
+LESS_IS_BETTER = ("alignment", "uniformity")
+
+LEAST_GAIN = 0.005
+"""A score that rises less is noise (``docs/adapt.md``), and the old weights stay."""
+
 COLUMNS = ("held out, no identities", "before", "after")
 
 
@@ -70,13 +75,27 @@ class Adaptation:
 
 
 def verdict(before: Judgement, after: Judgement) -> tuple[bool, str]:
-    """Whether to keep the new weights, and why, in one line."""
+    """Whether to keep the new weights, and why, in one line.
+
+    They are kept where the score rises by `LEAST_GAIN` at least, and no more measures got worse than better.
+    """
     change = f"the score went from {before.score:.3f} to {after.score:.3f}"
     if after.views["collapsed"] and not before.views["collapsed"]:
         return False, "rolled back: the new embedding has collapsed, boxes all look alike to it"
-    if not after.score >= before.score:
-        return False, f"rolled back: {change}"
-    return True, f"kept: {change}"
+    if not after.score >= before.score + LEAST_GAIN:
+        return False, f"rolled back: {change}, less than {LEAST_GAIN:g} more"
+    signs = [_gain(part, name, before, after) for part, name, _ in MEASURES]
+    better, worse = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
+    counts = f"{better} of {len(MEASURES)} measures better, {worse} worse"
+    if worse > better:
+        return False, f"rolled back: {change}, but {counts}"
+    return True, f"kept: {change}, {counts}"
+
+
+def _gain(part: str, name: str, before: Judgement, after: Judgement) -> float:
+    """By how much a measure got better; NaN where it could not be measured."""
+    change = getattr(after, part)[name] - getattr(before, part)[name]
+    return float(-change if name in LESS_IS_BETTER else change)
 
 
 def rows_of(found: Adaptation) -> list[tuple[str, str, str]]:

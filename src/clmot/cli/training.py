@@ -130,7 +130,7 @@ def adapt(
     resume: Annotated[bool, Parameter(negative=())] = False,
     device: str = "auto",
 ) -> None:
-    """Teach a model's embedding on videos that nobody has labelled; what scores less than before is rolled back.
+    """Teach a model's embedding on videos that nobody has labelled; what gains nothing is rolled back.
 
     Sure tracklets, made by motion, show the same person at two times; people seen in one frame are different ones. The
     last part of each video is held out to judge by. Detections stay what they were, unless `train.learn=all`.

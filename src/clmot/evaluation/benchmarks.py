@@ -26,7 +26,7 @@ import numpy as np
 from clmot.errors import UserError
 from clmot.evaluation.kitti import CLASSES as KITTI_CLASSES
 from clmot.evaluation.kitti import label_files, match_kitti
-from clmot.evaluation.tracks import Matchup, TrackRows, check_frames, read_mot_tracks
+from clmot.evaluation.tracks import OTHER_CLASSES, Matchup, Selection, TrackRows, check_frames, read_mot_tracks
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
 from clmot.io.sequences import (
     EXPECTED,
@@ -61,7 +61,7 @@ class SequenceTruth:
     name: str
     file: Path
     length: int | None
-    match: Callable[[Path], dict[str, Matchup]]
+    match: Callable[[Path], Selection]
 
 
 def find_truth(
@@ -105,7 +105,7 @@ def _mot_sequence(name: str, folder: Path, benchmark: Benchmark, classes: Sequen
     file = folder / "gt" / "gt.txt"
     length = read_sequence_info(folder).length
 
-    def match(found_file: Path) -> dict[str, Matchup]:
+    def match(found_file: Path) -> Selection:
         truth, found = read_mot_tracks(file), read_mot_tracks(found_file)
         for path, rows in ((file, truth), (found_file, found)):
             if length is not None:
@@ -113,10 +113,18 @@ def _mot_sequence(name: str, folder: Path, benchmark: Benchmark, classes: Sequen
         rules = _detect(name, file, truth, classes) if benchmark == "auto" else benchmark
         names, found = _named_classes(truth, found, file, found_file)
         if rules == "custom":
-            return _match_custom(truth, found, names, classes)
-        _choose(_PERSON_CLASSES, classes, rules)
-        scored, neutral = _judge(truth, file, rules)
-        return {"person": Matchup(truth=truth, scored=scored, neutral=neutral, found=found[found.class_id == PERSON])}
+            matchups = _match_custom(truth, found, names, classes)
+            numbers = [names.index(each) + 1 for each in matchups]
+            neutral = np.zeros(len(truth), np.bool_)
+            others = ~np.isin(np.maximum(truth.class_id, 1), numbers)
+        else:
+            _choose(_PERSON_CLASSES, classes, rules)
+            scored, neutral = _judge(truth, file, rules)
+            persons = found[found.class_id == PERSON]
+            matchups = {"person": Matchup(truth=truth, scored=scored, neutral=neutral, found=persons)}
+            others = ~np.isin(truth.class_id, (PERSON, -1)) & (rules != "mot15")
+        left_out = {"of distractor classes": neutral, OTHER_CLASSES: others, "with flag 0": ~truth.counts}
+        return Selection(rules=rules, matchups=matchups, truth=truth, truth_left_out=left_out, found=found)
 
     return SequenceTruth(name=name, file=file, length=length, match=match)
 

@@ -18,6 +18,9 @@ from clmot.io.sequences import video_name
 LEVEL = 0.95
 """Share of the replicates between the ends of an interval."""
 
+FEW_VIDEOS = 10
+"""With fewer, intervals are too narrow to be believed (``docs/scores.md``), and reports say so."""
+
 Replicates = dict[str, npt.NDArray[np.float64]]
 """By metric, the score in each draw."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from clmot.data.readers.coco import find_annotation_files
 from clmot.data.readers.coco_records import EXPECTED, Category, Id
 from clmot.data.readers.json_files import load_json
 from clmot.errors import UserError
-from clmot.evaluation.tracks import Float64Array, share_inside
+from clmot.evaluation.tracks import Float64Array, left_out_text, row_counts, share_inside
 from clmot.io.mot import MotRows, read_mot_rows
 from clmot.io.sequences import describe_folder, video_name
-from clmot.types import BoolArray, Dataset, Int64Array, Sample
+from clmot.types import BoolArray, Dataset, Int64Array, Sample, ScoredRows
 
 _MATCH_IOU = 0.5
 _DETECTORS = ("DPM", "FRCNN", "SDP")
@@ -60,14 +60,17 @@ class DetectionScores:
             and ``F1`` of all detections together at an IoU of 0.5; ``best F1`` and ``at score``, the lowest score to
             keep for it; ``TP``, ``FP``, ``FN``. NaN where there is nothing to score.
         classes: the same of each class.
+        rows: under the name of the ground truth, how many boxes count, and why others do not; empty where unknown.
     """
 
     combined: dict[str, float]
     classes: dict[str, dict[str, float]]
+    rows: dict[str, ScoredRows] = field(default_factory=dict, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The form written as JSON."""
-        return {"combined": self.combined, "classes": self.classes}
+        rows = {"rows": {name: asdict(each) for name, each in self.rows.items()}} if self.rows else {}
+        return {"combined": self.combined, "classes": self.classes, **rows}
 
 
 def evaluate_detections(
@@ -84,13 +87,24 @@ def evaluate_detections(
 
     Raises:
         UserError: something cannot be read; detections of a sequence are missing; detections name an image or class
-            that the ground truth has not.
+            that the ground truth has not; or no box of the ground truth counts.
     """
     detections, ground_truth = Path(detections), Path(ground_truth)
     dataset = read_dataset([ground_truth], format=format)
     read = _read_coco_results if detections.suffix.lower() == ".json" else _read_mot
     found = read(detections, ground_truth, dataset)
-    return score_detections(found[found.score >= min_score], dataset)
+    sure = found[found.score >= min_score]
+    ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
+    boxes = sum(len(sample.boxes) for sample in dataset.samples)
+    skipped = {f"left out by the reader: {reason}": count for reason, count in dataset.skipped.items()}
+    truth = row_counts(boxes + sum(skipped.values()), boxes - ignored, {"ignored": ignored, **skipped})
+    if truth.rows and not truth.scored:
+        raise UserError(f"{ground_truth}: nothing to score: none of its boxes counts ({left_out_text(truth)})")
+    scores = score_detections(sure, dataset)
+    _, on_ignored = match_greedily(sure, dataset.samples)
+    left_out = {"below --min-score": len(found.score) - len(sure.score), "on ignored boxes": int(on_ignored.sum())}
+    results = row_counts(len(found.score), int((~on_ignored).sum()), left_out)
+    return replace(scores, rows={ground_truth.name: ScoredRows(rules="COCO", truth=truth, results=results)})
 
 
 def score_detections(found: BoxList, dataset: Dataset) -> DetectionScores:

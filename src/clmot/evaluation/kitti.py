@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.errors import UserError
-from clmot.evaluation.tracks import Float64Array, Matchup, TrackRows, checked
+from clmot.evaluation.tracks import OTHER_CLASSES, Float64Array, Matchup, Selection, TrackRows, checked
 from clmot.io.kitti import COLUMNS
 from clmot.types import Int64Array
 
@@ -82,19 +82,19 @@ def read_labels(path: Path) -> tuple[TrackRows, Float64Array, Int64Array]:
     return checked(rows[kind != _DONT_CARE], path), regions.xyxy, regions.frame
 
 
-def match_kitti(truth_file: Path, found_file: Path, classes: Sequence[str]) -> dict[str, Matchup]:
-    """Ground truth and results of a sequence, by class.
+def match_kitti(truth_file: Path, found_file: Path, classes: Sequence[str]) -> Selection:
+    """Ground truth and results of a sequence.
 
     Raises:
         UserError: as `read_labels`.
     """
     truth, regions, region_frame = read_labels(truth_file)
     found, _, _ = read_labels(found_file)
-    return {
-        name: _of_class(truth, found, regions, region_frame, *_CLASS_AND_NEIGHBOUR[name])
-        for name in CLASSES
-        if name in classes
-    }
+    kinds = {name: _CLASS_AND_NEIGHBOUR[name] for name in CLASSES if name in classes}
+    matchups = {name: _of_class(truth, found, regions, region_frame, *pair) for name, pair in kinds.items()}
+    own, neighbours = (np.isin(truth.class_id, numbers) for numbers in zip(*kinds.values(), strict=True))
+    left_out = {"of neighbouring classes": neighbours, OTHER_CLASSES: ~own, "occluded or truncated": ~truth.counts}
+    return Selection(rules="kitti", matchups=matchups, truth=truth, truth_left_out=left_out, found=found)
 
 
 def _of_class(

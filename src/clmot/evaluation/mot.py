@@ -17,11 +17,12 @@ from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark, SequenceTruth, find_truth
 from clmot.evaluation.bootstrap import Replicates, draw_sequences, interval, replicate
 from clmot.evaluation.metrics import Fields, Metrics, summary
-from clmot.evaluation.tracks import trackeval_data
+from clmot.evaluation.tracks import OTHER_CLASSES, OTHER_FRAMES, left_out_text, total_rows, trackeval_data
+from clmot.io.class_names import LABELS
 from clmot.io.frames import FrameChoice
 from clmot.io.sequences import describe_folder
 from clmot.io.whole import write_whole_text
-from clmot.types import Scores
+from clmot.types import ScoredRows, Scores
 
 __all__ = ["Benchmark", "evaluate", "write_json"]
 
@@ -76,6 +77,7 @@ class Measurement:
 
     Attributes:
         fields: by sequence and class.
+        rows: by sequence, what is scored and what is left out.
 
     Raises:
         UserError: as `evaluate`.
@@ -85,10 +87,11 @@ class Measurement:
         self, metrics: Metrics, results: Path, truth: Mapping[str, SequenceTruth], frames: FrameChoice
     ) -> None:
         self._metrics = metrics
-        self.fields: dict[str, dict[str, Fields]] = {
-            name: _measure(metrics, file, truth[name], frames)
-            for name, file in _result_files(results, list(truth)).items()
-        }
+        self.fields: dict[str, dict[str, Fields]] = {}
+        self.rows: dict[str, ScoredRows] = {}
+        for name, file in _result_files(results, list(truth)).items():
+            self.fields[name], self.rows[name] = _measure(metrics, file, truth[name], frames)
+        _require_something(truth, results, self.rows)
 
     def scores(self, replicates: Replicates | None = None) -> Scores:
         """Scores of sequences, classes and all together; with intervals from replicates of the combined scores."""
@@ -103,6 +106,7 @@ class Measurement:
             sequences=whole.sequences,
             classes={name: self._scores(parts) for name, parts in by_class.items()} if len(names) > 1 else {},
             intervals={name: interval(values) for name, values in replicates.items()} if replicates else {},
+            rows=self.rows,
         )
 
     def replicates(self, repeats: int, seed: int) -> Replicates | None:
@@ -132,7 +136,8 @@ class Measurement:
 def write_json(scores: Scores, path: Path) -> None:
     """Write ``{"combined": {...}, "sequences": {name: {...}}}``; the file appears under its name only when whole.
 
-    Where there are several classes or intervals, ``"classes"`` and ``"intervals"`` are there too.
+    ``"rows"`` says by whose rules how many rows count; where there are several classes or intervals, ``"classes"`` and
+    ``"intervals"`` are there too.
 
     Raises:
         UserError: the file cannot be written.
@@ -149,15 +154,40 @@ def write_text(path: Path, text: str) -> None:
     write_whole_text(path, text, "scores")
 
 
-def _measure(metrics: Metrics, file: Path, truth: SequenceTruth, chosen: FrameChoice) -> dict[str, Fields]:
-    matchups = truth.match(file)
-    rows = [rows for matchup in matchups.values() for rows in (matchup.truth, matchup.found)]
+def _measure(
+    metrics: Metrics, file: Path, truth: SequenceTruth, chosen: FrameChoice
+) -> tuple[dict[str, Fields], ScoredRows]:
+    selected = truth.match(file)
+    rows = [rows for matchup in selected.matchups.values() for rows in (matchup.truth, matchup.found)]
     if truth.length is None and chosen.part != "all":
         raise UserError(f"{truth.name}: --frames {chosen.part} needs its length: seqLength in {truth.name}/seqinfo.ini")
     length = truth.length or max((int(each.frame.max(initial=0)) for each in rows), default=0)
     frames = np.arange(1, length + 1)
     frames = frames[chosen.keeps(frames, length)]
-    return {name: metrics.score(trackeval_data(matchup, frames)) for name, matchup in matchups.items()}
+    data = {name: trackeval_data(matchup, frames) for name, matchup in selected.matchups.items()}
+    return {name: metrics.score(each) for name, each in data.items()}, selected.counts(frames, list(data.values()))
+
+
+def _require_something(truth: Mapping[str, SequenceTruth], results: Path, rows: Mapping[str, ScoredRows]) -> None:
+    """Check that there is anything to score where there are rows: scores of nothing say nothing.
+
+    Raises:
+        UserError: no row of the ground truth counts, or no row of the results can be compared with any.
+    """
+    name, first = next(iter(rows.items()))
+    wanted, found = total_rows(each.truth for each in rows.values()), total_rows(each.results for each in rows.values())
+    if wanted.rows and not wanted.scored:
+        raise UserError(
+            f"{truth[name].file}: nothing to score: by the rules of {first.rules} no row of the ground truth counts "
+            f"({left_out_text(wanted)}); --benchmark custom scores every class, --classes NAME one; the "
+            "flag is the 7th column"
+        )
+    if found.rows and set(found.left_out) <= {OTHER_CLASSES, OTHER_FRAMES} and not found.scored:
+        raise UserError(
+            f"{results}: nothing to score: by the rules of {first.rules} no row of the results can be compared "
+            f"({left_out_text(found)}); numbers of classes are those of the ground truth, unless a {LABELS} beside the "
+            "results names them"
+        )
 
 
 def _result_files(results: Path, names: list[str]) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from scipy.optimize import linear_sum_assignment
 from clmot import boxes as box
 from clmot.errors import UserError
 from clmot.io.mot import check_unique, counts, read_mot_table
-from clmot.types import BoolArray, Int64Array
+from clmot.types import BoolArray, Int64Array, RowCounts, ScoredRows
 
 Float64Array = npt.NDArray[np.float64]
+
+OTHER_FRAMES, OTHER_CLASSES = "in frames not scored", "of classes not scored"
+"""Reasons why rows are left out."""
 
 _EPSILON = np.finfo(np.float64).eps
 _MATCH_IOU = 0.5 - _EPSILON
@@ -123,6 +127,73 @@ class Matchup:
     regions: Float64Array = field(default_factory=lambda: np.empty((0, 4)))
     region_frame: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
     lowest: float = -1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Selection:
+    """What the rules of a benchmark make of one sequence.
+
+    Attributes:
+        rules: the benchmark's name.
+        matchups: what meets what, by class.
+        truth: all rows of ground truth.
+        truth_left_out: why rows of it are not scored, by reason bool [len(truth)]; the first that holds counts.
+        found: all rows of results.
+    """
+
+    rules: str
+    matchups: dict[str, Matchup]
+    truth: TrackRows
+    truth_left_out: dict[str, BoolArray]
+    found: TrackRows
+
+    def counts(self, frames: Int64Array, data: Sequence[dict[str, Any]]) -> ScoredRows:
+        """How many rows are scored, and why others are not.
+
+        Args:
+            frames: the frames that are scored.
+            data: of each matchup, what `trackeval_data` made of it.
+        """
+        other_frames = ~np.isin(self.truth.frame, frames)
+        truth: dict[str, int] = {}
+        counted = np.zeros(len(self.truth), np.bool_)
+        for reason, rows in {OTHER_FRAMES: other_frames, **self.truth_left_out}.items():
+            truth[reason] = int((rows & ~counted).sum())
+            counted |= rows
+        compared = sum(int(np.isin(each.found.frame, frames).sum()) for each in self.matchups.values())
+        scored = sum(int(each["num_tracker_dets"]) for each in data)
+        others = int((~np.isin(self.found.frame, frames)).sum())
+        found = {
+            OTHER_FRAMES: others,
+            OTHER_CLASSES: len(self.found) - others - compared,
+            "on ground truth that does not count": compared - scored,
+        }
+        return ScoredRows(
+            rules=self.rules,
+            truth=row_counts(len(self.truth), sum(int(each["num_gt_dets"]) for each in data), truth),
+            results=row_counts(len(self.found), scored, found),
+        )
+
+
+def row_counts(rows: int, scored: int, left_out: dict[str, int]) -> RowCounts:
+    """The counts, with the reasons that there are."""
+    return RowCounts(rows=rows, scored=scored, left_out={reason: count for reason, count in left_out.items() if count})
+
+
+def total_rows(counts: Iterable[RowCounts]) -> RowCounts:
+    """The rows of several sequences together."""
+    each = list(counts)
+    reasons = dict.fromkeys(reason for part in each for reason in part.left_out)
+    return RowCounts(
+        rows=sum(part.rows for part in each),
+        scored=sum(part.scored for part in each),
+        left_out={reason: sum(part.left_out.get(reason, 0) for part in each) for reason in reasons},
+    )
+
+
+def left_out_text(counts: RowCounts) -> str:
+    """``30 of classes not scored, 10 with flag 0``."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.left_out.items()) or "none left out"
 
 
 def trackeval_data(matchup: Matchup, frames: Int64Array) -> dict[str, Any]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from clmot.errors import plural
+from clmot.evaluation.bootstrap import FEW_VIDEOS
+from clmot.evaluation.tracks import left_out_text, total_rows
+from clmot.io.sequences import video_name
 from clmot.report.table import Table
-from clmot.types import Scores
+from clmot.types import ScoredRows, Scores
 
 if TYPE_CHECKING:
     from clmot.evaluation.comparison import Comparison
@@ -31,7 +36,7 @@ def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> Tabl
     sections.append([["combined", *_cells(scores.combined, metrics)]])
     if scores.intervals:
         sections[-1].append(["95 % interval", *_intervals(scores.intervals, scores.combined, metrics, "")])
-    return Table(["sequence", *metrics], sections)
+    return Table(["sequence", *metrics], sections, notes=[*rows_notes(scores.rows), *caution(scores)])
 
 
 def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> Table:
@@ -47,7 +52,34 @@ def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METR
             rows.append(["95 % interval", *_intervals(difference.intervals, difference.combined, metrics, "+")])
         rows += [[f"  {sequence}", *_cells(values, metrics, "+")] for sequence, values in difference.sequences.items()]
         sections.append(rows)
-    return Table(["results", *metrics], sections, frozenset(strong))
+    notes = [note for name, scores in comparison.scores.items() for note in rows_notes(scores.rows, name)]
+    # the rules and the ground truth are the same for all
+    notes = list(dict.fromkeys([*notes, *caution(comparison.scores[first])]))
+    return Table(["results", *metrics], sections, frozenset(strong), notes=notes)
+
+
+def rows_notes(scored: Mapping[str, ScoredRows], name: str = "results") -> list[str]:
+    """Whose rules decided, and how many rows of ground truth and results they left out, a line each."""
+    if not scored:
+        return []
+    rules = Counter(each.rules for each in scored.values())
+    named = ", ".join(rules) if len(rules) == 1 else ", ".join(f"{rule} ({count})" for rule, count in rules.items())
+    notes = [f"rules: {named}, {plural(len(scored), 'sequence')}"]
+    for what, part in (("ground truth", "truth"), (name, "results")):
+        total = total_rows(getattr(each, part) for each in scored.values())
+        notes.append(f"{what}: {total.scored:,} of {plural(total.rows, 'row')} scored; {left_out_text(total)}")
+    return notes
+
+
+def caution(scores: Scores) -> list[str]:
+    """What to think of intervals from few videos; empty without intervals, or with enough videos."""
+    videos = len({video_name(name) for name in scores.sequences})
+    few = videos < FEW_VIDEOS and bool(scores.intervals)
+    return (
+        [f"intervals from {plural(videos, 'video')} are too narrow; from {FEW_VIDEOS} on they can be believed"]
+        if few
+        else []
+    )
 
 
 def scores_csv(scores: Scores) -> str:
@@ -73,9 +105,8 @@ def detection_table(scores: DetectionScores) -> Table:
     """Each class, and all together."""
     rows = [[name, *_cells(values, DETECTION_METRICS)] for name, values in scores.classes.items()]
     sections = [rows] if len(rows) > 1 else []
-    return Table(
-        ["class", *DETECTION_METRICS], [*sections, [["combined", *_cells(scores.combined, DETECTION_METRICS)]]]
-    )
+    sections.append([["combined", *_cells(scores.combined, DETECTION_METRICS)]])
+    return Table(["class", *DETECTION_METRICS], sections, notes=rows_notes(scores.rows, "detections"))
 
 
 def detection_csv(scores: DetectionScores) -> str:
