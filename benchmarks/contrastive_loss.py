@@ -45,8 +45,6 @@ REFERENCE_OBJECTS = (7, 25)
 """What the mask of positives x negatives can manage: it grows with the cube."""
 OBJECTIVES = (
     "nt_xent",
-    "decoupled",
-    "sigmoid",
     "triplet",
     "triplet_hard",
     "identity",

@@ -258,6 +258,11 @@ def test_settings_that_are_gone_still_load_with_one_line(tmp_path: Path, caplog)
         f"{file}: no longer a setting, ignored: tracker.border_share=0.2",
         "override: no longer a setting, ignored: tracker.gallery_size=8, tracker.class_aware=False",
     ]
+    caplog.clear()
+    assert load_config(overrides=["loss.objective=sigmoid"]).loss.objective == "nt_xent"
+    assert [record.getMessage() for record in caplog.records] == [
+        "override: no longer a setting, ignored: loss.objective=sigmoid (now nt_xent)"
+    ]
 
 
 def test_no_setting_is_both_there_and_gone() -> None:

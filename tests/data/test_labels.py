@@ -95,7 +95,7 @@ def test_labels_that_a_configuration_learns_from(overrides, labels):
     assert labels_of(load_config(overrides=overrides)) == labels
 
 
-@pytest.mark.parametrize("objective", ["identity", "identity_focal"])
+@pytest.mark.parametrize("objective", ["identity"])
 def test_supervision_without_permission_is_refused(objective):
     with pytest.raises(UserError, match=f"loss.objective={objective}.*data.identities=true"):
         labels_of(load_config(overrides=[f"loss.objective={objective}"]))

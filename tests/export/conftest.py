@@ -22,7 +22,6 @@ def config() -> Config:
             "model.levels=[colour, stride8, neck]",
             "model.stripes=2",
             "model.embedding_dimension=24",
-            "model.visible_parts=true",
             "detect.score_threshold=0.2",
             "detect.max_detections=20",
         ]

@@ -113,7 +113,7 @@ def test_pixels_differ_and_embeddings_do_not(network, pixels):
 def test_read_out_of_the_whole_image_is_roialign_s(size, stripes):
     torch.manual_seed(0)
     levels = [Level(8, 4, 0.3, histogram=True), Level(5, 8, 0.7)]
-    read_out = StripeReadOut(levels, stripes, 3, visible_parts=True).eval()
+    read_out = StripeReadOut(levels, stripes, 3).eval()
     maps = tuple(torch.rand(3, level.channels, size[1] // level.stride, size[0] // level.stride) for level in levels)
     boxes, image = torch.tensor([[0.0, 0, *size]]).repeat(3, 1), torch.arange(3)
     with torch.inference_mode():

@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from clmot.losses.decoupled import decoupled
 from clmot.losses.nt_xent import nt_xent
 from clmot.losses.pairs import BoxLabels, contrast_pairs
-from clmot.losses.sigmoid import sigmoid
 from clmot.losses.triplet import triplet_all, triplet_hard
 
 T, MARGIN = 0.3, 0.5
@@ -23,17 +21,6 @@ T, MARGIN = 0.3, 0.5
 def loop_nt_xent(near: list[float], far: list[float]) -> float:
     total = sum(math.exp(s / T) for s in far)
     return sum(-math.log(math.exp(s / T) / (math.exp(s / T) + total)) for s in near) / len(near)
-
-
-def loop_decoupled(near: list[float], far: list[float]) -> float:
-    total = sum(math.exp(s / T) for s in far)
-    return sum(-math.log(math.exp(s / T) / total) for s in near) / len(near)
-
-
-def loop_sigmoid(near: list[float], far: list[float]) -> float:
-    odds = len(near) / len(far)
-    told = sum(math.log(1 + math.exp(-s / T) / odds) for s in near)
-    return (told + sum(math.log(1 + math.exp(s / T) * odds) for s in far)) / len(near)
 
 
 def loop_triplets(near: list[float], far: list[float]) -> list[float]:
@@ -47,8 +34,6 @@ def loop_triplet_hard(near: list[float], far: list[float]) -> float:
 
 OBJECTIVES: dict[str, tuple[Callable[..., Tensor], Callable[[list[float], list[float]], float]]] = {
     "nt_xent": (lambda *pairs: nt_xent(*pairs, T), loop_nt_xent),
-    "decoupled": (lambda *pairs: decoupled(*pairs, T), loop_decoupled),
-    "sigmoid": (lambda *pairs: sigmoid(*pairs, T), loop_sigmoid),
     "triplet": (lambda *pairs: triplet_all(*pairs, MARGIN)[0], lambda near, far: sum(loop_triplets(near, far))),
     "triplet_hard": (lambda *pairs: triplet_hard(*pairs, MARGIN), loop_triplet_hard),
 }

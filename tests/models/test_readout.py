@@ -7,13 +7,9 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.models.readout import (
-    LEAST_VISIBLE,
     CenterPointReadOut,
     Level,
-    PointsReadOut,
     StripeReadOut,
-    bilinear,
-    visible_share,
 )
 
 
@@ -21,22 +17,6 @@ def ramp(height: int, width: int) -> torch.Tensor:
     """A map whose value at (x, y) is x and y, at cell centres i + 0.5."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     return torch.stack([x, y])
-
-
-def test_bilinear_gives_back_a_ramp():
-    points = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([18.0, 8.0]) + 0.75
-    values = bilinear(torch.stack([ramp(10, 20) * 0, ramp(10, 20)]), points, torch.ones(50, dtype=torch.int64))
-    torch.testing.assert_close(values, points)
-
-
-def test_bilinear_equals_grid_sample():
-    generator = torch.Generator().manual_seed(1)
-    values = torch.randn(3, 5, 8, 12, generator=generator)
-    points = torch.rand(3, 7, 2, generator=generator) * torch.tensor([14.0, 10.0]) - 1
-    grid = points[:, None] / torch.tensor([12.0, 8.0]) * 2 - 1
-    expected = F.grid_sample(values, grid, padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
-    actual = bilinear(values, points.flatten(0, 1), torch.arange(3).repeat_interleave(7))
-    torch.testing.assert_close(actual, expected.flatten(0, 1), atol=1e-5, rtol=1e-5)
 
 
 def test_center_point_is_the_cell_that_holds_the_box_centre():
@@ -151,9 +131,7 @@ def test_a_shortening_projection_starts_as_orthonormal_directions_the_same_for_e
 
 READ_OUTS = {
     "center": lambda: CenterPointReadOut(4),
-    "points": lambda: PointsReadOut(4),
     "stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 4),
-    "visible stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 4, visible_parts=True),
 }
 
 
@@ -171,66 +149,6 @@ def test_unit_length_packed_order_and_no_boxes(kind):
     order = torch.randperm(20, generator=generator)
     torch.testing.assert_close(read_out(levels, boxes[order], image_index[order]), embeddings[order])
     assert read_out(levels, boxes[:0], image_index[:0]).shape == (0, embeddings.shape[1])
-
-
-def test_several_points_are_their_mean():
-    maps = (torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(5)),)
-    boxes, image = torch.tensor([[10.0, 8, 26, 40], [3, 30, 17, 50]]), torch.tensor([1, 0])
-    # the loop: quarter points of the box, one at a time
-    total = torch.zeros(2, 4)
-    for column in (0.25, 0.75):
-        for row in (1 / 6, 0.5, 5 / 6):
-            at = boxes[:, :2] + torch.tensor([column, row]) * (boxes[:, 2:] - boxes[:, :2])
-            total += F.normalize(bilinear(maps[0], at / 4, image), dim=1)
-    torch.testing.assert_close(PointsReadOut(4, (3, 2))(maps, boxes, image), F.normalize(total, dim=1))
-
-
-def loop_visible(boxes, image_index, stripes):
-    shares = torch.ones(len(boxes), stripes)
-    for i, (left, top, right, bottom) in enumerate(boxes.tolist()):
-        for k in range(stripes):
-            high, low = top + k * (bottom - top) / stripes, top + (k + 1) * (bottom - top) / stripes
-            for j, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
-                if image_index[i] != image_index[j] or not y2 > bottom:
-                    continue
-                across, down = max(min(right, x2) - max(left, x1), 0), max(min(low, y2) - max(high, y1), 0)
-                shares[i, k] = min(shares[i, k], 1 - across * down / ((right - left) * (low - high)))
-    return shares.clamp(LEAST_VISIBLE, 1)
-
-
-def test_visible_share_equals_the_loop():
-    generator = torch.Generator().manual_seed(6)
-    left_top = torch.rand(30, 2, generator=generator) * 60
-    boxes = torch.cat([left_top, left_top + 8 + 40 * torch.rand(30, 2, generator=generator)], dim=1)
-    image_index = torch.randint(0, 3, (30,), generator=generator)
-    torch.testing.assert_close(visible_share(boxes, image_index, 5), loop_visible(boxes, image_index, 5))
-
-
-def test_what_a_nearer_box_covers_counts_less():
-    """A box whose lower half is covered is compared by its upper half; the nearer box, and other images, by all."""
-    read_out = StripeReadOut([Level(3, 4)], stripes=4, width=8, visible_parts=True)
-    maps = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(7))
-    boxes = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120], [32, 16, 64, 112]])
-    embeddings = read_out((maps,), boxes, torch.tensor([0, 0, 1])).view(3, 4, 3)
-    weight = torch.tensor([1, 1, LEAST_VISIBLE, LEAST_VISIBLE])
-    torch.testing.assert_close((embeddings[0] ** 2).sum(dim=1), weight / weight.sum())
-    torch.testing.assert_close((embeddings[1:] ** 2).sum(dim=2), torch.full((2, 4), 0.25))
-
-
-def test_what_is_covered_counts_less_in_parts_of_every_length():
-    """A stripe's weight is the same in each level, whatever is read of it."""
-    plain, weighed = (StripeReadOut(LEVELS, 4, 3, visible_parts=visible) for visible in (False, True))
-    weighed.load_state_dict(plain.state_dict())
-    generator = torch.Generator().manual_seed(12)
-    maps = tuple(
-        torch.rand(1, level.channels, 128 // level.stride, 128 // level.stride, generator=generator) for level in LEVELS
-    )
-    boxes, image = torch.tensor([[32.0, 16, 64, 112], [30, 64, 70, 120]]), torch.tensor([0, 0])
-    share = visible_share(boxes, image, 4)
-    assert share.amin() < share.amax()
-    expected = [part * share.sqrt()[:, :, None] for part in stripes_of(plain, plain(maps, boxes, image))]
-    expected = F.normalize(torch.cat([part.flatten(1) for part in expected], dim=1), dim=1)
-    torch.testing.assert_close(weighed(maps, boxes, image), expected)
 
 
 def test_levels_of_several_strides_see_the_same_place():

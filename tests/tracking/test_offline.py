@@ -3,6 +3,7 @@ import pytest
 
 from clmot.config import RefineConfig
 from clmot.errors import UserError
+from clmot.tracking import offline
 from clmot.tracking.interpolation import interpolate
 from clmot.tracking.joining import join_tracklets
 from clmot.tracking.offline import refine
@@ -62,7 +63,6 @@ def test_joins_first_then_closes_gaps_then_smooths(frames):
         (10, {"interpolate_seconds": 0.9}, 1, 39),
         (11, {"interpolate_seconds": 0.9}, 1, 49),
         (10, {"join": 0.0}, 2, 39),
-        (10, {"join_speed": 0.0}, 1, 49),  # 44 pixels are within one height of 100
     ],
 )
 def test_seconds_become_frames_at_the_videos_rate(frames, frame_rate, changes, tracks, length):
@@ -71,11 +71,12 @@ def test_seconds_become_frames_at_the_videos_rate(frames, frame_rate, changes, t
     assert (len(ids(refined)), len(refined)) == (tracks, length)
 
 
-def test_speed_is_a_matter_of_seconds():
+def test_speed_is_a_matter_of_seconds(monkeypatch):
     """236 pixels in 59 frames, of a box 100 high: one height, and 0.023 in each frame."""
+    monkeypatch.setattr(offline, "JOIN_SPEED", 1)
     rng = np.random.default_rng(0)
     frames = [*one_object(range(1, 3), rng, 100), *one_object(range(61, 100), rng, 0)]
-    config = RefineConfig(join=0.2, join_seconds=100, join_speed=1)
+    config = RefineConfig(join=0.2, join_seconds=100)
     assert len(ids(refine(frames, config, frame_rate=30))) == 1
     assert len(ids(refine(frames, config, frame_rate=60))) == 2
 
@@ -93,6 +94,6 @@ def test_smoothing_alone_adds_nothing(frames):
 
 
 def test_out_of_range():
-    for field, value in (("join", 3), ("join_seconds", -1), ("join_speed", np.nan), ("interpolate_seconds", np.inf)):
+    for field, value in (("join", 3), ("join_seconds", -1), ("interpolate_seconds", np.inf)):
         with pytest.raises(UserError, match=rf"refine\.{field} must be"):
             RefineConfig(**{field: value})

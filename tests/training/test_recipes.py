@@ -37,7 +37,6 @@ SHARED = {
         "off_center": 0,
         "neighbour": 0,
     },
-    "loss": {"offset_weight": 1},
     "train": {
         "epochs": 30,
         "batch_size": 12,

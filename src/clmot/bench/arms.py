@@ -49,8 +49,6 @@ ARMS: dict[str, Settings] = {
         "views": {"neighbour": 0.7, "neighbour_frames": 60},
     },
     "supervised, centre point": {**_SUPERVISED, **_POINT},
-    "decoupled": {"loss": {"objective": "decoupled"}},
-    "sigmoid": {"loss": {"objective": "sigmoid"}},
     "triplet": {"loss": {"objective": "triplet"}},
     "triplet, hard": {"loss": {"objective": "triplet_hard"}},
     "queue": {"loss": {"negatives": "queue"}},

@@ -9,12 +9,17 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 GONE: dict[str, Any] = {
+    "loss.focal_gamma": 2.0,
+    "loss.offset_weight": 1.0,
+    "model.visible_parts": False,
+    "refine.join_speed": 3.0,
     "tracker.border_share": 0.0,
     "tracker.class_aware": True,
     "tracker.direction_frames": 3,
     "tracker.gallery_size": 0,
     "tracker.noise_scale_adaptive": False,
     "tracker.reentry_threshold": 0.0,
+    "train.sync_batchnorm": True,
     "views.background": 0.0,
     "views.brightness": 0.15,
     "views.contrast": 0.15,
@@ -27,6 +32,12 @@ GONE: dict[str, Any] = {
     "views.warp": 0.0,
 }
 """By name, with the value that means what is done now."""
+
+
+INSTEAD: dict[str, dict[str, str]] = {
+    "loss.objective": {"decoupled": "nt_xent", "sigmoid": "nt_xent", "identity_focal": "identity"},
+}
+"""By name, what stands for values that are gone."""
 
 
 def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -43,12 +54,16 @@ def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
     for section, values in changes.items():
         kept[section] = values
         if isinstance(values, Mapping):
-            ignored += [
-                f"{section}.{key}={value}"
-                for key, value in values.items()
-                if f"{section}.{key}" in GONE and value != GONE[f"{section}.{key}"]
-            ]
-            kept[section] = {key: value for key, value in values.items() if f"{section}.{key}" not in GONE}
+            kept[section] = {}
+            for key, value in values.items():
+                name = f"{section}.{key}"
+                if name in GONE:
+                    ignored += [f"{name}={value}"] if value != GONE[name] else []
+                elif (other := INSTEAD.get(name, {}).get(str(value))) is not None:
+                    ignored.append(f"{name}={value} (now {other})")
+                    kept[section][key] = other
+                else:
+                    kept[section][key] = value
     if ignored:
         log.warning("%s: no longer a setting, ignored: %s", source, ", ".join(ignored))
     return kept

@@ -117,9 +117,7 @@ class ViewsConfig:
 LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")
 """Maps that the stripe read-out can pool from."""
 
-Objective = Literal[
-    "nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard", "identity", "identity_focal", "instance", "none"
-]
+Objective = Literal["nt_xent", "triplet", "triplet_hard", "identity", "instance", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +152,9 @@ class ModelConfig:
     """Batch normalisation in the heads (FairMOT: none)."""
     size: Literal["sides", "extent"] = "sides"
     """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
-    read_out: Literal["stripes", "points", "center"] = "stripes"
-    """Where the embedding is taken: horizontal stripes over the box, the mean of a grid of points in it, or (CL-MOT,
-    FairMOT) the one cell that holds its centre, of the network's own detections the cell of the heatmap's peak."""
+    read_out: Literal["stripes", "center"] = "stripes"
+    """Where the embedding is taken: horizontal stripes over the box, or (CL-MOT, FairMOT) the one cell that holds its
+    centre, of the network's own detections the cell of the heatmap's peak."""
     stripes: int = 6
     """Number of stripes a box is cut into, top to bottom."""
     levels: tuple[str, ...] = ("stride4", "neck")
@@ -165,8 +163,6 @@ class ModelConfig:
     colour_share: float = 0.5
     """Share that the colour level has in the cosine of two embeddings, where it is read; other levels share the rest
     equally."""
-    visible_parts: bool = False
-    """A stripe that a nearer box covers counts less."""
     embedding_dimension: int = 256
     """Length of the embedding. With `stripes`, what is read is longer; a metric learned when training ends, from the
     annotated boxes, brings it to this length. Directions in which an object changes count less in it: over time where
@@ -203,22 +199,18 @@ class LossConfig:
 
     size_weight: float = 0.5
     """Weight of the L1 loss on the four side distances, in cells (FairMOT: 0.1)."""
-    offset_weight: float = 1.0
-    """Weight of the L1 loss on the sub-pixel centre."""
     detection_views: Literal["both", "first"] = "both"
     """Views that the detection losses look at (CL-MOT: the first)."""
     objective: Objective = "nt_xent"
-    """What teaches the embedding. By contrast of views: nt_xent, decoupled, sigmoid, triplet (all), triplet_hard. By a
-    classifier: identity and identity_focal (need `data.identities`), instance (every box its own class). Or none."""
+    """What teaches the embedding. By contrast of views: nt_xent, triplet (all), triplet_hard. By a classifier: identity
+    (needs `data.identities`), instance (every box its own class). Or none."""
     temperature: float = 0.1
-    """Temperature of nt_xent, decoupled and sigmoid (published: 0.5)."""
+    """Temperature of nt_xent (published: 0.5)."""
     contrast: Literal["whole", "parts"] = "whole"
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
     level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
     margin: float = 0.5
     """Margin of the triplet losses, in Euclidean distance of unit vectors (published: 0.5)."""
-    focal_gamma: float = 2.0
-    """Exponent of identity_focal."""
     negatives: Literal["frame", "sequences", "queue"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
     same sequence: they may show the same object), or also a queue of earlier boxes of other sequences. With `frame`,
@@ -229,12 +221,9 @@ class LossConfig:
     """Balance of detection and embedding: learned (FairMOT), or fixed at its start values (CL-MOT)."""
 
     def __post_init__(self) -> None:
-        for name in ("size_weight", "offset_weight"):
-            value = getattr(self, name)
-            require(value >= 0, f"loss.{name} must be >= 0, got {value}")
+        require(self.size_weight >= 0, f"loss.size_weight must be >= 0, got {self.size_weight}")
         require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
         require(0 < self.margin <= 2, f"loss.margin must be in (0, 2], got {self.margin}")
-        require(self.focal_gamma >= 0, f"loss.focal_gamma must be >= 0, got {self.focal_gamma}")
         require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
 
 
@@ -269,9 +258,8 @@ class TrainConfig:
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     devices: int = 1
-    """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead."""
-    sync_batchnorm: bool = True
-    """With several GPUs, normalise over the batch of all of them."""
+    """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead. Batch normalisation
+    is over all GPUs."""
     compile: bool = False
     """Compile the network with torch.compile: minutes at the start, faster steps on a GPU."""
     seed: int = 0
@@ -349,10 +337,8 @@ class RefineConfig:
     """Largest cosine distance between the mean embeddings of two tracks, one after the other, that become one; 0 joins
     none."""
     join_seconds: float = 10.0
-    """Longest time between two tracks that are joined."""
-    join_speed: float = 3.0
-    """How fast an object may have moved in between, in lengths of its box's longer side a second (a person walks at
-    0.8)."""
+    """Longest time between two tracks that are joined; in it an object may have moved by three times the longer side of
+    its box a second (a person walks at 0.8)."""
     interpolate_seconds: float = 0.0
     """Gaps in tracks up to this length are closed by straight lines; 0 closes none."""
     smooth: bool = False
@@ -360,7 +346,7 @@ class RefineConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.join <= 2, f"refine.join must be in [0, 2], got {self.join}")
-        for name in ("join_seconds", "join_speed", "interpolate_seconds"):
+        for name in ("join_seconds", "interpolate_seconds"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"refine.{name} must be >= 0, got {value}")
 

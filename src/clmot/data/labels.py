@@ -23,7 +23,7 @@ def labels_of(config: Config) -> Labels:
     objective = config.loss.objective
     if objective == "instance":
         return "instances"
-    if objective in ("identity", "identity_focal") and not config.data.identities:
+    if objective == "identity" and not config.data.identities:
         raise UserError(f"loss.objective={objective} learns from identities: set data.identities=true as well")
     return "known" if config.data.identities or config.data.tracklets else "none"
 

@@ -9,19 +9,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
-from clmot.losses.decoupled import decoupled
 from clmot.losses.detection import heatmap_focal, l1_at_objects
 from clmot.losses.identity import identity_cross_entropy
 from clmot.losses.nt_xent import nt_xent
 from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted, takes_part
 from clmot.losses.reduce import pair_weights
-from clmot.losses.sigmoid import sigmoid
 from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
 from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
 from clmot.types import Batch, LossTerms, TrainingOutput
 
-CONTRASTIVE = ("nt_xent", "decoupled", "sigmoid", "triplet", "triplet_hard")
+CONTRASTIVE = ("nt_xent", "triplet", "triplet_hard")
 """Objectives that compare boxes with each other."""
 
 
@@ -66,7 +64,7 @@ def criterion(
     counts = process_mean(torch.stack([count.to(total.dtype) for total, count in terms]))
     divisors = torch.where(counts > 0, counts, 1)
     heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
-    detection = heatmap + config.size_weight * size + config.offset_weight * offset
+    detection = heatmap + config.size_weight * size + offset
     parts = {} if output.maps is None else {"heatmap": heatmap, "size": size, "offset": offset}
     if config.objective != "none":
         parts["embedding"] = embedding
@@ -128,13 +126,12 @@ def embedding_loss(
     """
     if config.objective == "none":
         return output.embeddings.sum() * 0, output.embeddings.new_zeros(())
-    if config.objective in ("identity", "identity_focal", "instance"):
+    if config.objective in ("identity", "instance"):
         if output.logits is None:
             raise ValueError(f"objective {config.objective} needs the network's identity classifier")
-        gamma = config.focal_gamma if config.objective == "identity_focal" else 0.0
         identities = batch.identities.masked_fill(batch.ignore, -1)
         weights = batch.scores * (identities >= 0)
-        return (identity_cross_entropy(output.logits, identities, gamma) * weights).sum(), weights.sum()
+        return (identity_cross_entropy(output.logits, identities) * weights).sum(), weights.sum()
     anchors = contrasted(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
@@ -171,12 +168,8 @@ def _contrast(
         return (each * weights).sum(), (active * weights.double()).sum()
     if config.objective == "triplet_hard":
         each = triplet_hard(similarity, positive, negative, config.margin)
-    elif config.objective == "nt_xent":
-        each = nt_xent(similarity, positive, negative, config.temperature)
-    elif config.objective == "decoupled":
-        each = decoupled(similarity, positive, negative, config.temperature)
     else:
-        each = sigmoid(similarity, positive, negative, config.temperature)
+        each = nt_xent(similarity, positive, negative, config.temperature)
     # as published, NT-Xent's mean over a frame's boxes includes one that is alone there: its loss, -log(1), is zero
     if not (config.objective == "nt_xent" and config.negatives == "frame"):
         weights = weights * negative.any(dim=1)

@@ -21,7 +21,7 @@ from clmot.models.heads import (
 from clmot.models.identities import IdentityClassifier
 from clmot.models.metric import MetricReadOut
 from clmot.models.necks import make_neck
-from clmot.models.readout import CenterPointReadOut, Level, PointsReadOut, StripeReadOut
+from clmot.models.readout import CenterPointReadOut, Level, StripeReadOut
 from clmot.models.task_weights import TaskWeights
 from clmot.types import OutputMaps, TrainingOutput
 
@@ -126,9 +126,7 @@ class Network(nn.Module):
         return TrainingOutput(None if self.detector_is_frozen else maps, embeddings, logits, self.parts)
 
 
-def make_read_out(
-    config: ModelConfig, channels: Mapping[int, int]
-) -> MetricReadOut | PointsReadOut | CenterPointReadOut:
+def make_read_out(config: ModelConfig, channels: Mapping[int, int]) -> MetricReadOut | CenterPointReadOut:
     """The configured read-out: maps, boxes and their images to unit vectors.
 
     Args:
@@ -138,10 +136,8 @@ def make_read_out(
     match config.read_out:
         case "stripes":
             levels = [_level(name, config, channels) for name in config.levels]
-            stripes = StripeReadOut(levels, config.stripes, config.width, config.visible_parts)
+            stripes = StripeReadOut(levels, config.stripes, config.width)
             return MetricReadOut(stripes, config.embedding_dimension)
-        case "points":
-            return PointsReadOut(STRIDE)
         case "center":
             return CenterPointReadOut(STRIDE)
 

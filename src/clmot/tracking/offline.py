@@ -10,6 +10,9 @@ from clmot.tracking.interpolation import interpolate
 from clmot.tracking.joining import join_tracklets
 from clmot.types import TrackedFrame
 
+JOIN_SPEED = 3.0
+"""How fast an object may have moved between two joined tracks, in lengths of its box's longer side a second."""
+
 
 def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: float) -> list[TrackedFrame]:
     """Join tracks that look alike, then close gaps, then smooth boxes; each as far as it is asked for.
@@ -29,7 +32,7 @@ def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: flo
     refined = sorted(frames, key=lambda tracked: tracked.frame)
     if config.join:
         max_gap = frames_in(config.join_seconds, frame_rate)
-        refined, _ = join_tracklets(refined, config.join, max_gap, config.join_speed / frame_rate)
+        refined, _ = join_tracklets(refined, config.join, max_gap, JOIN_SPEED / frame_rate)
     if config.interpolate_seconds or config.smooth:
         max_gap = frames_in(config.interpolate_seconds, frame_rate)
         refined = interpolate(refined, max_gap, "gaussian" if config.smooth else "linear")

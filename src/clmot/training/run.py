@@ -108,7 +108,7 @@ def _train(
         log.info("%s: all %d steps are done", out, start)
         return find_checkpoint(out) or out
 
-    if config.train.sync_batchnorm and processes.count > 1 and fabric.device.type == "cuda":
+    if processes.count > 1 and fabric.device.type == "cuda":
         share_normalisation(state.network)
     if config.train.compile:
         # in place: a compiled copy would give the weights other names
@@ -207,7 +207,7 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
         if config.data.tracklets:
             dataset = with_tracklets(dataset)
     dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
-    classified = identities if config.loss.objective in ("identity", "identity_focal", "instance") else 0
+    classified = identities if config.loss.objective in ("identity", "instance") else 0
     model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)
     train = dataclasses.replace(config.train, steps=steps_of(config.train, len(dataset.samples)))
     return dataset, dataclasses.replace(config, model=model, train=train)
