@@ -142,6 +142,21 @@ def test_animated_pictures_are_videos(tmp_path: Path, suffix: str) -> None:
             np.testing.assert_allclose(image[20, 20], colour, atol=4)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".png"])
+def test_a_truncated_animation_keeps_its_beginning(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+    first, *others = [Pillow.fromarray(image) for image in noise]
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others, duration=100)
+    whole = [image for _, image in open_source(tmp_path / f"a{suffix}")[0]]
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    (tmp_path / f"a{suffix}").write_bytes(content[: len(content) * 3 // 4])
+    [source] = open_source(tmp_path / f"a{suffix}")
+    frames = list(source)
+    assert [number for number, _ in frames] == [1, 2, 3, 4]
+    assert all((image == whole[number - 1]).all() for number, image in frames)
+    assert source.reading.lost >= 1
+
+
 def test_one_picture_is_one_frame(tmp_path: Path) -> None:
     save_image(tmp_path / "shot%03d.png", 7)
     [source] = open_source(tmp_path / "shot%03d.png")

@@ -198,9 +198,10 @@ class TestDamage:
             ("a.avi", "mpeg4", {}),
             ("a.mov", "mjpeg", {}),
             ("a.mp4", "libx264", {"bf": "0", "g": "12"}),
+            ("a.ts", "mpeg2video", {}),
         ],
     )
-    @pytest.mark.parametrize("which", [range(30, 32), range(58, 60)])
+    @pytest.mark.parametrize("which", [range(30, 32), range(57, 59)])
     def test_all_but_the_bad_packets_are_read_with_their_numbers(
         self, tmp_path: Path, name: str, codec: str, options: dict[str, str], which: range
     ) -> None:
@@ -228,6 +229,13 @@ class TestDamage:
         assert list(back) == list(range(13, 61))
         assert all((back[number] == whole[number]).all() for number in back)
         assert (kept_times, reading.lost) == (times[12:], 12)
+
+    def test_what_the_header_of_a_matroska_file_says_is_missing(self, tmp_path: Path) -> None:
+        path = mux(tmp_path / "a.mkv", moving_texture(60), "libx264", bf="0", g="12")
+        path.write_bytes(path.read_bytes()[: packets(path)[40][0]])
+        back, _, reading = read(path)
+        assert list(back) == list(range(1, len(back) + 1))
+        assert len(back) + reading.lost == 60
 
     def test_packets_without_time_stamps_count_as_well(self, tmp_path: Path) -> None:
         path = mux(tmp_path / "a.mjpeg", moving_texture(20), "mjpeg")

@@ -39,6 +39,8 @@ MOT_CLASSES = (
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Kinds of images that frames of sequences come as."""
+_MOST_UNREADABLE = 10
+"""Where so many images at the beginning cannot be read, none can."""
 _DEFAULT_FRAME_RATE = 30.0
 _MOT17_COPY = re.compile(r"^(MOT17-\d+)-(?:DPM|FRCNN|SDP)$")
 
@@ -230,11 +232,11 @@ def open_sequence(folder: Path) -> SequenceFolder:
         what = f"*{info.image_suffix}" if info.image_suffix else " or ".join(f"*{suffix}" for suffix in FRAME_SUFFIXES)
         raise UserError(f"{image_folder}: no images {what} ({describe_folder(image_folder)}); expected {EXPECTED}")
     frames = sorted(images)
-    height, width = read_image(images[frames[0]]).shape[:2]
+    first, (height, width) = _first_size([images[frame] for frame in frames])
     if (info.width or width, info.height or height) != (width, height):
         raise UserError(
             f"{folder / 'seqinfo.ini'}: imWidth x imHeight is {info.width} x {info.height}, but "
-            f"{images[frames[0]].name} is {width} x {height}; boxes and images must have one scale"
+            f"{first.name} is {width} x {height}; boxes and images must have one scale"
         )
     return SequenceFolder(
         name=folder.resolve().name,
@@ -246,6 +248,19 @@ def open_sequence(folder: Path) -> SequenceFolder:
         height=height,
         ground_truth=ground_truth_file(folder),
     )
+
+
+def _first_size(images: Sequence[Path]) -> tuple[Path, tuple[int, int]]:
+    """The first image that can be read, and its height and width."""
+    for number, image in enumerate(images, 1):
+        try:
+            height, width = read_image(image).shape[:2]
+        except UserError:
+            if number == min(len(images), _MOST_UNREADABLE):
+                raise
+        else:
+            return image, (height, width)
+    raise AssertionError("a sequence has images")
 
 
 def sequence_images(folder: Path, info: SequenceInfo) -> dict[int, Path]:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.io.frames import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
@@ -266,44 +266,42 @@ def _pictures(path: Path) -> FrameSource:
     """The source of an image file, which may move (GIF, WebP, PNG)."""
     from PIL import Image as Pillow
 
+    seconds, announced = [0.0], 1
     try:
         with Pillow.open(path) as file:
-            length = getattr(file, "n_frames", 1) if path.suffix.lower() in _ANIMATIONS else 1
-            seconds = [0.0]
-            for index in range(length if length > 1 else 0):
+            for index in itertools.count() if path.suffix.lower() in _ANIMATIONS else (0,):
                 file.seek(index)
                 file.load()  # some formats know the duration then only
                 # browsers show what has no duration for a tenth of a second
                 seconds.append(seconds[-1] + (file.info.get("duration") or 100) / 1000)
-    except (OSError, ValueError, SyntaxError):
-        length = 1  # what reads it will say what is wrong with it
-    if length == 1:
+    except EOFError:
+        announced = len(seconds) - 1
+    except Exception:  # Pillow raises whatever it stumbles upon
+        announced = max(announced, len(seconds))
+    if max(announced, len(seconds) - 1) == 1:
         return _images(path.stem, [path], origin=path)
     reading = Reading(str(path))
     return FrameSource(
         name=path.stem,
-        frame_rate=length / seconds[-1],
-        length=length,
-        decode=partial(_play, path, seconds, reading),
+        frame_rate=(len(seconds) - 1) / seconds[-1],
+        length=len(seconds) - 1,
+        decode=partial(_play, path, seconds, announced, reading),
         origin=str(path),
         reading=reading,
     )
 
 
-def _play(path: Path, seconds: Sequence[float], reading: Reading) -> Frames:
+def _play(path: Path, seconds: Sequence[float], announced: int, reading: Reading) -> Frames:
+    """The pictures that were found to be whole, at their times."""
     from PIL import Image as Pillow
 
     reading.restart()
     with Pillow.open(path) as file:
         for number in range(1, len(seconds)):
-            try:
-                file.seek(number - 1)
-                image = np.asarray(file.convert("RGB"))
-            except (OSError, ValueError, SyntaxError) as error:
-                reading.lose(len(seconds) - number, f"frame {number} cannot be decoded ({reason_of(error)})")
-                break
+            file.seek(number - 1)
             reading.note(number, seconds[number - 1])
-            yield number, image
+            yield number, np.asarray(file.convert("RGB"))
+    reading.lose(announced + 1 - len(seconds), f"ends after frame {len(seconds) - 1}")
     reading.check()
 
 

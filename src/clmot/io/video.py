@@ -40,6 +40,8 @@ _CREDIBLE_FRAME_RATES = (0.1, 1000.0)
 _DEFAULT_FRAME_RATE = 25.0
 _MOST_FAILURES = 10
 """A file that cannot be read on at so many places in a row has ended."""
+_STATE_DURATION = ("matroska,webm", "flv", "asf")
+"""Containers that do not count their frames, but say how long they are; of others FFmpeg estimates it."""
 _NO_TIME_STAMPS = 0x80
 """FFmpeg's AVFMT_NOTIMESTAMPS."""
 _LEAST_TICKS = 10_000
@@ -187,6 +189,8 @@ class _Pass:
         self._failed = 0  # packets without a time stamp that could not be decoded
         self._why = ""  # the first of all damage
         self._number = self._packets = self._packets_of_frames = 0
+        self._pts: int | None = None
+        self._steady = True  # so far, one frame has followed the other at the frame rate
         self._seconds = -1 / self._rate
         self._origin: float | None = None
 
@@ -198,6 +202,8 @@ class _Pass:
             is_last = packet.dts is None and packet.size == 0
             if not is_last and packet.size == 0:
                 continue  # of AVI: the picture stays as it was
+            if packet.is_corrupt:  # as where packets of a transport stream are missing
+                self._why = self._why or "data is missing"
             if not is_last and not packet.is_discard:
                 self._packets += 1
                 if packet.pts is not None:
@@ -223,10 +229,10 @@ class _Pass:
         missing = len(self._waiting) + self._failed if self._why else 0
         if announced:
             missing = announced - self._number if self._why or self._packets < announced else 0
-        elif len(self._container.streams) == 1:
-            duration = (self._container.duration or 0) / 1e6
-            cut_off = round((duration - self._seconds) * self._rate) - 1
-            missing = cut_off if cut_off > max(missing, self._rate) else missing  # such headers are not exact
+        elif len(self._container.streams) == 1 and self._container.format.name in _STATE_DURATION:
+            total = round((self._container.duration or 0) / 1e6 * self._rate)
+            cut_off = total - round(self._seconds * self._rate) - 1
+            missing = cut_off if cut_off > max(missing, 3, 0.02 * total) else missing  # such headers are not exact
         self._lose(missing, f"ends after frame {self._number}" + (f" of {announced}" if announced else ""))
 
     def _lose(self, frames: int, why: str) -> None:
@@ -264,12 +270,16 @@ class _Pass:
         while self._waiting and self._waiting[0] <= pts:
             heapq.heappop(self._waiting)
             passed += 1
+        before, self._pts = self._pts, pts
+        frames = 1.0 if before is None else float((pts - before) * (self._stream.time_base or 0)) * self._rate
         if not self._why:
             self._packets_of_frames += passed
+            self._steady &= abs(frames - 1) < 0.25
             return 1
         # the two fields of an interlaced frame may have a packet each
         for_one = max(1, round(self._packets_of_frames / self._number)) if self._number else 1
-        return max(1, round(passed / for_one))
+        # of packets that are not there at all, time tells, if it ran steadily
+        return max(1, round(passed / for_one), round(frames) if self._steady else 0)
 
     def _time(self, frame: VideoFrame, arrived: float) -> float:
         """Seconds since the beginning; they grow from frame to frame, whatever the stream says."""
