@@ -295,7 +295,7 @@ def test_a_detector_that_goes_mad_stops_tracking_with_one_line(scenes, settings,
     detector = FunctionDetector(lambda image: next(answers), name="mad")
     attach(detector, scenes / "stills", tmp_path / "run", settings(), progress=False)
     model = clmot.load_model(tmp_path / "run", device="cpu", detector=detector)
-    with pytest.raises(UserError, match="detector mad: gave scores from .*; chances from 0 to 1 are needed"):
+    with pytest.raises(UserError, match=r"detector mad: gave scores from .*; chances from 0 to 1 are needed"):
         clmot.track(scenes / "clips", model, tmp_path / "results", progress=False)
     assert len(list((tmp_path / "results").glob("*.txt"))) == 1
 
