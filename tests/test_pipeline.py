@@ -574,7 +574,14 @@ class TestContinuing:
     """Ids go on over the break of a camera, and from one recording to the next."""
 
     @staticmethod
-    def run(numbers: list[int], live: bool, tmp_path: Path, state: Path | None = None, left: int = 10) -> list[int]:
+    def run(
+        numbers: list[int],
+        live: bool,
+        tmp_path: Path,
+        state: Path | None = None,
+        left: int = 10,
+        seconds: dict[int, float] | None = None,
+    ) -> list[int]:
         """Ids in each of the numbered frames; the object stands still, as far from the left as that."""
         image = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
         image[20:80, left : left + 24] = (230, 40, 40)
@@ -585,6 +592,8 @@ class TestContinuing:
             live=live,
             decode=lambda **_: ((number, image) for number in numbers),
         )
+        for number, each in (seconds or {}).items():
+            source.reading.stamp(number, each)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline, "open_sources", lambda *_: [source])
             track("cam", RedThings(), tmp_path, state=state, overwrite=True, overlap=False, progress=False)
@@ -596,6 +605,13 @@ class TestContinuing:
         numbers = [1, 2, 3, *range(303, 306)]  # away for 30 s, and tracks are kept for 2 s
         assert self.run(numbers, True, tmp_path) == [1] * 6
         assert self.run(numbers, False, tmp_path) == [1, 1, 1, 2, 2]
+
+    def test_a_pause_in_a_video_of_variable_frame_rate_is_as_long_as_it_was(self, tmp_path: Path) -> None:
+        """At 10 frames/s tracks are kept for 2 s; there is no frame in between, but time."""
+        for pause, ids in ((1.9, [1] * 6), (5, [1, 1, 1, 2, 2])):
+            times = [0, 0.1, 0.2, 0.2 + pause, 0.3 + pause, 0.4 + pause]
+            seconds = dict(enumerate(times, 1))
+            assert self.run([1, 2, 3, 4, 5, 6], False, tmp_path, seconds=seconds) == ids
 
     @pytest.mark.parametrize("live", [True, False])
     def test_the_next_recording(self, tmp_path: Path, live: bool) -> None:

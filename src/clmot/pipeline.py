@@ -320,7 +320,7 @@ def _track_sequence(
     task = bar.add_task(source.name, total=source.length, note="")
     with tracker, sinks, contextlib.closing(found):
         for number, image, detections in found:
-            tracked = tracker.update(detections, image, number)
+            tracked = tracker.update(detections, image, number, source.reading.seconds(number))
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             count += 1

@@ -36,6 +36,7 @@ class ContinuedTracker:
         self._tracker, self._file = tracker, file
         self._most = max(1, tracker.config.lost_frames // 2) if live else None
         self._clock = self._number = 0
+        self._seconds: float | None = None
         if file is None or not file.exists():
             return
         _, state = saved.read_state(file)
@@ -47,14 +48,24 @@ class ContinuedTracker:
             step = max(1, round(away * tracker.config.frame_rate))
             self._clock += (step if away > PATIENCE else self._no_more_than_a_break(step)) - 1
 
-    def update(self, detections: AnyDetections, image: Image | None, number: int) -> TrackedFrame:
-        """As `Tracker.update`, with the source's own frame number, here and in what is returned."""
+    def update(
+        self, detections: AnyDetections, image: Image | None, number: int, seconds: float | None = None
+    ) -> TrackedFrame:
+        """As `Tracker.update`, with the source's own frame number, here and in what is returned.
+
+        Where the source says when its frames were taken, as many frames pass for the tracker as there would have been
+        at its frame rate: a pause in a video of variable frame rate is as long for it as it was.
+        """
         step = number - self._number
-        clock = self._clock + (self._no_more_than_a_break(step) if self._number else step)
+        if self._number:
+            if seconds is not None and self._seconds is not None:
+                step = max(1, round((seconds - self._seconds) * self._tracker.config.frame_rate))
+            step = self._no_more_than_a_break(step)
+        clock = self._clock + step
         # the first frame tells whether the state is of such embeddings
         with saved.named(self._file) if self._file and not self._number else contextlib.nullcontext():
             tracked = self._tracker.update(detections, image, frame=clock)
-        self._clock, self._number = clock, number
+        self._clock, self._number, self._seconds = clock, number, seconds
         return tracked if clock == number else dataclasses.replace(tracked, frame=number)
 
     def __enter__(self) -> ContinuedTracker:
