@@ -133,7 +133,8 @@ def assess(
     draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)
     identified = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     seen_again = [sample for sample in identified if (sample.frame - 1) % every == 0]
-    rates = {sample.sequence: frame_rate or _frame_rate(sample) for sample in identified}
+    firsts = {sample.sequence: sample for sample in reversed(identified)}
+    rates = {name: frame_rate or _frame_rate(sample) for name, sample in firsts.items()}
     embedders: dict[str, Embed] = {
         TRAINED: model.embed,
         UNTRAINED: untrained(model, seed).embed,

@@ -6,11 +6,6 @@ Boxes are float ``xyxy`` pixels in continuous coordinates; functions that conver
 import numpy as np
 from jaxtyping import Bool, Float
 
-# a product of matrices takes a third of the time of the same sums written out, and rounds as they do: every number is
-# the sum of two exact ones
-_TO_CENTRE = np.array([[0.5, 0, -1, 0], [0, 0.5, 0, -1], [0.5, 0, 1, 0], [0, 0.5, 0, 1]])
-_TO_CORNERS = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [-0.5, 0, 0.5, 0], [0, -0.5, 0, 0.5]])
-
 
 def ltwh_to_xyxy(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Left, top, width, height to left, top, right, bottom."""
@@ -24,16 +19,23 @@ def xyxy_to_ltwh(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
 
 def xyxy_to_cxcyah(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Corners to centre x, centre y, aspect (width / height), height: the Kalman filter's measurement."""
-    out = boxes @ _TO_CENTRE.astype(boxes.dtype, copy=False)
-    out[:, 2] /= out[:, 3]
-    return np.asarray(out)
+    left, top, right, bottom = boxes.T
+    out = np.empty_like(boxes)
+    out[:, 0] = (left + right) / 2
+    out[:, 1] = (top + bottom) / 2
+    out[:, 3] = bottom - top
+    out[:, 2] = (right - left) / out[:, 3]
+    return out
 
 
 def cxcyah_to_xyxy(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Centre x, centre y, aspect (width / height), height to corners."""
-    sizes = boxes.copy()
-    sizes[:, 2] *= boxes[:, 3]
-    return np.asarray(sizes @ _TO_CORNERS.astype(boxes.dtype, copy=False))
+    x, y, aspect, height = boxes.T
+    half_width, half_height = aspect * height / 2, height / 2
+    out = np.empty_like(boxes)
+    out[:, 0], out[:, 2] = x - half_width, x + half_width
+    out[:, 1], out[:, 3] = y - half_height, y + half_height
+    return out
 
 
 def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:

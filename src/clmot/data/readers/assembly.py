@@ -126,20 +126,8 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
 
 
 def order_of_rows(frame: Int64Array, boxes: Float32Array, *others: npt.NDArray[Any]) -> Int64Array:
-    """The order of rows by frame, box and the other columns, in which their order in the file has no part.
-
-    As ``np.lexsort`` of all of these, which takes ten times as long, except that rows whose left side is no number
-    come last.
-    """
-    # of complex numbers, the real part is compared first
-    key = np.empty(len(frame), np.complex128)
-    key.real, key.imag = frame, boxes[:, 0]
-    order = np.argsort(key, kind="stable")
-    same = key[order[1:]] == key[order[:-1]]
-    tied = np.append(same, False) | np.insert(same, 0, False)
-    rows = order[tied[: len(order)]]
-    order[tied[: len(order)]] = rows[np.lexsort([column[rows] for column in (*others[::-1], *boxes.T[::-1], frame)])]
-    return order
+    """The order of rows by frame, box and the other columns, in which their order in the file has no part."""
+    return np.lexsort((*others[::-1], *boxes.T[::-1], frame))
 
 
 def to_float32(boxes: npt.NDArray[np.float64]) -> Float32Array:
