@@ -143,7 +143,7 @@ class Tracker:
         if frame > self._frame + 1:  # what would have ended in the frames left out
             tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
         elapsed = min(frame - self._frame, self.config.lost_frames + 1)
-        tracks.predict(elapsed * (self.config.noise_rate / self.config.frame_rate or 1))
+        tracks.predict(elapsed * (self.config.noise_rate / self.config.frame_rate or 1.0))
         match, free = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)
         alive = tracks.last_frame >= frame - self.config.lost_frames
