@@ -129,8 +129,9 @@ def test_where_images_are_looked_for(tmp_path: Path, annotations: str, images: s
 def test_missing_images(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", PHOTOS)
     (tmp_path / "20.jpg").unlink()
-    with pytest.raises(UserError, match=r"a\.json: 1 of 2 images are missing in .*; the first: 20\.jpg"):
-        read_coco(path)
+    dataset = read_coco(path)
+    assert [sample.image.name for sample in dataset.samples] == ["3.jpg"]
+    assert dataset.skipped["image that is not there"] == 1
     (tmp_path / "3.jpg").unlink()
     with pytest.raises(UserError, match=r"a\.json: image 3\.jpg not found; looked in "):
         read_coco(path)
@@ -165,7 +166,7 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
         (("annotations", 0, "track_id"), "a", r"\$\.annotations\[0\]\.track_id: expected int \| null, got str"),
         (("annotations", 0), 7, r"\$\.annotations\[0\]: expected object, got int"),
         (("images", 1, "file_name"), None, r"\$\.images\[1\]: object missing required field file_name"),
-        (("images", 1, "width"), "32", r"\$\.images\[1\]\.width: expected int, got str"),
+        (("images", 1, "width"), "32", r"\$\.images\[1\]\.width: expected int \| null, got str"),
         (("images", 1, "height"), 0, r"\$\.images\[1\]\.height: expected int >= 1"),
         (("images", 1, "id"), 20, r"\$\.images\[1\]\.id is 20, which an image before it has"),
         (("images", 0, "video_id"), 8, r"image 20 has video_id 8, which is not in videos"),
@@ -304,3 +305,44 @@ def test_classes_are_merged_by_name(tmp_path: Path) -> None:
     assert dataset.classes == ("person", "dog", "bus")
     classes = {sample.sequence: sample.classes.tolist() for sample in dataset.samples}
     assert classes == {"a/20": [1, 0, 0], "a/3": [0], "b/1": [2, 0, 2]}
+
+
+def test_track_ids_of_cvat(tmp_path: Path) -> None:
+    """Among the attributes; the images are then the frames of one sequence."""
+    rows = [annotation(20, attributes={"occluded": False, "track_id": 4}), annotation(3, attributes={"track_id": 4})]
+    path = write(tmp_path / "a.json", {**PHOTOS, "annotations": rows})
+    dataset = read_dataset([path], identities=True)
+    assert [(s.sequence, s.frame, s.identities.tolist()) for s in dataset.samples] == [("a", 1, [4]), ("a", 2, [4])]
+    rows[0]["attributes"]["track_id"] = "x"
+    write(path, {**PHOTOS, "annotations": rows})
+    with pytest.raises(UserError, match=r"annotations\[0\]\.attributes\.track_id is 'x', expected a whole number"):
+        read_coco(path)
+
+
+def test_ids_written_as_numbers_and_as_texts(tmp_path: Path) -> None:
+    rows = [annotation("20"), annotation(3), annotation(20, category="18"), annotation("x")]
+    dataset = read_coco(write(tmp_path / "a.json", {**PHOTOS, "annotations": rows}))
+    assert [len(sample.boxes) for sample in dataset.samples] == [2, 1]
+    assert dataset.classes == ("person", "dog")
+    assert +dataset.skipped == {"image not listed": 1}
+    # a text that is an id itself stands for no number
+    images = [image(20), {**image(3), "id": "20"}]
+    dataset = read_coco(write(tmp_path / "a.json", {**PHOTOS, "images": images, "annotations": [annotation("20", 1)]}))
+    assert {sample.image.name: len(sample.boxes) for sample in dataset.samples} == {"20.jpg": 0, "3.jpg": 1}
+
+
+@pytest.mark.parametrize("sizes", [{}, {"height": 24}, {"width": None, "height": None}])
+def test_sizes_that_are_not_given_are_the_images(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    images = [{"id": key, "file_name": f"{key}.jpg", **sizes} for key in (20, 3)]
+    dataset = read_coco(write(tmp_path / "a.json", {**PHOTOS, "images": images}))
+    assert {(sample.width, sample.height) for sample in dataset.samples} == {(32, 24)}
+
+
+def test_of_files_of_splits_that_of_training_is_read(tmp_path: Path) -> None:
+    for name in ("train", "val", "test-dev"):
+        path = write(tmp_path / f"annotations/instances_{name}2017.json", PHOTOS, f"../{name}2017")
+        if name != "train":
+            path.write_text("{}")
+    dataset = read_dataset([tmp_path])
+    assert {sample.image.parent.name for sample in dataset.samples} == {"train2017"}
+    assert "instances_train2017.json (instances_test-dev2017.json, instances_val2017.json not read)" in dataset.notes[0]

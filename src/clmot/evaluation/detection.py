@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from clmot import boxes as box
 from clmot.data.readers import read_dataset
-from clmot.data.readers.coco import find_annotation_files
+from clmot.data.readers.coco import annotation_file
 from clmot.data.readers.coco_records import EXPECTED, Category, Id
 from clmot.data.readers.json_files import load_json
+from clmot.data.readers.places import ImageFinder
 from clmot.errors import UserError
 from clmot.evaluation.tracks import Float64Array, left_out_text, row_counts, share_inside
 from clmot.io.mot import MotRows, read_mot_rows
@@ -275,11 +276,15 @@ def _mot_file(path: Path, sequence: str, only: bool) -> Path | None:
 
 def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
     """Detections by the image and category ids of a COCO file."""
-    annotated = [ground_truth] if ground_truth.is_file() else find_annotation_files(ground_truth)
-    if len(annotated) != 1 or annotated[0].suffix.lower() != ".json":
+    annotated = None
+    with contextlib.suppress(UserError):
+        annotated = annotation_file(ground_truth)[0]
+    if annotated is None or annotated.suffix.lower() != ".json":
         raise UserError(f"{path}: COCO results need a COCO file as ground truth, got {ground_truth}")
-    content: _Listing = load_json(annotated[0], _Listing, EXPECTED)
-    image_of = _images_by_id({each.id: each.file_name for each in content.images}, dataset.samples)
+    content: _Listing = load_json(annotated, _Listing, EXPECTED)
+    index, finder = {sample.image: number for number, sample in enumerate(dataset.samples)}, ImageFinder(annotated)
+    files = {each.id: finder(each.file_name) for each in content.images}
+    image_of = {key: index[file] for key, file in files.items() if file in index}
     names = {each.id: each.name for each in content.categories}
     rows = []
     for number, entry in enumerate(load_json(path, list[_Result], _COCO_RESULTS)):
@@ -287,9 +292,12 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
         if not np.isfinite(values).all():
             raise UserError(f"{path}: $[{number}]: expected a bbox of 4 finite numbers and a score")
         image, name = image_of.get(entry.image_id), names.get(entry.category_id)
+        if image is None and entry.image_id in files:
+            # listed and not on disk: a partial download
+            continue
         if image is None or name is None:
             key = "image_id" if image is None else "category_id"
-            raise UserError(f"{path}: $[{number}].{key} is {getattr(entry, key)!r}, which {annotated[0]} has not")
+            raise UserError(f"{path}: $[{number}].{key} is {getattr(entry, key)!r}, which {annotated} has not")
         if name in dataset.classes:
             rows.append((image, dataset.classes.index(name), *values))
     table = np.array(rows, np.float64).reshape(-1, 7)
@@ -323,11 +331,3 @@ class _Result(Struct, gc=False):
     category_id: Id | float
     bbox: tuple[float, float, float, float]
     score: float
-
-
-def _images_by_id(files: Mapping[Any, str], samples: Sequence[Sample]) -> dict[Any, int]:
-    """Positions of the samples by image id; an image's file name is the end of its path."""
-    parts = {key: Path(name).parts for key, name in files.items()}
-    depths = set(map(len, parts.values()))
-    index = {sample.image.parts[-depth:]: number for number, sample in enumerate(samples) for depth in depths}
-    return {key: index[names] for key, names in parts.items() if names in index}

@@ -1,5 +1,6 @@
 """Repaired copies: no errors in them, nothing lost that was right, the source as it was."""
 
+import json
 import shutil
 
 import cv2
@@ -73,7 +74,9 @@ def test_faulty_images_are_left_out(make_mot, make_coco, tmp_path):
     photos = make_coco(tmp_path / "photos", coco_content(photos=4))
     (tmp_path / "photos/1.png").unlink()
     shutil.copy(tmp_path / "photos/2.png", tmp_path / "photos/4.png")
-    assert repaired(tmp_path / "out2", photos) == [{"images left out: in two places": 1}]
+    assert repaired(tmp_path / "out2", photos) == [
+        {"images left out: in two places": 1, "rows left out: image that is not there": 1}
+    ]
     names = [sample.image.name for sample in read_dataset([tmp_path / "out2"]).samples]
     assert len(names) == 2
 
@@ -200,3 +203,32 @@ def test_rows_in_another_order_make_the_same_copy(make_mot, tmp_path):
     write_rows(source, rows[::-1])
     repaired(tmp_path / "b", source)
     assert (tmp_path / "a/annotations.json").read_bytes() == (tmp_path / "b/annotations.json").read_bytes()
+
+
+def test_what_a_repair_of_coco_leaves_out_is_said(make_coco, tmp_path):
+    """Faulty records, images that are not there, annotations of no image."""
+    content = coco_content(photos=4)
+    del content["annotations"][0]["bbox"]
+    content["annotations"].append({**content["annotations"][1], "id": 99, "image_id": 12345})
+    content["images"].append({**content["images"][0]})
+    path = make_coco(tmp_path / "photos", content)
+    (tmp_path / "photos/2.png").unlink()
+    (changes,) = repaired(tmp_path / "out", path)
+    assert changes == {
+        "rows left out: faulty record": 1,
+        "rows left out: image that is not there": 1,
+        "rows left out: image not listed": 1,
+        "rows left out: image with the id of another": 1,
+    }
+    del content["images"][-1], content["annotations"][0]
+    (tmp_path / "photos/a.json").write_text(json.dumps(content))
+    (changes,) = repaired(tmp_path / "out2", tmp_path / "photos/a.json")
+    assert changes == {"rows left out: image that is not there": 1, "rows left out: image not listed": 1}
+
+
+def test_a_file_that_cannot_be_read_has_nothing_of_its_folder_checked(found, tmp_path):
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture(number))
+    (tmp_path / "lsv.json").write_text("[1, 2")
+    assert set(found(tmp_path / "lsv.json")) == {"unreadable"}
+    assert not check([tmp_path / "lsv.json"]).files

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import numpy as np
 
 from clmot.data.doctor.findings import MOST_PLACES, Finding, Severity
 from clmot.data.readers import coco
-from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video
+from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video, same_ids
 from clmot.data.readers.json_files import as_kind, load_json
+from clmot.data.readers.places import ImageFinder
 from clmot.errors import UserError, plural
 from clmot.types import Dataset
 
@@ -20,7 +23,11 @@ _Faults = dict[str, list[str]]
 
 _KINDS: dict[str, tuple[Severity, str, str]] = {
     "faulty records": ("error", "not readable", "correct or remove them (--fix leaves them out)"),
-    "missing images": ("error", "of images that are not there", "put the files there (--fix leaves them out)"),
+    "missing images": (
+        "warning",
+        "of images that are not there",
+        "put the files there; a partial download is read as far as it goes (--fix leaves them out)",
+    ),
     "same image id twice": ("error", "with the id of an image before them", "give each image an id of its own"),
     "same file twice": ("error", "with the file of an image before them", "join their annotations (--fix does)"),
     "same annotation id twice": ("warning", "with the id of an annotation before them", "number the annotations anew"),
@@ -42,21 +49,18 @@ _KINDS: dict[str, tuple[Severity, str, str]] = {
 }
 
 
-def annotation_file(path: Path) -> Path:
-    """The COCO file at a path or in it.
-
-    Raises:
-        UserError: there is none, or several.
-    """
-    files = [path] if path.is_file() else coco.find_annotation_files(path)
-    if len(files) != 1:
-        raise UserError(f"{path}: {len(files)} JSON files; name one")
-    return files[0]
+LEFT_OUT = {
+    "faulty records": "faulty record",
+    "missing images": "image that is not there",
+    "annotations without image": "image not listed",
+    "same image id twice": "image with the id of another",
+}
+"""What `salvage` leaves out, and the reasons of `Dataset.skipped`."""
 
 
 def check_records(path: Path) -> Iterator[Finding]:
     """The findings about the records of the COCO file at a path, by their place in it."""
-    file = annotation_file(path)
+    file, _ = coco.annotation_file(path)
     _, faults = clean(_load(file), file)
     for check, places in faults.items():
         severity, sign, advice = _KINDS[check]
@@ -76,8 +80,11 @@ def salvage(path: Path, min_visibility: float) -> Dataset:
     Raises:
         UserError: nothing remains, or the file is no JSON object.
     """
-    file = annotation_file(path)
-    return coco.dataset_of(clean(_load(file), file)[0], file)
+    file, _ = coco.annotation_file(path)
+    cleaned, faults = clean(_load(file), file)
+    dataset = coco.dataset_of(cleaned, file)
+    left_out = Counter({reason: len(faults.get(kind, ())) for kind, reason in LEFT_OUT.items()})
+    return replace(dataset, skipped=dataset.skipped + left_out)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -98,7 +105,7 @@ def clean(content: dict[str, Any], path: Path) -> tuple[CocoFile, _Faults]:
     def fault(kind: str, place: str) -> None:
         faults.setdefault(kind, []).append(place)
 
-    root = _root(content, path)
+    finder = ImageFinder(path)
     images: dict[Id, Image] = {}
     by_file: dict[str, Id] = {}
     joined: dict[Id, Id] = {}
@@ -110,7 +117,7 @@ def clean(content: dict[str, Any], path: Path) -> tuple[CocoFile, _Faults]:
         elif name in by_file:
             fault("same file twice", f"{where} ({name})")
             joined[key] = by_file[name]
-        elif root is None or not (root / name).is_file():
+        elif finder(name) is None:
             fault("missing images", f"{where} ({name})")
             unlisted.add(key)
         else:
@@ -119,8 +126,12 @@ def clean(content: dict[str, Any], path: Path) -> tuple[CocoFile, _Faults]:
     categories = {each.id: each for _, _, each in _records(content, "categories", Category, path, fault)}
     annotations: list[Annotation] = []
     seen: set[Any] = set()
-    for where, record, annotation in _records(content, "annotations", Annotation, path, fault):
-        if annotation.category_id not in categories:
+    typed = list(_records(content, "annotations", Annotation, path, fault))
+    # an id may be a number in one list and a text in the other
+    known = same_ids((each.image_id for _, _, each in typed), [*images, *joined, *unlisted])
+    category = same_ids((each.category_id for _, _, each in typed), categories)
+    for where, record, annotation in typed:
+        if annotation.category_id not in category:
             fault("faulty records", f"{where}.category_id is {annotation.category_id!r}, which is not in categories")
             continue
         number = record.get("id")
@@ -128,7 +139,8 @@ def clean(content: dict[str, Any], path: Path) -> tuple[CocoFile, _Faults]:
             if number in seen:
                 fault("same annotation id twice", f"{where} (id {number})")
             seen.add(number)
-        of = annotation.image_id = joined.get(annotation.image_id, annotation.image_id)
+        of = known.get(annotation.image_id, annotation.image_id)
+        of = annotation.image_id = joined.get(of, of)
         if of in images:
             annotations.append(annotation)
         elif of not in unlisted:
@@ -158,14 +170,3 @@ def _records(
             fault("faulty records", str(error))
             continue
         yield f"{path}: $.{key}[{i}]", record, typed
-
-
-def _root(content: dict[str, Any], path: Path) -> Path | None:
-    """The first of the folders that has an image of the file; None where none has."""
-    images = content.get("images")
-    names = [image.get("file_name") for image in images if isinstance(image, dict)] if isinstance(images, list) else []
-    for name in names:
-        for root in coco.image_places(path):
-            if isinstance(name, str) and (root / name).is_file():
-                return root
-    return None

@@ -19,7 +19,7 @@ _ROW_BY_ROW = {
 }
 """Formats whose files are looked at row by row: the check, and what remains where the reader refuses the whole."""
 
-_BY_ROWS = ("degenerate box", "frame without image", "image not listed", "line that is no row")
+_BY_ROWS = ("degenerate box", "frame without image", "line that is no row", *coco.LEFT_OUT.values())
 """Reasons of leaving rows out that the looks at single rows tell more of."""
 
 

@@ -8,8 +8,10 @@ Read are ``images`` (``id``, ``file_name``, ``width``, ``height``; optional ``vi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,20 +19,32 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.data.readers.assembly import order_of_rows
-from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video
+from clmot.data.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video, same_ids
 from clmot.data.readers.formats import Format
 from clmot.data.readers.json_files import load_json
+from clmot.data.readers.places import Absent, ImageFinder, annotation_files, split_names
 from clmot.errors import UserError
+from clmot.io.image_size import read_image_size
 from clmot.types import BoolArray, Dataset, Float32Array, Int64Array, Sample
 
 
-def find_annotation_files(folder: Path) -> list[Path]:
-    """The JSON files of a folder: those in it, else those in its ``annotations`` folder."""
-    for place in (folder, folder / "annotations"):
-        files = sorted(file for file in place.glob("*.json") if not file.name.startswith("."))
-        if files:
-            return files
-    return []
+def annotation_file(path: Path) -> tuple[Path, str]:
+    """The COCO file at a path or in a folder, and what `Dataset.notes` says of it.
+
+    Of several files that are named after splits (``instances_train2017.json``), the one of the training split is taken.
+
+    Raises:
+        UserError: there is none, or there are several others.
+    """
+    files = [path] if path.is_file() else annotation_files(path, ".json")
+    if not files:
+        raise UserError(f"{path}: no JSON file in it or in annotations/; expected {EXPECTED}")
+    split_of = {file: split for file in files for split in split_names(re.split("[^a-z]+", file.stem.lower()))}
+    train = [file for file, split in split_of.items() if split == "train"]
+    if len(files) == 1 or (len(train) == 1 and len(split_of) == len(files)):
+        others = [file.name for file in files if file not in train]
+        return (files[0], "") if len(files) == 1 else (train[0], f"{train[0].name} ({', '.join(others)} not read)")
+    raise UserError(f"{path}: {len(files)} JSON files ({', '.join(file.name for file in files)}); name one of them")
 
 
 def read_coco(path: Path) -> Dataset:
@@ -40,15 +54,16 @@ def read_coco(path: Path) -> Dataset:
     sequence of its own (``file stem/image id``), because the photos of a detection set show unrelated scenes and may
     serve as each other's negatives; if its annotations carry identities, all images form one sequence.
 
-    Images are looked for, by the first image's ``file_name``, beside the file, in ``images/`` beside it, in a folder
-    named after the file (``instances_train2017.json``: ``train2017/``), and in the same three places one folder up;
-    the first place that has it is the place of all.
+    Images are looked for as `ImageFinder` does, also in a folder named after the file (``instances_train2017.json``:
+    ``train2017/``); those that are not there are left out and counted. A size that is not given is the image's.
 
-    Classes are the categories that have a box, by category id. Crowds are `Sample.ignore`.
+    Classes are the categories that have a box, by category id. Crowds are `Sample.ignore`. Ids may be numbers or texts:
+    ``3`` stands for ``"3"`` where there is no such text. Identities may also be ``attributes.track_id``, as CVAT and
+    Datumaro write them.
 
     Raises:
-        UserError: not a COCO file, a key missing or of the wrong type (named as ``$.annotations[12].bbox``), images
-            missing on disk.
+        UserError: not a COCO file, a key missing or of the wrong type (named as ``$.annotations[12].bbox``), no image
+            on disk.
     """
     return dataset_of(load_json(path, CocoFile, EXPECTED), path)
 
@@ -77,7 +92,7 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     )
     classes, class_map = _used_classes(rows.names, set(rows.category[keep].tolist()))
     places = _sequences_and_frames(content.videos, images, path, bool((rows.identity[keep] >= 0).any()))
-    root = _image_root(path, images)
+    finder, absent = ImageFinder(path), Absent()
     # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
     order = order_of_rows(rows.image, rows.boxes, rows.category, rows.ignore, rows.score, rows.identity)
     order = order[keep[order]]
@@ -86,11 +101,18 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     for i, (key, image) in enumerate(images.items()):
         index = order[starts[i] : starts[i + 1]]
         sequence, frame = places[key]
+        file = finder(image.file_name)
+        if file is None:
+            absent.add(image.file_name, path, finder.places)
+            continue
+        width, height = image.width, image.height
+        if width is None or height is None:
+            width, height = read_image_size(file)
         samples.append(
             Sample(
-                image=root / image.file_name,
-                width=image.width,
-                height=image.height,
+                image=file,
+                width=width,
+                height=height,
                 sequence=sequence,
                 frame=frame,
                 boxes=rows.boxes[index],
@@ -100,6 +122,7 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
                 scores=rows.score[index],
             )
         )
+    absent.settle(len(samples), skipped)
     samples.sort(key=lambda sample: (sample.sequence, sample.frame))
     return Dataset(samples=samples, classes=classes, skipped=skipped)
 
@@ -121,7 +144,7 @@ class _Rows(NamedTuple):
 
 def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image_ids: list[Id]) -> _Rows:
     """Annotations by image and category; boxes that are not finite or have no area are still among them."""
-    category = _positions((each.category_id for each in annotations), names)
+    category = _positions([each.category_id for each in annotations], names)
     if category.min(initial=0) < 0:
         first = int(np.argmin(category))
         raise UserError(
@@ -132,24 +155,29 @@ def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image
     with np.errstate(over="ignore", invalid="ignore"):
         return _Rows(
             boxes=box.ltwh_to_xyxy(ltwh).astype(np.float32),
-            image=_positions((each.image_id for each in annotations), image_ids),
+            image=_positions([each.image_id for each in annotations], image_ids),
             category=category,
             ignore=np.array([bool(each.iscrowd or each.ignore) for each in annotations], np.bool_),
-            identity=np.array([_identity(each) for each in annotations], np.int64),
+            identity=np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64),
             score=score.astype(np.float32),
             names=list(names.values()),
         )
 
 
-def _identity(annotation: Annotation) -> int:
+def _identity(annotation: Annotation, where: str, number: int) -> int:
     identity = annotation.instance_id if annotation.track_id is None else annotation.track_id
+    if identity is None and isinstance(annotation.attributes, dict):
+        identity = annotation.attributes.get("track_id")
+        if identity is not None and (type(identity) is not int or identity >= 2**63):
+            raise UserError(f"{where}[{number}].attributes.track_id is {identity!r}, expected a whole number")
     return -1 if identity is None else max(identity, -1)
 
 
-def _positions(keys: Iterable[Id], among: Iterable[Id]) -> Int64Array:
+def _positions(keys: Sequence[Id], among: Iterable[Id]) -> Int64Array:
     """The position of each key among others, -1 where it is none of them."""
     position = {key: i for i, key in enumerate(among)}
-    return np.array([position.get(key, -1) for key in keys], np.int64)
+    of_key = {key: position[one] for key, one in same_ids(dict.fromkeys(keys), position).items()}
+    return np.array([of_key.get(key, -1) for key in keys], np.int64)
 
 
 def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], Int64Array]:
@@ -197,55 +225,27 @@ def _sequences_and_frames(
     return places
 
 
-def _image_root(path: Path, images: dict[Id, Image]) -> Path:
-    """The folder that file names start from.
-
-    Raises:
-        UserError: no place has the first image, or it lacks some of the others.
-    """
-    roots = image_places(path)
-    first = next(iter(images.values())).file_name
-    root = next((root for root in roots if (root / first).is_file()), None)
-    if root is None:
-        raise UserError(f"{path}: image {first} not found; looked in {', '.join(map(str, roots))}")
-    missing = [image.file_name for image in images.values() if not (root / image.file_name).is_file()]
-    if missing:
-        raise UserError(
-            f"{path}: {len(missing)} of {len(images)} images are missing in {root}; the first: {missing[0]}"
-        )
-    return root
-
-
-def image_places(path: Path) -> list[Path]:
-    """The folders that the file names of an annotation file may start from, in the order in which they are tried."""
-    split = path.stem.removeprefix("instances_")
-    return [root / place for root in (path.parent, path.absolute().parent.parent) for place in ("", "images", split)]
-
-
 def _id_order(record: Image | Category) -> tuple[bool, Id]:
     """Sorts ids that are numbers before texts."""
     return isinstance(record.id, str), record.id
 
 
 def _matches(path: Path) -> bool:
-    return path.suffix.lower() == ".json" if path.is_file() else bool(find_annotation_files(path))
+    return path.suffix.lower() == ".json" if path.is_file() else bool(annotation_files(path, ".json"))
 
 
 def _read_at(path: Path, min_visibility: float) -> Dataset:
     """The COCO file at a path, or the one in a folder."""
-    files = [path] if path.is_file() else find_annotation_files(path)
-    if not files:
-        raise UserError(f"{path}: no JSON file in it or in annotations/; expected {EXPECTED}")
-    if len(files) > 1:
-        raise UserError(f"{path}: {len(files)} JSON files ({', '.join(file.name for file in files)}); name one of them")
-    return read_coco(files[0])
+    file, note = annotation_file(path)
+    dataset = read_coco(file)
+    return replace(dataset, notes=(note,)) if note else dataset
 
 
 FORMAT = Format(
     name="coco",
     title="COCO JSON, also with videos and identities (COCO-VID, TAO)",
     tree="""<name>.json, or annotations/<name>.json
-images beside it, in images/, in <name>/ or in the folder above""",
+images beside it, in images/, in <name>/, in the folder above or in any folder below""",
     licence="",
     home="https://cocodataset.org/#format-data",
     matches=_matches,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -21,8 +22,8 @@ class Image(Struct, gc=False):
 
     id: Id
     file_name: str
-    width: _Side
-    height: _Side
+    width: _Side | None = None
+    height: _Side | None = None
     video_id: Any = None
     frame_id: Any = None
 
@@ -38,6 +39,7 @@ class Annotation(Struct, gc=False):
     track_id: _Identity = None
     instance_id: _Identity = None
     score: Number = 1.0
+    attributes: Any = None
 
 
 class Category(Struct):
@@ -61,3 +63,14 @@ class CocoFile(Struct):
     annotations: list[Annotation]
     categories: list[Category]
     videos: list[Video] = []
+
+
+def same_ids(keys: Iterable[Id], known: Iterable[Id]) -> dict[Id, Id]:
+    """The one of the known ids that each key stands for: itself, else the one written alike (``3`` and ``"3"``).
+
+    Keys that stand for none are left out.
+    """
+    exact = dict.fromkeys(known)
+    written = {str(key): key for key in exact}
+    found = {key: key if key in exact else written.get(str(key)) for key in keys}
+    return {key: one for key, one in found.items() if one is not None}

@@ -142,6 +142,7 @@ def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
     frames: list[Frame] = []
     parts: list[BoxRows] = []
     names: dict[str, int] = {}
+    skipped: Counter[str] = Counter()
     for file, rows in files:
         class_map = np.array([names.setdefault(name, len(names)) for name in rows.names], np.int64)
         columns: dict[str, Any] = {
@@ -155,25 +156,32 @@ def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
             numbers = np.array(rows.keys, np.int64)[rows.image]
             parts.append(_rows_of_video(find_video(file), numbers, frames, file, **columns))
             continue
-        place, sizes = _add_images(file, rows, frames)
+        place, sizes = _add_images(file, rows, frames, skipped)
         if rows.in_shares:
             columns["boxes"] = to_float32(rows.boxes * np.tile(sizes[place], 2))
-        parts.append(BoxRows(frame=place + len(frames) - len(sizes), **columns))
+        part = BoxRows(frame=place + len(frames) - len(sizes), **columns)
+        # the images that are not there are counted, their boxes are not
+        parts.append(BoxRows(**{name: column[place >= 0] for name, column in vars(part).items()}))
     frames = _as_sequences(frames)
-    return assemble(frames, BoxRows.join(parts), list(names) or ["object"], Counter())
+    return assemble(frames, BoxRows.join(parts), list(names) or ["object"], skipped)
 
 
-def _add_images(file: Path, rows: DetectedRows, frames: list[Frame]) -> tuple[Int64Array, Int64Array]:
-    """Add the images of some rows to the frames: which of them each row is of, and their sizes [images, 2]."""
+def _add_images(
+    file: Path, rows: DetectedRows, frames: list[Frame], skipped: Counter[str]
+) -> tuple[Int64Array, Int64Array]:
+    """Add the images of some rows to the frames: which of them each row is of, and their sizes [images, 2].
+
+    Rows of images that are not there are of -1; these images are counted.
+    """
     if rows.place == "order":
         images = ordered_images(_count_of_lists(file), file)
-        paths = [images[int(key)] for key in rows.keys]
+        paths: list[Path | None] = [images[int(key)] for key in rows.keys]
     else:
-        found = find_images(rows.keys, file)
-        paths = [found[key] for key in rows.keys]
+        found = find_images(rows.keys, file, skipped)
+        paths = [found.get(key) for key in rows.keys]
     # two names may be of one image
-    number = {path: i for i, path in enumerate(dict.fromkeys(paths))}
-    of_key = np.array([number[path] for path in paths], np.int64)
+    number = {path: i for i, path in enumerate(dict.fromkeys(filter(None, paths)))}
+    of_key = np.array([number[path] if path else -1 for path in paths], np.int64)
     sizes = [read_image_size(path) for path in number]
     frames += [Frame(path, *size, "", 1) for path, size in zip(number, sizes, strict=True)]
     return of_key[rows.image], np.array(sizes, np.int64).reshape(-1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from clmot.data.readers.coco import dataset_of, image_places
+from clmot.data.readers.coco import dataset_of
 from clmot.data.readers.coco_records import Annotation, CocoFile
 from clmot.data.readers.detections_rows import first_detection
 from clmot.data.readers.json_files import as_kind, load_json
+from clmot.data.readers.places import IMAGE_FOLDERS, Absent, ImageFinder, images_in
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.sequences import find_sequences, numbered_images
-from clmot.io.sources import natural_order
 from clmot.io.text import head_of
 from clmot.types import Dataset
 
@@ -55,17 +56,16 @@ def find_video(file: Path) -> Video:
     folders = [
         parent / file.stem,
         parent / "images" / file.stem,
-        parent / "images",
+        *(parent / name for name in IMAGE_FOLDERS),
         above / file.stem,
-        above / "images",
+        *(above / name for name in IMAGE_FOLDERS),
         parent,
     ]
     for folder in folders:
-        images = _images_in(folder)
-        if images:
+        if images_in(folder):
             numbered = numbered_images(folder, sorted(IMAGE_SUFFIXES))
             from_zero = 0 in numbered
-            name = folder.parent.name if folder.name == "images" else folder.name
+            name = folder.parent.name if folder.name in IMAGE_FOLDERS else folder.name
             return Video(name=name, images={number + from_zero: numbered[number] for number in sorted(numbered)})
     raise UserError(
         f"{file}: the frames that it is about are not there; looked in {', '.join(map(str, folders))}; extract those "
@@ -73,44 +73,28 @@ def find_video(file: Path) -> Video:
     )
 
 
-def find_images(names: list[str | int], file: Path) -> dict[str | int, Path]:
+def find_images(names: list[str | int], file: Path, skipped: Counter[str]) -> dict[str | int, Path]:
     """The images that a file names, by path, file name, file name without suffix, or the number that this is.
 
-    They are looked for beside the file, in ``images`` (and its folders) or a folder of the file's name beside it, and
-    in the same places one folder up.
+    They are looked for as `ImageFinder` does; those that are not there are left out and counted.
 
     Args:
         names: each image once.
         file: that names them.
+        skipped: counts them.
 
     Raises:
-        UserError: some are not there.
+        UserError: none of them is there.
     """
-    places = image_places(file.absolute())
-    folders = [*places, *(folder for place in places if place.name == "images" for folder in _folders_in(place))]
-    by_name: dict[str | int, Path] = {}
-    for folder in folders:
-        for image in _images_in(folder):
-            keys: list[str | int] = [image.name, image.stem]
-            if image.stem.isdecimal():
-                keys.append(int(image.stem))
-            for key in keys:
-                by_name.setdefault(key, image)
+    finder, absent = ImageFinder(file), Absent()
     found: dict[str | int, Path] = {}
-    missing = []
     for name in names:
-        base = str(name).replace("\\", "/").rsplit("/", 1)[-1]
-        keys = [name, base, base.rsplit(".", 1)[0], *([int(base)] if base.isdecimal() else [])]
-        path = _by_path(str(name), places) or next((by_name[key] for key in keys if key in by_name), None)
-        if path:
-            found[name] = path
+        image = finder(str(name))
+        if image:
+            found[name] = image
         else:
-            missing.append(name)
-    if missing:
-        raise UserError(
-            f"{file}: {len(missing)} of the {len(names)} images that it names are not there; the first: {missing[0]}; "
-            f"looked in {', '.join(map(str, places))}"
-        )
+            absent.add(name, file, finder.places)
+    absent.settle(len(found), skipped)
     return found
 
 
@@ -120,9 +104,9 @@ def ordered_images(count: int, file: Path) -> list[Path]:
     Raises:
         UserError: no folder has as many.
     """
-    places = image_places(file.absolute())
+    places = ImageFinder(file).places
     for place in places:
-        images = _images_in(place)
+        images = images_in(place)
         if len(images) == count:
             return images
     raise UserError(
@@ -176,29 +160,3 @@ def _are_coco_results(file: Path) -> bool:
 
 def _in(key: object, ids: Collection[int | str]) -> bool:
     return isinstance(key, int | str) and key in ids
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """The images of a folder in natural order."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")),
-        key=natural_order,
-    )
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
-def _by_path(name: str, places: list[Path]) -> Path | None:
-    """The image at a path, absolute or from one of the places."""
-    if "." not in name:
-        return None
-    for place in places:
-        # an absolute path stays what it is
-        path = place / name.replace("\\", "/")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            return path
-    return None

@@ -6,10 +6,11 @@ by ever shorter ends of it, last by its file name alone. What is not there is co
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -109,7 +110,7 @@ class ImageFinder:
             image = self._at(self._outside, parts)
         if image is None:
             return None
-        mine, theirs = _splits(parts), _splits(Path(os.path.relpath(image, self._root)).parts)
+        mine, theirs = split_names(parts[:-1]), split_names(Path(os.path.relpath(image, self._root)).parts[:-1])
         if mine and theirs and not mine & theirs:
             return None
         # an image has one name: what has another one is not there, and this one was found by a part of its name
@@ -129,13 +130,16 @@ class ImageFinder:
         names = self._names.get(folder)
         if names is None:
             found = images_in(Path(folder))
-            names = {image.stem.lower(): image.name for image in found[::-1]}
+            names = {f"#{int(image.stem)}": image.name for image in found[::-1] if image.stem.isdecimal()}
+            names |= {image.stem.lower(): image.name for image in found[::-1]}
             names |= {image.name: image.name for image in found}
             self._names[folder] = names
         if exact:
             return names.get(name)
         plain = UPLOAD_PREFIX.sub("", name)
-        return names.get(plain) or next((names[key] for key in map(_stem, (name, plain)) if key in names), None)
+        # a number without a suffix stands for an image that is numbered so
+        keys = (plain, _stem(name), _stem(plain), f"#{int(name)}" if name.isdecimal() else "")
+        return next((names[key] for key in keys if key in names), None)
 
     def _anywhere_below(self, name: str) -> Path | None:
         """The one image of a file name in the data set; of several, that in a folder named like the annotations'."""
@@ -144,19 +148,23 @@ class ImageFinder:
             for folder, folders, names in os.walk(self._root):
                 folders[:] = sorted(each for each in folders if not each.startswith("."))
                 for each in names:
-                    if os.path.splitext(each)[1].lower() in IMAGE_SUFFIXES:
-                        self._below.setdefault(each, []).append(Path(folder, each))
+                    stem, suffix = os.path.splitext(each)
+                    if suffix.lower() in IMAGE_SUFFIXES:
+                        for key in {each, stem, str(int(stem)) if stem.isdecimal() else stem}:
+                            self._below.setdefault(key, []).append(Path(folder, each))
         found = self._below.get(name, [])
         if len(found) > 1:
             near = [image for image in found if image.parent.name == self._parent_name]
             found = near if near else found
         # copies of one image are as good as one
-        return found[0] if len({image.stat().st_size for image in found}) == 1 else None
+        same = all(filecmp.cmp(found[0], image, shallow=False) for image in found[1:])
+        return found[0] if found and same else None
 
 
-def _splits(parts: Sequence[str]) -> set[str]:
-    """The splits that folders of a path are named after."""
-    return {split for split, names in SPLITS.items() if any(part.lower() in names for part in parts[:-1])}
+def split_names(words: Iterable[str]) -> set[str]:
+    """The splits that some words name."""
+    words = {word.lower() for word in words}
+    return {split for split, names in SPLITS.items() if words & set(names)}
 
 
 def _stem(name: str) -> str:
