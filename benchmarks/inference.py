@@ -51,7 +51,8 @@ from clmot.errors import UserError
 from clmot.export.model import load_exported
 from clmot.export.save import export
 from clmot.inference import Model, load_model, load_network
-from clmot.io.video import VideoWriter, decode_video
+from clmot.io.video import decode_video
+from clmot.io.video_writer import VideoWriter
 from clmot.shipped import DEFAULT
 from clmot.sinks import Sinks
 from clmot.types import Detections, Image, OutputMaps

@@ -19,7 +19,8 @@ from clmot.errors import UserError
 from clmot.io.mot import read_mot_text
 from clmot.io.reading import Reading
 from clmot.io.sources import FrameSource
-from clmot.io.video import VideoWriter, decode_video, probe_video
+from clmot.io.video import decode_video, probe_video
+from clmot.io.video_writer import VideoWriter
 from clmot.pipeline import find_in, track
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Image, TrackedFrame

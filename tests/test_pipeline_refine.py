@@ -16,7 +16,8 @@ from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
 from clmot.io.mot import read_mot_text
 from clmot.io.sources import FrameSource
-from clmot.io.video import VideoWriter, decode_video
+from clmot.io.video import decode_video
+from clmot.io.video_writer import VideoWriter
 from clmot.pipeline import track
 from clmot.types import Detections, Image
 

@@ -16,7 +16,8 @@ from clmot.config import Config
 from clmot.errors import UserError
 from clmot.io.mot import read_mot_text
 from clmot.io.sources import open_sources
-from clmot.io.video import VideoWriter, probe_video
+from clmot.io.video import probe_video
+from clmot.io.video_writer import VideoWriter
 from clmot.pipeline import track
 from clmot.types import Detections, Image
 

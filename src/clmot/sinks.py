@@ -16,7 +16,7 @@ from clmot.io.interrupts import undivided
 from clmot.io.kitti import kitti_rows
 from clmot.io.mot import TrackWriter, mot_rows
 from clmot.io.sources import FrameSource
-from clmot.io.video import VideoWriter
+from clmot.io.video_writer import VideoWriter
 from clmot.io.whole import GrowingText
 from clmot.io.window import Window
 from clmot.report.draw import Trails, draw_tracks, fit

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from clmot.errors import UserError
 from clmot.io import sources
 from clmot.io.sources import natural_order, open_source
-from clmot.io.video import VideoWriter
+from clmot.io.video_writer import VideoWriter
 
 
 def save_image(path: Path, value: int) -> None:

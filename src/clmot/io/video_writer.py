@@ -1,0 +1,153 @@
+"""Encoding of H.264 by FFmpeg through PyAV."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import cv2
+import numpy as np
+
+from clmot.errors import UserError, reason_of
+from clmot.io.video import local_address
+from clmot.io.whole import partial_of, publish
+from clmot.types import Image
+
+# PyAV is imported where it is used: tracking without a video to write runs without it
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+_LEAST_TICKS = 10_000
+"""Parts of a second that times are rounded to, at least."""
+# FFmpeg's numbers for the BT.709 matrix, primaries and transfer function, and for luma of 16 to 235
+_BT709 = 1
+_LIMITED_RANGE = 1
+
+
+class VideoWriter:
+    """Writes an H.264 MP4 that plays in browsers.
+
+    Frames go to ``<path>.partial``, which gets its name when the writer is closed, and is removed after an exception
+    inside the ``with`` block.
+
+        with VideoWriter(path, 25, (width, height)) as writer:
+            writer.write(image)
+
+    Args:
+        path: the file to write.
+        frame_rate: frames a second; fractions such as 30000 / 1001 are kept.
+        size: width and height of the images in pixels. Odd sizes are padded to even by repeating the last column or
+            row: 4:2:0 video has one colour sample for two pixels.
+        quality: x264's constant rate factor; lower is better and larger.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int], *, quality: float = 23) -> None:
+        import av
+
+        self.size = size
+        self._path = path
+        self._partial = partial_of(path)
+        self._errors = (av.FFmpegError, OSError)
+        self._first_frame: int | None = None
+        self._next_frame = 1
+        try:
+            self._partial.touch()  # PyAV opens it with the first image, which is late to find out
+            self._container = av.open(
+                local_address(self._partial), "w", format="mp4", options={"movflags": "faststart"}
+            )
+        except self._errors as error:
+            raise self._failure(error) from error
+        rate = Fraction(frame_rate).limit_denominator(1001)
+        # so fine that times between two frames have a place, and that frames of a steady rate keep theirs exactly
+        self._ticks = rate.numerator * math.ceil(_LEAST_TICKS / rate.numerator)  # in a second
+        self._rate = rate
+        self._stream = self._container.add_stream(
+            "libx264", rate=rate, options={"crf": f"{quality:g}", "preset": "veryfast"}
+        )
+        width, height = size
+        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        self._stream.pix_fmt = "yuv420p"
+        # the colours of untagged video depend on who plays it
+        context = self._stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        context.time_base = Fraction(1, self._ticks)
+
+    def write(self, image: Image, frame: int | None = None, seconds: float | None = None) -> None:
+        """Append an image.
+
+        Args:
+            image: uint8 [height, width, 3], RGB, of the writer's size.
+            frame: its frame number, larger than those before; where numbers are left out, the image before them stays
+                longer. By default the next number.
+            seconds: when it is shown, counted from any beginning; by default as its number and the frame rate have it.
+        """
+        import av
+
+        width, height = self.size
+        if image.shape != (height, width, 3):
+            raise ValueError(f"expected an image of {[height, width, 3]}, got {list(image.shape)}")
+        number = self._next_frame if frame is None else frame
+        if seconds is None:
+            tick = round(number * self._ticks / self._rate)
+        else:
+            tick = round(seconds * self._ticks)
+        if self._first_frame is None:
+            self._first_frame, self._first_tick, self._tick = number, tick, -1
+        elif number < self._next_frame:
+            raise ValueError(f"frame {number} comes after frame {self._next_frame - 1}")
+        self._next_frame = number + 1
+        if width % 2 or height % 2:
+            image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        yuv = rgb.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
+        self._tick = max(tick - self._first_tick, self._tick + 1)
+        yuv.pts, yuv.time_base = self._tick, Fraction(1, self._ticks)
+        self._encode(yuv)
+
+    def close(self) -> None:
+        """Finish the file and give it its name; without any frame there is no file."""
+        if self._first_frame is None:
+            self.abort()
+            return
+        try:
+            self._encode(None)
+            self._container.close()
+            publish(self._path)
+        except self._errors as error:
+            raise self._failure(error) from error
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Stop, and leave no file."""
+        with contextlib.suppress(*self._errors):
+            self._container.close()
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except self._errors as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> UserError:
+        return UserError(f"{self._path}: cannot write the video: {reason_of(error)}")
