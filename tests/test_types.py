@@ -70,3 +70,32 @@ def test_a_row_that_is_not_there_is_an_index_error(index):
 def test_detections_of_other_shapes_or_classes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Detections(**{**vars(FOUND), **change})
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: clmot.Tracker("byte"), TypeError, r"config is 'byte', not a TrackerConfig; .*named\('byte'\)"),
+        (lambda: clmot.Trackers({"high_score": 0.5}), TypeError, "config is {'high_score': 0.5}, not a TrackerConfig"),
+        (lambda: clmot.Tracker(clmot.TrackerConfig), TypeError, "not a TrackerConfig"),
+        (lambda: clmot.Tracker(None, "ecc"), TypeError, "camera is 'ecc', not a CameraMotion"),
+        (
+            lambda: clmot.TrackerConfig(association="fuse"),
+            clmot.UserError,
+            "association is 'fuse', expected fused, gated",
+        ),
+        (lambda: clmot.TrackerConfig(high_score="0.5"), clmot.UserError, "high_score is '0.5', expected float"),
+        (lambda: clmot.TrackerConfig(frame_rate=None), clmot.UserError, "frame_rate is None, expected float"),
+        (lambda: clmot.TrackerConfig(confirm_frames=1.5), clmot.UserError, "confirm_frames is 1.5, expected int"),
+        (lambda: clmot.TrackerConfig(lost_seconds=True), clmot.UserError, "lost_seconds is True, expected float"),
+        (lambda: clmot.TrackerConfig(appearance=1), clmot.UserError, "appearance is 1, expected bool"),
+    ],
+)
+def test_trackers_refuse_what_is_no_configuration_by_name(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_configurations_take_numbers_of_numpy():
+    config = clmot.TrackerConfig(high_score=np.float32(0.5), frame_rate=25, confirm_frames=np.int64(3))
+    assert (config.high_score, config.frame_rate, config.confirm_frames) == (0.5, 25, 3)

@@ -88,6 +88,8 @@ def enrol_tracks(
     if missing:
         frames = f"every {every} frames" if every > 1 else "all frames"
         raise UserError(f"{results}: track {min(missing)} does not occur ({frames} of {source.name} were looked at)")
+    for embeddings in seen.values():  # before anything changes
+        gallery.distances(np.stack(embeddings))
     for name, embeddings in seen.items():
         gallery.enrol(name, np.stack(embeddings))
     return {name: len(embeddings) for name, embeddings in seen.items()}

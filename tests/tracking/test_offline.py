@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,10 @@ def test_out_of_range():
     for field, value in (("join", 3), ("join_seconds", -1), ("interpolate_seconds", np.inf)):
         with pytest.raises(UserError, match=rf"refine\.{field} must be"):
             RefineConfig(**{field: value})
+
+
+def test_what_was_found_keeps_its_row_and_what_was_filled_in_has_none(frames):
+    found = [replace(tracked, rows=np.array([tracked.frame])) for tracked in frames]
+    refined = refine(found, RefineConfig(join=0.2, interpolate_seconds=1, smooth=True), 30)
+    rows = {tracked.frame: tracked.rows.tolist() for tracked in refined}
+    assert rows == {t: [t if not 20 <= t < 30 else -1] for t in range(1, 50)}

@@ -116,6 +116,8 @@ def test_streams_have_the_same_names_in_the_same_order_after_loading(tmp_path):
     assert [type(name) for name in loaded.names] == [type(name) for name in names]
     assert loaded.update({7: [[0, 0, 30, 80]]})[7].frame == 2
     assert loaded[7].update([]).frame == 3
+    assert tuple(loaded) == names
+    assert 8 not in loaded
     with pytest.raises(KeyError):
         loaded["8"]
 

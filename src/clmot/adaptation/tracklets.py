@@ -18,6 +18,7 @@ from jaxtyping import Bool, Int64
 from clmot import boxes as box
 from clmot.config import AdaptConfig
 from clmot.errors import UserError
+from clmot.io.frames import frames_in
 from clmot.io.sources import FrameSource
 from clmot.pipeline import Detector, detect
 from clmot.tracking.config import TrackerConfig
@@ -95,7 +96,7 @@ def find_tracklets(
         frame[order],
         track[order],
         clear[order] > 0,
-        max_gap=max(2, round(MAX_GAP_SECONDS * rate)),
+        max_gap=max(2, frames_in(MAX_GAP_SECONDS, rate)),
         split=split,
         min_frames=config.min_frames,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clmot.errors import UserError, reason_of
+from clmot.io.frames import frames_in
 from clmot.io.reading import Reading
 from clmot.types import Image
 
@@ -331,7 +332,7 @@ def _stated_length(container: InputContainer, stream: VideoStream, frame_rate: f
         entries = getattr(stream, "index_entries", ()) if "mp4" in container.format.name else ()
         return sum(not entry.is_discard for entry in entries) or stream.frames
     if frame_rate and container.duration:
-        return max(1, round(container.duration / 1e6 * frame_rate))
+        return frames_in(container.duration / 1e6, frame_rate)
     return None
 
 

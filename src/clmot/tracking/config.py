@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, Literal, get_args, get_type_hints
 
 from clmot.errors import UserError, did_you_mean, require
 from clmot.io.frames import frames_in
@@ -125,6 +126,11 @@ class TrackerConfig:
     """Frames a second of the video; `clmot track` sets it from the source."""
 
     def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value, choices = getattr(self, name), get_args(kind)  # of a Literal
+            fits = value in choices if choices else isinstance(value, _ANY.get(kind, kind))
+            fits = fits and (kind is bool or not isinstance(value, bool))
+            require(fits, f"tracker.{name} is {value!r}, expected {', '.join(choices) or kind.__name__}")
         for names, largest in ((_SHARES, 1), (_COSINES, 2)):
             for name in names:
                 value = getattr(self, name)
@@ -165,6 +171,9 @@ class TrackerConfig:
         """How many frames a track is kept unseen."""
         return frames_in(self.lost_seconds, self.frame_rate)
 
+
+_KINDS = get_type_hints(TrackerConfig)
+_ANY: dict[Any, Any] = {float: Real, int: Integral}
 
 _BEFORE_OC_SORT: dict[str, Any] = {
     "centring": 0.0,

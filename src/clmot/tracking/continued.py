@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from clmot.io.frames import frames_in
 from clmot.io.reading import PATIENCE
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections
@@ -44,8 +45,8 @@ class ContinuedTracker:
             tracker.restore(state)
             self._clock = int(state["clock"][0])
         if live:
-            away = max(0.0, time.time() - file.stat().st_mtime)
-            step = max(1, round(away * tracker.config.frame_rate))
+            away = time.time() - file.stat().st_mtime
+            step = max(1, frames_in(away, tracker.config.frame_rate))
             self._clock += (step if away > PATIENCE else self._no_more_than_a_break(step)) - 1
 
     def update(

@@ -73,6 +73,7 @@ def _filling(rows: Rows, max_gap: int) -> Rows:
         first,
         frame=first.frame + step,
         order=np.full(len(before), np.iinfo(np.int64).max),
+        row=np.full(len(before), -1),
         xyxy=(first.xyxy.astype(np.float64) * (1 - share) + second.xyxy * share).astype(np.float32),
         score=np.minimum(first.score, second.score),
         embedding=(embedding / np.maximum(length, 1e-12)).astype(np.float32),

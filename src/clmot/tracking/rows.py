@@ -19,6 +19,7 @@ class Rows:
         frame: int64 [n].
         track_id: int64 [n].
         order: int64 [n], place of the box in its frame.
+        row: int64 [n], as `TrackedFrame.rows`.
         xyxy: float32 [n, 4].
         score: float32 [n].
         class_id: int64 [n].
@@ -28,6 +29,7 @@ class Rows:
     frame: Int64Array
     track_id: Int64Array
     order: Int64Array
+    row: Int64Array
     xyxy: Float32Array
     score: Float32Array
     class_id: Int64Array
@@ -68,6 +70,7 @@ def to_rows(frames: Sequence[TrackedFrame]) -> Rows:
         frame=np.repeat(numbers, counts),
         track_id=_joined([tracked.track_id for tracked in frames], np.int64),
         order=_joined([np.arange(count) for count in counts], np.int64),
+        row=_joined([tracked.rows for tracked in frames], np.int64),
         xyxy=_joined([each.xyxy for each in found], np.float32, 4),
         score=_joined([each.score for each in found], np.float32),
         class_id=_joined([each.class_id for each in found], np.int64),
@@ -97,6 +100,7 @@ def to_frames(rows: Rows, numbers: Sequence[int]) -> list[TrackedFrame]:
                 embedding=rows.embedding[low:high] if has_embedding else None,
             ),
             track_id=rows.track_id[low:high],
+            rows=rows.row[low:high],
         )
         for frame, low, high in zip(every.tolist(), lows, highs, strict=True)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,7 +15,7 @@ from clmot.io.any_image import AnyImage
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.config import TrackerConfig
-from clmot.tracking.tracker import Checked, Tracker
+from clmot.tracking.tracker import Checked, Tracker, configuration
 from clmot.types import TrackedFrame
 
 Name = str | int
@@ -39,7 +39,7 @@ class Trackers:
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
-        self.config = config or TrackerConfig()
+        self.config = configuration(config)
         self._trackers: dict[Any, Tracker] = {}
 
     @property
@@ -49,6 +49,10 @@ class Trackers:
 
     def __len__(self) -> int:
         return len(self._trackers)
+
+    def __iter__(self) -> Iterator[Name]:
+        """The streams' names."""
+        return iter(self._trackers)
 
     def __getitem__(self, name: Name) -> Tracker:
         """The tracker of a stream, as for its `Tracker.lost`.

@@ -57,13 +57,19 @@ class Tracker:
         config: constants of the association.
         camera: tells the camera's motion in place of the one that `config` asks for, as where it is known already.
 
+    Raises:
+        TypeError: one of them is something else.
+        UserError: the file of the camera's motion cannot be read.
+
     Attributes:
         config: constants of the association.
         left_out: how many boxes were left out so far because they have no area or are not finite, by reason.
     """
 
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:
-        self.config = config or TrackerConfig()
+        self.config = configuration(config)
+        if camera is not None and not hasattr(camera, "estimate"):
+            raise TypeError(f"camera is {camera!r}, not a CameraMotion; by name it is TrackerConfig(camera=...)")
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
         self._centring = Centring(self.config.centring)
         self.reset()
@@ -325,6 +331,17 @@ class Tracker:
         unique: BoolArray = np.ones(len(tracks), np.bool_)
         unique[np.where(lost_is_older, first, second)] = False
         tracks.keep(unique)
+
+
+def configuration(config: TrackerConfig | None) -> TrackerConfig:
+    """The configuration that is given; the default where none is.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if config is not None and not isinstance(config, TrackerConfig):
+        raise TypeError(f"config is {config!r:.60}, not a TrackerConfig; by name it is TrackerConfig.named('byte')")
+    return config or TrackerConfig()
 
 
 def _whole(frame: Any) -> int:
