@@ -46,7 +46,6 @@ def test_tune_then_track(clips, run, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "tuned - default" in printed
     assert "9 trials" in printed
-    assert (out / "history.png").is_file()
     assert yaml.safe_load((out / "tracker.yaml").read_text())["tracker"]["lost_seconds"] == 0.4
     assert call(*arguments, "--trials", 10) == 0
     assert "10 trials" in capsys.readouterr().out

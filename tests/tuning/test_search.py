@@ -1,18 +1,17 @@
 import shutil
 import sys
 
-import numpy as np
 import pytest
 import yaml
 
 from clmot.config import load_config
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate
-from clmot.report.tuning import changed, changes_line, history_picture, importance, importance_picture
+from clmot.report.tuning import changed, changes_line
 from clmot.tracking.config import PRESETS, TrackerConfig
 from clmot.tuning import search
 from clmot.tuning.judge import Judge
-from clmot.tuning.search import Trial, plainer, tune
+from clmot.tuning.search import plainer, tune
 
 pytest.importorskip("optuna")
 
@@ -75,13 +74,12 @@ def test_the_first_trials_are_next_to_the_presets(tuned):
     assert all(trial.config.association == "overlap" for trial in tuned[1].trials)  # no embeddings here
 
 
-def test_pictures(tuned, tmp_path):
-    _, found = tuned
-    history_picture(found, tmp_path / "history.png")
-    assert importance_picture(found, tmp_path / "importance.png")
-    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("history.png", "importance.png"))
-    with pytest.raises(UserError, match="cannot write"):
-        history_picture(found, tmp_path / "nowhere" / "x.png")
+def test_optuna_opens_the_journal(tuned):
+    optuna = pytest.importorskip("optuna")
+    out, found = tuned
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(out / "trials.log")))
+    study = optuna.load_study(storage=storage, study_name="tune")
+    assert len(study.trials) == len(found.trials)
 
 
 @pytest.mark.parametrize("way", ["processes", "resumed"])
@@ -143,8 +141,6 @@ def test_a_late_search_ends_with_the_default(streets, tmp_path):
     found = run(streets, tmp_path, timeout=1e-9)
     assert found.trials == []
     assert (found.best, found.best_value) == (TrackerConfig(), found.base_value)
-    assert importance_picture(found, tmp_path / "x.png") is False
-    history_picture(found, tmp_path / "y.png")
 
 
 def test_a_journal_cut_short_goes_on(streets, tmp_path):
@@ -164,31 +160,3 @@ def test_without_optuna_one_line_says_so(streets, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"clmot\[tune\]"):
         run(streets, tmp_path)
-
-
-def test_importance_is_the_share_of_variance_between_groups():
-    rng = np.random.default_rng(0)
-    trials = [
-        Trial(
-            number=i,
-            chosen={
-                "all": (i % 4) / 4,
-                "some": bool(i % 3),
-                "none": float(rng.random()),
-                "same": 1,
-                **({"rare": 1.0} if i < 5 else {}),
-            },
-            config=TrackerConfig(),
-            value=10.0 * (i % 4) ** 2 + 3 * bool(i % 3),
-        )
-        for i in range(120)
-    ]
-    shares = importance(trials)
-    assert next(iter(shares)) == "all"
-    assert set(shares) == {"all", "some", "none"}
-    value = np.array([trial.value for trial in trials])
-    group = np.arange(120) % 4
-    within = sum(((value[group == g] - value[group == g].mean()) ** 2).sum() for g in range(4))
-    around = ((value - value.mean()) ** 2).sum()
-    assert shares["all"] == pytest.approx(1 - (within / 116) / (around / 119))
-    assert abs(shares["none"]) < 0.05

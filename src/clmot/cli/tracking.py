@@ -253,8 +253,8 @@ def tune(
     data
         Sequence folder, or folder of them, with gt/gt.txt.
     out
-        Folder for tracker.yaml, pictures, the results of the default and the tuned tracker, and what a later call
-        needs.
+        Folder for tracker.yaml, the results of the default and the tuned tracker, and the journal that a later call
+        goes on from: trials.log, study 'tune', which optuna.visualization draws.
     boxes
         With a model: read its embeddings at these boxes, in place of its own: det, gt, a file or a folder.
     metric
@@ -276,7 +276,7 @@ def tune(
     """
     from clmot.io.frames import FrameChoice
     from clmot.report.scores import comparison_table
-    from clmot.report.tuning import changed, changes_line, history_picture, importance_picture
+    from clmot.report.tuning import changed, changes_line
     from clmot.tuning.judge import TITLES
     from clmot.tuning.search import tune as run_search
 
@@ -296,8 +296,6 @@ def tune(
         device=device,
     )
     show(comparison_table(found.comparison))
-    history_picture(found, out / "history.png")
-    importance_picture(found, out / "importance.png")
     print(f"changed: {changes_line(changed(found))}")
     print(
         f"{TITLES[metric]} {found.base_value:.1f} -> {found.best_value:.1f}, {len(found.trials)} trials, "
