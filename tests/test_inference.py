@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clmot.boxes import iou
-from clmot.config import TrackerConfig, load_config
+from clmot.config import DetectorConfig, TrackerConfig, load_config
 from clmot.detectors.protocol import Detector
 from clmot.errors import UserError
 from clmot.inference import Model, load_model
@@ -182,3 +182,11 @@ def test_another_thread_gives_the_same_answers_to_the_bit(model):
 def test_unknown_precision(network):
     with pytest.raises(UserError, match="not one of bf16, float32"):
         Model(network, CONFIG, "cpu", "fp8")
+
+
+def test_a_model_says_what_it_is(model):
+    assert repr(model) == (
+        "<clmot Model: recipe street, input 128x96; classes person; embeddings of 16 numbers; cpu, float32>"
+    )
+    attached = Model(model.network, replace(CONFIG, detector=DetectorConfig(name="onnx:yolox.onnx")), "cpu", "float32")
+    assert "detector onnx:yolox.onnx; classes person; embeddings of 16" in repr(attached)

@@ -67,6 +67,18 @@ class Model:
             network = fold_batch_norm(network)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
+    def __repr__(self) -> str:
+        """What it is, on one line."""
+        model, detector = self.config.model, self.config.detector.name
+        width, height = model.image_size
+        facts = [
+            f"detector {detector}" if detector else f"recipe {self.config.recipe}, input {width}x{height}",
+            f"classes {', '.join(self.classes)}",
+            f"embeddings of {model.embedding_dimension} numbers" if self.embeds else "no embedding",
+            *([f"{self.device}, {self.precision}"] if hasattr(self, "precision") else []),
+        ]
+        return f"<clmot {type(self).__name__}: {'; '.join(facts)}>"
+
     @overload
     def detect(self, image: AnyImage) -> Detections: ...
 

@@ -123,3 +123,15 @@ def test_tracks_are_the_model_s(maps_file, decoded_file, model, tmp_path):
         assert result.tracks > 0
     for name in ("maps", "decoded"):
         np.testing.assert_allclose(rows[name], rows["eager"], atol=0.02)
+
+
+@pytest.mark.parametrize("which", ["maps_file", "decoded_file"])
+def test_axes_have_names_that_say_how_long_they_are(which, request):
+    made = session(request.getfixturevalue(which))
+    assert made.get_inputs()[0].shape == ["batch", 3, "height", "width"]
+    images = pictures(3, (64, 160), seed=1)
+    outputs = made.run(None, {"images": images.numpy()})
+    for found, output in zip(outputs, made.get_outputs(), strict=True):
+        assert output.shape[0] == "batch"
+        lengths = {"batch": 3, "height": 160, "width": 64}
+        assert tuple(eval(str(axis), lengths) for axis in output.shape) == found.shape

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from clmot.config import TrainConfig
-from clmot.training.optim import WeightAverage, learning_rate, make_optimizer, steps_of
+from clmot.training.optim import WeightAverage, fitting_warmup, learning_rate, make_optimizer, steps_of
 
 
 def test_schedule():
@@ -87,3 +88,11 @@ def test_average_carries_norm_statistics():
     average.update(norm, 0)
     torch.testing.assert_close(average.network.running_mean, norm.running_mean)
     assert average.network.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0), (30, 15), (99, 49), (100, 50), (3000, 50)])
+def test_a_short_run_warms_up_for_half_of_its_steps_at_most(steps, warmup):
+    config = TrainConfig(steps=steps, warmup_steps=50, learning_rate=0.1)
+    assert fitting_warmup(config) == warmup
+    fitted = dataclasses.replace(config, warmup_steps=warmup)
+    assert max(learning_rate(step, fitted) for step in range(steps)) == pytest.approx(0.1)

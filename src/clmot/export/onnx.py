@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +58,30 @@ def to_onnx(graph: Graph, config: Config) -> tuple[ModelProto, bool]:
     model = converted.model_proto
     for node in model.graph.node:
         node.ClearField("metadata_props")  # which lines of whose files it came from
+    _name_axes(model.graph)
     return model, any_size
+
+
+def _name_axes(graph: Any) -> None:
+    """Call axes batch, height and width, or shares of these (``height/4``), in place of torch's numbered symbols."""
+    axes = graph.input[0].type.tensor_type.shape.dim
+    symbols: dict[str, tuple[str, int]] = {}
+    for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
+        match = re.fullmatch(r"(?:(\d+)\*)?(\w+)", axes[axis].dim_param)
+        if match:
+            symbols[match[2]] = (name, int(match[1] or 1))
+
+    def named(match: re.Match[str]) -> str:
+        if match[2] not in symbols:
+            return match[0]
+        name, unit = symbols[match[2]]
+        times, parts = Fraction(int(match[1] or 1), unit).as_integer_ratio()
+        return (f"{times}*" if times > 1 else "") + name + (f"/{parts}" if parts > 1 else "")
+
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = re.sub(r"(?:(\d+)\*)?\b([a-z]\w*)\b", named, axis.dim_param)
 
 
 def _traced(graph: Graph, config: Config) -> tuple[ExportedProgram, bool]:

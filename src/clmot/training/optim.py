@@ -39,6 +39,11 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
+def fitting_warmup(config: TrainConfig) -> int:
+    """Steps of warm-up: at most half of the run's, which would never reach its learning rate otherwise."""
+    return min(config.warmup_steps, config.steps // 2)
+
+
 def steps_of(config: TrainConfig, frames: int) -> int:
     """How many steps a run on so many frames takes: given, or whole passes over the data rounded up to steps."""
     return config.epochs * math.ceil(frames / config.batch_size) if config.epochs else config.steps

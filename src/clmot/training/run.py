@@ -32,7 +32,7 @@ from clmot.training.feed import Feed, Pace
 from clmot.training.log import TrainingLog
 from clmot.training.loop import train_step
 from clmot.training.metric import fit_metric
-from clmot.training.optim import learning_rate, steps_of
+from clmot.training.optim import fitting_warmup, learning_rate, steps_of
 from clmot.training.processes import Processes, start_processes
 from clmot.training.queue import momentum_keys
 from clmot.training.state import new_state, share_normalisation
@@ -210,6 +210,10 @@ def _read(data: Sequence[Path] | Dataset, config: Config, processes: int) -> tup
     classified = identities if config.loss.objective in ("identity", "instance") else 0
     model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)
     train = dataclasses.replace(config.train, steps=steps_of(config.train, len(dataset.samples)))
+    warmup = fitting_warmup(train)
+    if warmup < train.warmup_steps:
+        log.info("train.warmup_steps: %d of %d, for a run of %d steps", warmup, train.warmup_steps, train.steps)
+    train = dataclasses.replace(train, warmup_steps=warmup)
     return dataset, dataclasses.replace(config, model=model, train=train)
 
 
