@@ -1,6 +1,7 @@
 """What is written into a folder of results, what is kept of what was there, and what is said of how it came about."""
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from clmot.io.sources import open_sources
 from clmot.io.video import probe_video
 from clmot.io.video_writer import VideoWriter
 from clmot.pipeline import track
-from clmot.types import Detections, Image
+from clmot.sequence_summary import SequenceSummary
+from clmot.tracking.config import TrackerConfig
+from clmot.types import Detections, Image, TrackedFrame
 
 
 class Corner:
@@ -209,7 +212,7 @@ def _messages(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
             ["nothing scored detect.score_threshold=0.2, the best in 3 frames looked at again 0.08", "classes: person"],
         ),
         (0.15, {"detect": {"score_threshold": 0.2}}, ["detect.score_threshold=0.075 tracker.high_score=0.12"]),
-        (0.2, {}, ["the best of 4 boxes scored 0.2, and tracks start at 0.4", "try tracker.high_score=0.16"]),
+        (0.2, {}, ["the best of 4 boxes scored 0.2, and tracks start at 0.5", "try tracker.high_score=0.16"]),
         (0.9, {"model": {"image_size": [512, 288]}}, []),
     ],
 )
@@ -221,7 +224,7 @@ def test_no_tracks_explain_themselves(
     model.config = model.config.updated(settings)
     [result] = track(make_video(tmp_path / "a.mp4"), model, progress=False)
     assert (result.tracks == 0) == bool(expected)
-    text = "\n".join(record.getMessage() for record in caplog.records)
+    text = "\n".join(each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
     for part in [*expected, *(["input: 512x288", "model.image_size=[1024, 576]"] if expected else [])]:
         assert part in text
     assert bool(text) == bool(expected)
@@ -242,3 +245,45 @@ def test_boxes_of_other_frames_explain_themselves(tmp_path: Path, caplog: pytest
     model.config = replace(model.config, tracker=replace(model.config.tracker, appearance=False))
     track(make_video(tmp_path / "a.mp4"), model, boxes=tmp_path / "boxes.txt", progress=False)
     assert "the file has no boxes in these frames" in caplog.text
+
+
+@pytest.mark.usefixtures("_messages")
+def test_scores_suit_what_finds_the_boxes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A box of 0.55 starts a track of heatmaps, none of a detector; what was chosen stays; other scales have theirs."""
+    caplog.set_level(logging.INFO, logger="clmot")
+    video = make_video(tmp_path / "a.mp4")
+
+    def tracks(score: float, *changes: dict, boxes: bool = True) -> int:
+        model = Corner(score)
+        model.config = replace(model.config, tracker=replace(model.config.tracker, appearance=False))
+        for each in changes:
+            model.config = model.config.updated(each)
+        rows = [f"{t},-1,5,5,10,10,{score}" for t in range(1, 5)]
+        (tmp_path / "boxes.txt").write_text("\n".join(rows) + ("\n4,-1,30,5,10,10,-1\n" if score > 1 else "\n"))
+        caplog.clear()
+        [result] = track(video, model, boxes=tmp_path / "boxes.txt" if boxes else None, progress=False)
+        return result.tracks
+
+    assert tracks(0.55, boxes=False) == 1
+    assert "at least 0.4, to continue a track 0.2, to start one 0.5" in caplog.text
+    assert tracks(0.55) == 0
+    assert "at least 0.5, to continue a track 0.1, to start one 0.6" in caplog.text
+    assert tracks(0.55, {"tracker": {"new_track_score": 0.52}}) == 1
+    assert tracks(3.0) == 1
+    assert "at least 0.3, to continue a track 0.1, to start one 0.3" in caplog.text
+
+
+def test_many_short_tracks_are_told_with_numbers() -> None:
+    """Nine of twelve tracks live half a second, two of three boxes are too unsure to start one."""
+    summary, config = SequenceSummary(), TrackerConfig(frame_rate=20)
+    for t in range(1, 41):
+        ids = [1, 2, 3, *([3 + t // 4] if t < 40 else [])]
+        boxes = np.arange(len(ids) * 4.0).reshape(-1, 4) + np.array([0, 0, 9, 9])
+        found = Detections(xyxy=boxes, score=np.full(len(ids), 0.3 if t % 3 else 0.9), class_id=np.zeros(len(ids)))
+        list(summary.observe(each for each in [(t, np.zeros((4, 4, 3), np.uint8), found)]))
+        summary.follow(TrackedFrame(frame=t, detections=found, track_id=np.array(ids)))
+    told = summary.doubt_scores(config)
+    assert told.startswith(
+        "9 of 12 tracks live less than a second, and 67% of the boxes in use are too unsure to start"
+    )
+    assert summary.doubt_scores(replace(config, frame_rate=2)) == ""

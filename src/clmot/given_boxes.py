@@ -17,6 +17,7 @@ from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.mot import read_mot_rows
 from clmot.io.sequences import EXPECTED, MOT_CLASSES, describe_folder
+from clmot.tracking.config import Family
 from clmot.types import Detections, Float32Array, Float64Array, Image, Int64Array
 
 Embed = Callable[[Image, Float32Array], Float32Array]
@@ -42,6 +43,9 @@ class GivenBoxes:
             one class only, it is class 1.
         is_truth: whether the file is ground truth.
 
+    Attributes:
+        family: what its scores are like.
+
     Raises:
         UserError: the file cannot be read.
     """
@@ -52,12 +56,14 @@ class GivenBoxes:
             _log.warning("%s: left out %d boxes without area or not finite", file, rows.skipped)
         class_id = _class_ids(rows.class_id, file, classes, is_truth)
         kept = class_id >= 0
+        self.family: Family = "detector"
         if is_truth:
             kept &= rows.confidence.astype(np.int64) != 0
             score = np.ones(len(rows))
         else:
             score = rescaled(rows.confidence)
             if score is not rows.confidence:
+                self.family = "rescaled"
                 _log.warning(
                     "%s: confidences from %g to %g are rescaled: the lowest is 0, the surest %d %% are 1",
                     file,

@@ -31,7 +31,7 @@ from clmot.report.progress import progress_bar
 from clmot.result_folder import RESERVED, claim, recorded
 from clmot.sequence_summary import SequenceSummary
 from clmot.sinks import Sinks
-from clmot.tracking.config import TrackerConfig
+from clmot.tracking.config import Family, TrackerConfig
 from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections, Image, TrackedFrame
@@ -128,8 +128,9 @@ def track(
         out: folder for ``<sequence>.txt`` (MOTChallenge text, with a class column where the model has several classes)
             and ``<sequence>.mp4``, and ``run.json``, which says how they came about; made if missing. None writes
             nothing.
-        tracker: constants of the association; by default the model's. The frame rate is taken from the source where
-            it says one.
+        tracker: constants of the association; by default the model's, with scores that suit given boxes or a detector
+            of others where the model's are those of a family (`TrackerConfig.suited`). The frame rate is taken from the
+            source where it says one.
         refine: what is done to the tracks of a sequence after its last frame; by default what the model's
             configuration says. The results are then kept in memory until they are written, and a video is drawn from
             a second pass over the source, not at all after an interrupt.
@@ -193,6 +194,7 @@ def track(
         "detector": None if detector is None else detector.config.detector.name,
     }
     results: list[TrackingResult] = []
+    scores: tuple[float, ...] = ()
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(Window("clmot")) if show else None
         old_videos: dict[str, Path] = {}
@@ -202,6 +204,12 @@ def track(
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
             config = constants.at(each.frame_rate)
+            family: Family | None = getattr(find[each.name], "family", "detector" if detector else None)
+            if family and tracker is None:
+                config = config.suited(family)
+            if config.scores != scores:
+                scores = config.scores
+                _log.info("tracking with scores of at least %g, to continue a track %g, to start one %g", *scores)
             old_video = old_videos.get(each.name)
             sinks = Sinks(
                 each,
@@ -225,11 +233,13 @@ def track(
             told = {"source": each.origin, **facts, "settings": settings}
             with recorded([sinks.text_path, sinks.video_path, sinks.times_path], each.name, told, summary.as_dict):
                 tracker_of_all = ContinuedTracker(Tracker(config), each.live, None if state is None else Path(state))
-                result = _track_sequence(each, found, tracker_of_all, sinks, bar)
+                result = _track_sequence(each, found, tracker_of_all, sinks, summary, bar)
             results.append(result)
             if not result.tracks:
                 reason = summary.explain_no_tracks(detector or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
+            elif doubt := summary.doubt_scores(config):
+                _log.warning("%s: %s", each.name, doubt)
             if sinks.asked_to_stop:
                 break
     return results
@@ -312,7 +322,12 @@ def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 
 
 
 def _track_sequence(
-    source: FrameSource, found: FoundFrames, tracker: ContinuedTracker, sinks: Sinks, bar: Progress
+    source: FrameSource,
+    found: FoundFrames,
+    tracker: ContinuedTracker,
+    sinks: Sinks,
+    summary: SequenceSummary,
+    bar: Progress,
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
@@ -323,6 +338,7 @@ def _track_sequence(
             tracked = tracker.update(detections, image, number, source.reading.seconds(number))
             sinks.write(image, tracked)
             ids.update(tracked.track_id.tolist())
+            summary.follow(tracked)
             count += 1
             bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if sinks.asked_to_stop:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clmot.errors import plural
 from clmot.tracking.config import TrackerConfig
-from clmot.types import Detections, Image
+from clmot.types import Detections, Image, TrackedFrame
 
 if TYPE_CHECKING:
     from clmot.pipeline import Detector, FoundFrames
 
 _KEPT_IMAGES = 5
+_BINS = 100
 _LOWEST_SCORE = 1e-4
+_ENOUGH_TRACKS = 10
+_TOO_MANY_SHORT = 0.4
+"""Share of tracks that live less than a second: 0.1 to 0.3 with scores that suit the detector, else up to 0.5."""
 _NOISE = 0.1
 """Scores below it are no reason to lower a threshold."""
 
@@ -33,6 +39,8 @@ class SequenceSummary:
         self.best_score = 0.0
         self.complete = False
         self._images: list[Image] = []
+        self._scores = np.zeros(_BINS, np.int64)
+        self._lives: dict[int, tuple[int, int]] = {}
 
     def observe(self, found: FoundFrames) -> FoundFrames:
         """The same frames, counted."""
@@ -41,6 +49,25 @@ class SequenceSummary:
                 self._count(image, detections)
                 yield number, image, detections
         self.complete = True
+
+    def follow(self, tracked: TrackedFrame) -> None:
+        """Notes how long tracks live."""
+        for track_id in tracked.track_id.tolist():
+            self._lives[track_id] = (self._lives.get(track_id, (tracked.frame,))[0], tracked.frame)
+
+    def doubt_scores(self, tracker: TrackerConfig) -> str:
+        """Why the tracker's scores may not fit these detections, in one line; empty where nothing speaks for it."""
+        short = sum(last - first < tracker.frame_rate for first, last in self._lives.values())
+        if len(self._lives) < _ENOUGH_TRACKS or short < _TOO_MANY_SHORT * len(self._lives):
+            return ""
+        low, high = (int(_BINS * score) for score in (tracker.low_score, tracker.new_track_score))
+        unsure = self._scores[low:high].sum() / max(1, self._scores[low:].sum())
+        return (
+            f"{short} of {len(self._lives)} tracks live less than a second, and {unsure:.0%} of the boxes in use are "
+            f"too unsure to start one (tracker.low_score={tracker.low_score:g}, "
+            f"tracker.new_track_score={tracker.new_track_score:g}); "
+            "the scores may not suit this detector: look at the video, or let clmot tune choose them"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For the record of the results."""
@@ -99,6 +126,7 @@ class SequenceSummary:
         if len(detections):
             self.boxes += len(detections)
             self.best_score = max(self.best_score, float(detections.score.max()))
+            self._scores += np.histogram(detections.score, _BINS, (0, 1))[0]
             self._images.clear()
         elif not self.boxes and self.frames & (self.frames - 1) == 0:
             # frames 1, 2, 4, 8, ...: from all of the sequence, however long it is

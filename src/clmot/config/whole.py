@@ -39,7 +39,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
-    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker: TrackerConfig = field(default_factory=lambda: TrackerConfig().suited("heatmap"))
     refine: RefineConfig = field(default_factory=RefineConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

@@ -35,6 +35,7 @@ class AttachedModel(Model):
     def __init__(
         self, network: AttachedNetwork, config: Config, device: str = "auto", precision: str | None = None
     ) -> None:
+        config = dataclasses.replace(config, tracker=config.tracker.suited("detector"))
         super().__init__(network, config, device, precision)  # type: ignore[arg-type]
         self.attached = network
         self.classes = tuple(network.detector.classes)
@@ -85,7 +86,8 @@ class BareModel(Model):
     embeds = False
 
     def __init__(self, detector: Detector, config: Config) -> None:
-        self._detector, self.config, self.classes = detector, config, tuple(detector.classes)
+        self._detector, self.classes = detector, tuple(detector.classes)
+        self.config = dataclasses.replace(config, tracker=config.tracker.suited("detector"))
 
     def _detect(self, images: list[Image]) -> list[Detections]:
         return self._detector.detect(images)

@@ -13,6 +13,17 @@ from typing import Any, Literal, get_args, get_type_hints
 from clmot.errors import UserError, did_you_mean, require
 from clmot.io.frames import frames_in
 
+Family = Literal["detector", "heatmap", "rescaled"]
+"""What gives scores: a detector with chances of objects (YOLO, SSD), the heatmaps of our own networks, or a file of
+another scale (`clmot.given_boxes.rescaled`)."""
+
+SCORES: dict[Family, tuple[float, float, float]] = {
+    "detector": (0.5, 0.1, 0.6),
+    "heatmap": (0.4, 0.2, 0.5),
+    "rescaled": (0.3, 0.1, 0.3),
+}
+"""`high_score`, `low_score` and `new_track_score` that suit them (docs/tracking.md has the table)."""
+
 _SHARES = (
     "high_score",
     "low_score",
@@ -41,12 +52,12 @@ class TrackerConfig:
     with threshold 0 does not take place.
     """
 
-    high_score: float = 0.4
+    high_score: float = SCORES["detector"][0]
     """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
-    low_score: float = 0.2
+    low_score: float = SCORES["detector"][1]
     """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage); equal
     to `high_score`, there are none."""
-    new_track_score: float = 0.5
+    new_track_score: float = SCORES["detector"][2]
     """An unmatched detection at least this sure starts a track."""
 
     association: Literal["fused", "gated", "overlap"] = "fused"
@@ -165,6 +176,18 @@ class TrackerConfig:
     def uses_embeddings(self) -> bool:
         """Whether embeddings make a difference; they need not be read where they do not."""
         return self.appearance and self.association != "overlap"
+
+    @property
+    def scores(self) -> tuple[float, float, float]:
+        """High, low, and that of a new track."""
+        return self.high_score, self.low_score, self.new_track_score
+
+    def suited(self, family: Family) -> TrackerConfig:
+        """This with the scores of another family, if it has those of one; what somebody chose stays."""
+        if self.scores not in SCORES.values():
+            return self
+        high, low, new = SCORES[family]
+        return replace(self, high_score=high, low_score=low, new_track_score=new)
 
     @property
     def lost_frames(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -69,7 +70,12 @@ class Detecting:
         Raises:
             UserError: the model cannot be read.
         """
-        return self._saved_model[0] if self.has_model else Config(tracker=TrackerConfig())
+        if not self.has_model:
+            return Config(tracker=TrackerConfig())
+        config, _ = self._saved_model
+        if self.boxes is None and not config.detector.name:
+            return config
+        return dataclasses.replace(config, tracker=config.tracker.suited("detector"))
 
     @property
     def _saved_model(self) -> tuple[Config, Path]:
