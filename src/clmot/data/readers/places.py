@@ -10,7 +10,7 @@ import filecmp
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -89,7 +89,9 @@ class ImageFinder:
         self._parent_name = parent.name
         self._found_inside = False
         self._name_of: dict[Path, str] = {}
-        self._names: dict[str, dict[str, str]] = {}
+        self._names: dict[Path, dict[str, str]] = {}
+        self._searched: dict[tuple[bool, tuple[str, ...]], list[tuple[Path, dict[str, str]]]] = {}
+        self._conflicts: dict[tuple[tuple[str, ...], Path], bool] = {}
         self._below: dict[str, list[Path]] | None = None
 
     def __call__(self, name: str) -> Path | None:
@@ -108,38 +110,51 @@ class ImageFinder:
         # what lies beside the folder is another data set's, if the folder has images of its own
         if image is None and not self._found_inside:
             image = self._at(self._outside, parts)
-        if image is None:
-            return None
-        mine, theirs = split_names(parts[:-1]), split_names(Path(os.path.relpath(image, self._root)).parts[:-1])
-        if mine and theirs and not mine & theirs:
+        if image is None or self._of_another_split(tuple(parts[:-1]), image.parent):
             return None
         # an image has one name: what has another one is not there, and this one was found by a part of its name
         return image if self._name_of.setdefault(image, name) == name else None
 
-    def _at(self, places: Iterable[Path], parts: list[str]) -> Path | None:
-        for exact in (True, False):
-            for start in range(len(parts)):
-                for place in places:
-                    folder = os.path.join(place, *parts[start:-1])
-                    found = self._in_folder(folder, parts[-1], exact)
-                    if found:
-                        return Path(folder, found)
-        return None
+    def _of_another_split(self, folders: tuple[str, ...], folder: Path) -> bool:
+        if not folders:
+            return False
+        key = (folders, folder)
+        if key not in self._conflicts:
+            mine, theirs = split_names(folders), split_names(Path(os.path.relpath(folder, self._root)).parts)
+            self._conflicts[key] = bool(mine and theirs and not mine & theirs)
+        return self._conflicts[key]
 
-    def _in_folder(self, folder: str, name: str, exact: bool) -> str | None:
-        names = self._names.get(folder)
-        if names is None:
-            found = images_in(Path(folder))
-            names = {f"#{int(image.stem)}": image.name for image in found[::-1] if image.stem.isdecimal()}
-            names |= {image.stem.lower(): image.name for image in found[::-1]}
-            names |= {image.name: image.name for image in found}
-            self._names[folder] = names
-        if exact:
-            return names.get(name)
+    def _at(self, places: Sequence[Path], parts: list[str]) -> Path | None:
+        """The image in the first of the places that has it, in as many of its folders as possible."""
+        name, folders = parts[-1], self._folders(places, tuple(parts[:-1]))
+        for folder, names in folders:
+            if name in names:
+                return folder / names[name]
         plain = UPLOAD_PREFIX.sub("", name)
         # a number without a suffix stands for an image that is numbered so
         keys = (plain, _stem(name), _stem(plain), f"#{int(name)}" if name.isdecimal() else "")
-        return next((names[key] for key in keys if key in names), None)
+        for folder, names in folders:
+            for key in keys:
+                if key in names:
+                    return folder / names[key]
+        return None
+
+    def _folders(self, places: Sequence[Path], inner: tuple[str, ...]) -> list[tuple[Path, dict[str, str]]]:
+        """The folders that have images among some places, with all of a path's folders, with ever fewer, with none."""
+        key = (places is self.places, inner)
+        if key not in self._searched:
+            tried = (place.joinpath(*inner[start:]) for start in range(len(inner) + 1) for place in places)
+            self._searched[key] = [(folder, names) for folder in tried if (names := self._names_in(folder))]
+        return self._searched[key]
+
+    def _names_in(self, folder: Path) -> dict[str, str]:
+        """The images of a folder by name, then by name in small letters without suffix, then by number."""
+        if folder not in self._names:
+            found = images_in(folder)[::-1]
+            names = {f"#{int(image.stem)}": image.name for image in found if image.stem.isdecimal()}
+            names |= {image.stem.lower(): image.name for image in found}
+            self._names[folder] = names | {image.name: image.name for image in found}
+        return self._names[folder]
 
     def _anywhere_below(self, name: str) -> Path | None:
         """The one image of a file name in the data set; of several, that in a folder named like the annotations'."""
