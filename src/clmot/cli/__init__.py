@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from rich.logging import RichHandler
 # importing a module of verbs adds them to the application
 from clmot.cli import attach, bench, data, export, scores, tracking, training  # noqa: F401
 from clmot.cli.app import app, is_first_process
-from clmot.errors import UserError
+from clmot.cli.streams import guarded_streams
+from clmot.errors import UserError, reason_of
 from clmot.io.interrupts import Terminated, termination_as_interrupt
 
 __all__ = ["app", "main"]
@@ -24,23 +24,37 @@ __all__ = ["app", "main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM."""
     _log_to_standard_error()
+    with guarded_streams():
+        try:
+            _run(sys.argv[1:] if arguments is None else arguments)
+        except SystemExit as stop:
+            # what is printed is on its way only now, and may not arrive
+            _flush(int(stop.code or 0))
+        _flush(0)
+
+
+def _run(arguments: Sequence[str]) -> None:
     try:
         with termination_as_interrupt():
-            app(
-                _join_dotted_options(sys.argv[1:] if arguments is None else arguments),
-                exit_on_error=False,
-                print_error=False,
-            )
+            app(_join_dotted_options(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(" ".join(str(error).split()) + " (see clmot --help)", 2)
     except UserError as error:
         _fail(str(error), 2)
+    except OSError as error:
+        # of a disk or a file that no verb has a better line for
+        _fail(f"{error.filename or 'a file'}: {reason_of(error)}", 2)
     except KeyboardInterrupt as interrupt:
         _fail("interrupted; what was finished is kept", 143 if isinstance(interrupt, Terminated) else 130)
-    except BrokenPipeError:
-        # the reader of our output has gone: nothing to say and nobody to say it to
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+
+
+def _flush(code: int) -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except UserError as error:
+        _fail(str(error), code or 2)
+    raise SystemExit(code)
 
 
 def _log_to_standard_error() -> None:
