@@ -21,6 +21,7 @@ class _Stream:
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream, self._name = stream, name
+        self._null: TextIO | None = None
 
     def write(self, text: str) -> int:
         """As of a text stream.
@@ -56,7 +57,13 @@ class _Stream:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())
             os.close(null)
-        self._stream = open(os.devnull, "w")  # noqa: SIM115: until the process ends
+        self.close()
+        self._stream = self._null = open(os.devnull, "w")  # noqa: SIM115: until `close`
+
+    def close(self) -> None:
+        """Let go of where the text goes; the stream itself stays open."""
+        if self._null is not None:
+            self._null.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -67,8 +74,11 @@ def guarded_streams() -> Iterator[None]:
     """Guard standard output and error in this block."""
     before = sys.stdout, sys.stderr
     names = ("standard output", "")
-    sys.stdout, sys.stderr = (stream and _Stream(stream, name) for stream, name in zip(before, names, strict=True))
+    guarded = [stream and _Stream(stream, name) for stream, name in zip(before, names, strict=True)]
+    sys.stdout, sys.stderr = guarded
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        for stream in filter(None, guarded):
+            stream.close()

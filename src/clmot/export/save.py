@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import shutil
@@ -219,8 +220,11 @@ def _box_finder(source: Network | CropHead, config: Config, frames: Frames) -> C
 def _check_options(to: Target, out: Path, half: bool, int8: Sequence[Path]) -> None:
     require(to in SUFFIXES, f"export: unknown target '{to}'; known: {', '.join(SUFFIXES)}")
     require(out.suffix == SUFFIXES[to], f"{out}: a file for {to} must end in {SUFFIXES[to]}")
+    # before minutes of work
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    require(above.is_dir(), f"{out}: cannot be written: {above} is a file")
     if to == "openvino":
-        import_extra("openvino", "openvino")  # before minutes of work
+        import_extra("openvino", "openvino")
     require(not int8 or not half, "export: --int8 and --half exclude each other; leave out one")
 
 
@@ -236,8 +240,8 @@ def _write(
 ) -> Export:
     """Convert, compare, and only then put the file in its place; `metadata` is asked whether any size is possible."""
     tolerance = HALF if half else ANY if quantisation else FLOAT32
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / out.name
+    with _scratch_folder(out) as folder:
+        made = folder / out.name
         model, any_size = to_onnx(exported, config)
         if quantisation:
             model = quantise(model, quantisation.inputs)
@@ -260,6 +264,16 @@ def _write(
         _publish(made.parent, out.parent, names)
     apart = max(apart, agreement.apart if agreement else 0.0)
     return Export(file=out, outputs=exported.outputs, any_size=any_size, apart=apart, agreement=agreement)
+
+
+@contextlib.contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder for the time of an export; where it is full, the message names what was to be written."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written by way of {tempfile.gettempdir()}: {reason_of(error)}") from error
 
 
 def _publish(source: Path, folder: Path, names: list[str]) -> None:
