@@ -15,7 +15,7 @@ from tests.adaptation.conftest import Finder
 @given(st.integers(0, 4000), st.sampled_from([5.0, 25.0, 30.0]), st.integers(2, 400))
 def test_frames_are_some_of_every_second_and_not_too_many(count, frame_rate, most):
     numbers = np.arange(7, 7 + count)
-    kept = choose_frames(numbers, frame_rate, AdaptConfig(max_frames=most))
+    kept = choose_frames(numbers, frame_rate, AdaptConfig(), most)
     assert len(kept) <= most
     assert np.isin(kept, numbers).all()
     assert (np.diff(kept) > 0).all()
@@ -26,7 +26,7 @@ def test_frames_are_some_of_every_second_and_not_too_many(count, frame_rate, mos
 
 
 def test_a_long_video_is_kept_in_stretches_from_start_to_end():
-    kept = choose_frames(np.arange(1, 10_001), 10.0, AdaptConfig(max_frames=100))
+    kept = choose_frames(np.arange(1, 10_001), 10.0, AdaptConfig(), 100)
     assert len(kept) == 100
     assert (np.diff(kept) == 2).sum() == 5 * (STRETCH - 1)
     assert kept[0] == 1

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clmot.data.splits import every_nth, first_half, leave_one_out, second_half
+from clmot.data.splits import every_nth, first_half, second_half
 
 # the frames of MOT17's training sequences, and how many FairMOT's list of the first halves holds of each
 MOT17 = {"02": 600, "04": 1050, "05": 837, "09": 525, "10": 654, "11": 900, "13": 750}
@@ -46,17 +46,6 @@ def test_every_nth_starts_at_the_first_frame_there_is(frames_of):
     assert places(every_nth(samples, 1)) == places(samples)
     with pytest.raises(ValueError, match="at least 1, got 0"):
         every_nth(samples, 0)
-
-
-def test_each_sequence_is_left_out_once(frames_of):
-    samples = frames_of({"a": 2, "b": 1, "c": 3})
-    folds = list(leave_one_out(samples))
-    assert [name for name, _, _ in folds] == ["a", "b", "c"]
-    for name, train, held_out in folds:
-        assert places(held_out) == [place for place in places(samples) if place[0] == name]
-        assert places(train) == [place for place in places(samples) if place[0] != name]
-    with pytest.raises(ValueError, match="at least two, got 1"):
-        leave_one_out(frames_of({"a": 5}))
 
 
 def test_the_order_of_the_samples_within_a_sequence_does_not_matter(frames_of):

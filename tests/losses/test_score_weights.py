@@ -220,9 +220,9 @@ def each_anchor(objective, output, batch, config):
     masks = contrast_pairs(chosen.labels, chosen.labels, config.negatives)
     similarity = chosen.embeddings @ chosen.embeddings.T
     if objective == "triplet":
-        return triplet_all(negative_distance(similarity), *masks, config.margin), *masks
+        return triplet_all(negative_distance(similarity), *masks), *masks
     if objective == "triplet_hard":
-        return triplet_hard(negative_distance(similarity), *masks, config.margin), *masks
+        return triplet_hard(negative_distance(similarity), *masks), *masks
     return nt_xent(similarity, *masks, config.temperature), *masks
 
 

@@ -11,7 +11,7 @@ import pytest
 from clmot.boxes import xyxy_to_cxcyah
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.tracking import kalman
+from clmot.tracking import association, kalman
 from clmot.tracking.config import PRESETS, TrackerConfig
 from clmot.tracking.tracker import Tracker
 from clmot.types import Detections
@@ -227,7 +227,7 @@ def test_score_fusion_prefers_the_surer_of_two_boxes():
     assert id_of_the_surer(False) == []
 
 
-def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far():
+def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far(monkeypatch):
     config = TrackerConfig(association="gated", iou_threshold=0.0)
     beside = [detect([[100, 100], [108, 100]], LOOKS[:2])] * 3
     swapped = detect([[101, 100], [107, 100]], LOOKS[[1, 0]])
@@ -238,8 +238,9 @@ def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far():
     # appearance helps where overlap alone is too little, within its reach
     apart = [detect([100, 100], LOOKS[:1])] * 3 + [detect([114, 100], LOOKS[:1])]
     strict = replace(config, motion_only_iou_threshold=0.2)
-    assert last_ids(replace(strict, proximity_threshold=0.7), apart) == [1]
     assert last_ids(strict, apart) == []
+    monkeypatch.setattr(association, "PROXIMITY", 0.7)
+    assert last_ids(strict, apart) == [1]
 
 
 def test_direction_decides_for_who_goes_on_the_way_he_went():

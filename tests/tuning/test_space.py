@@ -39,8 +39,8 @@ def test_every_point_is_a_configuration():
     ("association", "asked", "not_asked"),
     [
         ("fused", "appearance_threshold", "motion_only_iou_threshold"),
-        ("gated", "proximity_threshold", "appearance_threshold"),
-        ("overlap", "motion_only_iou_threshold", "proximity_threshold"),
+        ("gated", "motion_only_iou_threshold", "appearance_threshold"),
+        ("overlap", "motion_only_iou_threshold", "lost_overlap_weight"),
     ],
 )
 def test_constants_are_asked_for_only_where_they_matter(association, asked, not_asked):

@@ -27,31 +27,35 @@ if TYPE_CHECKING:
 FEW_FRAMES = 50
 """Of a short video at least so many frames are kept, if it has them."""
 
+MOST_FRAMES = 1000
+"""Frames kept of the learned part of a video and of the part held out; of longer ones, stretches are kept."""
+
 STRETCH = 20
 """Frames kept in a row of a video that is too long to keep all."""
 
 _AS_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
-def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig) -> Int64Array:
+def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, most: int = MOST_FRAMES) -> Int64Array:
     """Which frames of a video to keep: some of every second, and of a long video some stretches.
 
     Args:
         numbers: int64 [n], ascending.
         frame_rate: frames a second.
         config: how many.
+        most: of these at most.
 
     Returns:
         Some of the numbers: `config.frames_per_second`, or more where this leaves less than `FEW_FRAMES`. Where these
-        are more than `config.max_frames`, stretches of `STRETCH` of them, evenly spread.
+        are more than `most`, stretches of `STRETCH` of them, evenly spread.
     """
     every = max(1, min(frames_in(1 / config.frames_per_second, frame_rate), len(numbers) // FEW_FRAMES))
     kept = numbers[::every]
-    if len(kept) <= config.max_frames:
+    if len(kept) <= most:
         return kept
     stretch = np.arange(len(kept)) // STRETCH
-    chosen = np.linspace(0, stretch[-1], max(1, config.max_frames // STRETCH)).round()
-    return kept[np.isin(stretch, chosen)][: config.max_frames]
+    chosen = np.linspace(0, stretch[-1], max(1, most // STRETCH)).round()
+    return kept[np.isin(stretch, chosen)][:most]
 
 
 def take_stills(

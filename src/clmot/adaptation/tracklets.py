@@ -149,7 +149,6 @@ def _by_motion(own: TrackerConfig, config: AdaptConfig, frame_rate: float) -> Tr
         new_track_score=config.min_score,
         fuse_score=False,
         motion_only_iou_threshold=1 - MIN_OVERLAP,
-        low_score_iou_threshold=0.0,
         unconfirmed_iou_threshold=1 - MIN_OVERLAP,
         camera=own.camera,
         camera_file=own.camera_file,

@@ -9,7 +9,9 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 GONE: dict[str, Any] = {
+    "adapt.max_frames": 1000,
     "loss.focal_gamma": 2.0,
+    "loss.margin": 0.5,
     "loss.offset_weight": 1.0,
     "model.visible_parts": False,
     "refine.join_speed": 3.0,
@@ -17,7 +19,10 @@ GONE: dict[str, Any] = {
     "tracker.class_aware": True,
     "tracker.direction_frames": 3,
     "tracker.gallery_size": 0,
+    "tracker.gated_appearance_threshold": 0.25,
+    "tracker.low_score_iou_threshold": 0.5,
     "tracker.noise_scale_adaptive": False,
+    "tracker.proximity_threshold": 0.5,
     "tracker.reentry_threshold": 0.0,
     "train.sync_batchnorm": True,
     "views.background": 0.0,

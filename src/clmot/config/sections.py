@@ -209,8 +209,6 @@ class LossConfig:
     contrast: Literal["whole", "parts"] = "whole"
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
     level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
-    margin: float = 0.5
-    """Margin of the triplet losses, in Euclidean distance of unit vectors (published: 0.5)."""
     negatives: Literal["frame", "sequences", "queue"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
     same sequence: they may show the same object), or also a queue of earlier boxes of other sequences. With `frame`,
@@ -223,7 +221,6 @@ class LossConfig:
     def __post_init__(self) -> None:
         require(self.size_weight >= 0, f"loss.size_weight must be >= 0, got {self.size_weight}")
         require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
-        require(0 < self.margin <= 2, f"loss.margin must be in (0, 2], got {self.margin}")
         require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
 
 
@@ -369,8 +366,6 @@ class AdaptConfig:
     """Share of each video, its last part, that is not learned from."""
     frames_per_second: float = 5.0
     """Frames kept of a second of video."""
-    max_frames: int = 1000
-    """Frames kept of the learned part of a video and of the part held out; of longer ones, stretches are kept."""
     neighbour_seconds: float = 2.0
     """How far apart in time the two views of a tracklet are at most."""
 
@@ -378,9 +373,7 @@ class AdaptConfig:
         for name in ("min_score", "max_overlap"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"adapt.{name} must be in [0, 1], got {value}")
-        for name in ("min_frames", "max_frames"):
-            value = getattr(self, name)
-            require(value >= 2, f"adapt.{name} must be >= 2, got {value}")
+        require(self.min_frames >= 2, f"adapt.min_frames must be >= 2, got {self.min_frames}")
         for name in ("frames_per_second", "neighbour_seconds"):
             value = getattr(self, name)
             require(value > 0, f"adapt.{name} must be > 0, got {value}")

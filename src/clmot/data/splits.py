@@ -1,4 +1,4 @@
-"""Parts of a data set by sequence and frame: halves, every n-th frame, all sequences but one.
+"""Parts of a data set by sequence and frame: halves, every n-th frame.
 
 Everything here is a function of the samples' sequence names and frame numbers alone. Results are ordered by sequence
 (in order of first appearance) and frame.
@@ -6,7 +6,7 @@ Everything here is a function of the samples' sequence names and frame numbers a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from clmot.types import Sample
 
@@ -35,21 +35,6 @@ def every_nth(samples: Sequence[Sample], n: int) -> list[Sample]:
     if n < 1:
         raise ValueError(f"every n-th frame: n must be at least 1, got {n}")
     return [sample for frames in _by_sequence(samples).values() for sample in frames[::n]]
-
-
-def leave_one_out(samples: Sequence[Sample]) -> Iterator[tuple[str, list[Sample], list[Sample]]]:
-    """For each sequence its name, the samples of all other sequences (to train on) and its own (held out).
-
-    Raises:
-        ValueError: there are fewer than two sequences, so that nothing would be left to train on.
-    """
-    sequences = _by_sequence(samples)
-    if len(sequences) < 2:
-        raise ValueError(f"leave one sequence out: there must be at least two, got {len(sequences)}")
-    return (
-        (name, [sample for other, frames in sequences.items() if other != name for sample in frames], held_out)
-        for name, held_out in sequences.items()
-    )
 
 
 def _by_sequence(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

@@ -163,11 +163,11 @@ def _contrast(
     if config.objective.startswith("triplet"):
         similarity = negative_distance(similarity)
     if config.objective == "triplet":
-        each, active = triplet_all(similarity, positive, negative, config.margin)
+        each, active = triplet_all(similarity, positive, negative)
         # in double precision, which counts any number of triplets exactly
         return (each * weights).sum(), (active * weights.double()).sum()
     if config.objective == "triplet_hard":
-        each = triplet_hard(similarity, positive, negative, config.margin)
+        each = triplet_hard(similarity, positive, negative)
     else:
         each = nt_xent(similarity, positive, negative, config.temperature)
     # as published, NT-Xent's mean over a frame's boxes includes one that is alone there: its loss, -log(1), is zero

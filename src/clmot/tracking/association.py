@@ -32,6 +32,12 @@ from clmot.tracking.pairs import overlapping, paired_overlap
 from clmot.tracking.tracks import Found, Tracks, to_boxes
 from clmot.types import BoolArray, Float32Array, Int64Array
 
+LOW_SCORE_IOU_DISTANCE = 0.5
+"""Largest IoU distance of a low-score match (ByteTrack)."""
+
+PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
+"""Association `gated`: largest IoU distance and largest half cosine distance at which appearance counts (BoT-SORT)."""
+
 _Costs = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
 """Pairs as rows of tracks and of detections, and what each costs."""
 
@@ -74,7 +80,7 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
         seen = (row < confirmed) & (tracks.detection.take(row) >= 0)
         if some_sure:
             made.add_some(expected, seen & sure, config.iou_threshold)
-        made.add_some(expected, seen & ~sure, config.low_score_iou_threshold)
+        made.add_some(expected, seen & ~sure, LOW_SCORE_IOU_DISTANCE)
         made.add_some(last, (last[0] < confirmed) & (last[1] < high), config.recovery_iou_threshold)
     if some_sure and len(tracks) > confirmed:
         made.add_some(pricing.scored(expected), (row >= confirmed) & sure, config.unconfirmed_iou_threshold)
@@ -170,8 +176,8 @@ class _Pricing:
         """The lesser of IoU distance and half the cosine distance, as far as the latter has a say."""
         row, column, cost = self.overlap_and_direction(tracks, found)
         overlap = paired_overlap(self._expected, self._found.xyxy, row, column)
-        near = 1 - overlap <= self._config.proximity_threshold
-        half = costs.gate(self._looks(row, column) / 2, near, self._config.gated_appearance_threshold)
+        near = 1 - overlap <= PROXIMITY
+        half = costs.gate(self._looks(row, column) / 2, near, APPEARANCE_REACH)
         return row, column, np.minimum(cost, half)
 
     def looks_and_motion(self, tracks: int, found: int) -> _Costs:

@@ -30,10 +30,8 @@ _SHARES = (
     "new_track_score",
     "appearance_weight",
     "motion_only_iou_threshold",
-    "proximity_threshold",
     "embedding_momentum",
     "iou_threshold",
-    "low_score_iou_threshold",
     "recovery_iou_threshold",
     "unconfirmed_iou_threshold",
     "duplicate_iou_threshold",
@@ -41,7 +39,7 @@ _SHARES = (
     "lost_overlap_weight",
 )
 _LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0, "noise_rate": 0}
-_COSINES = ("appearance_threshold", "gated_appearance_threshold")
+_COSINES = ("appearance_threshold",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +72,6 @@ class TrackerConfig:
     lost_overlap_weight: float = 0.3
     """fused: weight of the IoU distance that is added to the cost of tracks not seen in the last frame: their gate
     grows, and looks alone would decide (FairMOT: 0)."""
-    gated_appearance_threshold: float = 0.25
-    """gated: largest half cosine distance at which appearance has a say (BoT-SORT)."""
-    proximity_threshold: float = 0.5
-    """gated: largest IoU distance at which appearance has a say (BoT-SORT)."""
     motion_only_iou_threshold: float = 0.8
     """gated and overlap: largest cost of a first-stage match (ByteTrack)."""
     fuse_score: bool = True
@@ -89,8 +83,6 @@ class TrackerConfig:
 
     iou_threshold: float = 0.5
     """Largest IoU distance of a second-stage match, of sure detections with tracks seen in the last frame (FairMOT)."""
-    low_score_iou_threshold: float = 0.5
-    """Largest IoU distance of a low-score match (ByteTrack)."""
     recovery_iou_threshold: float = 0.6
     """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
     observation-centric recovery: 0.7)."""

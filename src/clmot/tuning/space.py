@@ -78,13 +78,9 @@ def choose(
     else:
         number("motion_only_iou_threshold", 0.3, 0.95)
         number("direction_weight", 0.0, 0.5)
-    if association == "gated":
-        number("gated_appearance_threshold", 0.05, 0.6)
-        number("proximity_threshold", 0.2, 1.0)
     switch("fuse_score")
 
     number("iou_threshold", 0.0, 0.95)
-    number("low_score_iou_threshold", 0.0, 0.95)
     number("recovery_iou_threshold", 0.0, 0.9, 0.1)
     number("unconfirmed_iou_threshold", 0.1, 0.95)
     number("duplicate_iou_threshold", 0.0, 0.8)
