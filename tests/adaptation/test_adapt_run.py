@@ -129,3 +129,18 @@ def test_two_videos_of_one_name_are_two(tiny_run, video, tmp_path, seeing):
     found = adapt(tiny_run, [video, other], tmp_path / "out", overrides=QUICK, device="cpu", progress=False)
     assert list(found.videos) == ["walk", "walk-2"]
     assert found.videos["walk-2"]["tracklets"] == 3
+
+
+def test_a_frame_rate_that_the_user_gives_holds(video, monkeypatch, tiny_run, tmp_path):
+    rates = []
+
+    def stop(sources, *_):
+        rates.extend(source.frame_rate for source in sources.values())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "_keep_tracklets", stop)
+    for name, changes in (("own", ()), ("given", ("tracker.frame_rate=4",))):
+        with pytest.raises(KeyboardInterrupt):
+            go(tiny_run, video, tmp_path / name, *changes)
+    assert rates[0] != 4
+    assert rates[1] == 4

@@ -156,6 +156,11 @@ def test_numbers_that_cannot_be(streets, tmp_path, wrong):
         run(streets, tmp_path, **wrong)
 
 
+def test_a_frame_rate_beside_the_sequences_own_is_refused(streets, tmp_path):
+    with pytest.raises(UserError, match="correct frameRate in their seqinfo"):
+        run(streets, tmp_path, changes={"tracker": {"frame_rate": 5}})
+
+
 def test_without_optuna_one_line_says_so(streets, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"clmot\[tune\]"):

@@ -71,7 +71,8 @@ def adapt(
     saved = load_saved_model(file)
     changes = parse_overrides(overrides)
     settings = saved.config.updated(changes, "override")
-    sources = _sources(videos)
+    stated = settings.tracker.frame_rate if "frame_rate" in (changes.get("tracker") or {}) else None
+    sources = _sources(videos, stated)
     plan = {"model": str(model), "videos": [str(video) for video in videos], "settings": overrides}
     if _begin(out, plan, resume) and (out / REPORT).is_file():
         log.info("%s: the adaptation is finished", out)
@@ -115,8 +116,8 @@ def adapt(
     return found
 
 
-def _sources(videos: Sequence[str | Path]) -> dict[str, FrameSource]:
-    """The videos by names that differ."""
+def _sources(videos: Sequence[str | Path], frame_rate: float | None = None) -> dict[str, FrameSource]:
+    """The videos by names that differ, at the frame rate that the user gives, else at their own."""
     if not videos:
         raise UserError("adapt: name at least one video or folder of images")
     named: dict[str, FrameSource] = {}
@@ -128,6 +129,7 @@ def _sources(videos: Sequence[str | Path]) -> dict[str, FrameSource]:
             while name in named:
                 number += 1
                 name = f"{source.name}-{number}"
+            source = source if frame_rate is None else source.at_rate(frame_rate)
             named[name] = dataclasses.replace(source, name=name)
     return named
 

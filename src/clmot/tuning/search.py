@@ -148,6 +148,8 @@ def tune(
     config = found.config.updated(changes or {}, "override")
     base = config.tracker
     held = frozenset((changes or {}).get("tracker", {})) - {"preset"}
+    if "frame_rate" in held:
+        raise UserError("tracker.frame_rate: sequences have their own; correct frameRate in their seqinfo.ini")
     try:
         (out / "detections").mkdir(parents=True, exist_ok=True)
     except OSError as error:
