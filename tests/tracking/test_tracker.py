@@ -89,8 +89,12 @@ class LoopTracker:
             if table[row, column] < limit:
                 tracks[row]["found"], found[column]["track"] = found[column], tracks[row]
 
+    def overlap(self, first, second):
+        pixel = np.array([0, 0, 1, 1]) * self.config.published_bookkeeping
+        return iou((first + pixel)[None], (second + pixel)[None])[0, 0]
+
     def iou_distance(self, track, detection):
-        return 1 - iou(self.box(track)[None], detection["box"][None])[0, 0]
+        return 1 - self.overlap(self.box(track), detection["box"])
 
     def scored_distance(self, track, detection):
         overlap = 1 - self.iou_distance(track, detection)
@@ -111,7 +115,7 @@ class LoopTracker:
         return cost - self.config.direction_weight * agreement * detection["score"]
 
     def distance_to_last(self, track, detection):
-        return 1 - iou(track["past"][-1][2][None], detection["box"][None])[0, 0]
+        return 1 - self.overlap(track["past"][-1][2], detection["box"])
 
     def fused(self, track, detection):
         state, z = track["state"], detection["z"][0]
@@ -146,7 +150,8 @@ class LoopTracker:
             for d in found:
                 d["look"] = (d["look"] - mean) / np.linalg.norm(d["look"] - mean)
         for track in self.tracks:
-            track["state"] = kalman.predict(track["state"], np.array([track["lost"]]))
+            if track["confirmed"] or not config.published_bookkeeping:
+                track["state"] = kalman.predict(track["state"], np.array([track["lost"]]))
             track["found"] = None
 
         def tracks(keep):
@@ -161,15 +166,18 @@ class LoopTracker:
         else:
             limit = config.motion_only_iou_threshold
             self.pair(tracks(lambda t: t["confirmed"]), free(*high), limit, self.heading_distance)
-        for scores in (high, low):
+        for scores, limit in ((high, config.iou_threshold), (low, 0.5)):
             visible = tracks(lambda t: t["confirmed"] and not t["lost"])
-            self.pair(visible, free(*scores), 0.5, self.iou_distance)
+            self.pair(visible, free(*scores), limit, self.iou_distance)
         self.pair(tracks(lambda t: t["confirmed"]), free(*high), config.recovery_iou_threshold, self.distance_to_last)
         self.pair(tracks(lambda t: not t["confirmed"]), free(*high), 0.7, self.scored_distance)
 
         for track in list(self.tracks):
             match = track["found"]
+            kept = config.lost_seconds * config.frame_rate
+            age = self.frame - track["last"]
             if match is not None:
+                track["ended"] = track.get("ended") or age > kept + 1
                 track.update(state=kalman.update(track["state"], match["z"]), last=self.frame, lost=False)
                 self.known += not track["confirmed"]
                 track["confirmed"] = True
@@ -181,8 +189,9 @@ class LoopTracker:
                     track["look"] = look / np.linalg.norm(look)
             else:
                 track["lost"] = True
-                age = self.frame - track["last"]
-                if not track["confirmed"] or age > config.lost_seconds * config.frame_rate:
+                if config.published_bookkeeping:
+                    kept = -1 if track.get("ended") else kept + 1
+                if not track["confirmed"] or age > kept:
                     self.tracks.remove(track)
         for detection in free(config.new_track_score, np.inf):
             track = {"state": kalman.initiate(detection["z"]), "look": detection["look"], "class": detection["class"]}
@@ -195,18 +204,21 @@ class LoopTracker:
         for a in self.tracks:
             for b in self.tracks:
                 if not a["lost"] and b["lost"] and a["class"] == b["class"]:
-                    if 1 - iou(self.box(a)[None], self.box(b)[None])[0, 0] < config.duplicate_iou_threshold:
-                        gone.append(id(a if b["first"] < a["first"] else b))
+                    if 1 - self.overlap(self.box(a), self.box(b)) < config.duplicate_iou_threshold:
+                        gone.append(id(b if a["last"] - a["first"] > b["last"] - b["first"] else a))
         self.tracks = [track for track in self.tracks if id(track) not in gone]
         shown = [track for track in self.tracks if track["confirmed"] and not track["lost"]]
         return {(self.frame, tuple(t["found"]["box"].tolist())): t["id"] for t in shown}
 
 
-@pytest.mark.parametrize("preset", ["clmot", "fairmot"])
-@pytest.mark.parametrize("embeddings", [True, False])
+@pytest.mark.parametrize(
+    ("preset", "embeddings"),
+    [("clmot", True), ("clmot", False), ("fairmot", True), ("fairmot", False), ("byte", False)],
+)
+@pytest.mark.parametrize("seconds", [0.1, 0.3])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_the_loop_tracker(seed, embeddings, preset):
-    config = TrackerConfig.named(preset, lost_seconds=0.3)
+def test_equals_the_loop_tracker(seed, seconds, embeddings, preset):
+    config = TrackerConfig.named(preset, lost_seconds=seconds)
     video = list(messy_video(seed, embeddings=embeddings))
     tracker, oracle = Tracker(config), LoopTracker(config)
     shown = history(tracker, video)
@@ -422,7 +434,7 @@ def test_first_stage_without_embeddings_accepts_less_overlap():
     assert ids(TrackerConfig(motion_only_iou_threshold=0.5)) != [1]
 
 
-def test_of_duplicates_the_younger_ends():
+def test_of_duplicates_the_one_followed_for_a_shorter_time_ends():
     first, second = np.eye(4)[:1], np.eye(4)[1:2]
 
     def new_in_the_place_of_a_lost_one(threshold):
@@ -445,7 +457,15 @@ def test_of_duplicates_the_younger_ends():
         return tracked.track_id.tolist()
 
     assert old_walks_over_a_lost_one(0.15) == [1, 3]
-    assert old_walks_over_a_lost_one(0.15, start=0) == [1, 3]  # of an age: the one that is not seen
+    assert old_walks_over_a_lost_one(0.15, start=0) == [1, 3]
+    # one that came first, and was seen in four frames only, does not end the one that walks over it
+    tracker = Tracker(TrackerConfig(duplicate_iou_threshold=0.15, recovery_iou_threshold=0.0))
+    for t in range(37):
+        centres, looks = ([[2 * t, 50]], first) if t >= 2 else (np.empty((0, 2)), first[:0])
+        if t < 4:
+            centres, looks = [*centres, [40, 50]], np.concatenate([looks, second])
+        tracked = tracker.update(detect(centres, looks))
+    assert tracked.track_id.tolist() == [2]
     assert old_walks_over_a_lost_one(0.0) == [1, 2]
 
 

@@ -41,6 +41,9 @@ PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
 _Costs = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
 """Pairs as rows of tracks and of detections, and what each costs."""
 
+PIXEL = np.array([0, 0, 1, 1], np.float32)
+"""What the published code adds to boxes where it measures overlaps: there a box of one pixel ends where it begins."""
+
 
 def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> tuple[Int64Array, BoolArray]:
     """Row of the detection that each predicted track gets, -1 for none.
@@ -136,6 +139,9 @@ class _Pricing:
     def __init__(self, tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> None:
         self._tracks, self._found, self._config, self._frame = tracks, found, config, frame
         self._expected = tracks.boxes()
+        self._xyxy = found.xyxy
+        if config.published_bookkeeping:
+            self._expected, self._xyxy = self._expected + PIXEL, self._xyxy + PIXEL
         self._one_class = _all_equal(found.class_id, tracks.class_id)
 
     def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[_Costs, _Costs]:
@@ -148,7 +154,7 @@ class _Pricing:
                 np.concatenate([places, to_boxes(tracks.observed[:, -1].take(rows, axis=0))]),
                 np.concatenate([rows, rows]),
             )
-        row, column, overlap = overlapping(places, self._found.xyxy.take(columns, axis=0))
+        row, column, overlap = overlapping(places, self._xyxy.take(columns, axis=0))
         split = row.searchsorted(n)
         row, column, cost = rows.take(row), columns.take(column), 1 - overlap
         return (
@@ -163,7 +169,7 @@ class _Pricing:
 
     def overlap_and_direction(self, tracks: int, found: int) -> _Costs:
         """IoU distance less how well the direction agrees, if configured."""
-        row, column, overlap = overlapping(self._expected[:tracks], self._found.xyxy[:found])
+        row, column, overlap = overlapping(self._expected[:tracks], self._xyxy[:found])
         row, column, cost = self.scored(self._allowed(row, column, 1 - overlap))
         if not self._config.direction_weight:
             return row, column, cost
@@ -175,7 +181,7 @@ class _Pricing:
     def overlap_or_looks(self, tracks: int, found: int) -> _Costs:
         """The lesser of IoU distance and half the cosine distance, as far as the latter has a say."""
         row, column, cost = self.overlap_and_direction(tracks, found)
-        overlap = paired_overlap(self._expected, self._found.xyxy, row, column)
+        overlap = paired_overlap(self._expected, self._xyxy, row, column)
         near = 1 - overlap <= PROXIMITY
         half = costs.gate(self._looks(row, column) / 2, near, APPEARANCE_REACH)
         return row, column, np.minimum(cost, half)
@@ -189,7 +195,7 @@ class _Pricing:
             # what costs too much already need not be compared
             lost = ((self._tracks.detection.take(row) < 0) & (cost < self._config.appearance_threshold)).nonzero()[0]
             if len(lost):
-                overlap = paired_overlap(self._expected, self._found.xyxy, row.take(lost), column.take(lost))
+                overlap = paired_overlap(self._expected, self._xyxy, row.take(lost), column.take(lost))
                 cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
         return row, column, cost
 

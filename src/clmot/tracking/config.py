@@ -89,7 +89,12 @@ class TrackerConfig:
     unconfirmed_iou_threshold: float = 0.7
     """Largest IoU distance of a match with a track not yet confirmed."""
     duplicate_iou_threshold: float = 0.0
-    """Of a seen and a lost track closer than this IoU distance, the younger ends (FairMOT: 0.15)."""
+    """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
+    its start to where it was last seen (FairMOT: 0.15)."""
+    published_bookkeeping: bool = False
+    """As the code of FairMOT, ByteTrack and BoT-SORT has it: tracks not yet confirmed are expected where they were
+    seen, a track can be found again in the frame after the one in which it ended (and then ends at once when it is lost
+    again), and sides are a pixel longer where overlaps are measured."""
 
     camera: Literal["auto", "none", "sparse-flow", "ecc", "file"] = "auto"
     """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
@@ -195,6 +200,7 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "direction_weight": 0.0,
     "recovery_iou_threshold": 0.0,
     "duplicate_iou_threshold": 0.15,
+    "published_bookkeeping": True,
     "confidence_weighted": False,
     "lost_seconds": 1.0,
     "noise_rate": 0.0,

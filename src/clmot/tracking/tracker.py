@@ -24,7 +24,7 @@ from clmot.io.any_image import AnyImage, as_image
 from clmot.io.box_input import count_left_out, require_chances
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
-from clmot.tracking.association import associate
+from clmot.tracking.association import PIXEL, associate
 from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
@@ -153,6 +153,8 @@ class Tracker:
         match, free = associate(tracks, found, self.config, frame)
         tracks.match(match, found, frame)
         alive = tracks.last_frame >= frame - self.config.lost_frames
+        if self.config.published_bookkeeping:  # one frame more, but not twice
+            alive = (tracks.last_frame >= frame - self.config.lost_frames - 1) & ((tracks.hits > 0) | (match >= 0))
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
         tracks.start(found, free[:starters].nonzero()[0], frame)
@@ -165,17 +167,17 @@ class Tracker:
         track_id = np.zeros(len(found), np.int64)
         track_id[found.order.take(detection.take(shown))] = tracks.track_id.take(shown)
         rows = track_id.nonzero()[0]
-        if self.config.max_aspect or self.config.min_area:
-            width, height = (detections.xyxy[rows, 2:] - detections.xyxy[rows, :2]).T
-            plausible = width * height > self.config.min_area
-            if self.config.max_aspect:
-                plausible &= width <= self.config.max_aspect * height
-            rows = rows[plausible]
         given = detections[rows]
         if self.config.boxes == "filter":
             place = np.empty((len(found), 4), np.float32)
             place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
             given = replace(given, xyxy=place.take(rows, axis=0))
+        if self.config.max_aspect or self.config.min_area:
+            width, height = (given.xyxy[:, 2:] - given.xyxy[:, :2]).T
+            plausible = width * height > self.config.min_area
+            if self.config.max_aspect:
+                plausible &= width <= self.config.max_aspect * height
+            given, rows = given[plausible], rows[plausible]
         return TrackedFrame(
             frame=frame,
             detections=given,
@@ -314,12 +316,14 @@ class Tracker:
             self._next_id += new
 
     def _end_duplicates(self) -> None:
-        """Forget the younger of a seen and a lost track in one place (the lost one if they are of an age)."""
+        """Of a seen and a lost track in one place, forget the one that was followed for a shorter time, or the seen."""
         if not self.config.duplicate_iou_threshold:
             return
         tracks = self._tracks
         seen, lost = (tracks.detection >= 0).nonzero()[0], (tracks.detection < 0).nonzero()[0]
         boxes = tracks.boxes()
+        if self.config.published_bookkeeping:
+            boxes += PIXEL
         rows, columns, overlap = overlapping(boxes[seen], boxes[lost])
         same = 1 - overlap < self.config.duplicate_iou_threshold
         same &= tracks.class_id[seen[rows]] == tracks.class_id[lost[columns]]
@@ -327,9 +331,9 @@ class Tracker:
         if not len(rows):
             return
         first, second = seen[rows], lost[columns]
-        lost_is_older = tracks.first_frame[second] < tracks.first_frame[first]
+        followed = tracks.last_frame - tracks.first_frame
         unique: BoolArray = np.ones(len(tracks), np.bool_)
-        unique[np.where(lost_is_older, first, second)] = False
+        unique[np.where(followed[first] > followed[second], second, first)] = False
         tracks.keep(unique)
 
 

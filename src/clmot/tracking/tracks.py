@@ -20,6 +20,7 @@ _CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
 _DIRECTION_FRAMES = 3
 """Over which the direction of a track's motion is taken (OC-SORT)."""
+_ENDED = -(2**40)
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 
@@ -85,7 +86,8 @@ class Tracks:
         track_id: int64 [n], 0 for unconfirmed tracks.
         first_frame: int64 [n], frame in which the track started.
         last_frame: int64 [n], frame in which it was last seen.
-        hits: int64 [n], frames in which it was seen.
+        hits: int64 [n], frames in which it was seen; negative after it was found again although it had ended (with
+            `published_bookkeeping`).
         detection: int64 [n], row of `Found` it was given in the last frame, -1 where it was not seen.
         observed: float64 [n, k, 4], cx, cy, aspect, height as seen last, newest last; moved with the camera (with
             `recovery_iou_threshold`, `direction_weight` or `observation_reupdate`).
@@ -192,8 +194,12 @@ class Tracks:
         self._numbers = np.concatenate([self._numbers, numbers], axis=1)
 
     def predict(self, steps: float) -> None:
-        """Move all tracks on by some steps of their filters."""
+        """Move all tracks on by some steps of their filters; with `published_bookkeeping` those with an id only."""
+        before = self.motion.values
         self.motion = kalman.predict(self.motion, self.detection < 0, steps)
+        if self._config.published_bookkeeping:
+            confirmed = self.confirmed
+            self.motion.values[:, confirmed:] = before[:, confirmed:]
 
     def move(self, matrix: npt.NDArray[np.float64]) -> None:
         """Move all tracks, and what they remember of places, with the camera.
@@ -230,6 +236,8 @@ class Tracks:
                 np.copyto(self.observed_frame[:, :-1], self.observed_frame[:, 1:], where=rows)
             np.copyto(self.observed[:, -1], measurement, where=rows)
             np.copyto(self.observed_frame[:, -1], frame, where=seen)
+        if config.published_bookkeeping:
+            self.hits[seen & (frame - self.last_frame > config.lost_frames + 1)] = _ENDED
         np.copyto(self.last_frame, frame, where=seen)
         np.add(self.hits, seen, out=self.hits)
         self._learn(seen, match, score, found)
