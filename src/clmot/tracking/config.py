@@ -261,7 +261,7 @@ PRESETS: dict[str, TrackerConfig] = {
         noise_rate=0.0,
     ),
 }
-"""Trackers by name: ours; FairMOT (Zhang et al. 2021) and ByteTrack (Zhang et al. 2022), equal to their code in what they
-match and show, one class at a time; and in the manner of BoT-SORT (Aharon et al. 2022) and OC-SORT (Cao et al. 2023):
-docs/tracking.md says what differs. Scores are those that their detectors give: other detectors want other `high_score`,
-`low_score` and `new_track_score`."""
+"""Trackers by name: ours; FairMOT (Zhang et al. 2021) and ByteTrack (Zhang et al. 2022), equal to their code in what
+they match and show, one class at a time; and in the manner of BoT-SORT (Aharon et al. 2022) and OC-SORT (Cao et al.
+2023): docs/tracking.md says what differs. Scores are those that their detectors give: other detectors want other
+`high_score`, `low_score` and `new_track_score`."""
