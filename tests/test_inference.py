@@ -111,8 +111,9 @@ def test_boxes_that_are_none_are_not_embedded(model, boxes):
         model.embed(picture(128, 96), boxes)
 
 
-def test_its_tracker_has_the_constants_of_clmot_track(model):
-    assert model.tracker().config == model.config.tracker != TrackerConfig()
+def test_its_tracker_has_the_constants_of_clmot_track(network):
+    model = Model(network, CONFIG.updated({"tracker": {"high_score": 0.55}}), "cpu", "float32")
+    assert model.tracker().config == model.config.tracker == TrackerConfig(high_score=0.55)
     assert model.tracker(12.5).config == replace(model.config.tracker, frame_rate=12.5)
     first, second = model.tracker(), model.tracker()
     assert first.update([[0, 0, 9, 9]]).frame == second.update([[0, 0, 9, 9]]).frame == 1
@@ -190,3 +191,17 @@ def test_a_model_says_what_it_is(model):
     )
     attached = Model(model.network, replace(CONFIG, detector=DetectorConfig(name="onnx:yolox.onnx")), "cpu", "float32")
     assert "detector onnx:yolox.onnx; classes person; embeddings of 16" in repr(attached)
+
+
+@pytest.mark.parametrize("path", [None, 3, CONFIG])
+def test_what_names_no_model_is_refused(path):
+    with pytest.raises(TypeError, match="a model is named by a path or a name"):
+        load_model(path)
+
+
+def test_a_detector_where_none_is_taken_is_refused(model):
+    with pytest.raises(UserError, match=r"finds objects itself; detector= goes with embeddings of clmot attach"):
+        load_model("clmot-pedestrian", device="cpu", detector=model)
+    for wrong, lacks in (("yolo", "no classes and no detect"), (type(model), "no classes|is a class")):
+        with pytest.raises(TypeError, match=lacks):
+            load_model("clmot-pedestrian", device="cpu", detector=wrong)

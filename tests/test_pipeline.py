@@ -661,3 +661,15 @@ def test_results_can_be_read_while_they_grow(video: Path, tmp_path: Path) -> Non
     track(video, Looks(), tmp_path / "out", overlap=False, progress=False)
     whole = (tmp_path / "out" / "street.txt").read_text().splitlines()
     assert lines == [whole[:number] for number in range(30)]
+
+
+@pytest.mark.parametrize("source", [None, 1.5, True, np.zeros((4, 4, 3), np.uint8), [None]], ids=str)
+def test_what_is_no_source_is_refused(source):
+    with pytest.raises(TypeError, match="a source is a path, an address or a webcam's number"):
+        track(source, RedThings(), progress=False)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), make_frame(1))
+    with pytest.raises(TypeError, match="model is None: give a "):
+        track(tmp_path, None, progress=False)

@@ -65,6 +65,15 @@ def test_a_row_that_is_not_there_is_an_index_error(index):
         ({"xyxy": np.zeros((1, 3, 4))}, r"xyxy must be \[n, 4\], got \[1, 3, 4\]"),
         ({"class_id": [0.5, 1, 2]}, "class that is not a whole number"),
         ({"class_id": [0, np.nan, 2]}, "class that is not a whole number"),
+        ({"class_id": [0, 1e30, 2]}, "class that is not a whole number"),
+        ({"class_id": np.array([0, 2**63, 2], np.uint64)}, "class that is not a whole number"),
+        ({"class_id": ["a", "b", "c"]}, "class_id is no array of numbers"),
+        ({"class_id": None}, "class_id is no array of numbers"),
+        ({"score": None}, r"score must be \[3\], got \[\]"),
+        ({"xyxy": None}, r"xyxy must be \[n, 4\], got \[\]"),
+        ({"xyxy": "boxes"}, "xyxy is no array of numbers"),
+        ({"xyxy": FOUND.xyxy * [1, 1, 1e300, 1]}, "box or score that is not finite"),
+        ({"embedding": "looks"}, "embedding is no array of numbers"),
     ],
 )
 def test_detections_of_other_shapes_or_classes_are_refused(change, message):

@@ -14,7 +14,7 @@ from clmot.config import Config
 from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.frozen import fingerprint
 from clmot.detectors.opening import is_detector
-from clmot.detectors.protocol import Detector
+from clmot.detectors.protocol import Detector, require_detector
 from clmot.devices import choose_device, device_name
 from clmot.errors import UserError
 from clmot.io.any_image import AnyImage, as_images
@@ -208,9 +208,14 @@ def load_model(
         detector: what an attached embedding was learned on; by default the one that the run describes.
 
     Raises:
+        TypeError: the path, or the detector, is something else.
         UserError: there is nothing to load, no such device, or it does not fit; or the runtime of an exported file is
             not installed.
     """
+    if not isinstance(path, str | Path):
+        raise TypeError(f"a model is named by a path or a name, not by {path!r:.60}")
+    if detector is not None:
+        require_detector(detector)
     device = device_name(device)
     if is_detector(path):
         from clmot.detectors.model import load_detector  # which is a `Model`
@@ -226,6 +231,8 @@ def load_model(
         from clmot.detectors.model import load_attached  # which is a `Model`
 
         return load_attached(saved, device=device, precision=precision, detector=detector)
+    if detector is not None:
+        raise UserError(f"{saved.file}: finds objects itself; detector= goes with embeddings of clmot attach")
     return Model(*network_of(saved), device, precision)
 
 

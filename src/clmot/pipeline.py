@@ -94,7 +94,7 @@ class TrackingResult:
 
 
 def track(
-    source: str | Path | Sequence[str | Path],
+    source: int | str | Path | Sequence[str | Path],
     model: Detector | str | Path,
     out: str | Path | None = None,
     *,
@@ -175,6 +175,8 @@ def track(
         raise UserError(f"--state {state}: is for one source, and there are {len(sources)}; track one after the other")
     named = str(model) if isinstance(model, str | Path) else None
     model = _load(model) if isinstance(model, str | Path) else model
+    if not hasattr(model, "detect_batch"):
+        raise TypeError(f"model is {model!r:.60}: give a clmot.Model, or what clmot.load_model takes")
     refine = model.config.refine if refine is None else refine
     live = [each.origin for each in sources if each.live]
     if refine and live:

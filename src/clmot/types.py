@@ -266,14 +266,18 @@ class Detections:
     embedding: Float32Array | None = None
 
     def __post_init__(self) -> None:
-        xyxy, class_id = np.asarray(self.xyxy, np.float32), np.asarray(self.class_id)
-        if xyxy.size and xyxy.shape not in ((4,), (len(xyxy), 4)):
+        xyxy, score = self._numbers("xyxy", np.float32), self._numbers("score", np.float32)
+        class_id = self._numbers("class_id")
+        if xyxy.size and xyxy.shape not in ((4,), (*xyxy.shape[:1], 4)):
             raise ValueError(f"Detections.xyxy must be [n, 4], got {list(xyxy.shape)}")
-        object.__setattr__(self, "xyxy", xyxy.reshape(-1, 4))
-        object.__setattr__(self, "score", np.asarray(self.score, np.float32))
-        if class_id.dtype.kind == "f" and not (np.isfinite(class_id) & (class_id == np.floor(class_id))).all():
+        if class_id.dtype != np.int64 and not (np.abs(class_id) <= 2**53).all():  # nor is NaN
             raise ValueError("Detections.class_id holds a class that is not a whole number")
-        object.__setattr__(self, "class_id", class_id.astype(np.int64))
+        whole = class_id.astype(np.int64)
+        if class_id.dtype.kind == "f" and not np.array_equal(whole, class_id):
+            raise ValueError("Detections.class_id holds a class that is not a whole number")
+        object.__setattr__(self, "xyxy", xyxy.reshape(-1, 4))
+        object.__setattr__(self, "score", score)
+        object.__setattr__(self, "class_id", whole)
         n = len(self.xyxy)
         for name in ("score", "class_id"):
             if getattr(self, name).shape != (n,):
@@ -284,7 +288,7 @@ class Detections:
             row = int(np.argmin((self.xyxy[:, 2:] > self.xyxy[:, :2]).all(axis=1)))
             raise ValueError(f"Detections.xyxy row {row} has no area: {self.xyxy[row].tolist()}")
         if self.embedding is not None:
-            object.__setattr__(self, "embedding", np.asarray(self.embedding, np.float32))
+            object.__setattr__(self, "embedding", self._numbers("embedding", np.float32))
             if self.embedding.ndim != 2 or len(self.embedding) != n:
                 raise ValueError(f"Detections.embedding must be [{n}, d], got {list(self.embedding.shape)}")
             if not np.isfinite(self.embedding).all():
@@ -312,6 +316,16 @@ class Detections:
     def __iter__(self) -> Iterator[Detections]:
         """Its rows, each as `Detections` of one row."""
         return (self[row : row + 1] for row in range(len(self)))
+
+    def _numbers(self, name: str, kind: Any = None) -> npt.NDArray[Any]:
+        try:
+            with np.errstate(over="ignore"):
+                values = np.asarray(vars(self)[name], kind)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Detections.{name} is no array of numbers ({error})") from error
+        if values.dtype.kind not in "iufb":
+            raise ValueError(f"Detections.{name} is no array of numbers")
+        return values
 
     @staticmethod
     def _rows(index: Any) -> Any:

@@ -226,3 +226,27 @@ def test_tracks_without_embeddings_cannot_be_named():
     with pytest.raises(ValueError, match="frame 1"):
         name_tracks([bare], gallery_of())
     assert name_tracks([seen(1, [], np.empty((0, 4)))], gallery_of()) == {}
+
+
+def test_detections_are_enrolled_by_their_embeddings():
+    found = Detections(xyxy=[[0, 0, 1, 1]], score=[1], class_id=[0], embedding=[[0, 2]])
+    gallery = Gallery()
+    gallery.enrol("Ada", found)
+    assert gallery.embeddings("Ada").tolist() == [[0, 1]]
+    assert gallery.recognise(found).names == ["Ada"]
+    with pytest.raises(ValueError, match="have no embeddings"):
+        gallery.enrol("Ben", Detections(xyxy=[[0, 0, 1, 1]], score=[1], class_id=[0]))
+
+
+@pytest.mark.parametrize("name", [None, 7, ("Ada",)])
+def test_names_that_would_be_others_after_loading_are_refused(name):
+    gallery = Gallery()
+    with pytest.raises(TypeError, match="name is a text"):
+        gallery.enrol(name, [[1, 0]])
+    assert not len(gallery)
+
+
+@pytest.mark.parametrize("size", ["x", 1.5, True, None, 0])
+def test_sizes_that_are_none(size):
+    with pytest.raises(UserError, match="whole number >= 1"):
+        Gallery(size)

@@ -15,7 +15,7 @@ from clmot.data.readers import FORMATS
 from clmot.data.writers import coco
 from clmot.detectors.opening import fingerprint_of, open_detector
 from clmot.detectors.own_boxes import find_boxes
-from clmot.detectors.protocol import Detector, FeatureDetector
+from clmot.detectors.protocol import Detector, FeatureDetector, require_detector
 from clmot.devices import choose_device
 from clmot.errors import UserError
 from clmot.losses.criterion import CONTRASTIVE
@@ -60,10 +60,13 @@ def attach(
         The final checkpoint's folder.
 
     Raises:
+        TypeError: it is no detector.
         UserError: the detector cannot be had or gives nonsense, it shows no maps and maps are asked for; or as
             training.
         KeyboardInterrupt: as training.
     """
+    if not isinstance(detector, str | DetectorConfig):
+        require_detector(detector)
     config, out = config or load_config(), Path(out)
     paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
     if find_checkpoint(out) and not resume:

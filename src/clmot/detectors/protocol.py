@@ -43,6 +43,18 @@ class Detector(Protocol):
         """The objects of each image (uint8 [height, width, 3], RGB, any sizes), without embeddings."""
 
 
+def require_detector(detector: object) -> None:
+    """Refuse what is no `Detector`.
+
+    Raises:
+        TypeError: it is something else; names what it lacks.
+    """
+    missing = [name for name in ("classes", "detect") if not hasattr(detector, name)]
+    if missing or isinstance(detector, type):
+        lacks = f"has no {' and no '.join(missing)}" if missing else "is a class, not an object of it"
+        raise TypeError(f"{detector!r:.60} is no detector: it {lacks} (clmot.detectors.protocol.Detector)")
+
+
 @runtime_checkable
 class FeatureDetector(Detector, Protocol):
     """A detector that shows the feature maps it finds objects by."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import cv2
@@ -122,17 +122,21 @@ class FrameSource:
         return replace(self, length=kept, decode=partial(_chosen, self.decode, choice, self.length))
 
 
-def open_sources(sources: str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
+def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
     """All sources behind some names, each with a name of its own: ``a/rec.mp4`` and ``b/rec.mp4`` are a-rec and b-rec.
 
     Args:
-        sources: each as `open_source` takes it.
+        sources: each as `open_source` takes it; a webcam's number also as such.
         reserved: names that none of them may have.
 
     Raises:
+        TypeError: one is something else.
         UserError: as `open_source`, or nothing is named, or a source twice.
     """
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    given: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
+    given = [str(each) if type(each) is int else each for each in given]
+    if not all(isinstance(each, str | Path) for each in given):
+        raise TypeError(f"a source is a path, an address or a webcam's number, or a list of them, not {sources!r:.60}")
     stills = [each for each in given if _is_image(Path(each)) and Path(each).is_file()]
     if stills and len(given) > 1:
         raise UserError(f"{stills[0]}: is an image; name the folder of the images in place of each of them")

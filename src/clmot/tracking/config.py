@@ -161,7 +161,7 @@ class TrackerConfig:
         """
         if name not in PRESETS:
             raise UserError(
-                f"unknown tracker preset '{name}'{did_you_mean(name, PRESETS)}; known: {', '.join(PRESETS)}"
+                f"unknown tracker preset '{name}'{did_you_mean(str(name), PRESETS)}; known: {', '.join(PRESETS)}"
             )
         return replace(PRESETS[name], **changes)
 

@@ -26,10 +26,11 @@ from jaxtyping import Float
 
 from clmot.errors import UserError, reason_of, require
 from clmot.io.arrays import read_arrays, write_arrays
+from clmot.io.box_input import as_numbers
 from clmot.tracking.assignment import assign
 from clmot.tracking.pairs import all_pairs
 from clmot.tracking.tracks import unit
-from clmot.types import Float32Array, TrackedFrame
+from clmot.types import Detections, Float32Array, TrackedFrame
 
 Keep = Literal["diverse", "recent"]
 
@@ -87,7 +88,8 @@ class Gallery:
     """
 
     def __init__(self, size: int = 16, keep: Keep = "diverse") -> None:
-        require(size >= 1, f"gallery size must be >= 1, got {size}")
+        fits = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+        require(fits, f"gallery size must be a whole number >= 1, got {size!r}")
         require(keep in ("diverse", "recent"), f"gallery keep is {keep!r}, expected diverse or recent")
         self.size, self.keep, self.model = size, keep, ""
         self._known: dict[str, Float32Array] = {}
@@ -116,11 +118,15 @@ class Gallery:
 
         Args:
             name: of the individual.
-            embeddings: [n, d], oldest first (of crops, or of the detections of a track), of any length but zero.
+            embeddings: [n, d], oldest first (of crops, or of the detections of a track), of any length but zero; or
+                `Detections` that have some.
 
         Raises:
+            TypeError: the name is no text.
             ValueError: there is none, or one is not finite, is zero, or of another length than those known.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"an individual's name is a text, not {name!r:.60}")
         new = self._checked(embeddings)
         if not len(new):
             raise ValueError(f"no embeddings to enrol {name!r} by")
@@ -235,7 +241,11 @@ class Gallery:
         return gallery
 
     def _checked(self, embeddings: Any) -> Float32Array:
-        vectors = np.asarray(embeddings, np.float32)
+        if isinstance(embeddings, Detections):
+            embeddings = embeddings.embedding
+            if embeddings is None:
+                raise ValueError("these detections have no embeddings")
+        vectors = as_numbers(embeddings).astype(np.float32)
         if vectors.ndim != 2:
             raise ValueError(f"embeddings must be [n, d], got {list(vectors.shape)}")
         length = next((each.shape[1] for each in self._known.values()), vectors.shape[1])
