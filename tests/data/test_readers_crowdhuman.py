@@ -97,6 +97,7 @@ def test_archives_unpacked_into_several_folders(tmp_path: Path) -> None:
     write(tmp_path, [{**PHOTOS[0], "ID": "other"}], "CrowdHuman_val/Images", "val")
     dataset = read_dataset([tmp_path])
     assert len(dataset.samples) == 4
+    assert dataset.notes[0].endswith("annotation_train.odgt, annotation_val.odgt")
     assert {sample.image.parent.parent.name for sample in dataset.samples} == {
         "CrowdHuman_train01",
         "CrowdHuman_train02",

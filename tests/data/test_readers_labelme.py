@@ -116,3 +116,16 @@ def test_coco_is_not_claimed(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match=r"no LabelMe annotations \(it is empty\)"):
         read_labelme(tmp_path / "none")
+
+
+def test_splits_inside_the_folder_of_annotations(tmp_path: Path) -> None:
+    for split, name in (("train", "a"), ("val", "b")):
+        for folder, suffix in (("labels", "json"), ("images", "jpg")):
+            (tmp_path / folder / split).mkdir(parents=True, exist_ok=True)
+            content = {"shapes": [], "imagePath": f"{name}.jpg", "imageHeight": 30, "imageWidth": 40}
+            content["shapes"] = [{"label": "dog", "points": [[1, 2], [9, 9]], "shape_type": "rectangle"}]
+            path = tmp_path / folder / split / f"{name}.{suffix}"
+            path.write_text(json.dumps(content) if suffix == "json" else "")
+    dataset = read_dataset([tmp_path])
+    assert [sample.image for sample in dataset.samples] == [tmp_path / "images/train/a.jpg"]
+    assert dataset.notes == (f"{tmp_path}: labelme, split train (val not read: name them)",)

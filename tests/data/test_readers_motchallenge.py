@@ -261,3 +261,20 @@ def test_a_fraction_of_a_flag_counts_in_training_as_in_scores(tmp_path: Path) ->
     assert by_identity == dict(zip(scored.identity.tolist(), scored.counts.tolist(), strict=True))
     # TrackEval's own rule: a flag is made whole by cutting its fraction off
     assert by_identity == {0: True, 1: False, 2: False, 3: True, 4: True}
+
+
+@pytest.mark.parametrize("name", ["images", "frames", "img"])
+def test_images_in_a_folder_of_another_name(tmp_path: Path, name: str) -> None:
+    folder = make_sequence(tmp_path / "seq", [mot17(1, 1), mot17(2, 1)])
+    (folder / "img1").rename(folder / name)
+    assert [sample.image.parent.name for sample in read_dataset([tmp_path]).samples] == [name] * 2
+    # tools on Windows write the folder as they see it
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nimDir=.\\{name}\n")
+    assert len(read_dataset([tmp_path]).samples) == 2
+
+
+def test_of_several_splits_all_are_read_and_said(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "train/a", [mot17(1, 1)])
+    make_sequence(tmp_path / "val/b", [mot17(1, 1)])
+    assert read_dataset([tmp_path]).notes == (f"{tmp_path}: motchallenge, splits train, val",)
+    assert read_dataset([tmp_path / "val"]).notes == (f"{tmp_path / 'val'}: motchallenge",)

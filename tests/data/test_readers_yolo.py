@@ -324,3 +324,21 @@ def test_what_a_list_names_is_found_by_its_end(tmp_path: Path) -> None:
     dataset = read_dataset([tmp_path])
     assert [sample.image.name for sample in dataset.samples] == ["a.jpg", "b.jpg"]
     assert dataset.skipped == {"image that is not there": 1}
+
+
+def test_a_yaml_of_another_machine(tmp_path: Path) -> None:
+    yaml = "path: /content/set\ntrain: /content/set/train/images\nval: C:\\set\\valid\\images\nnames: [person]\n"
+    write(tmp_path, images("train/images/a.jpg") | {"train/labels/a.txt": "0 .5 .5 .2 .2", "data.yaml": yaml})
+    dataset = read_dataset([tmp_path])
+    assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
+    assert "split train (val not read: name them)" in dataset.notes[0]
+
+
+def test_splits_with_labels_beside_the_images(tmp_path: Path) -> None:
+    label = "0 .5 .5 .2 .2"
+    write(
+        tmp_path, images("train/a.jpg", "val/b.jpg") | {"train/a.txt": label, "val/b.txt": label, "classes.txt": "dog"}
+    )
+    dataset = read_dataset([tmp_path])
+    assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
+    assert (dataset.classes, dataset.notes[0].endswith("split train (val not read: name them)")) == (("dog",), True)

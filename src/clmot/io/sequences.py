@@ -166,7 +166,7 @@ def read_sequence_info(folder: Path) -> SequenceInfo:
     """
     file = folder / "seqinfo.ini"
     if not file.is_file():
-        return SequenceInfo()
+        return SequenceInfo(image_folder=_image_folder(folder))
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(read_text(file, "an ini file"))
@@ -191,13 +191,19 @@ def read_sequence_info(folder: Path) -> SequenceInfo:
         return None if value is None else int(value)
 
     return SequenceInfo(
-        image_folder=section.get("imDir", "img1"),
+        image_folder=section.get("imDir", "").replace("\\", "/") or _image_folder(folder),
         image_suffix=section.get("imExt"),
         frame_rate=number("frameRate") or _DEFAULT_FRAME_RATE,
         length=whole_number("seqLength"),
         width=whole_number("imWidth"),
         height=whole_number("imHeight"),
     )
+
+
+def _image_folder(folder: Path) -> str:
+    """``img1``, or what tools call it instead where there is none."""
+    names = ("img1", "images", "frames", "img")
+    return next((name for name in names if (folder / name).is_dir()), names[0])
 
 
 def describe_folder(path: Path, at_most: int = 4) -> str:

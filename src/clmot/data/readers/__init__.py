@@ -29,7 +29,7 @@ from clmot.data.readers import (
     yolo,
 )
 from clmot.data.readers.formats import Format
-from clmot.data.readers.places import split_folders
+from clmot.data.readers.places import ANNOTATION_FOLDERS, folders_in, split_folders
 from clmot.data.scores import weigh_by_score
 from clmot.errors import UserError, did_you_mean
 from clmot.io import sequences
@@ -155,8 +155,8 @@ def _read_mix(path: Path, min_visibility: float, min_score: float | None) -> Dat
 def recognise(path: Path, name: str = "auto") -> tuple[Format, Path] | None:
     """The format of a path and the place that it is read from; None where it is of no known one.
 
-    Where a folder is none but holds those of splits (``train``, ``valid``, ``test``), the first of them that is one is
-    read, training before validation before test.
+    Where a folder is none but it, or its folder of annotations, holds those of splits (``train``, ``valid``, ``test``),
+    the first of them that is one is read, training before validation before test.
 
     Args:
         path: the file or folder.
@@ -166,7 +166,9 @@ def recognise(path: Path, name: str = "auto") -> tuple[Format, Path] | None:
         UserError: no format has the name, or the path is of several data sets.
     """
     formats = FORMATS if name == "auto" else (format_named(name),)
-    for place in (path, *split_folders(path).values()):
+    inside = [child for child in folders_in(path) if child.name.lower() in ANNOTATION_FOLDERS]
+    splits = [each for folder in (path, *inside) for each in split_folders(folder).values()]
+    for place in (path, *splits):
         for each in formats:
             if place.exists() and each.matches(place):
                 return each, place
@@ -183,7 +185,7 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
         dataset = weigh_by_score(format.read(place, min_visibility), min_score, place)
         notes = [f"{path}: {format.name}", *dataset.notes]
         if place != path:
-            others = [folder.name for folder in split_folders(path).values() if folder != place]
+            others = [folder.name for folder in split_folders(place.parent).values() if folder != place]
             notes.append(f"split {place.name}" + f" ({', '.join(others)} not read: name them)" * bool(others))
         return replace(dataset, notes=(", ".join(notes),))
     if chosen:

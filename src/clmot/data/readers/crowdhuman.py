@@ -77,7 +77,10 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
         ignore=np.concatenate([each.ignore for each in persons]) | hidden,
         identities=np.full(len(full_boxes), -1, np.int64),
     )
-    return assemble(frames, rows, ("person",), skipped)
+    dataset = assemble(frames, rows, ("person",), skipped)
+    if len(files) == 1:
+        return dataset
+    return dataclasses.replace(dataset, notes=(", ".join(sorted({file.name for file in files})),))
 
 
 def _records(path: Path) -> list[tuple[str, _Persons]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from clmot.data.readers.collector import Collector
 from clmot.data.readers.formats import Format
+from clmot.data.readers.places import split_names
 from clmot.errors import UserError
 from clmot.io.class_names import read_class_names
 from clmot.io.mot import MotRows, check_unique, counts, read_mot_rows
@@ -55,6 +56,9 @@ def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         sequences = find_sequences(path)
         raise UserError(f"{sequences[0].folder}: no gt/gt.txt, and no other sequence has one; expected {EXPECTED}")
     collector = Collector(unit="sequence")
+    splits = {folder.absolute().parent.name for folder in annotated if split_names([folder.absolute().parent.name])}
+    if len(splits) > 1:
+        collector.notes.append(f"splits {', '.join(sorted(splits))}")
     videos: set[str] = set()
     for folder in annotated:
         file = folder / "gt" / "gt.txt"

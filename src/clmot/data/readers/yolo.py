@@ -63,7 +63,7 @@ def read_yolo(path: Path) -> Dataset:
     named_yaml = yaml is not None and (path.is_file() or yaml.parent == path)
     key_points = _key_points(content, yaml)
     absent = Absent()
-    images, note = _listed_images(content, yaml, absent) if yaml and named_yaml else _images_in(path)
+    images, note = _listed_images(content, yaml, absent) if yaml and named_yaml else _images_of(path)
     if not images:
         raise UserError(f"{path}: no images ({describe_folder(path)}); expected {EXPECTED}")
     rows = {image: read_label_file(label_file(image), key_points) for image in images}
@@ -174,11 +174,14 @@ def _listed_images(content: dict[str, Any], yaml: Path, absent: Absent) -> tuple
         # exports write ../train/images for what lies beside the file
         relative = entry.replace("\\", "/").removeprefix("./")
         candidates = [root / name for root in roots for name in (relative, relative.removeprefix("../"))]
+        # a path of another machine: ever shorter ends of it
+        parts = [part for part in relative.split("/") if part not in ("", ".", "..")]
+        candidates += [yaml.parent.joinpath(*parts[start:]) for start in range(1, len(parts))]
         place = next((place for place in candidates if place.exists()), None)
         if place is None:
-            looked_in = ", ".join(map(str, dict.fromkeys(candidates)))
+            looked_in = ", ".join(map(str, dict.fromkeys(candidates[:4])))
             raise UserError(f"{yaml}: the images of 'train: {entry}' are not there; looked for {looked_in}")
-        found = _images_in(place)[0] if place.is_dir() else _images_of_list(place, roots, absent)
+        found = _images_in(place) if place.is_dir() else _images_of_list(place, roots, absent)
         if not found and place.is_dir():
             raise UserError(f"{yaml}: no images in {place} (train)")
         images.update(dict.fromkeys(found))
@@ -208,24 +211,28 @@ def _split_note(split: str, others: list[str]) -> str:
     return f"split {split}" + f" ({', '.join(others)} not read: name them)" * bool(others)
 
 
-def _images_in(path: Path) -> tuple[list[Path], str]:
-    """The images of a folder and the folders below it; only of its ``images`` where there are ``labels`` too.
+def _images_of(path: Path) -> tuple[list[Path], str]:
+    """The images of a folder, or of the first split that it holds; the text says which splits there are."""
+    splits = list(split_folders(_image_folder(path)).values())
+    images = _images_in(splits[0]) if splits else []
+    if images:
+        return images, _split_note(splits[0].name, [each.name for each in splits[1:]])
+    return _images_in(path), ""
 
-    Where these are folders of splits, the first of them is read. The text says which there are.
-    """
-    note = ""
-    if (path / "images").is_dir() and (path / "labels").is_dir():
-        path = path / "images"
-        splits = list(split_folders(path).values())
-        if splits:
-            path = splits[0]
-            note = _split_note(path.name, [each.name for each in splits[1:]])
+
+def _image_folder(path: Path) -> Path:
+    """The ``images`` of a folder that has ``labels`` too, else the folder."""
+    return path / "images" if (path / "images").is_dir() and (path / "labels").is_dir() else path
+
+
+def _images_in(path: Path) -> list[Path]:
+    """The images of a folder and the folders below it."""
     images = []
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in os.walk(_image_folder(path)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found = (Path(folder) / name for name in names if not name.startswith("."))
         images += sorted((each for each in found if each.suffix.lower() in IMAGE_SUFFIXES), key=natural_order)
-    return images, note
+    return images
 
 
 def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str] | None:
