@@ -211,3 +211,24 @@ def test_exit_code_and_no_traceback_of_the_installed_command(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("clmot: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_options_of_other_tools_are_led_to_ours_and_far_suggestions_are_not_made(capsys):
+    for given, said in {
+        "--conf": "Write detect.score_threshold=VALUE",
+        "--conf_thres": "Write detect.score_threshold=VALUE",
+        "--vidoe": "Did you mean --video?",
+    }.items():
+        assert said in fails(capsys, "track", "a.mp4", "--out", "out", given)
+    assert "Did you mean" not in fails(capsys, "track", "a.mp4", "--out", "out", "--imgszz")
+
+
+def test_examples_of_the_help_are_one_line_each_on_80_columns(capsys):
+    from clmot import cli
+
+    for module in (cli.attach, cli.bench, cli.data, cli.export, cli.scores, cli.tracking, cli.training):
+        examples = [
+            line[8:] for line in Path(module.__file__).read_text().splitlines() if line[:14] == " " * 8 + "clmot "
+        ]
+        assert examples
+        assert not [line for line in examples if len(line) > 78]

@@ -632,7 +632,7 @@ class TestContinuing:
     def test_state_that_does_not_fit(self, tmp_path: Path) -> None:
         state = tmp_path / "tracker.state"
         state.write_text("nothing")
-        with pytest.raises(UserError, match=r"tracker\.state: cannot read the tracker state"):
+        with pytest.raises(UserError, match=r"tracker\.state: is [a-z ]+, no tracker state of clmot"):
             self.run([1, 2, 3], True, tmp_path, state)
         assert state.read_text() == "nothing"
         Tracker().save(state)

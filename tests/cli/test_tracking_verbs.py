@@ -195,7 +195,7 @@ def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
         (["tune", "gt", "{clips}", "--out", "{tmp}/x.yaml"], "cannot make the folder"),
         (["gallery", "enrol", "{tmp}/g", "{clips}", "--model", "{run}"], "ID=NAME"),
         (["gallery", "enrol", "{tmp}/g", "{clips}", "x=Ada", "--results", "r", "--model", "{run}"], "'x=Ada' is no"),
-        (["gallery", "enrol", "{tmp}/x.yaml", "{clips}", "--name", "A", "--model", "{run}"], "cannot read the gallery"),
+        (["gallery", "enrol", "{tmp}/x.yaml", "{clips}", "--name", "A", "--model", "{run}"], "no gallery of clmot"),
         (
             ["gallery", "recognise", "{tmp}/g", "{clips}", "--results", "r", "--model", "{run}"],
             "g: cannot read the gal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 import sys
@@ -19,6 +20,17 @@ from clmot.errors import UserError, reason_of
 from clmot.io.interrupts import Terminated, termination_as_interrupt
 
 __all__ = ["app", "main"]
+
+_OF_OTHER_TOOLS = {
+    **dict.fromkeys(("--conf", "--conf-thres", "--confidence"), "detect.score_threshold=VALUE"),
+    "--tracker": "tracker.preset=NAME",
+    "--tracking-method": "tracker.preset=NAME",
+    "--source": "the sources without an option",
+    "--project": "--out FOLDER",
+    "--save-dir": "--out FOLDER",
+    "--imgsz": 'model.image_size="[WIDTH, HEIGHT]" when training; a model keeps the size it was trained with',
+}
+"""Options of other trackers, and how their meaning is written here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +50,7 @@ def _run(arguments: Sequence[str]) -> None:
         with termination_as_interrupt():
             app(_join_dotted_options(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        _fail(" ".join(str(error).split()) + " (see clmot --help)", 2)
+        _fail(_meant(" ".join(str(error).split())) + " (see clmot --help)", 2)
     except UserError as error:
         _fail(str(error), 2)
     except OSError as error:
@@ -64,6 +76,21 @@ def _log_to_standard_error() -> None:
         handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=False)
     handler.addFilter(lambda record: record.name.startswith("clmot") or record.levelno >= logging.WARNING)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+
+
+def _meant(message: str) -> str:
+    """A message about an option without a suggestion that is far away, and with ours for an option of other tools."""
+    match = re.match(r"Unknown option: (--[\w-]+)", message)
+    if not match:
+        return message
+    option = match[1].replace("_", "-")
+    here = _OF_OTHER_TOOLS.get(option)
+    if here:
+        return f"Unknown option: {match[1]}. Write {here}."
+    suggested = re.search(r"Did you mean (--[\w-]+)", message)
+    if suggested and difflib.SequenceMatcher(None, option, suggested[1]).ratio() < 0.75:
+        return f"Unknown option: {match[1]}."
+    return message
 
 
 def _fail(message: str, code: int) -> None:

@@ -31,12 +31,12 @@ def attach(
 
     Examples:
 
-        clmot attach torchvision:fasterrcnn_resnet50_fpn MOT16/train --out runs/frcnn --classes person
-        clmot attach torchvision:retinanet_resnet50_fpn frames --out runs/retina --weights mine.pth --classes person
-        clmot attach transformers:PekingU/rtdetr_r18vd boxes.json --out runs/rtdetr --classes person
-        clmot attach ultralytics:yolo11n.pt MOT16/train --out runs/yolo --classes person
+        clmot attach torchvision:fasterrcnn_resnet50_fpn MOT16/train --out runs/frcnn
+        clmot attach torchvision:retinanet_resnet50_fpn frames --out a --weights a.pth
+        clmot attach transformers:PekingU/rtdetr_r18vd boxes.json --out runs/rtdetr
+        clmot attach ultralytics:yolo11n.pt frames --out runs/yolo --classes person
         clmot attach rfdetr:nano MOT16/train --out runs/rfdetr --classes person
-        clmot attach onnx:detector.onnx MOT16/train --out runs/onnx "detector.options={output: rows, size: [640, 640]}"
+        clmot attach onnx:mine.onnx frames --out a "detector.options={output: rows}"
         clmot attach python:mine.py:find MOT16/train --out runs/mine --head crops
         clmot attach encoder:mobilenetv2_100 MOT16/train --out runs/encoder
         clmot track street.mp4 --model runs/frcnn --out results

@@ -178,8 +178,8 @@ def convert(
     Examples:
 
         clmot data convert MOT17/train --to coco --out MOT17-coco
-        clmot data convert export/annotations.xml --to motchallenge --out sequences --images copy
-        clmot data convert MOT17/train --to yolo --out MOT17-yolo data.min_visibility=0.25
+        clmot data convert annotations.xml --to motchallenge --out mot --images copy
+        clmot data convert MOT17/train --to yolo --out yolo data.min_visibility=0.25
 
     Parameters
     ----------

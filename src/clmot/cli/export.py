@@ -40,13 +40,13 @@ def export(
     Examples:
 
         clmot export runs/first --to onnx --out first.onnx
-        clmot export runs/first --to onnx --out first.onnx --decode --size 864 480 detect.max_detections=100
+        clmot export runs/first --to onnx --out first.onnx --decode --size 864 480
         clmot export runs/first --to openvino --out first.xml --half
         clmot export runs/first --to onnx --out first.onnx --int8 street.mp4
-        clmot export runs/first --to openvino --out first.xml --int8 MOT17/train --int8-frames 200
+        clmot export runs/first --to openvino --out first.xml --int8 MOT17/train
         clmot track street.mp4 --model first.onnx --out results
         clmot export clmot-pedestrian --to onnx --out reid.onnx --crops
-        clmot export runs/attached --to onnx --out reid.onnx --crops --size 64 128 --pixels unit
+        clmot export runs/yolo --to onnx --out reid.onnx --crops --pixels unit
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def embed(
     Examples:
 
         clmot embed runs/mine boxes.json
-        clmot embed runs/mot MOT16/train/MOT16-11 --every 5 --json scores.json --picture margins.png
+        clmot embed runs/mot MOT16/train/MOT16-11 --every 5 --picture margins.png
 
     Parameters
     ----------

@@ -55,10 +55,10 @@ def track(
         clmot track MOT16/train --model runs/first --out results
         clmot track cam1/rec.mp4 cam2/rec.mp4 recordings --out results
         clmot track 0 --model runs/first --out results --show
-        clmot track street.mp4 --model runs/first --out results --join 0.2 --interpolate 1 --smooth
-        clmot track MOT17/train --model runs/first --out results --boxes gt --every 5 --frames second-half
-        clmot track street.mp4 --model runs/first --out results tracker.appearance=false detect.score_threshold=0.2
-        clmot track street.mp4 --model runs/first --out results --config tuned/tracker.yaml
+        clmot track street.mp4 --out results --join 0.2 --interpolate 1 --smooth
+        clmot track MOT17/train --out results --boxes gt --frames second-half
+        clmot track street.mp4 --out results detect.score_threshold=0.2
+        clmot track street.mp4 --out results --config tuned/tracker.yaml
         clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
 
     Parameters
@@ -171,8 +171,8 @@ def detect(
     Examples:
 
         clmot detect street.mp4 --out det
-        clmot detect MOT16/train --model onnx:yolox_nano.onnx --out det detector.classes=[person]
-        clmot detect MOT16/train --model openvino:pedestrian-detection-adas-0002.xml --out det
+        clmot detect frames --model onnx:nano.onnx --out det detector.classes=person
+        clmot detect frames --model openvino:pedestrian-detection.xml --out det
 
     Parameters
     ----------
@@ -241,9 +241,9 @@ def tune(
     Examples:
 
         clmot tune runs/first MOT17/val --out tuned
-        clmot tune runs/first MOT17/train --out tuned --boxes det --frames first-half --trials 300 --jobs 8
-        clmot tune det MOT17/val --out tuned --metric hota --timeout 600 tracker.lost_seconds=1
-        clmot track street.mp4 --model runs/first --out results --config tuned/tracker.yaml
+        clmot tune runs/first MOT17/train --out tuned --boxes det --frames first-half
+        clmot tune det MOT17/val --out tuned --metric hota --timeout 600 --jobs 8
+        clmot track street.mp4 --out results --config tuned/tracker.yaml
 
     Parameters
     ----------
@@ -325,8 +325,8 @@ def enrol(
 
     Examples:
 
-        clmot gallery enrol team.safetensors street.mp4 3=Ada 7=Ben --results results/street.txt --model runs/first
-        clmot gallery enrol team.safetensors crops/ada --name Ada --model runs/first
+        clmot gallery enrol team.st a.mp4 3=Ada --results a.txt --model runs/first
+        clmot gallery enrol team.st crops/ada --name Ada --model runs/first
 
     Parameters
     ----------
@@ -392,8 +392,7 @@ def recognise(
 
     Examples:
 
-        clmot gallery recognise team.safetensors yard.mp4 --results results/yard.txt --model runs/first
-        clmot gallery recognise team.safetensors yard.mp4 --results results/yard.txt --model runs/first --threshold 0.2
+        clmot gallery recognise team.st b.mp4 --results b.txt --model runs/first
 
     Parameters
     ----------

@@ -28,11 +28,11 @@ def train(
     Examples:
 
         clmot train scenes/stills --out runs/first
-        clmot train MOT16/train --out runs/mot --steps 2000 --model.image_size "[864, 480]"
-        clmot train boxes.json --out runs/mine --config mine.yaml train.learning_rate=0.001
+        clmot train MOT16/train --out runs/mot --model.image_size "[864, 480]"
+        clmot train boxes.json --out runs/mine --config mine.yaml data.workers=2
         clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
-        clmot train MOT16/train --out runs/tuned --start runs/first train.learning_rate=0.001
+        clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def import_weights(
     Examples:
 
         clmot import-weights fairmot_dla34.pth --out runs/fairmot
-        clmot import-weights fairmot_lite.pth --out runs/lite "model.image_size=[576, 320]"
+        clmot import-weights lite.pth --out runs/lite "model.image_size=[576, 320]"
         clmot import-weights ctdet_coco_dla_2x.pth --out runs/coco --classes person
         clmot train MOT16/train --out runs/tuned --start runs/coco
 
@@ -139,8 +139,8 @@ def adapt(
 
         clmot adapt clmot-pedestrian street.mp4 --out runs/street
         clmot adapt runs/first monday.mp4 tuesday.mp4 --out runs/adapted --steps 500
-        clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10 adapt.min_frames=5
-        clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3 train.learn=all
+        clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10
+        clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3
         clmot adapt clmot-pedestrian street.mp4 --out runs/street --resume
 
     Parameters

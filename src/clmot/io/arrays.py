@@ -18,6 +18,7 @@ from safetensors.numpy import save
 
 from clmot._version import __version__
 from clmot.errors import UserError, reason_of
+from clmot.io.kinds import kind_of
 from clmot.io.whole import write_whole_bytes
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -52,7 +53,9 @@ def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}
         notes = json.loads(metadata["clmot"]) if metadata.get("format") == f"clmot {kind}" else None
     except (OSError, SafetensorError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot read the {kind}: {reason_of(error)}") from error
+        if isinstance(error, FileNotFoundError):
+            raise UserError(f"{path}: cannot read the {kind}: {reason_of(error)}") from error
+        raise UserError(f"{path}: is {kind_of(path)}, no {kind} of clmot ({reason_of(error)})") from error
     if not isinstance(notes, dict):
-        raise UserError(f"{path}: is no {kind} (it says it is '{metadata.get('format', 'nothing of ours')}')")
+        raise UserError(f"{path}: is {kind_of(path)}, no {kind}")
     return arrays, notes

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clmot.errors import UserError, reason_of
+from clmot.io.kinds import kind_of
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def decode_text(content: bytes, path: Path, what: str = "annotations") -> str:
         if encoding in ("gb18030", "cp1252"):
             _tell(path, encoding)
         return text
-    raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or GB18030; expected {what}")
+    raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or GB18030 (it is {kind_of(path)}); expected {what}")
 
 
 def _tell(path: Path, encoding: str) -> None:

@@ -10,7 +10,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from clmot.config import Config
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError, did_you_mean, reason_of
+from clmot.io.kinds import kind_of
+from clmot.shipped import NAMES
 
 MODEL_FILE = "model.safetensors"
 # while a checkpoint gives way to another of its step it is called .before, see `clmot.io.whole.publish`
@@ -39,7 +41,7 @@ def load_saved_model(path: Path) -> SavedModel:
         UserError: there is no checkpoint, or the file is broken or not clmot's.
     """
     if not path.exists():
-        raise UserError(f"{path}: no such run or model file")
+        raise UserError(f"{path}: no such run or model file{did_you_mean(str(path), NAMES)}")
     file = path
     if path.is_dir():
         checkpoint = path if (path / MODEL_FILE).is_file() else find_checkpoint(path)
@@ -51,9 +53,13 @@ def load_saved_model(path: Path) -> SavedModel:
             metadata = opened.metadata() or {}
             weights = {name: opened.get_tensor(name) for name in opened.keys()}
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{file}: not a readable model file ({reason_of(error)})") from error
+        hint = (
+            "; clmot import-weights reads those of FairMOT and CL-MOT" if file.suffix in (".pt", ".pth", ".tar") else ""
+        )
+        kind = kind_of(file)
+        raise UserError(f"{file}: is {kind}, no model of clmot{hint} ({reason_of(error)})") from error
     if "config" not in metadata:
-        raise UserError(f"{file}: safetensors without clmot's configuration; was it made by clmot train?")
+        raise UserError(f"{file}: is {kind_of(file)} without clmot's configuration; was it made by clmot train?")
     config = Config.from_yaml(metadata["config"], str(file))
     return SavedModel(config, weights, file)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from clmot._version import __version__
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.io.arrays import Arrays, read_arrays, write_arrays
@@ -24,7 +25,7 @@ def write_state(path: Path, config: TrackerConfig, state: Mapping[str, npt.NDArr
     Raises:
         UserError: the file cannot be written.
     """
-    write_arrays(path, _KIND, state, {"tracker": dataclasses.asdict(config)})
+    write_arrays(path, _KIND, state, {"clmot": __version__, "tracker": dataclasses.asdict(config)})
 
 
 def read_state(path: Path) -> tuple[TrackerConfig, Arrays]:
