@@ -111,7 +111,13 @@ class TestPretrained:
     def test_tracks_a_synthetic_clip_and_says_how_well(self, short, tmp_path, capsys):
         out = tmp_path / "demo"
         demo.run_pretrained(out, progress=False)
-        assert {path.name for path in out.iterdir()} == {"scenes", "clip-01.mp4", "clip-01.txt", "tracks.jpg"}
+        assert {path.name for path in out.iterdir()} == {
+            "scenes",
+            "run.json",
+            "clip-01.mp4",
+            "clip-01.txt",
+            "tracks.jpg",
+        }
         printed = capsys.readouterr().out
         assert printed.startswith("4 frames, ")
         assert "MOTA" in printed
@@ -125,7 +131,12 @@ class TestPretrained:
         for frame in range(6):
             cv2.imwrite(str(folder / f"{frame}.png"), np.full((96, 160, 3), 20 * frame, np.uint8))
         demo.run_pretrained(tmp_path / "out", folder, progress=False)
-        assert {path.name for path in (tmp_path / "out").iterdir()} == {"street.mp4", "street.txt", "tracks.jpg"}
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {
+            "run.json",
+            "street.mp4",
+            "street.txt",
+            "tracks.jpg",
+        }
         printed = capsys.readouterr().out
         assert printed.startswith("4 frames, 0 tracks")
         assert "MOTA" not in printed
@@ -135,6 +146,7 @@ class TestPretrained:
         [
             (["street.mp4"], "a video is tracked with --pretrained"),
             (["--pretrained", "--steps", "3"], "--pretrained trains nothing"),
+            (["--steps", "0"], "--steps must be >= 1, got 0"),
             (["--pretrained", "nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         ],
     )

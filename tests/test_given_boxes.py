@@ -144,7 +144,7 @@ def test_flat_boxes_of_a_file_are_left_out_and_counted(root: Path, caplog: pytes
 @pytest.mark.parametrize(
     ("boxes", "source", "message"),
     [
-        ("gt", "data/a/img1", r"--boxes gt: no boxes for 1 of 1 sequences: expected .*img1/gt/gt\.txt"),
+        ("gt", "data/a/img1", r"--boxes gt: no boxes for 1 of 1 sequence: expected .*img1/gt/gt\.txt"),
         ("boxes.txt", "data", r"--boxes .*boxes\.txt: one file for 2 sequences; give a folder of a\.txt"),
         ("none", "data", r"no boxes for 2 of 2 sequences: expected .*a\.txt \(no such folder\)"),
         ("gt", "video.mp4", r"--boxes gt: video\.mp4 is no folder of sequences"),

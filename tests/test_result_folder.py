@@ -90,7 +90,7 @@ def test_every_source_gets_a_name_of_its_own(
     ("given", "message"),
     [
         (["a.mp4", "./a.mp4"], "a.mp4: is named twice"),
-        (["x*.mp4"], r"x\*\.mp4: 0 files are called so"),
+        (["x*.mp4"], r"x\*\.mp4: no video or folder is called so \(0 files\)"),
         (["1.png", "2.png"], r"1\.png: is an image; name the folder"),
         ([], "no source: name a video"),
     ],

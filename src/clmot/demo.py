@@ -15,7 +15,7 @@ import cv2
 from clmot import shipped
 from clmot.config import load_config
 from clmot.data.synthetic import write_scenes
-from clmot.errors import UserError
+from clmot.errors import UserError, plural, require
 from clmot.evaluation.mot import evaluate, write_json
 from clmot.inference import Model, load_model, untrained
 from clmot.io.frames import FrameChoice
@@ -59,6 +59,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     Raises:
         UserError: `out` holds something else or a finished demo.
     """
+    require(steps is None or steps >= 1, f"demo: --steps must be >= 1, got {steps}")
     began = time.perf_counter()
     scenes, run, results = out / "scenes", out / "run", out / "results"
     if out.exists() and any(out.iterdir()) and not scenes.exists():
@@ -67,7 +68,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
         raise UserError(f"{out}: already holds a finished demo (scores.json); choose another --out or delete it")
     _make_scenes(scenes, seed, progress)
 
-    overrides = [f"train.seed={seed}", *([f"train.steps={steps}"] if steps else [])]
+    overrides = [f"train.seed={seed}", *([] if steps is None else [f"train.steps={steps}"])]
     config = load_config("demo", overrides=overrides)
     began_training = time.perf_counter()
     train(scenes / "stills", run, config, resume=True, progress=progress)
@@ -117,7 +118,9 @@ def run_pretrained(out: Path, video: str | Path | None = None, *, seed: int = 0,
     (result,) = track(video, shipped.DEFAULT, out, frames=choice, video=True, progress=progress)
     assert result.video_path is not None
     save_picture(result.video_path, out / "tracks.jpg")
-    print(f"{result.frames} frames, {result.tracks} tracks, {result.frames_per_second:.1f} frames/s")
+    print(
+        f"{plural(result.frames, 'frame')}, {plural(result.tracks, 'track')}, {result.frames_per_second:.1f} frames/s"
+    )
     if (out / "scenes").exists():
         found = evaluate(out, out / "scenes" / "clips").combined
         print(", ".join(f"{metric} {_format(metric, found[metric])}" for metric in ("MOTA", "IDF1", "HOTA", "IDSW")))

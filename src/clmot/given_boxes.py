@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.mot import read_mot_rows
@@ -147,7 +147,7 @@ def box_files(boxes: str | Path, sources: Mapping[str, str | Path]) -> dict[str,
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise UserError(
-            f"--boxes {text}: no boxes for {len(missing)} of {len(names)} sequences: expected {files[missing[0]]}"
-            + ("" if text in _OF_SEQUENCE else f" ({describe_folder(path)})")
+            f"--boxes {text}: no boxes for {len(missing)} of {plural(len(names), 'sequence')}: expected "
+            f"{files[missing[0]]}" + ("" if text in _OF_SEQUENCE else f" ({describe_folder(path)})")
         )
     return files

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from clmot.cli import main
 from clmot.data.synthetic import write_scenes
+from clmot.inference import load_model
+from clmot.models.saved_model import load_saved_model
 
 SMALL = [
     "model.image_size=[160, 96]",
@@ -69,3 +72,28 @@ def test_mistakes_are_one_line_and_exit_code_2(scenes, function, tmp_path, capsy
     assert len(error) == 1
     assert line in error[0]
     assert not (tmp_path / "run").exists()
+
+
+def test_an_attached_detector_is_found_from_anywhere(scenes, function, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("attach", "python:mine.py:find", str(scenes / "stills"), "--out", "run", "--steps", "1", *SMALL)
+    monkeypatch.chdir("/")
+    run("track", str(scenes / "clips"), "--model", str(tmp_path / "run"), "--out", str(tmp_path / "results"))
+    assert load_saved_model(tmp_path / "run").config.detector.name == f"python:{tmp_path / 'mine.py'}:find"
+
+
+def test_random_weights_are_the_same_when_the_run_is_loaded(scenes, tmp_path):
+    torch.manual_seed(7)
+    detector, out = "torchvision:ssdlite320_mobilenet_v3_large", tmp_path / "run"
+    quick = ("--weights", "none", "--steps", "1", "--boxes", "data", *SMALL)
+    run("attach", detector, str(scenes / "stills"), "--out", str(out), "--head", "features", *quick)
+    torch.manual_seed(8)
+    model = load_model(out)
+    assert model.config.detector.fingerprint
+
+
+def test_a_class_that_goes_by_another_name_is_said(scenes, function, tmp_path, caplog):
+    with caplog.at_level("WARNING", logger="clmot"):
+        run("attach", function, str(scenes / "stills"), "--out", str(tmp_path / "r"), "--classes", "pedestrian",
+            "--steps", "1", *SMALL)  # fmt: skip
+    assert "takes 'pedestrian' for its class 'person'" in caplog.text

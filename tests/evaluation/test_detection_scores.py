@@ -163,7 +163,7 @@ def test_motchallenge_text(sequences: Path) -> None:
     results = sequences / "det"
     results.mkdir()
     (results / "MOT17-02-DPM.txt").write_text(rows)
-    with pytest.raises(UserError, match=r"no detections of 1 sequences: expected MOT17-04-DPM\.txt \(found MOT17-02"):
+    with pytest.raises(UserError, match=r"no detections of 1 sequence: expected MOT17-04-DPM\.txt \(found MOT17-02"):
         evaluate_detections(results, sequences / "gt")
     (results / "MOT17-04.txt").write_text(rows)
     scores = evaluate_detections(results, sequences / "gt")

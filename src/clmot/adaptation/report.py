@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from clmot.adaptation.judgement import DECIDING, Judgement
+from clmot.errors import plural
 from clmot.report.table import Table
 
 MEASURES = (
@@ -114,7 +115,7 @@ def adaptation_table(found: Adaptation) -> Table:
 
 def adaptation_markdown(found: Adaptation) -> str:
     """The whole report."""
-    lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {found.steps} steps.", ""]
+    lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {plural(found.steps, 'step')}.", ""]
     lines += adaptation_table(found).markdown().splitlines()
     labels = {(part, name): label for part, name, label in MEASURES}
     lines += [

@@ -15,7 +15,7 @@ from clmot.adaptation.settings import training_config
 from clmot.adaptation.stills import read_stills, take_stills, write_stills
 from clmot.adaptation.tracklets import find_tracklets
 from clmot.config import Config, parse_overrides
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError, plural, reason_of
 from clmot.inference import Model, load_model
 from clmot.io.sources import FrameSource, open_source
 from clmot.io.whole import write_whole_text
@@ -181,7 +181,9 @@ def _keep_tracklets(sources: dict[str, FrameSource], model: Model, out: Path, pr
 def _described(name: str, learned: Sequence[Sample], held_out: Sequence[Sample]) -> str:
     counts = [_counts(name, Dataset(samples=samples, classes=())) for samples in (learned, held_out)]
     return " and, held out, ".join(
-        f"{each['tracklets']} tracklets with {each['boxes']} boxes in {each['frames']} frames" for each in counts
+        f"{plural(each['tracklets'], 'tracklet')} with {plural(each['boxes'], 'box', 'boxes')} in "
+        f"{plural(each['frames'], 'frame')}"
+        for each in counts
     )
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int64
 
 from clmot import boxes as box
 from clmot.config import AdaptConfig
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.frames import frames_in
 from clmot.io.sources import FrameSource
 from clmot.pipeline import Detector, detect
@@ -84,8 +84,8 @@ def find_tracklets(
     if not any((each.score >= config.min_score).any() for each in found.values()):
         best = max((float(each.score.max()) for each in found.values() if len(each)), default=0.0)
         raise UserError(
-            f"{source.name}: the model finds no objects in {len(found)} frames: the surest has a score of {best:.2f}, "
-            f"adapt.min_score is {config.min_score:g}"
+            f"{source.name}: the model finds no objects in {plural(len(found), 'frame')}: the surest has "
+            f"a score of {best:.2f}, adapt.min_score is {config.min_score:g}"
         )
     every = list(found)
     split = every[min(int(len(every) * (1 - config.held_out)), len(every) - 1)]

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, split_overrides
 from clmot.config import load_config
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.report.table import show as print_report
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def synth(
             seed=seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    print(f"{summary.frames} frames, {summary.boxes} people to find")
+    print(f"{plural(summary.frames, 'frame')}, {plural(summary.boxes, 'person', 'people')} to find")
     print(f"train on: {summary.stills}\nscore on: {summary.clips}")
 
 
@@ -218,7 +218,7 @@ def convert(
     if lost:
         counts = ", ".join(f"{reason}: {count}" for reason, count in lost.items())
         _log.warning("%s has no place for: %s", to, counts)
-    print(f"{out}: {len(dataset.samples)} images")
+    print(f"{out}: {plural(len(dataset.samples), 'image')}")
 
 
 @data_app.command

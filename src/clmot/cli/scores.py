@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from clmot.cli.app import app
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.report.table import show
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
@@ -218,9 +218,9 @@ def submit(
     from clmot.evaluation.submission import submit as write_submission
 
     written = write_submission(results, out, benchmark=benchmark, test_only=test_only)
-    notes = [f"{written.files} files"]
+    notes = [plural(written.files, "file")]
     if written.copied:
         notes.append(f"{written.copied} of them copies of another detector's")
     if written.other_classes:
-        notes.append(f"{written.other_classes} rows of other classes than persons left out")
+        notes.append(f"{plural(written.other_classes, 'row')} of other classes than persons left out")
     print(f"{written.path}: {', '.join(notes)}")

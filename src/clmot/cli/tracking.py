@@ -298,7 +298,7 @@ def tune(
     show(comparison_table(found.comparison))
     print(f"changed: {changes_line(changed(found))}")
     print(
-        f"{TITLES[metric]} {found.base_value:.1f} -> {found.best_value:.1f}, {len(found.trials)} trials, "
+        f"{TITLES[metric]} {found.base_value:.1f} -> {found.best_value:.1f}, {plural(len(found.trials), 'trial')}, "
         f"{found.seconds:.0f} s: {found.config_file}"
     )
 

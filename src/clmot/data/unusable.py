@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class UnusableImages:
 def describe(faults: Iterable[Fault], images: int) -> str:
     """The first of some unusable images, and how many of a data set's images they are, in one line."""
     messages = dict(faults)
-    return f"{first_messages(messages.values())}; {len(messages)} of {images} images cannot be used"
+    return f"{first_messages(messages.values())}; {len(messages)} of {plural(images, 'image')} cannot be used"
 
 
 def first_messages(messages: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from clmot.errors import UserError, did_you_mean
 from clmot.io.box_input import as_numbers, count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.types import Detections
+
+_log = logging.getLogger(__name__)
 
 
 class Answers:
@@ -38,6 +41,9 @@ class Answers:
         self.left_out: Counter[str] = Counter()
         known = {plain_class_name(word): word for word in labels.values()}
         for word in wanted:
+            theirs = known.get(plain_class_name(word), word)
+            if theirs.casefold() != word.casefold():
+                _log.warning("detector %s: takes '%s' for its class '%s'", name, word, theirs)
             if plain_class_name(word) not in known:
                 raise UserError(
                     f"detector {name}: knows no class '{word}'{did_you_mean(word, known.values())}; "

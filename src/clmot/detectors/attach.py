@@ -13,7 +13,7 @@ from torch import nn
 from clmot.config import Config, DetectorConfig, ModelConfig, load_config
 from clmot.data.readers import FORMATS
 from clmot.data.writers import coco
-from clmot.detectors.opening import fingerprint_of, open_detector
+from clmot.detectors.opening import absolute_name, fingerprint_of, open_detector
 from clmot.detectors.own_boxes import find_boxes
 from clmot.detectors.protocol import Detector, FeatureDetector, require_detector
 from clmot.devices import choose_device
@@ -105,7 +105,8 @@ def _settled(described: DetectorConfig, detector: Detector) -> DetectorConfig:
     weights = described.weights
     if weights not in ("default", "none"):
         weights = str(Path(weights).absolute())
-    return dataclasses.replace(described, head=head, weights=weights, fingerprint=fingerprint_of(detector))
+    name = absolute_name(described.name)
+    return dataclasses.replace(described, name=name, head=head, weights=weights, fingerprint=fingerprint_of(detector))
 
 
 def _fitting(model: ModelConfig, described: DetectorConfig, detector: Detector) -> ModelConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,41 @@ def open_detector(
     if kind not in KINDS or not name:
         known = "; ".join(KINDS.values())
         raise UserError(f"detector '{config.name}': write LIBRARY:NAME{did_you_mean(kind, KINDS)}: {known}")
+    with _repeatable() if config.weights == "none" else contextlib.nullcontext():
+        detector = _opened(kind, name, config, device, min_score, image_size)
+    actual = fingerprint_of(detector)
+    if config.fingerprint and actual != config.fingerprint:
+        raise UserError(
+            f"detector {config.name}: its weights are not those that the embedding was learned on "
+            f"({actual or 'none'} instead of {config.fingerprint}); name the right file with detector.weights"
+        )
+    return detector  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _repeatable() -> Iterator[None]:
+    """Random weights that are the same every time: an embedding was learned on them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def absolute_name(name: str) -> str:
+    """LIBRARY:NAME with a file or folder in it that is found from wherever one stands."""
+    kind, _, rest = name.partition(":")
+    place, colon, function = rest.rpartition(":") if kind == "python" else (rest, "", "")
+    is_file = kind not in ("torchvision", "encoder") and bool(place) and Path(place).exists()
+    return f"{kind}:{Path(place).absolute()}{colon}{function}" if is_file else name
+
+
+def _opened(
+    kind: str,
+    name: str,
+    config: DetectorConfig,
+    device: torch.device | str,
+    min_score: float,
+    image_size: tuple[int, int],
+) -> Any:
     detector: Any
     if kind == "torchvision":
         from clmot.detectors.torchvision import open_torchvision
@@ -81,13 +118,7 @@ def open_detector(
         from clmot.detectors.encoder import open_encoder
 
         detector = open_encoder(name, config, image_size, device)
-    actual = fingerprint_of(detector)
-    if config.fingerprint and actual != config.fingerprint:
-        raise UserError(
-            f"detector {config.name}: its weights are not those that the embedding was learned on "
-            f"({actual or 'none'} instead of {config.fingerprint}); name the right file with detector.weights"
-        )
-    return detector  # type: ignore[no-any-return]
+    return detector
 
 
 def fingerprint_of(detector: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.detectors.protocol import Detector
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.sources import natural_order
 from clmot.report.progress import progress_bar
@@ -56,7 +56,7 @@ def find_boxes(detector: Detector, paths: Sequence[Path], *, progress: bool = Tr
             bar.update(task, advance=1)
     if not any(len(sample.boxes) for sample in samples):
         raise UserError(
-            f"{', '.join(map(str, paths))}: the detector finds nothing in {len(images)} images; "
+            f"{', '.join(map(str, paths))}: the detector finds nothing in {plural(len(images), 'image')}; "
             "check its classes, or lower detect.score_threshold"
         )
     return Dataset(samples=samples, classes=tuple(detector.classes))

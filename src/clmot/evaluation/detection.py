@@ -22,7 +22,7 @@ from clmot.data.readers.coco import annotation_file
 from clmot.data.readers.coco_records import EXPECTED, Category, Id
 from clmot.data.readers.json_files import load_json
 from clmot.data.readers.places import ImageFinder
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.evaluation.tracks import Float64Array, left_out_text, row_counts, share_inside
 from clmot.io.mot import MotRows, read_mot_rows
 from clmot.io.sequences import describe_folder, video_name
@@ -243,7 +243,8 @@ def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
     if missing:
         expected = ", ".join(f"{name}.txt" for name in missing[:4]) + (" ..." if len(missing) > 4 else "")
         raise UserError(
-            f"{path}: no detections of {len(missing)} sequences: expected {expected} ({describe_folder(path)})"
+            f"{path}: no detections of {plural(len(missing), 'sequence')}: expected {expected} "
+            f"({describe_folder(path)})"
         )
     parts = [_of_sequence(read_mot_rows(file), name, index, file, dataset) for name, file in files.items() if file]
     return BoxList(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.evaluation.benchmarks import Benchmark, SequenceTruth, find_truth
 from clmot.evaluation.bootstrap import Replicates, draw_sequences, interval, replicate
 from clmot.evaluation.metrics import Fields, Metrics, summary
@@ -202,7 +202,7 @@ def _result_files(results: Path, names: list[str]) -> dict[str, Path]:
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise UserError(
-            f"{results}: no results for {len(missing)} of {len(names)} sequences: "
+            f"{results}: no results for {len(missing)} of {plural(len(names), 'sequence')}: "
             f"expected {', '.join(f'{name}.txt' for name in missing)} ({describe_folder(results)})"
         )
     return files

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, plural
 from clmot.io.mot import read_mot_table
 from clmot.io.sequences import PERSON, describe_folder
 from clmot.io.whole import whole_file
@@ -195,7 +195,7 @@ def _faults(table: npt.NDArray[np.float64], length: int | None) -> Iterator[tupl
     """Which rows have each fault."""
     frame, identity = table[:, 0], table[:, 1]
     if length is not None:
-        yield frame > length, f"a frame after the sequence's {length} frames"
+        yield frame > length, f"a frame after the sequence's {plural(length, 'frame')}"
     yield identity < 1, "an id that is not positive"
     sound = np.isfinite(table[:, 2:7]).all(axis=1) & (table[:, 4:6] > 0).all(axis=1)
     yield np.asarray(~sound), "a box without area"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from clmot import boxes as box
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.mot import check_unique, counts, read_mot_table
 from clmot.types import BoolArray, Int64Array, RowCounts, ScoredRows
 
@@ -99,7 +99,9 @@ def check_frames(rows: TrackRows, length: int, path: Path) -> None:
         UserError: they do.
     """
     if rows.frame.max(initial=0) > length:
-        raise UserError(f"{path}:{rows.line[-1]}: frame {rows.frame[-1]}, but the sequence has {length} frames")
+        raise UserError(
+            f"{path}:{rows.line[-1]}: frame {rows.frame[-1]}, but the sequence has {plural(length, 'frame')}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

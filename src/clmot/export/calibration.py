@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clmot.data.readers import FORMATS, read_dataset
-from clmot.errors import UserError, require
+from clmot.errors import UserError, plural, require
 from clmot.io.image import read_image
 from clmot.io.sources import FrameSource, open_source
 from clmot.types import Dataset, Image, Sample
@@ -61,7 +61,9 @@ def draw_frames(paths: Sequence[Path], count: int) -> Frames:
     lengths = [len(found.samples)] if isinstance(found, Dataset) else [_length(source) for source in found]
     total = sum(lengths)
     names = ", ".join(map(str, paths))
-    require(total >= FEWEST, f"{names}: {total} images to calibrate on; {FEWEST} are needed at least, better 100")
+    require(
+        total >= FEWEST, f"{names}: {plural(total, 'image')} to calibrate on; {FEWEST} are needed at least, better 100"
+    )
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
     kept = np.arange(len(chosen)) % HELD_OUT == HELD_OUT // 2
     held_out = list(_read(found, lengths, set(chosen[kept].tolist())))

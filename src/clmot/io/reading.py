@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 
 LARGEST_SHARE = 0.5
 """A source fails when more than this share of its frames cannot be decoded."""
@@ -84,4 +84,6 @@ class Reading:
         """
         total = self.lost + self._read
         if self.lost > LARGEST_SHARE * total:
-            raise UserError(f"{self.name}: {self.lost} of {total} frames cannot be decoded; copy or record it again")
+            raise UserError(
+                f"{self.name}: {self.lost} of {plural(total, 'frame')} cannot be decoded; copy or record it again"
+            )

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.frames import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
@@ -199,7 +199,7 @@ def open_source(source: str | Path) -> list[FrameSource]:
         matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
         found = [match for match in matches if match.is_dir() or match.suffix.lower() in VIDEO_SUFFIXES]
         if not found:
-            raise UserError(f"{text}: {len(matches)} files are called so, none of them a video or a folder")
+            raise UserError(f"{text}: no video or folder is called so ({plural(len(matches), 'file')})")
         return [each for match in found for each in open_source(match)]
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")

@@ -135,5 +135,5 @@ def _too_many(columns: Columns, max_detections: int) -> Iterator[Finding]:
             count=len(crowded),
             places=columns.images(worst),
             advice=f"training takes them all, but at most {max_detections} are found: set detect.max_detections higher",
-            examples=columns.examples(rows, f"{count.max()} boxes"),
+            examples=columns.examples(rows, plural(int(count.max()), "box", "boxes")),
         )

@@ -115,7 +115,7 @@ def _twice_in_a_frame(known: Columns) -> Iterator[Finding]:
     for i in index[:MOST_EXAMPLES].tolist():
         both = (known.sample == known.sample[i]) & (known.identities == known.identities[i])
         sample = known.samples[known.sample[i]]
-        title = f"id {known.identities[i]}, {both.sum()} times"
+        title = f"id {known.identities[i]}, {plural(int(both.sum()), 'time')}"
         others = sample.boxes[~np.isin(sample.identities, known.identities[i])]
         examples.append(Example(image=sample.image, boxes=known.boxes[both], title=title, others=others))
     yield Finding(

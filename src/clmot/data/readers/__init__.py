@@ -31,7 +31,7 @@ from clmot.data.readers import (
 from clmot.data.readers.formats import Format
 from clmot.data.readers.places import ANNOTATION_FOLDERS, folders_in, split_folders
 from clmot.data.scores import weigh_by_score
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, plural
 from clmot.io import sequences
 from clmot.types import Dataset
 
@@ -114,7 +114,7 @@ def read_dataset(
     if not any((~sample.ignore).any() for sample in samples):
         reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(whole.skipped.items()) if count)
         raise UserError(
-            f"{', '.join(map(str, paths))}: no boxes to train on in {len(samples)} images"
+            f"{', '.join(map(str, paths))}: no boxes to train on in {plural(len(samples), 'image')}"
             + (f" (left out: {reasons})" if reasons else "")
         )
     weights = whole.weights

@@ -16,7 +16,7 @@ from clmot.data.readers.coco_records import Annotation, CocoFile
 from clmot.data.readers.detections_rows import first_detection
 from clmot.data.readers.json_files import as_kind, load_json
 from clmot.data.readers.places import IMAGE_FOLDERS, Absent, ImageFinder, images_in
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.sequences import find_sequences, numbered_images
 from clmot.io.text import head_of
@@ -110,8 +110,8 @@ def ordered_images(count: int, file: Path) -> list[Path]:
         if len(images) == count:
             return images
     raise UserError(
-        f"{file}: holds the detections of {count} images and does not name them; no folder has as many; looked in "
-        f"{', '.join(map(str, places))}"
+        f"{file}: holds the detections of {plural(count, 'image')} and does not name them; no folder has as "
+        f"many; looked in {', '.join(map(str, places))}"
     )
 
 

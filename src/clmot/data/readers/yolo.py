@@ -21,7 +21,7 @@ from clmot.data.readers.collector import Collector, sequence_name
 from clmot.data.readers.formats import Format
 from clmot.data.readers.places import Absent, ImageFinder, split_folders
 from clmot.data.readers.yolo_rows import LabelRows, RowForm, read_label_file
-from clmot.errors import UserError
+from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
 from clmot.io.sequences import describe_folder
@@ -69,7 +69,9 @@ def read_yolo(path: Path) -> Dataset:
     rows = {image: read_label_file(label_file(image), key_points) for image in images}
     if all(each is None for each in rows.values()):
         first = label_file(images[0])
-        raise UserError(f"{path}: none of its {len(images)} images has labels ({first} ...); expected {EXPECTED}")
+        raise UserError(
+            f"{path}: none of its {plural(len(images), 'image')} has labels ({first} ...); expected {EXPECTED}"
+        )
     names = _names(content, yaml, label_file(images[0]).parent)
     form = RowForm(filter(None, rows.values()), polygons=not key_points)
     dataset = _assemble(rows, form, names, absent)
