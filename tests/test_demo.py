@@ -113,12 +113,6 @@ class TestPretrained:
         demo.run_pretrained(out, progress=False)
         names = {path.name for path in out.iterdir()}
         assert names == {"scenes", "run.json", "clip-01.mp4", "clip-01.txt", "tracks.jpg"}
-            "scenes",
-            "run.json",
-            "clip-01.mp4",
-            "clip-01.txt",
-            "tracks.jpg",
-        }
         printed = capsys.readouterr().out
         assert printed.startswith("4 frames, ")
         assert "MOTA" in printed
