@@ -169,3 +169,12 @@ def test_files_of_images_are_taken_and_bad_ones_change_nothing(tmp_path):
         states.append(tracker.state())
     for state in states[1:]:
         same(states[0], state)
+
+
+def test_a_box_that_the_filter_does_not_believe_in_is_given_as_it_came():
+    """In the middle of an update nothing may fail any more, however odd the boxes."""
+    tracker, boxes = Tracker(TrackerConfig(boxes="filter")), np.array([[0, 0, 1e-30, 3e38, 0.9], [0, 0, 20, 40, 0.9]])
+    with np.errstate(all="ignore"):
+        tracked = tracker.update(boxes)
+    assert tracked.rows.tolist() == [0, 1]
+    np.testing.assert_array_equal(tracked.detections.xyxy[0], boxes[0, :4].astype(np.float32))

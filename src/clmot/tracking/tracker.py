@@ -171,7 +171,8 @@ class Tracker:
         if self.config.boxes == "filter":
             place = np.empty((len(found), 4), np.float32)
             place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
-            given = replace(given, xyxy=place.take(rows, axis=0))
+            place = place.take(rows, axis=0)  # the detection's own where the filter believes in none
+            given = replace(given, xyxy=np.where(box.well_formed(place)[:, None], place, given.xyxy))
         if self.config.max_aspect or self.config.min_area:
             width, height = (given.xyxy[:, 2:] - given.xyxy[:, :2]).T
             plausible = width * height > self.config.min_area
