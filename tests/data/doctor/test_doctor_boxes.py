@@ -210,6 +210,7 @@ def test_corrupt_images(make_mot, found, tmp_path):
 def test_a_corrupt_first_image_is_as_any_other(make_mot, found, tmp_path):
     folder = make_mot(tmp_path / "s")
     (folder / "img1/000001.png").write_bytes(b"no image")
+    # the size of a sequence is that of its first image that can be read
     findings = found(folder)
     assert "unreadable" not in findings
     assert findings["corrupt images"].places == (f"{folder}/img1/000001.png",)

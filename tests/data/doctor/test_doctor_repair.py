@@ -56,9 +56,9 @@ def test_faulty_rows_are_left_out(make_mot, tmp_path):
         file.write("9,9,9,9,9,9,1,1,1\n2,2\n")
     (changes,) = repaired(tmp_path / "out", source)
     assert changes == {
-        "rows left out: degenerate box": 1,
-        "rows left out: frame without image": 1,
-        "rows left out: line that is no row": 2,
+        "left out: degenerate box": 1,
+        "left out: frame without image": 1,
+        "left out: line that is no row": 2,
         "boxes left out: duplicates": 1,
         "boxes left out: outside the image": 1,
     }
@@ -75,7 +75,7 @@ def test_faulty_images_are_left_out(make_mot, make_coco, tmp_path):
     (tmp_path / "photos/1.png").unlink()
     shutil.copy(tmp_path / "photos/2.png", tmp_path / "photos/4.png")
     assert repaired(tmp_path / "out2", photos) == [
-        {"images left out: in two places": 1, "rows left out: image that is not there": 1}
+        {"images left out: in two places": 1, "left out: image that is not there": 1}
     ]
     names = [sample.image.name for sample in read_dataset([tmp_path / "out2"]).samples]
     assert len(names) == 2
@@ -215,15 +215,15 @@ def test_what_a_repair_of_coco_leaves_out_is_said(make_coco, tmp_path):
     (tmp_path / "photos/2.png").unlink()
     (changes,) = repaired(tmp_path / "out", path)
     assert changes == {
-        "rows left out: faulty record": 1,
-        "rows left out: image that is not there": 1,
-        "rows left out: image not listed": 1,
-        "rows left out: image with the id of another": 1,
+        "left out: faulty record": 1,
+        "left out: image that is not there": 1,
+        "left out: image not listed": 1,
+        "left out: image with the id of another": 1,
     }
     del content["images"][-1], content["annotations"][0]
     (tmp_path / "photos/a.json").write_text(json.dumps(content))
     (changes,) = repaired(tmp_path / "out2", tmp_path / "photos/a.json")
-    assert changes == {"rows left out: image that is not there": 1, "rows left out: image not listed": 1}
+    assert changes == {"left out: image that is not there": 1, "left out: image not listed": 1}
 
 
 def test_a_file_that_cannot_be_read_has_nothing_of_its_folder_checked(found, tmp_path):

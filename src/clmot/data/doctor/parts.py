@@ -9,7 +9,7 @@ from pathlib import Path
 from clmot.data.doctor import coco, motchallenge
 from clmot.data.doctor.findings import Finding
 from clmot.data.readers import format_named, read_dataset, recognise
-from clmot.errors import UserError, plural
+from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.types import Dataset
 
@@ -105,7 +105,7 @@ def _left_out(dataset: Dataset, *, detailed: bool) -> Iterator[Finding]:
         yield Finding(
             check="degenerate boxes" if reason == "degenerate box" else f"left out: {reason}",
             severity="warning" if faulty else "information",
-            what=f"{plural(count, 'row')} left out by the reader: {reason}",
+            what=f"{count:,} left out by the reader: {reason}",
             count=count,
             advice="correct the annotation, or remove the rows (--fix does)" if faulty else "fine where it is meant",
         )

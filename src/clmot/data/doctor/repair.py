@@ -95,7 +95,7 @@ def repaired(part: Part, files: dict[Path, ImageFile], leaks: set[int]) -> tuple
         files: what is known of its images.
         leaks: ``id()`` of the samples whose image is elsewhere already.
     """
-    changes: Counter[str] = Counter({f"rows left out: {reason}": n for reason, n in part.dataset.skipped.items()})
+    changes: Counter[str] = Counter({f"left out: {reason}": n for reason, n in part.dataset.skipped.items()})
     samples = []
     for sample in part.dataset.samples:
         if reason := files[sample.image].problem or ("in two places" if id(sample) in leaks else ""):

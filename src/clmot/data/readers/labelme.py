@@ -51,7 +51,8 @@ def read_labelme(path: Path) -> Dataset:
             raise UserError(f"{file}: 'shapes' is missing or no list; expected {EXPECTED}")
         image = finder(str(content.get("imagePath") or "")) or finder(file.stem)
         if image is None:
-            collector.absent.add(content.get("imagePath") or file.stem, file, finder.places)
+            inside = " (the one inside the JSON is not read; save it as a file)" * bool(content.get("imageData"))
+            collector.absent.add(f"{content.get('imagePath') or file.stem}{inside}", file, finder.places)
             continue
         size = content.get("imageWidth"), content.get("imageHeight")
         # null in files that were written by hand or by scripts
