@@ -283,18 +283,18 @@ def test_import_track_and_train_on(tmp_path, capsys):
     """The command line from a file to tracks, and to a run that starts from its weights."""
     state, _ = original(partial(resfpndcn, depth=18), HEADS_128)
     file, run = saved(state, tmp_path / "model_last.pth"), tmp_path / "imported"
-    write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=1, clip_frames=2, size=(192, 96), seed=2)
+    write_scenes(tmp_path / "scenes", still_frames=4, still_sequences=2, clips=1, clip_frames=2, size=(192, 96), seed=2)
     assert run_cli("import-weights", file, "--out", run, "model.image_size=[128, 96]") == 0
     assert "tensors, person, four sides, embedding 128" in capsys.readouterr().out
-    assert run_cli("track", tmp_path / "clips", "--model", run, "--out", tmp_path / "results") == 0
+    assert run_cli("track", tmp_path / "scenes/clips", "--model", run, "--out", tmp_path / "results") == 0
     assert "2 frames" in capsys.readouterr().out
     assert run_cli("import-weights", file, "--out", run) == 2
-    assert run_cli("train", tmp_path / "stills", "--out", run, "--resume") == 2
+    assert run_cli("train", tmp_path / "scenes/stills", "--out", run, "--resume") == 2
     assert "already holds checkpoint-000000; choose another --out" in (errors := capsys.readouterr().err)
     assert "train from them with --start and another --out" in errors
 
     tuned, options = tmp_path / "tuned", ["--steps", "1", "train.batch_size=2", "data.workers=0", "train.ema=0"]
-    assert run_cli("train", tmp_path / "stills", "--out", tuned, "--start", run, *options) == 0
+    assert run_cli("train", tmp_path / "scenes/stills", "--out", tuned, "--start", run, *options) == 0
     before, after = load_model(run), load_model(tuned)
     assert after.config.model.encoder == "resnet18"
     assert after.config.model.image_size == (128, 96)
