@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.io.box_input import as_numbers, count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.types import Detections
@@ -70,7 +70,7 @@ class Answers:
         try:
             xyxy, score, label = map(as_numbers, (boxes, scores, labels))
         except ValueError as error:
-            raise self._refuse(f"gave {error}") from error
+            raise self._refuse(f"gave {reason_of(error)}") from error
         if not xyxy.size:
             xyxy = xyxy.reshape(0, 4)
         n = len(xyxy)
@@ -87,7 +87,7 @@ class Answers:
         try:
             require_chances(*(score.min(), score.max()) if len(score) else (0, 0))
         except ValueError as error:
-            raise self._refuse(f"gave {error}") from error
+            raise self._refuse(f"gave {reason_of(error)}") from error
         for each in np.unique(label).tolist():
             if each not in self._class_id:
                 raise self._refuse(

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.box_input import as_numbers, usable
 from clmot.types import Detections, Int64Array, TrackedFrame
 
@@ -132,4 +132,4 @@ def _as_array(values: Any) -> npt.NDArray[Any]:
     try:
         return as_numbers(values)
     except ValueError as error:
-        raise ValueError(f"cannot take detections from these values ({error}); give {_TAKEN}") from error
+        raise ValueError(f"cannot take detections from these values ({reason_of(error)}); give {_TAKEN}") from error

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError
+from clmot.errors import UserError, reason_of
 from clmot.io.any_image import AnyImage
 from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections
@@ -132,7 +132,7 @@ class Trackers:
                 if path != "names":
                     parts[names[int(number)]][key] = value
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"this is not the state of several trackers: {error}") from error
+            raise ValueError(f"this is not the state of several trackers: {reason_of(error)}") from error
         self._trackers = {name: Tracker.from_state(self.config, part) for name, part in parts.items()}
 
     def save(self, path: str | Path) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
+from clmot.errors import reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.box_input import count_left_out, require_chances
 from clmot.tracking import saved
@@ -268,7 +269,9 @@ class Tracker:
                 camera.reset()
             frame, next_id, width, height = parts["clock"][""].tolist()
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"this is not the state of a tracker with the same configuration: {error}") from error
+            raise ValueError(
+                f"this is not the state of a tracker with the same configuration: {reason_of(error)}"
+            ) from error
         self._tracks, self._centring, self._camera = tracks, centring, camera
         self._frame, self._next_id = frame, next_id
         self._size = (width, height) if width or height else None
