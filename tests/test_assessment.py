@@ -111,10 +111,10 @@ def test_verdict(rank_1, collapsed, says):
 def test_tables_show_every_rate(found):
     """Shares of impostors that are less than one pair are dashes."""
     *_, after_1_second, _ = assessment_tables(found)
-    columns = {column.header: list(column.cells) for column in after_1_second.columns}
+    columns = dict(zip(after_1_second.header, zip(*after_1_second.rows, strict=True), strict=True))
     assert list(columns)[-6:] == ["TPR@0.1", "TPR@0.01", "TPR@0.001", "TPR@0.0001", "TPR@1e-05", "TPR@1e-06"]
     assert "-" not in columns["TPR@0.1"]
-    assert columns["TPR@1e-06"] == ["-"] * 3
+    assert columns["TPR@1e-06"] == ("-",) * 3
 
 
 def test_data_of_a_named_format(clips):

@@ -268,3 +268,13 @@ def test_settings_that_are_gone_still_load_with_one_line(tmp_path: Path, caplog)
 def test_no_setting_is_both_there_and_gone() -> None:
     here = {f"{name}.{key}" for name, section in Config().as_dict().items() if name != "recipe" for key in section}
     assert not here & GONE.keys()
+
+
+def test_what_is_done_now_needs_no_note(caplog) -> None:
+    """As in the configuration of every run that was saved before."""
+    saved: dict[str, dict[str, object]] = {}
+    for name, value in GONE.items():
+        section, key = name.split(".")
+        saved.setdefault(section, {})[key] = value
+    assert Config().updated(saved) == Config()
+    assert not caplog.records
