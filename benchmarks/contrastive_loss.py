@@ -48,7 +48,6 @@ OBJECTIVES = (
     "triplet",
     "triplet_hard",
     "identity",
-    "identity_focal",
     "instance",
 )
 
