@@ -105,7 +105,7 @@ def test_faulty_files(tmp_path: Path, content: dict[str, Any], message: str) -> 
 def test_missing_image(tmp_path: Path) -> None:
     write(tmp_path, "a", shape("cat", [1, 1], [4, 5]))
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(UserError, match=r"a\.json: image a\.jpg not found; looked in"):
+    with pytest.raises(UserError, match=r"a\.json: image a\.jpg \(the one inside the JSON is not read; .*\) not found"):
         read_dataset([tmp_path])
 
 

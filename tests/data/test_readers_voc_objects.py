@@ -1,5 +1,6 @@
 """What the pattern reads of a Pascal VOC file is what the parser reads."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def outcome(path: Path, split: Callable[[bytes], tuple[VocObjects, bytes] | None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(voc, "split_objects", split)
         try:
-            name, size, objects = voc.read_twice(lambda lines: voc._read_file(path, lines))
+            name, size, objects = voc.read_twice(lambda lines: voc._read_file(path, Counter(), lines))
         except UserError as error:
             return str(error)
     return name, size, objects.names, repr(objects.corners.tolist()), objects.difficult.tolist()
@@ -95,6 +96,7 @@ ONE = document("devkit", [("cat", [1, 2, 3, 4], "0")] * 2)
         (ONE.replace("Left", "\x02", 1), "not valid XML"),
         (ONE[: ONE.rfind("</annotation>")], "not valid XML"),
         (ONE.replace("utf-8", "utf-16"), ["cat"] * 2),
+        (ONE.replace("utf-8", "utf-16") + "\n", ["cat"] * 2),
     ],
 )
 def test_what_only_looks_like_objects(tmp_path: Path, text: str, names: list[str] | str) -> None:

@@ -59,6 +59,9 @@ def read_xml(path: Path) -> bytes:
     declared = _DECLARATION.match(content)
     name = declared[1].decode().lower() if declared else "utf-8"
     try:
+        # a declaration that can be read byte by byte is in no such encoding, whatever it says
+        if name.startswith(("utf-16", "utf-32")):
+            raise LookupError(name)
         text = content.decode("gb18030" if name in ("gb2312", "gbk") else name)
     except (LookupError, UnicodeDecodeError):
         text = decode_text(content, path)
