@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import save_file
 
 import clmot
-from clmot.config import load_config
+from clmot.config import Config, load_config, read_sections
 from clmot.errors import UserError
 from clmot.io.arrays import write_arrays
 from clmot.io.kinds import kind_of
@@ -88,3 +88,10 @@ def test_a_tracker_of_a_newer_version_says_so(tmp_path):
     write_arrays(tmp_path / "state", "tracker state", {"a": np.zeros(1)}, {"clmot": "99.0", "tracker": {"eyes": 2}})
     with pytest.raises(UserError, match=r"state: written by clmot 99\.0, which is newer than this clmot"):
         clmot.Tracker.load(tmp_path / "state")
+
+
+def test_a_file_of_some_sections_may_say_its_version_too(tmp_path):
+    file = tmp_path / "tracker.yaml"
+    file.write_text("clmot: 99.0\ntracker: {eyes: 2}\n")
+    with pytest.raises(UserError, match=r"tracker\.yaml: written by clmot 99\.0, which is newer"):
+        Config().updated(read_sections(file, ("tracker",)), str(file))

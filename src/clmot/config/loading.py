@@ -53,7 +53,7 @@ def read_sections(file: Path, sections: Collection[str]) -> dict[str, Any]:
     """
     content = read_yaml(file)
     for name in content:
-        if name not in sections:
+        if name not in (*sections, "clmot"):
             hint = did_you_mean(str(name), sections)
             raise UserError(f"{file}: section '{name}' has no say here{hint}; expected {', '.join(sections)}")
     return content

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from clmot._version import __version__
 from clmot.errors import UserError, reason_of
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
@@ -369,7 +370,7 @@ def _drop_cut_line(journal: Path) -> None:
 
 def _write_config(file: Path, config: TrackerConfig, others: Mapping[str, Any], comment: str) -> None:
     section = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FROM_VIDEO}
-    text = yaml.safe_dump({**others, "tracker": section}, sort_keys=False)
+    text = yaml.safe_dump({"clmot": __version__, **others, "tracker": section}, sort_keys=False)
     write_whole_text(file, f"# {comment}\n{text}", "the configuration")
 
 
