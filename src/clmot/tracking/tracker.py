@@ -12,7 +12,6 @@ import copy
 import operator
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -173,7 +172,8 @@ class Tracker:
             place = np.empty((len(found), 4), np.float32)
             place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
             place = place.take(rows, axis=0)  # the detection's own where the filter believes in none
-            given = replace(given, xyxy=np.where(box.well_formed(place)[:, None], place, given.xyxy))
+            # rows of its own, of boxes that are well formed either way: what the constructor checks need no second look
+            vars(given)["xyxy"] = np.where(box.well_formed(place)[:, None], place, given.xyxy)
         if self.config.max_aspect or self.config.min_area:
             width, height = (given.xyxy[:, 2:] - given.xyxy[:, :2]).T
             plausible = width * height > self.config.min_area
