@@ -218,7 +218,7 @@ class LoopTracker:
 @pytest.mark.parametrize("seconds", [0.1, 0.3])
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_loop_tracker(seed, seconds, embeddings, preset):
-    config = TrackerConfig.named(preset, lost_seconds=seconds, boxes="detection")
+    config = TrackerConfig.named(preset, lost_seconds=seconds, boxes="detection", appearance_trust=0.0)
     video = list(messy_video(seed, embeddings=embeddings))
     tracker, oracle = Tracker(config), LoopTracker(config)
     shown = history(tracker, video)

@@ -45,7 +45,9 @@ PIXEL = np.array([0, 0, 1, 1], np.float32)
 """What the published code adds to boxes where it measures overlaps: there a box of one pixel ends where it begins."""
 
 
-def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -> tuple[Int64Array, BoolArray]:
+def associate(
+    tracks: Tracks, found: Found, config: TrackerConfig, frame: int, trusted: bool = True
+) -> tuple[Int64Array, BoolArray]:
     """Row of the detection that each predicted track gets, -1 for none.
 
     Args:
@@ -53,6 +55,7 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
         found: the frame's detections.
         config: stages and thresholds.
         frame: this frame's number.
+        trusted: whether embeddings tell the objects apart (`clmot.tracking.trust`); where not, there are none.
 
     Returns:
         int64 [n]: no detection is given twice. bool [m]: which detections are left.
@@ -62,7 +65,7 @@ def associate(tracks: Tracks, found: Found, config: TrackerConfig, frame: int) -
         return made.match, made.free
     pricing = _Pricing(tracks, found, config, frame)
     confirmed, high = tracks.confirmed, found.count(config.high_score)
-    has_looks = found.embedding.shape[1] > 0
+    has_looks = trusted and found.embedding.shape[1] > 0
     if has_looks and config.association == "fused":
         made.add(pricing.looks_and_motion(confirmed, high), config.appearance_threshold)
     elif has_looks and config.association == "gated":

@@ -29,6 +29,7 @@ _SHARES = (
     "low_score",
     "new_track_score",
     "appearance_weight",
+    "appearance_trust",
     "motion_only_iou_threshold",
     "embedding_momentum",
     "iou_threshold",
@@ -64,6 +65,9 @@ class TrackerConfig:
     distance (SORT, ByteTrack, OC-SORT); so are the others where there are no embeddings."""
     appearance: bool = True
     """Use embeddings where the detections have them; off is motion only."""
+    appearance_trust: float = 0.4
+    """fused and gated: embeddings are used while tracks and detections are each other's nearest by so much more often
+    than by chance (`clmot.tracking.trust`), so that those that tell nobody apart do no harm; 0 is always."""
     appearance_threshold: float = 0.85
     """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance. Without
     `centring` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
@@ -205,6 +209,7 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "confidence_weighted": False,
     "lost_seconds": 1.0,
     "noise_rate": 0.0,
+    "appearance_trust": 0.0,
 }
 """What FairMOT and its direct descendants have in common."""
 
@@ -259,6 +264,7 @@ PRESETS: dict[str, TrackerConfig] = {
         confirm_frames=3,
         lost_seconds=1.0,
         noise_rate=0.0,
+        appearance_trust=0.0,
     ),
 }
 """Trackers by name: ours; FairMOT (Zhang et al. 2021) and ByteTrack (Zhang et al. 2022), equal to their code in what

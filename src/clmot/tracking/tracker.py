@@ -29,6 +29,7 @@ from clmot.tracking.centring import Centring
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
 from clmot.tracking.tracks import Found, Tracks, to_boxes, unit
+from clmot.tracking.trust import Trust
 from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Tracker:
             raise TypeError(f"camera is {camera!r}, not a CameraMotion; by name it is TrackerConfig(camera=...)")
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
         self._centring = Centring(self.config.centring)
+        self._trust = Trust(self.config.appearance_trust)
         self.reset()
 
     def reset(self) -> None:
@@ -83,6 +85,7 @@ class Tracker:
         self._next_id = 1
         self._size: tuple[int, int] | None = None
         self._centring.reset()
+        self._trust.reset()
         self.left_out: Counter[str] = Counter()
 
     def update(
@@ -150,7 +153,8 @@ class Tracker:
             tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
         elapsed = min(frame - self._frame, self.config.lost_frames + 1)
         tracks.predict(elapsed * (self.config.noise_rate / self.config.frame_rate or 1.0))
-        match, free = associate(tracks, found, self.config, frame)
+        trusted = self._trust(tracks.embedding[tracks.seen], found.embedding[: found.count(self.config.high_score)])
+        match, free = associate(tracks, found, self.config, frame, trusted)
         tracks.match(match, found, frame)
         alive = tracks.last_frame >= frame - self.config.lost_frames
         if self.config.published_bookkeeping:  # one frame more, but not twice
@@ -246,6 +250,7 @@ class Tracker:
         if self._camera is not None:
             state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
         state |= {f"centring.{name}": value for name, value in self._centring.state().items()}
+        state |= {f"trust.{name}": value for name, value in self._trust.state().items()}
         return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -255,13 +260,16 @@ class Tracker:
             ValueError: it comes from a tracker that keeps other things; the tracker is as it was before.
         """
         try:
-            parts: dict[str, dict[str, npt.NDArray[Any]]] = {"tracks": {}, "centring": {}, "camera": {}, "clock": {}}
+            names = ("tracks", "centring", "trust", "camera", "clock")
+            parts: dict[str, dict[str, npt.NDArray[Any]]] = {name: {} for name in names}
             for key, value in state.items():
                 part, _, name = key.partition(".")
                 parts[part][name] = np.asarray(value)
             tracks, centring, camera = Tracks(self.config), Centring(self.config.centring), copy.deepcopy(self._camera)
             tracks.restore(parts["tracks"])
             centring.restore(parts["centring"])
+            trust = Trust(self.config.appearance_trust)
+            trust.restore(parts["trust"])
             if parts["camera"]:
                 camera = camera or _camera(self.config)
                 camera.restore(parts["camera"])
@@ -272,7 +280,7 @@ class Tracker:
             raise ValueError(
                 f"this is not the state of a tracker with the same configuration: {reason_of(error)}"
             ) from error
-        self._tracks, self._centring, self._camera = tracks, centring, camera
+        self._tracks, self._centring, self._trust, self._camera = tracks, centring, trust, camera
         self._frame, self._next_id = frame, next_id
         self._size = (width, height) if width or height else None
 

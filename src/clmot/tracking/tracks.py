@@ -108,7 +108,8 @@ class Tracks:
         self._numbers = np.empty((len(_NUMBERS), 0), np.int64)
         names = ["motion", "embedding"]
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
-            directed = config.direction_weight and not (dimensions and config.association == "fused")
+            looks_alone = dimensions and config.association == "fused" and not config.appearance_trust
+            directed = config.direction_weight and not looks_alone
             past = _DIRECTION_FRAMES + 1 if directed else 1
             self.observed = np.empty((0, past, 4))
             self.observed_frame = np.empty((0, past), np.int64)
