@@ -53,7 +53,7 @@ def test_train_track_evaluate(scenes, run, tmp_path, capsys):
     assert json.loads((tmp_path / "embedding.json").read_text())["verdict"]
     assert "HOTA" in capsys.readouterr().out
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert set(scores) == {"combined", "sequences"}
+    assert set(scores) == {"combined", "sequences", "rows"}
     assert set(scores["sequences"]) == {sequence.name}
     assert {"HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML"} <= set(scores["combined"])
 
@@ -85,7 +85,7 @@ def test_data_list(capsys):
             # lines are wrapped, within words too
             assert "".join(text.split()) in "".join(page.split())
         assert all(word in everything for word in each.tree.split() if len(word) < 40)
-        assert f"  {each.name} " in everything
+        assert f"\n{each.name}\n" in f"\n{everything}"
 
 
 def test_config_prints_yaml_that_can_be_read_back(tmp_path, capsys):

@@ -142,6 +142,7 @@ def test_run_json_says_how_each_result_came_about(tmp_path: Path) -> None:
     assert record["a"]["files"] == ["a.txt", "a.mp4"]
     b = record["b"]
     assert (b["files"], b["source"], b["fingerprint"]) == (["b.txt"], str(tmp_path / "b.mp4"), "abc")
+    assert b["boxes from"] is None
     assert (b["frames"], b["boxes"], b["best score"], b["complete"]) == (2, 2, 0.5, True)
     assert b["settings"]["tracker"]["frame_rate"] == 10
     assert {"python", "numpy", "torch"} <= b["versions"].keys()

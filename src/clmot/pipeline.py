@@ -192,7 +192,7 @@ def track(
         }
     facts = {
         **_facts(named, model, frames),
-        "boxes": None if boxes is None else str(boxes),
+        "boxes from": None if boxes is None else str(boxes),
         "detector": None if detector is None else detector.config.detector.name,
     }
     results: list[TrackingResult] = []
