@@ -15,6 +15,9 @@ from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.tracker import Tracker
 from clmot.types import Image, TrackedFrame
 
+_LEAST = 1e-3
+"""Seconds between two frames at least."""
+
 
 class ContinuedTracker:
     """Gives a tracker frames that are numbered by their source, of which it may have seen another one before.
@@ -38,34 +41,41 @@ class ContinuedTracker:
         self._most = max(1, tracker.config.lost_frames // 2) if live else None
         self._clock = self._number = 0
         self._seconds: float | None = None
+        self._time = 0.0
         if file is None or not file.exists():
             return
         _, state = saved.read_state(file)
         with saved.named(file):
             tracker.restore(state)
-            self._clock = int(state["clock"][0])
+            self._clock, self._time = int(state["clock"][0]), float(state["clock.time"][0])
         if live:
             away = time.time() - file.stat().st_mtime
             step = max(1, frames_in(away, tracker.config.frame_rate))
-            self._clock += (step if away > PATIENCE else self._no_more_than_a_break(step)) - 1
+            missed = (step if away > PATIENCE else self._no_more_than_a_break(step)) - 1
+            self._clock, self._time = self._clock + missed, self._time + missed / tracker.config.frame_rate
 
     def update(
         self, detections: AnyDetections, image: Image | None, number: int, seconds: float | None = None
     ) -> TrackedFrame:
         """As `Tracker.update`, with the source's own frame number, here and in what is returned.
 
-        Where the source says when its frames were taken, as many frames pass for the tracker as there would have been
-        at its frame rate: a pause in a video of variable frame rate is as long for it as it was.
+        Where the source says when its frames were taken, so much time passes for the tracker: a pause in a video of
+        variable frame rate is as long for it as it was.
         """
-        step = number - self._number
+        rate, step = self._tracker.config.frame_rate, number - self._number
+        passed = step / rate
         if self._number:
             if seconds is not None and self._seconds is not None:
-                step = max(1, round((seconds - self._seconds) * self._tracker.config.frame_rate))
-            step = self._no_more_than_a_break(step)
+                passed = max(seconds - self._seconds, _LEAST)
+                step = max(1, round(passed * rate))
+            if self._no_more_than_a_break(step) < step:
+                step = self._no_more_than_a_break(step)
+                passed = step / rate
         clock = self._clock + step
+        self._time += passed
         # the first frame tells whether the state is of such embeddings
         with saved.named(self._file) if self._file and not self._number else contextlib.nullcontext():
-            tracked = self._tracker.update(detections, image, frame=clock)
+            tracked = self._tracker.update(detections, image, frame=clock, time=self._time)
         self._clock, self._number, self._seconds = clock, number, seconds
         return tracked if clock == number else dataclasses.replace(tracked, frame=number)
 

@@ -68,6 +68,7 @@ class Trackers:
         images: Mapping[_Name, AnyImage] | None = None,
         *,
         frames: Mapping[_Name, int] | None = None,
+        times: Mapping[_Name, float] | None = None,
     ) -> dict[_Name, TrackedFrame]:
         """Give some streams their next frame; streams that are not named stand still.
 
@@ -75,6 +76,7 @@ class Trackers:
             detections: by stream, whatever `Tracker.update` takes.
             images: by stream, for those that have one.
             frames: by stream, frame numbers; by default one more than before.
+            times: by stream, seconds; by default what the frame numbers say.
 
         Returns:
             By stream, what `Tracker.update` would return.
@@ -82,23 +84,26 @@ class Trackers:
         Raises:
             TypeError: as `Tracker.update`, with the stream's name; a name is no string or whole number; something is
                 not by stream. All streams are as they were before.
-            ValueError: the same; or an image or frame number is of a stream that has no detections.
+            ValueError: the same; or an image, frame number or time is of a stream that has no detections.
         """
         images, frames = {} if images is None else images, {} if frames is None else frames
-        for each in (detections, images, frames):
+        times = {} if times is None else times
+        for each in (detections, images, frames, times):
             if not isinstance(each, Mapping):
                 raise TypeError(f"streams come by name, as {{'door': detections}}, not as {type(each).__name__}")
         for name in detections:
             if isinstance(name, bool) or not isinstance(name, Name):
                 raise TypeError(f"a stream is named by a string or a whole number, not by {name!r}")
-        stray = [name for name in (*images, *frames) if name not in detections]
+        stray = [name for name in (*images, *frames, *times) if name not in detections]
         if stray:
-            raise ValueError(f"stream '{stray[0]}' has an image or frame number, but no detections (give an empty one)")
+            raise ValueError(
+                f"stream '{stray[0]}' has an image, frame number or time, but no detections (give an empty one)"
+            )
         trackers = {name: self._trackers.get(name) or Tracker(self.config) for name in detections}
         checked: dict[_Name, Checked] = {}
         for name, found in detections.items():
             try:
-                checked[name] = trackers[name].check(found, images.get(name), frames.get(name))
+                checked[name] = trackers[name].check(found, images.get(name), frames.get(name), times.get(name))
             except (TypeError, ValueError, UserError) as error:
                 raise type(error)(f"stream '{name}': {error}") from error
         self._trackers |= trackers

@@ -26,6 +26,7 @@ from clmot.tracking import saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate
 from clmot.tracking.centring import Centring
+from clmot.tracking.clock import Clock
 from clmot.tracking.config import TrackerConfig
 from clmot.tracking.pairs import overlapping
 from clmot.tracking.tracks import Found, Tracks, to_boxes, unit
@@ -40,9 +41,10 @@ _LARGEST_FRAME = 2**53
 
 
 class Checked(NamedTuple):
-    """A frame that a tracker can take: its number, the detections as they came and in its order, and the image."""
+    """A frame that a tracker can take: number and time, detections as they came and in its order, image."""
 
     frame: int
+    seconds: float
     taken: Taken
     found: Found
     image: Image | None
@@ -74,6 +76,7 @@ class Tracker:
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
         self._centring = Centring(self.config.centring)
         self._trust = Trust(self.config.appearance_trust)
+        self._clock = Clock(self.config.frame_rate)
         self.reset()
 
     def reset(self) -> None:
@@ -86,10 +89,16 @@ class Tracker:
         self._size: tuple[int, int] | None = None
         self._centring.reset()
         self._trust.reset()
+        self._clock.reset()
         self.left_out: Counter[str] = Counter()
 
     def update(
-        self, detections: AnyDetections, image: AnyImage | None = None, *, frame: int | None = None
+        self,
+        detections: AnyDetections,
+        image: AnyImage | None = None,
+        *,
+        frame: int | None = None,
+        time: float | None = None,
     ) -> TrackedFrame:
         """Give the next frame's detections to tracks.
 
@@ -102,6 +111,8 @@ class Tracker:
                 camera's motion and the image's border, as the configuration has it, and to notice that the frame's size
                 has changed: tracks are then scaled to the new size.
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
+            time: seconds since whatever beginning; never goes back. By default what the frame number says at
+                `TrackerConfig.frame_rate`. How far objects move, and how long lost tracks live, is measured by it.
 
         Returns:
             The detections that belong to confirmed tracks, in their given order with their own scores and,
@@ -110,12 +121,18 @@ class Tracker:
         Raises:
             TypeError: nobody knows how to read the detections or the image, or the frame number is no whole number; the
                 tracker is as it was before.
-            ValueError: scores that are not in [0, 1], a frame number that does not grow, embeddings of another length
-                than before, no image, or one of another shape; the tracker is as it was before.
+            ValueError: scores that are not in [0, 1], a frame number or time that does not grow, embeddings of another
+                length than before, no image, or one of another shape; the tracker is as it was before.
         """
-        return self.advance(self.check(detections, image, frame))
+        return self.advance(self.check(detections, image, frame, time))
 
-    def check(self, found: AnyDetections, image: AnyImage | None = None, frame: int | None = None) -> Checked:
+    def check(
+        self,
+        found: AnyDetections,
+        image: AnyImage | None = None,
+        frame: int | None = None,
+        time: float | None = None,
+    ) -> Checked:
         """Whether `update` could take these arguments, changing nothing: what `advance` wants.
 
         Raises:
@@ -125,6 +142,7 @@ class Tracker:
         number = self._frame + 1 if frame is None else _whole(frame)
         if not self._frame < number <= _LARGEST_FRAME:
             raise ValueError(f"frame {number} comes after frame {self._frame}; frames start at 1 and must grow")
+        seconds = self._clock.at(number - self._frame, time)
         if image is None and self.config.camera != "auto" and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         image = None if image is None else as_image(image)
@@ -132,11 +150,11 @@ class Tracker:
         in_order = Found(taken.detections, self._embeddings(taken.detections))
         if len(in_order):
             require_chances(*in_order.score_range)
-        return Checked(number, taken, in_order, image)
+        return Checked(number, seconds, taken, in_order, image)
 
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
-        frame, (detections, given_rows, left_out), found, image = checked
+        frame, seconds, (detections, given_rows, left_out), found, image = checked
         matrix = self._camera_motion(image, detections.xyxy, frame)  # first, as a camera of the user's may fail
         if left_out:
             count_left_out(self.left_out, left_out, "tracker")
@@ -149,19 +167,20 @@ class Tracker:
         if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
             tracks = self._tracks = Tracks(self.config, found.embedding.shape[1])
         self._move(image, matrix)
-        if frame > self._frame + 1:  # what would have ended in the frames left out
-            tracks.keep(frame - tracks.last_frame <= self.config.lost_frames + 1)
-        elapsed = min(frame - self._frame, self.config.lost_frames + 1)
-        tracks.predict(elapsed * (self.config.noise_rate / self.config.frame_rate or 1.0))
-        trusted = self._trust(tracks.embedding[tracks.seen], found.embedding[: found.count(self.config.high_score)])
-        match, free = associate(tracks, found, self.config, frame, trusted)
-        tracks.match(match, found, frame)
-        alive = tracks.last_frame >= frame - self.config.lost_frames
-        if self.config.published_bookkeeping:  # one frame more, but not twice
-            alive = (tracks.last_frame >= frame - self.config.lost_frames - 1) & ((tracks.hits > 0) | (match >= 0))
+        config, passed, update = self.config, self._clock.go(seconds), self._clock.updates
+        tracks.age(passed)
+        more = int(config.published_bookkeeping)
+        tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + more))  # what ended in frames left out
+        tracks.predict(round(passed * (config.noise_rate or config.frame_rate), 9))
+        trusted = self._trust(tracks.embedding[tracks.seen], found.embedding[: found.count(config.high_score)])
+        match, free = associate(tracks, found, config, update, trusted)
+        tracks.match(match, found, update)
+        alive = tracks.unseen < self._clock.life(config.lost_seconds, more)
+        if more:  # one frame more, but not twice
+            alive &= (tracks.hits > 0) | (match >= 0)
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
-        tracks.start(found, free[:starters].nonzero()[0], frame)
+        tracks.start(found, free[:starters].nonzero()[0], update)
         self._end_duplicates()
         self._confirm(starting)
         self._frame = frame
@@ -251,6 +270,7 @@ class Tracker:
             state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
         state |= {f"centring.{name}": value for name, value in self._centring.state().items()}
         state |= {f"trust.{name}": value for name, value in self._trust.state().items()}
+        state["clock.time"] = self._clock.state()
         return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -270,6 +290,8 @@ class Tracker:
             centring.restore(parts["centring"])
             trust = Trust(self.config.appearance_trust)
             trust.restore(parts["trust"])
+            clock = Clock(self.config.frame_rate)
+            clock.restore(parts["clock"]["time"])
             if parts["camera"]:
                 camera = camera or _camera(self.config)
                 camera.restore(parts["camera"])
@@ -281,6 +303,7 @@ class Tracker:
                 f"this is not the state of a tracker with the same configuration: {reason_of(error)}"
             ) from error
         self._tracks, self._centring, self._trust, self._camera = tracks, centring, trust, camera
+        self._clock = clock
         self._frame, self._next_id = frame, next_id
         self._size = (width, height) if width or height else None
 

@@ -82,10 +82,11 @@ class Tracks:
     Attributes:
         motion: Kalman states.
         embedding: float32 [n, d], moving average of unit length.
+        unseen: float64 [n], seconds since it was last seen.
         class_id: int64 [n].
         track_id: int64 [n], 0 for unconfirmed tracks.
-        first_frame: int64 [n], frame in which the track started.
-        last_frame: int64 [n], frame in which it was last seen.
+        first_frame: int64 [n], update in which the track started.
+        last_frame: int64 [n], update in which it was last seen.
         hits: int64 [n], frames in which it was seen; negative after it was found again although it had ended (with
             `published_bookkeeping`).
         detection: int64 [n], row of `Found` it was given in the last frame, -1 where it was not seen.
@@ -97,6 +98,7 @@ class Tracks:
 
     motion: KalmanState
     embedding: Float32Array
+    unseen: npt.NDArray[np.float64]
     observed: npt.NDArray[np.float64]
     observed_frame: Int64Array
     anchor: KalmanState
@@ -106,7 +108,8 @@ class Tracks:
         self.motion = KalmanState(np.empty((5, 0, 4)))
         self.embedding = np.empty((0, dimensions), np.float32)
         self._numbers = np.empty((len(_NUMBERS), 0), np.int64)
-        names = ["motion", "embedding"]
+        self.unseen = np.empty(0)
+        names = ["motion", "embedding", "unseen"]
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
             looks_alone = dimensions and config.association == "fused" and not config.appearance_trust
             directed = config.direction_weight and not looks_alone
@@ -184,7 +187,7 @@ class Tracks:
             return
         measurement, embedding = found.measurement.take(new, axis=0), found.embedding.take(new, axis=0)
         motion = kalman.initiate(measurement).values
-        begun: dict[str, Any] = {"motion": motion, "embedding": embedding, "anchor": motion}
+        begun: dict[str, Any] = {"motion": motion, "embedding": embedding, "anchor": motion, "unseen": np.zeros(n)}
         if "observed" in self._names:
             begun["observed"] = measurement[:, None].repeat(self.observed.shape[1], axis=1)
             begun["observed_frame"] = np.full((n, self.observed_frame.shape[1]), frame)
@@ -193,6 +196,10 @@ class Tracks:
         numbers = np.zeros((len(_NUMBERS), n), np.int64)  # no id yet
         numbers[0], numbers[2:4], numbers[4], numbers[5] = found.class_id.take(new), frame, 1, new
         self._numbers = np.concatenate([self._numbers, numbers], axis=1)
+
+    def age(self, seconds: float) -> None:
+        """Time passes."""
+        self.unseen = self.unseen + seconds
 
     def predict(self, steps: float) -> None:
         """Move all tracks on by some steps of their filters; with `published_bookkeeping` those with an id only."""
@@ -240,6 +247,7 @@ class Tracks:
         if config.published_bookkeeping:
             self.hits[seen & (frame - self.last_frame > config.lost_frames + 1)] = _ENDED
         np.copyto(self.last_frame, frame, where=seen)
+        np.copyto(self.unseen, 0.0, where=seen)
         np.add(self.hits, seen, out=self.hits)
         self._learn(seen, match, score, found)
 
