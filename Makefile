@@ -45,6 +45,7 @@ $(VENV)/.adapters: $(VENV)/.installed
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types:
 	$(BIN)/mypy

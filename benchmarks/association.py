@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clmot import Detections
-from clmot.tracking.config import PRESETS
+from clmot.config.tracker import PRESETS
 
 CONSOLE = Console(width=100)
 BARS = {50: 0.25, 200: 1.5}

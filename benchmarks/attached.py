@@ -53,8 +53,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from clmot.bench.arms import OURS, find_arm
-from clmot.bench.measures import (
+from clmot.apps.attach.attach import attach
+from clmot.apps.bench.measures import (
     BY_MOTION,
     TRACKING,
     TRUE_BOXES,
@@ -63,21 +63,21 @@ from clmot.bench.measures import (
     tracking_measures,
     tracking_name,
 )
-from clmot.bench.plan import Fold, Plan
-from clmot.bench.runner import Finished, commit, run_bench, slug
+from clmot.apps.bench.methods import OURS, find_arm
+from clmot.apps.bench.plan import Fold, Plan
+from clmot.apps.bench.runner import Finished, commit, run_bench, slug
 from clmot.config import Config, DetectorConfig, load_config
-from clmot.data.augment import letterbox_matrix
-from clmot.data.synthetic import write_scenes
-from clmot.detectors.attach import attach
 from clmot.detectors.frozen import fingerprint, frozen
-from clmot.detectors.opening import open_detector
-from clmot.detectors.protocol import Detector, FeatureDetector, FeatureMaps, Matrix
+from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
 from clmot.evaluation.mot import write_text
-from clmot.inference import Model, load_model
+from clmot.inference.model import Model, load_model
 from clmot.io.image import read_image
-from clmot.models.backbones import STRIDES
-from clmot.types import Detections, Image
+from clmot.models.encoder import STRIDES
+from clmot.protocols import Detector, FeatureDetector, FeatureMaps, Matrix
+from clmot.structures import Detections, Image
+from clmot.synthetic import write_scenes
+from clmot.views.transforms import letterbox_matrix
 
 CONSOLE = Console(width=130)
 SCENARIOS = ("synthetic", "real")
@@ -173,7 +173,7 @@ class Row:
 
     Attributes:
         name: what is tracked with.
-        scores: means over the test sequences, by the names of `clmot.bench.measures`; NaN where there is none.
+        scores: means over the test sequences, by the names of `clmot.apps.bench.measures`; NaN where there is none.
         minutes: of training; NaN for a row that needs none of its own.
         identical: test frames in which the detector found the same before and after, to the bit.
     """

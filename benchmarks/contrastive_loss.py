@@ -30,10 +30,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
+from clmot.losses.contrast_masks import contrast_pairs, contrasted
 from clmot.losses.criterion import embedding_loss
-from clmot.losses.pairs import contrast_pairs, contrasted
-from clmot.models.identities import IdentityClassifier
-from clmot.types import Batch, OutputMaps, TrainingOutput
+from clmot.models.identity_classifier import IdentityClassifier
+from clmot.structures import Batch, OutputMaps, TrainingOutput
 
 CONSOLE = Console(width=100)
 GOAL_MILLISECONDS, GOAL_MEGABYTES = 40.0, 150.0

@@ -13,9 +13,9 @@ import argparse
 import os
 from pathlib import Path
 
+from clmot.apps.track.pipeline import write_detections
 from clmot.config import Config
-from clmot.detectors.model import load_detector
-from clmot.pipeline import write_detections
+from clmot.inference.attached import load_detector
 
 DETECTORS = ("onnx:weights/yolox_nano.onnx", "openvino:weights/openvino/pedestrian-detection-adas-0002.xml")
 LEAST_SCORE = 0.05

@@ -18,7 +18,7 @@ import numpy as np
 from clmot.evaluation.benchmarks import find_truth
 from clmot.evaluation.metrics import Metrics
 from clmot.evaluation.mot import Measurement, evaluate
-from clmot.io.frames import FrameChoice
+from clmot.io.frame_choice import FrameChoice
 
 GOAL = 5.0
 """Seconds."""

@@ -249,7 +249,7 @@ def memory(peak: bool) -> float:
 
 def read(root: Path) -> dict[str, float]:
     """Index a data set in this process."""
-    from clmot.data.readers import read_dataset
+    from clmot.datasets.readers import read_dataset
 
     before = memory(peak=False)
     processor, wall = time.process_time(), time.perf_counter()

@@ -45,17 +45,17 @@ from rich.console import Console
 from rich.table import Table
 
 from clmot import track
+from clmot.apps.track.outputs import Sinks
 from clmot.config import Config
-from clmot.data.synthetic import Scene
 from clmot.errors import UserError
-from clmot.export.model import load_exported
 from clmot.export.save import export
-from clmot.inference import Model, load_model, load_network
+from clmot.inference.exported import load_exported
+from clmot.inference.model import Model, load_model, load_network
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.shipped import DEFAULT
-from clmot.sinks import Sinks
-from clmot.types import Detections, Image, OutputMaps
+from clmot.structures import Detections, Image, OutputMaps
+from clmot.synthetic import Scene
 
 CONSOLE = Console(width=150)
 SIZES = ("512x288", "864x480", "1088x608")

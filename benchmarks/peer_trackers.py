@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import Detections, Tracker, TrackerConfig
-from clmot.types import Image, TrackedFrame
+from clmot.structures import Image, TrackedFrame
 
 os.environ.setdefault("YOLO_VERBOSE", "false")
 Tracks = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clmot.data.synthetic import Scene, write_scenes
+from clmot.synthetic import Scene, write_scenes
 
 GOAL = 100.0
 """Frames a second at 512x288."""

@@ -50,18 +50,18 @@ from rich.table import Table
 
 from clmot import Detections
 from clmot import boxes as box
+from clmot.apps.track.external_boxes import rescaled
 from clmot.config import load_config
-from clmot.data.synthetic import write_scenes
+from clmot.config.tracker import PRESETS
 from clmot.evaluation.comparison import Comparison, compare
-from clmot.given_boxes import rescaled
-from clmot.io.frames import FrameChoice
-from clmot.io.mot import MotRows, MotTextWriter, read_mot_rows
-from clmot.io.sequences import PERSON, read_sequence_info
-from clmot.tracking.config import PRESETS
-from clmot.types import Image, TrackedFrame
+from clmot.io.frame_choice import FrameChoice
+from clmot.io.mot_sequences import PERSON, read_sequence_info
+from clmot.io.mot_text import MotRows, MotTextWriter, read_mot_rows
+from clmot.structures import Image, TrackedFrame
+from clmot.synthetic import write_scenes
 
 if TYPE_CHECKING:
-    from clmot.inference import Model
+    from clmot.inference.model import Model
 
 CONSOLE = Console(width=140)
 SCENARIOS = ("public", "unscored", "yolox", "detectors", "oracle", "synthetic", "synthetic-oracle", "validation")
@@ -240,7 +240,7 @@ class Models:
         run = self._runs.get(sequence, self._runs.get(""))
         if run is None:
             return None
-        from clmot.inference import load_model
+        from clmot.inference.model import load_model
 
         return load_model(run)
 

@@ -13,15 +13,17 @@ install_import_hook(
         "clmot.losses",
         "clmot.models",
         "clmot.tracking.assignment",
-        "clmot.tracking.camera",
+        "clmot.tracking.camera_motion",
         "clmot.tracking.costs",
-        "clmot.tracking.interpolation",
-        "clmot.tracking.joining",
+        "clmot.tracking.postprocess.interpolation",
+        "clmot.tracking.postprocess.merge_tracks",
         "clmot.tracking.kalman",
-        "clmot.tracking.pairs",
+        "clmot.tracking.candidates",
     ],
     "beartype.beartype",
 )
+
+pytest_plugins = ["data_fixtures"]
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")

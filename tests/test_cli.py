@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from command_line import call, fails
 
-from clmot.data.readers import FORMATS
-from clmot.data.synthetic import write_scenes
+from clmot.datasets.readers import FORMATS
+from clmot.synthetic import write_scenes
 
 TINY = [
     "--model.encoder=resnet10t",
@@ -185,7 +185,7 @@ def test_annotations_of_every_kind_train(tmp_path, caplog):
 
 
 def test_ctrl_c_is_one_line_and_keeps_what_was_finished(scenes, tmp_path, capsys, monkeypatch):
-    import clmot.training.run as run_module
+    import clmot.training.trainer as run_module
 
     step, steps = run_module.train_step, []
 

@@ -6,9 +6,9 @@ from command_line import fails
 
 import clmot
 from clmot.config import load_config
-from clmot.data.synthetic import write_scenes
 from clmot.devices import choose_device, device_name
 from clmot.errors import UserError
+from clmot.synthetic import write_scenes
 
 UNKNOWN = ("mps", "xpu", "gpux", "-1", "0,1", "", "None", "cuda:x")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
 from clmot.shipped import DEFAULT, shipped_model
 
@@ -42,7 +42,7 @@ def test_naming_it_needs_no_torch():
 
 
 def test_it_finds_people(real_data):
-    from clmot.data.readers import read_dataset
+    from clmot.datasets.readers import read_dataset
     from clmot.evaluation.embedding import embed_sequences, embedding_scores
 
     sequence = real_data / "mot" / "TUD-Stadtmitte"

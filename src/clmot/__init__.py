@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING, Any
 from clmot._version import __version__
 
 if TYPE_CHECKING:
+    from clmot.apps.attach.attach import attach
+    from clmot.apps.track.pipeline import track
     from clmot.config import Config, load_config
-    from clmot.detectors.attach import attach
+    from clmot.config.tracker import TrackerConfig
     from clmot.errors import UserError
     from clmot.evaluation.mot import evaluate
-    from clmot.inference import Model, load_model
-    from clmot.pipeline import track
-    from clmot.tracking.config import TrackerConfig
-    from clmot.tracking.gallery import Gallery
-    from clmot.tracking.streams import Trackers
+    from clmot.inference.model import Model, load_model
+    from clmot.reid.gallery import Gallery
+    from clmot.structures import Detections, Scores, TrackedFrame
+    from clmot.tracking.multi_stream import Trackers
     from clmot.tracking.tracker import Tracker
-    from clmot.training.run import train
-    from clmot.types import Detections, Scores, TrackedFrame
+    from clmot.training.trainer import train
 
 # Loaded when first used, so that `clmot.Tracker` needs no torch and `--help` is quick.
 _HOMES = {
     "Config": "clmot.config",
-    "Detections": "clmot.types",
-    "Gallery": "clmot.tracking.gallery",
-    "Model": "clmot.inference",
-    "Scores": "clmot.types",
-    "TrackedFrame": "clmot.types",
+    "Detections": "clmot.structures",
+    "Gallery": "clmot.reid.gallery",
+    "Model": "clmot.inference.model",
+    "Scores": "clmot.structures",
+    "TrackedFrame": "clmot.structures",
     "Tracker": "clmot.tracking.tracker",
-    "TrackerConfig": "clmot.tracking.config",
-    "Trackers": "clmot.tracking.streams",
+    "TrackerConfig": "clmot.config.tracker",
+    "Trackers": "clmot.tracking.multi_stream",
     "UserError": "clmot.errors",
-    "attach": "clmot.detectors.attach",
+    "attach": "clmot.apps.attach.attach",
     "evaluate": "clmot.evaluation.mot",
     "load_config": "clmot.config",
-    "load_model": "clmot.inference",
-    "track": "clmot.pipeline",
-    "train": "clmot.training.run",
+    "load_model": "clmot.inference.model",
+    "track": "clmot.apps.track.pipeline",
+    "train": "clmot.training.trainer",
 }
 
 __all__ = [

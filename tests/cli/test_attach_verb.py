@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from clmot.cli import main
-from clmot.data.synthetic import write_scenes
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
+from clmot.synthetic import write_scenes
 
 SMALL = [
     "model.image_size=[160, 96]",

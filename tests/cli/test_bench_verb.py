@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from clmot.cli import main
-from clmot.data.synthetic import write_scenes
+from clmot.synthetic import write_scenes
 
 
 @pytest.fixture(scope="module")

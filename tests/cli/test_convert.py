@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from command_line import call, fails
 
-from clmot.data.readers import read_dataset
-from clmot.data.synthetic import write_scenes
+from clmot.datasets.readers import read_dataset
+from clmot.synthetic import write_scenes
 
 
 @pytest.fixture(scope="module")

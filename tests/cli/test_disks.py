@@ -14,8 +14,8 @@ from command_line import call
 
 from clmot.cli import app
 from clmot.config import Config
-from clmot.data.synthetic import write_scenes
 from clmot.models.network import Network
+from clmot.synthetic import write_scenes
 from clmot.training.checkpoint import save_checkpoint
 
 SMALL = 64

@@ -7,7 +7,7 @@ import torch
 from command_line import call
 
 from clmot.config import Config
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 from clmot.models.network import Network
 from clmot.training.checkpoint import save_checkpoint
 

@@ -12,11 +12,11 @@ import yaml
 from command_line import call, fails
 
 from clmot.config import Config
-from clmot.data.synthetic import write_scenes
-from clmot.evaluation.kitti import read_labels
-from clmot.io.mot import read_mot_rows
+from clmot.evaluation.kitti_rules import read_labels
+from clmot.io.mot_text import read_mot_rows
 from clmot.models.network import Network
-from clmot.tracking.gallery import Gallery
+from clmot.reid.gallery import Gallery
+from clmot.synthetic import write_scenes
 from clmot.tracking.tracker import Tracker
 from clmot.training.checkpoint import save_checkpoint
 

@@ -7,7 +7,7 @@ import torch
 from torchvision.models import get_model
 
 from clmot.config import Config, load_config
-from clmot.data.synthetic import write_scenes
+from clmot.synthetic import write_scenes
 
 SMALL = {"num_classes": 3, "min_size": 96, "max_size": 160}
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 import clmot
+from clmot.apps.attach.attach import attach
 from clmot.boxes import iou
 from clmot.config import DetectorConfig
-from clmot.detectors.attach import attach
-from clmot.detectors.onnx import OnnxDetector, OnnxLayout, open_onnx, recognised
-from clmot.detectors.opening import fingerprint_of, open_detector
-from clmot.detectors.protocol import FeatureDetector
+from clmot.detectors.onnx_file import OnnxDetector, OnnxLayout, open_onnx, recognised
+from clmot.detectors.registry import fingerprint_of, open_detector
 from clmot.errors import UserError
 from clmot.io.image import read_image
-from clmot.io.mot import read_mot_rows
+from clmot.io.mot_text import read_mot_rows
+from clmot.protocols import FeatureDetector
 
 
 def image_of(scenes) -> np.ndarray:

@@ -10,10 +10,10 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from clmot.config import DetectorConfig
-from clmot.detectors.opening import open_detector
-from clmot.detectors.protocol import Detector, FeatureDetector
-from clmot.detectors.taps import Taps
+from clmot.detectors.feature_hooks import Taps
+from clmot.detectors.registry import open_detector
 from clmot.detectors.torchvision import TorchvisionDetector
+from clmot.protocols import Detector, FeatureDetector
 
 
 def build(family: str) -> nn.Module:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from clmot.boxes import xyxy_to_ltwh
-from clmot.data.readers import read_dataset
-from clmot.data.synthetic import write_scenes
+from clmot.config.tracker import TrackerConfig
+from clmot.datasets.readers import read_dataset
 from clmot.evaluation.mot import evaluate
-from clmot.io.mot import write_mot_text
-from clmot.tracking.config import TrackerConfig
+from clmot.io.mot_text import write_mot_text
+from clmot.structures import Detections
+from clmot.synthetic import write_scenes
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 
 def track_ground_truth(clips: Path, out: Path, *, know_identities: bool) -> None:

@@ -13,7 +13,7 @@ from clmot.cli import scores as cli_scores
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import BENCHMARKS, LABELS
 from clmot.evaluation.mot import evaluate
-from clmot.io.frames import FrameChoice
+from clmot.io.frame_choice import FrameChoice
 
 FIELDS = {"Rcll": "CLR_Re", "Prcn": "CLR_Pr", "FP": "CLR_FP", "FN": "CLR_FN"}
 LENGTH = 30

@@ -10,7 +10,7 @@ from clmot.errors import UserError
 from clmot.evaluation.bootstrap import draw_sequences, interval
 from clmot.evaluation.comparison import compare
 from clmot.evaluation.mot import evaluate
-from clmot.report.scores import comparison_csv, comparison_table, scores_csv, scores_table
+from clmot.evaluation.tables import comparison_csv, comparison_table, scores_csv, scores_table
 
 SEQUENCES = 5
 

@@ -11,8 +11,8 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.evaluation.detection import BoxList, _as_coco, evaluate_detections, match_greedily, score_detections
-from clmot.report.scores import detection_csv, detection_table
-from clmot.types import Dataset, Sample
+from clmot.evaluation.tables import detection_csv, detection_table
+from clmot.structures import Dataset, Sample
 
 
 def sample(boxes: np.ndarray, classes: np.ndarray, ignore: np.ndarray, frame: int = 1) -> Sample:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences, embedding_scores
-from clmot.evaluation.references import histogram_embedding
-from clmot.types import Sample
+from clmot.structures import Sample
 
 
 def sequence(

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate, write_json
-from clmot.report.scores import TABLE_METRICS, scores_table
+from clmot.evaluation.tables import TABLE_METRICS, scores_table
 
 Row = Sequence[float]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clmot.evaluation.probe import CHANGES, UNCHANGED, moved, new_surroundings, probe
-from clmot.types import View, ViewPair
+from clmot.structures import View, ViewPair
 
 HEIGHT, WIDTH = 60, 120
 

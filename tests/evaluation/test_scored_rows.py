@@ -8,7 +8,7 @@ from command_line import call
 
 from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate
-from clmot.io.frames import FrameChoice
+from clmot.io.frame_choice import FrameChoice
 
 
 def truth_line(frame: int, identity: int, flag: float = 1, kind: int = 1) -> str:

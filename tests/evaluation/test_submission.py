@@ -6,7 +6,7 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.evaluation.submission import SERVERS, submit
-from clmot.io.mot import read_mot_text
+from clmot.io.mot_text import read_mot_text
 
 ROW = "{},{},10.5,20.25,30,60,0.9,-1,-1,-1\n"
 TRAIN, TEST = (2, 4, 5, 9, 10, 11, 13), (1, 3, 6, 7, 8, 12, 14)

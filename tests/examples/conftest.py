@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from clmot.io.mot import read_mot_text
-from clmot.types import Detections
+from clmot.io.mot_text import read_mot_text
+from clmot.structures import Detections
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RED, GREEN, BLUE = (220, 20, 20), (20, 220, 20), (20, 20, 220)
@@ -71,7 +71,7 @@ class Painter:
 
 @pytest.fixture
 def painter(monkeypatch):
-    monkeypatch.setattr("clmot.inference.load_model", lambda *_, **__: Painter())
+    monkeypatch.setattr("clmot.inference.model.load_model", lambda *_, **__: Painter())
 
 
 @pytest.fixture(scope="session")

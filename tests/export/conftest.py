@@ -6,7 +6,7 @@ import torch
 
 from clmot.config import Config, load_config
 from clmot.export.save import Export, export
-from clmot.inference import Model
+from clmot.inference.model import Model
 from clmot.models.network import Network
 
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from clmot.config import Config
-from clmot.detectors.heads import CropHead
 from clmot.errors import UserError
-from clmot.evaluation.references import onnx_embedding
+from clmot.evaluation.baselines import onnx_embedding
 from clmot.export import save
 from clmot.export.crops import CropsGraph, WholeImageReadOut, cut_out, load_crop_embedding
 from clmot.export.parity import FLOAT32, check_parity, pictures
 from clmot.export.save import Export, export_crops
-from clmot.inference import Model, load_model
-from clmot.models.readout import Level, StripeReadOut
+from clmot.inference.model import Model, load_model
+from clmot.models.attached import CropHead
+from clmot.models.embedding_pool import Level, StripeReadOut
 from clmot.training.checkpoint import save_checkpoint
 
 INNER = (32, 64)

@@ -6,12 +6,12 @@ import torch
 
 import clmot
 from clmot.boxes import iou
-from clmot.data.synthetic import write_scenes
 from clmot.errors import UserError
 from clmot.export.parity import pictures
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 from clmot.models.decode import decode
 from clmot.models.network import STRIDE
+from clmot.synthetic import write_scenes
 
 runtime = pytest.importorskip("onnxruntime")
 

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from clmot.data.readers import read_dataset
-from clmot.data.synthetic import write_scenes
-from clmot.detectors.heads import CropHead
+from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
-from clmot.export import agreement, save
-from clmot.export.agreement import check_crops, compare
+from clmot.export import int8_agreement as agreement
+from clmot.export import save
 from clmot.export.calibration import Frames, draw_frames
+from clmot.export.int8_agreement import check_crops, compare
 from clmot.export.parity import pictures
 from clmot.export.save import export, export_crops
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 from clmot.io.image import read_image
 from clmot.io.runtimes import onnx_session
-from clmot.types import Detections
+from clmot.models.attached import CropHead
+from clmot.structures import Detections
+from clmot.synthetic import write_scenes
 
 
 @pytest.fixture(scope="module")

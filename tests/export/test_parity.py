@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clmot.errors import UserError
-from clmot.export.graph import DetectionsGraph, MapsGraph
+from clmot.export.graphs import DetectionsGraph, MapsGraph
 from clmot.export.parity import FLOAT32, HALF, check_parity, parity_sizes, pictures
 
 SIZES = [(128, 96), (64, 160)]

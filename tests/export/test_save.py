@@ -8,7 +8,7 @@ import pytest
 from clmot.errors import UserError
 from clmot.export import save
 from clmot.export.save import SUFFIXES, export
-from clmot.inference import load_model
+from clmot.inference.model import load_model
 
 
 def test_openvino_detects_as_the_model(network, config, model, random_pictures, tmp_path):

@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 import clmot
 from clmot.config import Config, load_config, read_sections
 from clmot.errors import UserError
-from clmot.io.arrays import write_arrays
 from clmot.io.kinds import kind_of
+from clmot.io.named_arrays import write_arrays
 
 
 @pytest.fixture

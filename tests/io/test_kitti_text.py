@@ -1,9 +1,9 @@
 import numpy as np
 
-from clmot.evaluation.kitti import read_labels
+from clmot.evaluation.kitti_rules import read_labels
 from clmot.io.kitti import kitti_rows
-from clmot.io.mot import TrackWriter
-from clmot.types import Detections, TrackedFrame
+from clmot.io.mot_text import TrackWriter
+from clmot.structures import Detections, TrackedFrame
 
 CLASSES = ("person", "car", "Cyclist", "dog")
 

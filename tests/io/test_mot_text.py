@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.io.mot import MotTextWriter, check_unique, read_mot_rows, read_mot_text, write_mot_text
-from clmot.types import Detections, TrackedFrame
+from clmot.io.mot_text import MotTextWriter, check_unique, read_mot_rows, read_mot_text, write_mot_text
+from clmot.structures import Detections, TrackedFrame
 
 
 def tracked(frame, boxes, ids, score=0.9, class_id=0):

@@ -16,7 +16,7 @@ from clmot.errors import UserError
 from clmot.io.reading import Reading
 from clmot.io.video import credible_frame_rate, decode_video, probe_video
 from clmot.io.video_writer import VideoWriter
-from clmot.types import Image
+from clmot.structures import Image
 
 
 def make_frames(count: int, width: int = 96, height: int = 64, seed: int = 0) -> list[Image]:

@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
+from clmot.losses.classification import identity_cross_entropy
+from clmot.losses.contrast_masks import Contrasted, contrast_pairs, contrasted
 from clmot.losses.criterion import criterion
-from clmot.losses.identity import identity_cross_entropy
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted
 from clmot.losses.targets import detection_targets
 from clmot.models.task_weights import TaskWeights
-from clmot.types import Batch, OutputMaps, TrainingOutput
+from clmot.structures import Batch, OutputMaps, TrainingOutput
 
 SHAPE = (4, 1, 12, 16)
 OBJECTIVES = typing.get_args(typing.get_type_hints(LossConfig)["objective"])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from clmot.losses.contrast_masks import BoxLabels, contrast_pairs
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import BoxLabels, contrast_pairs
 
 
 def one_frame(objects: int) -> BoxLabels:

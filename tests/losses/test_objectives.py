@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from clmot.losses.contrast_masks import BoxLabels, contrast_pairs
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import BoxLabels, contrast_pairs
 from clmot.losses.triplet import triplet_all, triplet_hard
 
 T, MARGIN = 0.3, 0.5

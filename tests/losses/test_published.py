@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from clmot.config import load_config
 from clmot.losses.criterion import embedding_loss
 from clmot.losses.targets import detection_targets
-from clmot.types import Batch, TrainingOutput
+from clmot.structures import Batch, TrainingOutput
 
 # frame and object of each box, the first views' boxes before the second views'. Frame 1 shows one object alone; of
 # frame 2 the second view shows one object of two

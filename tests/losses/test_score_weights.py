@@ -9,15 +9,15 @@ import torch
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
+from clmot.losses.classification import identity_cross_entropy
+from clmot.losses.contrast_masks import contrast_pairs, contrasted
 from clmot.losses.criterion import criterion
 from clmot.losses.detection import heatmap_focal, l1_at_objects
-from clmot.losses.identity import identity_cross_entropy
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import contrast_pairs, contrasted
 from clmot.losses.reduce import pair_weights
 from clmot.losses.targets import detection_targets, gaussian_radius
 from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
-from clmot.types import Batch, OutputMaps, TrainingOutput
+from clmot.structures import Batch, OutputMaps, TrainingOutput
 
 SHAPE = (4, 2, 16, 20)
 OBJECTIVES = typing.get_args(typing.get_type_hints(LossConfig)["objective"])

@@ -2,7 +2,7 @@ import torch
 
 from clmot.losses.targets import detection_targets
 from clmot.models.decode import decode
-from clmot.types import OutputMaps
+from clmot.structures import OutputMaps
 
 
 def maps_that_say(boxes, classes, image_index, shape):

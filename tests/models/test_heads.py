@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clmot.models.colour import ColourCode
+from clmot.models.color_histogram import ColourCode
 from clmot.models.heads import DenseHead, ExtentHead, LevelEmbeddingHead, ProjectionHead, heatmap_head
-from clmot.models.identities import IdentityClassifier
+from clmot.models.identity_classifier import IdentityClassifier
 
 
 def test_a_head_without_norm_is_two_convolutions_with_bias():

@@ -5,7 +5,7 @@ import torch
 
 from clmot.config import RECIPES, ModelConfig, load_config
 from clmot.errors import UserError
-from clmot.models.backbones import Encoder, initialise_encoder
+from clmot.models.encoder import Encoder, initialise_encoder
 from clmot.models.network import Network
 
 TINY = {"encoder": "resnet10t", "encoder_options": {"channels": (8, 8, 16, 16)}, "pretrained": "none", "width": 8}

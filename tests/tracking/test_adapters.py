@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
+from clmot.structures import Detections, TrackedFrame
 from clmot.tracking.adapters import as_detections, to_supervision
-from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections, TrackedFrame
 
 BOXES = np.array([[10, 20, 40, 100], [60.5, 20, 90, 110.25]])
 SCORES = np.array([0.9, 0.75])

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clmot.tracking.config import TrackerConfig
-from clmot.tracking.streams import Trackers
+from clmot.config.tracker import TrackerConfig
+from clmot.structures import Detections
+from clmot.tracking.multi_stream import Trackers
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 
 def walkers(seed, frames=120, n=8):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from clmot.tracking.candidates import all_pairs
 from clmot.tracking.costs import cosine_distance, direction_agreement, fuse_motion, gate
-from clmot.tracking.pairs import all_pairs
 
 
 def unit(rng, n, d=16):

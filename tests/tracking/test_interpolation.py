@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clmot import boxes as box
-from clmot.tracking.interpolation import _NOISE, interpolate, smooth
-from clmot.types import Detections, TrackedFrame
+from clmot.structures import Detections, TrackedFrame
+from clmot.tracking.postprocess.interpolation import _NOISE, interpolate, smooth
 
 
 def make_frames(rows, numbers=(), embeddings=None):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clmot.boxes import iou
-from clmot.tracking import pairs
-from clmot.tracking.pairs import all_pairs, overlapping, paired_overlap, within
+from clmot.tracking import candidates as pairs
+from clmot.tracking.candidates import all_pairs, overlapping, paired_overlap, within
 
 
 @pytest.fixture(params=["all", "every pair", "search"], autouse=True, scope="module")

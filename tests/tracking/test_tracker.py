@@ -7,10 +7,10 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from clmot.boxes import cxcyah_to_xyxy, iou, xyxy_to_cxcyah
+from clmot.config.tracker import TrackerConfig
+from clmot.structures import Detections
 from clmot.tracking import kalman
-from clmot.tracking.config import TrackerConfig
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 WIDTH, HEIGHT = 30.0, 80.0
 DIRECTION_FRAMES = 3
@@ -499,7 +499,7 @@ def test_wide_and_small_boxes_are_tracked_like_others():
         np.testing.assert_array_equal(tracked.detections.xyxy, boxes)
 
 
-@pytest.mark.parametrize("package", ["torch", "cv2", "clmot.io.camera_motion"])
+@pytest.mark.parametrize("package", ["torch", "cv2", "clmot.io.camera_motion_text"])
 def test_imports_nothing_for_networks_or_images(package):
     code = f"import sys, clmot; clmot.Tracker(); assert '{package}' not in sys.modules, '{package} was imported'"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.errors import UserError
-from clmot.tracking.config import PRESETS, TrackerConfig
-from clmot.tracking.streams import Trackers
+from clmot.structures import Detections
+from clmot.tracking.multi_stream import Trackers
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 NAMES = ("door", "yard/north", "été.1")
 

@@ -10,11 +10,11 @@ import pytest
 
 from clmot.boxes import xyxy_to_cxcyah
 from clmot.config import Config
+from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.errors import UserError
+from clmot.structures import Detections
 from clmot.tracking import association, kalman
-from clmot.tracking.config import PRESETS, TrackerConfig
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 
 def detect(centres, looks=None, score=0.9, class_id=0, width=30.0, height=80.0):
@@ -429,7 +429,7 @@ def test_values_out_of_range(values, message):
 
 def test_imports_no_torch():
     code = (
-        "import sys, clmot, clmot.tracking.camera, clmot.tracking.config; clmot.Tracker(); "
+        "import sys, clmot, clmot.tracking.camera_motion, clmot.config.tracker; clmot.Tracker(); "
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clmot.tracking.config import TrackerConfig
+from clmot.config.tracker import TrackerConfig
+from clmot.structures import Detections
+from clmot.tracking.track_state import unit
 from clmot.tracking.tracker import Tracker
-from clmot.tracking.tracks import unit
 from clmot.tracking.trust import Trust
-from clmot.types import Detections
 
 
 def looks(rng, n, noise):

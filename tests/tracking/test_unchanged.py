@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
-from clmot.tracking.config import TrackerConfig
-from clmot.tracking.gallery import Gallery
-from clmot.tracking.streams import Trackers
+from clmot.reid.gallery import Gallery
+from clmot.structures import Detections
+from clmot.tracking.multi_stream import Trackers
 from clmot.tracking.tracker import Tracker
-from clmot.types import Detections
 
 REFUSED = (TypeError, ValueError, UserError)
 """What a caller may be told; anything else is a fault of ours."""
@@ -134,7 +134,7 @@ def test_every_missing_array_is_refused():
 
 
 def test_a_camera_of_the_user_that_fails_leaves_the_tracks_as_they_were():
-    from clmot.tracking.camera import CameraMotion
+    from clmot.tracking.camera_motion import CameraMotion
 
     class Broken(CameraMotion):
         def estimate(self, image, boxes=None, frame=None):

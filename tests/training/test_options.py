@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from clmot.config import Config, load_config
-from clmot.data.synthetic import write_scenes
 from clmot.models.saved_model import load_saved_model
-from clmot.training.run import train
+from clmot.synthetic import write_scenes
+from clmot.training.trainer import train
 
 TINY = [
     "model.encoder=resnet10t",

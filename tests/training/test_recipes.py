@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from clmot.config import load_config
-from clmot.data.synthetic import write_scenes
 from clmot.losses.detection import l1_at_objects
 from clmot.models.saved_model import load_saved_model
+from clmot.synthetic import write_scenes
 from clmot.training.checkpoint import load_state
-from clmot.training.run import train
+from clmot.training.trainer import train
 
 SHARED = {
     "data": {"min_visibility": 0},

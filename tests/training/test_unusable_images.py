@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from clmot.config import Config, load_config
-from clmot.data.batch import StepSampler
 from clmot.errors import UserError
 from clmot.models.saved_model import load_saved_model
-from clmot.training.run import train
+from clmot.training.trainer import train
+from clmot.views.loader import StepSampler
 
 FRAMES = 150
 OVERRIDES = [
@@ -69,7 +69,7 @@ def test_one_bad_image_is_reported_and_does_not_stop_training(data, tmp_path, ca
 
 
 def test_a_resumed_run_replaces_as_a_straight_one(data, tmp_path, monkeypatch):
-    import clmot.training.run as run_module
+    import clmot.training.trainer as run_module
 
     folder, _ = data
     train(folder, tmp_path / "straight", config(), progress=False)

@@ -75,7 +75,7 @@ def attach(
     names = [name.strip() for name in classes.split(",") if name.strip()]
     described = {"name": detector, "head": head, "weights": weights, **({"classes": names} if names else {})}
     settings = settings.updated({"detector": described}, "attach")
-    from clmot.detectors.attach import attach as run_attach
+    from clmot.apps.attach.attach import attach as run_attach
 
     checkpoint = run_attach(settings.detector, paths, out, settings, boxes=boxes, resume=resume)
     if is_first_process():

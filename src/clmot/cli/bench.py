@@ -35,9 +35,9 @@ def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = 
     share = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", part)
     if not share or int(share[1]) > int(share[2]):
         raise UserError(f"--part must be K/N with K from 1 to N, got {part}")
-    from clmot.bench.plan import read_plan
-    from clmot.bench.report import write_report
-    from clmot.bench.runner import describe, run_bench
+    from clmot.apps.bench.bench_report import write_report
+    from clmot.apps.bench.plan import read_plan
+    from clmot.apps.bench.runner import describe, run_bench
 
     plan = read_plan(config)
     if not report_only:

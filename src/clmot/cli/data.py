@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, split_overrides
 from clmot.config import load_config
 from clmot.errors import UserError, plural
-from clmot.report.table import show as print_report
+from clmot.visualize.table import show as print_report
 
 _log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ def synth(
     seed
         Same seed, same files.
     """
-    from clmot.data.synthetic import write_scenes
-    from clmot.io.whole import check_new
-    from clmot.report.progress import progress_bar
+    from clmot.io.atomic import check_new
+    from clmot.io.progress import progress_bar
+    from clmot.synthetic import write_scenes
 
     check_new(out)
     for name, value, least in (("--frames", frames, 1), ("--clips", clips, 0), ("--clip-frames", clip_frames, 1)):
@@ -92,8 +92,8 @@ def list_formats(name: str | None = None, /) -> None:
     name
         Say all of this one only.
     """
-    from clmot.data.readers import FORMATS, format_named
-    from clmot.report.formats import format_page, formats_page
+    from clmot.apps.check_data.formats import format_page, formats_page
+    from clmot.datasets.readers import FORMATS, format_named
 
     print_report(format_page(format_named(name)) if name else formats_page(FORMATS))
 
@@ -136,11 +136,11 @@ def show(
     if count < 1:
         raise UserError(f"--frames must be >= 1, got {frames}")
     settings = load_config(recipe, config, overrides)
-    from clmot.data.batch import StepSampler
-    from clmot.data.pairs import PairDataset
-    from clmot.data.readers import read_dataset
-    from clmot.data.tracklets import with_tracklets
-    from clmot.report.views import each_transform, transforms_sheet, views_sheet
+    from clmot.datasets.readers import read_dataset
+    from clmot.views.loader import StepSampler
+    from clmot.views.pair_dataset import PairDataset
+    from clmot.views.tracklets import with_tracklets
+    from clmot.visualize.view_sheets import each_transform, transforms_sheet, views_sheet
 
     dataset = read_dataset(
         [Path(path) for path in paths],
@@ -197,9 +197,9 @@ def convert(
     if not paths:
         raise UserError("data convert: name at least one data folder or file (clmot data list shows the formats)")
     settings = load_config(None, None, ["data.min_visibility=0", *overrides]).data
-    from clmot.data.readers import read_dataset
-    from clmot.data.writers import check_new, write_dataset, writer_named
-    from clmot.report.progress import progress_bar
+    from clmot.datasets.readers import read_dataset
+    from clmot.datasets.writers import check_new, write_dataset, writer_named
+    from clmot.io.progress import progress_bar
 
     writer = writer_named(to)
     check_new(out)
@@ -263,11 +263,11 @@ def check(
         if not file.parent.is_dir():
             raise UserError(f"{file}: there is no folder {file.parent}; make it first")
     settings = load_config(recipe, config, overrides)
-    from clmot.data.doctor import check as run_check
-    from clmot.data.doctor import repair, require_new_folder
-    from clmot.report.doctor import repairs_text, report_page, terminal_report
-    from clmot.report.html import write_page
-    from clmot.report.progress import progress_bar
+    from clmot.apps.check_data import check as run_check
+    from clmot.apps.check_data import repair, require_new_folder
+    from clmot.apps.check_data.report import repairs_text, report_page, terminal_report
+    from clmot.io.progress import progress_bar
+    from clmot.visualize.html import write_page
 
     sources = [Path(path) for path in paths]
     if fix is not None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from clmot.cli.app import app
 from clmot.errors import UserError, plural
-from clmot.report.table import show
+from clmot.visualize.table import show
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
 Server = Literal["mot15", "mot16", "mot17", "mot20", "dancetrack"]
@@ -80,7 +80,7 @@ def evaluate(
         if results:
             raise UserError("evaluate: give results or --detections, not both")
         from clmot.evaluation.detection import evaluate_detections
-        from clmot.report.scores import content_json, detection_csv, detection_table
+        from clmot.evaluation.tables import content_json, detection_csv, detection_table
 
         found = evaluate_detections(detections, gt, min_score=min_score)
         table, content, rows = detection_table(found), found.as_dict(), detection_csv(found)
@@ -89,8 +89,8 @@ def evaluate(
             raise UserError("evaluate: name a folder of results, or --detections")
         from clmot.evaluation.comparison import compare
         from clmot.evaluation.mot import evaluate as run_evaluation
-        from clmot.io.frames import FrameChoice
-        from clmot.report.scores import comparison_csv, comparison_table, content_json, scores_csv, scores_table
+        from clmot.evaluation.tables import comparison_csv, comparison_table, content_json, scores_csv, scores_table
+        from clmot.io.frame_choice import FrameChoice
 
         choice = FrameChoice(every=every, part=frames)
         chosen = None if classes is None else [name.strip() for name in classes.split(",")]
@@ -164,9 +164,9 @@ def embed(
             raise UserError(f"{name} must be >= 1, got {value}")
     if frame_rate is not None and not 0 < frame_rate < float("inf"):
         raise UserError(f"--frame-rate must be > 0, got {frame_rate}")
-    from clmot.assessment import assess
-    from clmot.inference import load_model
-    from clmot.report.embedding import assessment_tables, margins_picture
+    from clmot.apps.embedding_quality.assess import assess
+    from clmot.apps.embedding_quality.report import assessment_tables, margins_picture
+    from clmot.inference.model import load_model
 
     loaded = load_model(model, device=device)
     paths = [Path(path) for path in data]

@@ -11,8 +11,8 @@ from clmot.cli.app import app, split_overrides
 from clmot.config import parse_overrides, read_sections
 from clmot.errors import UserError, plural
 from clmot.io.reading import PATIENCE
-from clmot.report.table import show
 from clmot.shipped import DEFAULT
+from clmot.visualize.table import show
 
 
 @app.command
@@ -110,9 +110,9 @@ def track(
     paths, overrides = split_overrides(sources)
     if not paths:
         raise UserError("track: name a video, images, MOTChallenge sequences, a webcam's number or an address")
-    from clmot.inference import load_model
-    from clmot.io.frames import FrameChoice
-    from clmot.pipeline import track as run_tracking
+    from clmot.apps.track.pipeline import track as run_tracking
+    from clmot.inference.model import load_model
+    from clmot.io.frame_choice import FrameChoice
 
     loaded = load_model(model, device=device)
     sections = [] if config is None else [(read_sections(config, ("detect", "tracker", "refine")), str(config))]
@@ -126,7 +126,7 @@ def track(
     choice = FrameChoice(every=every, part=frames)
     finder = None
     if detector:
-        from clmot.detectors.model import load_detector
+        from clmot.inference.attached import load_detector
 
         described = {"name": detector, "classes": loaded.config.detector.classes or loaded.classes}
         least = {"score_threshold": loaded.config.tracker.low_score}
@@ -192,15 +192,15 @@ def detect(
         auto, cpu, cuda or cuda:N.
     """
     paths, overrides = split_overrides(sources)
-    from clmot.detectors.opening import is_detector
-    from clmot.inference import Model, load_model
-    from clmot.io.frames import FrameChoice
-    from clmot.pipeline import write_detections
+    from clmot.apps.track.pipeline import write_detections
+    from clmot.detectors.registry import is_detector
+    from clmot.inference.model import Model, load_model
+    from clmot.io.frame_choice import FrameChoice
 
     settings = read_sections(config, ("detect", "detector")) if config is not None else {}
     if is_detector(model):
         from clmot.config import Config
-        from clmot.detectors.model import load_detector
+        from clmot.inference.attached import load_detector
 
         plain = Config().updated({"detector": {"name": model}}, "--model").updated(settings, str(config))
         loaded: Model = load_detector(plain.updated(parse_overrides(overrides), "override"), device)
@@ -274,11 +274,11 @@ def tune(
     device
         auto, cpu, cuda or cuda:N.
     """
-    from clmot.io.frames import FrameChoice
-    from clmot.report.scores import comparison_table
-    from clmot.report.tuning import changed, changes_line
-    from clmot.tuning.judge import TITLES
-    from clmot.tuning.search import tune as run_search
+    from clmot.apps.tune.judge import TITLES
+    from clmot.apps.tune.report import changed, changes_line
+    from clmot.apps.tune.search import tune as run_search
+    from clmot.evaluation.tables import comparison_table
+    from clmot.io.frame_choice import FrameChoice
 
     found = run_search(
         detector,
@@ -351,10 +351,10 @@ def enrol(
     """
     if (results is None) == (name is None) or bool(tracks) != (results is not None):
         raise UserError("gallery enrol: give --results and ID=NAME of tracks in it, or --name for a folder of crops")
-    from clmot.individuals import enrol_crops, enrol_tracks
-    from clmot.inference import load_model
+    from clmot.apps.gallery.recognise import enrol_crops, enrol_tracks
+    from clmot.inference.model import load_model
     from clmot.io.sources import open_one
-    from clmot.tracking.gallery import Gallery
+    from clmot.reid.gallery import Gallery
 
     names = dict(_named_track(track) for track in tracks)
     known = Gallery.load(gallery) if gallery.exists() else Gallery(size, keep)
@@ -417,12 +417,12 @@ def recognise(
     device
         auto, cpu, cuda or cuda:N.
     """
+    from clmot.apps.gallery.recognise import recognise_tracks
+    from clmot.apps.gallery.report import names_json, names_table
     from clmot.evaluation.mot import write_text
-    from clmot.individuals import recognise_tracks
-    from clmot.inference import load_model
+    from clmot.inference.model import load_model
     from clmot.io.sources import open_one
-    from clmot.report.individuals import names_json, names_table
-    from clmot.tracking.gallery import Gallery
+    from clmot.reid.gallery import Gallery
 
     known, pictures = Gallery.load(gallery), open_one(source)
     loaded = load_model(model, device=device)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
 from clmot.config import load_config, parse_overrides
 from clmot.errors import UserError
-from clmot.report.table import show
+from clmot.visualize.table import show
 
 
 @app.command
@@ -55,7 +55,7 @@ def train(
         overrides.append(f"train.steps={steps}")
     from clmot.models.saved_model import find_checkpoint, load_saved_model
     from clmot.shipped import find_model
-    from clmot.training.run import train as run_training
+    from clmot.training.trainer import train as run_training
 
     found = find_checkpoint(out) if resume else None
     if found:
@@ -107,7 +107,7 @@ def import_weights(
     classes
         Names of the classes with commas between them, in the file's order, or those of COCO's 80 to keep.
     """
-    from clmot.training.start import import_weights as run_import
+    from clmot.training.init_weights import import_weights as run_import
 
     names = [name.strip() for name in classes.split(",") if name.strip()]
     print(run_import(file, out, recipe=recipe, classes=names, overrides=overrides))
@@ -159,8 +159,8 @@ def adapt(
     paths, overrides = split_overrides(videos)
     if steps is not None:
         overrides.append(f"train.steps={steps}")
-    from clmot.adaptation.report import adaptation_table
-    from clmot.adaptation.run import adapt as run_adaptation
+    from clmot.apps.adapt.report import adaptation_table
+    from clmot.apps.adapt.run import adapt as run_adaptation
 
     found = run_adaptation(model, paths, out, overrides=overrides, resume=resume, device=device)
     if is_first_process():
@@ -208,13 +208,13 @@ def demo(
     if pretrained:
         if steps is not None:
             raise UserError("demo: --pretrained trains nothing; leave --steps out")
-        from clmot.demo import run_pretrained
+        from clmot.apps.demo import run_pretrained
 
         run_pretrained(out or Path("demo-pretrained"), video, seed=seed)
         return
     if video is not None:
         raise UserError("demo: a video is tracked with --pretrained; without it the demo makes scenes of its own")
-    from clmot.demo import run_demo
+    from clmot.apps.demo import run_demo
 
     run_demo(out or Path("demo"), steps=steps, seed=seed)
 

@@ -5,7 +5,8 @@ A configuration is built in four layers, each overriding the one before: the def
 its own section.
 """
 
-from clmot.config.loading import load_config, parse_overrides, read_sections, read_yaml
+from clmot.config.config import Config
+from clmot.config.load import load_config, parse_overrides, read_sections, read_yaml
 from clmot.config.overlay import parse_yaml
 from clmot.config.recipes import RECIPES, Recipe
 from clmot.config.sections import (
@@ -20,8 +21,7 @@ from clmot.config.sections import (
     TrainConfig,
     ViewsConfig,
 )
-from clmot.config.whole import Config
-from clmot.tracking.config import TrackerConfig
+from clmot.config.tracker import TrackerConfig
 
 __all__ = [
     "LEVELS",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from clmot.config.whole import Config
+from clmot.config.config import Config
 
 Recipe = Callable[[Config], Config]
 

@@ -1,4 +1,4 @@
-"""The sections of a configuration but the tracker's (`clmot.tracking.config`): frozen values, validated when made."""
+"""The sections of a configuration but the tracker's (`clmot.config.tracker`): frozen values, validated when made."""
 
 from __future__ import annotations
 

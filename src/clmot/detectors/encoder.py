@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from clmot.config import DetectorConfig
-from clmot.data.augment import letterbox_matrix, warp_image
 from clmot.detectors.frozen import fingerprint, frozen
-from clmot.detectors.protocol import FeatureMaps
 from clmot.errors import UserError
-from clmot.models.backbones import STRIDES, Encoder, initialise_encoder
-from clmot.types import Detections, Image
+from clmot.models.encoder import STRIDES, Encoder, initialise_encoder
+from clmot.protocols import FeatureMaps
+from clmot.structures import Detections, Image
+from clmot.views.transforms import letterbox_matrix, warp_image
 
 
 class EncoderDetector:

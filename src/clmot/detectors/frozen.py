@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from clmot.errors import UserError, reason_of
-from clmot.models.backbones import read_state_dict
-from clmot.types import Image
+from clmot.models.encoder import read_state_dict
+from clmot.structures import Image
 
 
 def frozen(model: nn.Module, device: torch.device | str) -> Any:

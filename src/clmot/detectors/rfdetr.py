@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from clmot.config import DetectorConfig
-from clmot.detectors.answers import Answers
+from clmot.detectors.feature_hooks import Taps
 from clmot.detectors.frozen import frozen, load_into, names_of, need
-from clmot.detectors.protocol import FeatureMaps
-from clmot.detectors.tapped import TappedDetector
-from clmot.detectors.taps import Taps
+from clmot.detectors.hooked_detector import TappedDetector
+from clmot.detectors.output_parser import Answers
 from clmot.errors import UserError, did_you_mean, reason_of
-from clmot.types import Detections, Image
+from clmot.protocols import FeatureMaps
+from clmot.structures import Detections, Image
 
 SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium", "large": "RFDETRLarge"}
 """Of the published detectors, with the names of their classes in the package."""

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from clmot.config import DetectorConfig
-from clmot.detectors.answers import Answers
+from clmot.detectors.feature_hooks import Taps
 from clmot.detectors.frozen import frozen, load_into, names_of, to_tensors
-from clmot.detectors.protocol import FeatureMaps
-from clmot.detectors.tapped import TappedDetector
-from clmot.detectors.taps import Taps
+from clmot.detectors.hooked_detector import TappedDetector
+from clmot.detectors.output_parser import Answers
 from clmot.errors import UserError, did_you_mean, reason_of
-from clmot.types import Detections, Image
+from clmot.protocols import FeatureMaps
+from clmot.structures import Detections, Image
 
 
 class TorchvisionDetector(TappedDetector):

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from clmot.config import DetectorConfig
-from clmot.detectors.answers import Answers
+from clmot.detectors.feature_hooks import Taps
 from clmot.detectors.frozen import frozen, names_of, need
-from clmot.detectors.protocol import FeatureMaps, Matrix
-from clmot.detectors.tapped import TappedDetector
-from clmot.detectors.taps import Taps
+from clmot.detectors.hooked_detector import TappedDetector
+from clmot.detectors.output_parser import Answers
 from clmot.errors import UserError, reason_of
-from clmot.types import Detections, Image
+from clmot.protocols import FeatureMaps, Matrix
+from clmot.structures import Detections, Image
 
 
 class TransformersDetector(TappedDetector):

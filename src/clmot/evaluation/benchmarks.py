@@ -7,7 +7,7 @@ mot16 mot17 results are first matched to all classes; those on a distractor (per
 mot20       the same; non-motorised vehicles are distractors too
 dancetrack  persons with a non-zero flag; there are no distractors
 sportsmot   the same
-kitti       cars and pedestrians, each for itself (`clmot.evaluation.kitti`)
+kitti       cars and pedestrians, each for itself (`clmot.evaluation.kitti_rules`)
 custom      every class of the ground truth for itself; rows with flag 0 are neutral
 =========== ==========================================================================================================
 
@@ -24,11 +24,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from clmot.errors import UserError
-from clmot.evaluation.kitti import CLASSES as KITTI_CLASSES
-from clmot.evaluation.kitti import label_files, match_kitti
-from clmot.evaluation.tracks import OTHER_CLASSES, Matchup, Selection, TrackRows, check_frames, read_mot_tracks
+from clmot.evaluation.kitti_rules import CLASSES as KITTI_CLASSES
+from clmot.evaluation.kitti_rules import label_files, match_kitti
+from clmot.evaluation.track_rows import OTHER_CLASSES, Matchup, Selection, TrackRows, check_frames, read_mot_tracks
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
-from clmot.io.sequences import (
+from clmot.io.mot_sequences import (
     EXPECTED,
     MOT_CLASSES,
     PERSON,
@@ -38,7 +38,7 @@ from clmot.io.sequences import (
     read_sequence_info,
     sequence_folders,
 )
-from clmot.types import BoolArray
+from clmot.structures import BoolArray
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
 

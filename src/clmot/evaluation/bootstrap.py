@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.evaluation.metrics import Fields, Metrics, summary
-from clmot.io.sequences import video_name
+from clmot.io.mot_sequences import video_name
 
 LEVEL = 0.95
 """Share of the replicates between the ends of an interval."""

@@ -17,16 +17,16 @@ import numpy as np
 from msgspec import Struct
 
 from clmot import boxes as box
-from clmot.data.readers import read_dataset
-from clmot.data.readers.coco import annotation_file
-from clmot.data.readers.coco_records import EXPECTED, Category, Id
-from clmot.data.readers.json_files import load_json
-from clmot.data.readers.places import ImageFinder
+from clmot.datasets.readers import read_dataset
+from clmot.datasets.readers.coco import annotation_file
+from clmot.datasets.readers.coco_records import EXPECTED, Category, Id
+from clmot.datasets.readers.json_files import load_json
+from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError, plural
-from clmot.evaluation.tracks import Float64Array, left_out_text, row_counts, share_inside
-from clmot.io.mot import MotRows, read_mot_rows
-from clmot.io.sequences import describe_folder, video_name
-from clmot.types import BoolArray, Dataset, Int64Array, Sample, ScoredRows
+from clmot.evaluation.track_rows import Float64Array, left_out_text, row_counts, share_inside
+from clmot.io.mot_sequences import describe_folder, video_name
+from clmot.io.mot_text import MotRows, read_mot_rows
+from clmot.structures import BoolArray, Dataset, Int64Array, Sample, ScoredRows
 
 _MATCH_IOU = 0.5
 _DETECTORS = ("DPM", "FRCNN", "SDP")
@@ -82,7 +82,7 @@ def evaluate_detections(
     Args:
         detections: MOTChallenge text: a file (where there is one sequence), a folder of ``<sequence>.txt`` or of
             sequences with ``det/det.txt``; or COCO results JSON for ground truth in a COCO file.
-        ground_truth: what `clmot.data.readers.read_dataset` takes.
+        ground_truth: what `clmot.datasets.readers.read_dataset` takes.
         format: of the ground truth.
         min_score: use detections with at least this score.
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.io.image import read_image
-from clmot.tracking.centring import Centring
-from clmot.types import BoolArray, Float32Array, Image, Int64Array, Sample
+from clmot.structures import BoolArray, Float32Array, Image, Int64Array, Sample
+from clmot.tracking.mean_subtraction import Centring
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
@@ -39,7 +39,7 @@ class EmbeddedSequence:
     seconds: npt.NDArray[np.float64]
 
     def centred(self, individuals: float) -> EmbeddedSequence:
-        """The same boxes as a tracker sees them: less the mean of all until then (`clmot.tracking.centring`).
+        """The same boxes as a tracker sees them: less the mean of all until then (`clmot.tracking.mean_subtraction`).
 
         Args:
             individuals: as `tracker.centring`; those of the annotation count as known from when they are first seen.

@@ -31,7 +31,7 @@ class Metrics:
             self._metrics: tuple[Any, ...] = (HOTA(), CLEAR(), Identity())
 
     def score(self, data: dict[str, Any]) -> Fields:
-        """The fields of one sequence, from `clmot.evaluation.tracks.trackeval_data`."""
+        """The fields of one sequence, from `clmot.evaluation.track_rows.trackeval_data`."""
         fields = {name: value for metric in self._metrics for name, value in metric.eval_sequence(data).items()}
         return fields | {"GT_IDs": data["num_gt_ids"], "GT_Dets": data["num_gt_dets"]}
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from clmot.data.pixels import region_in
-from clmot.evaluation.label_free import compare_views, embed_each, put_together
-from clmot.types import BoolArray, Float32Array, Image, View, ViewPair
+from clmot.evaluation.two_view import compare_views, embed_each, put_together
+from clmot.structures import BoolArray, Float32Array, Image, View, ViewPair
+from clmot.views.pixels import region_in
 
 UNCHANGED = "unchanged"
 
@@ -89,7 +89,7 @@ def probe(
 
     Returns:
         Share of boxes whose nearest comparable box is the same object in the other view, as
-        `clmot.evaluation.label_free.label_free_scores` has it; NaN where nothing can be compared, or there is no other
+        `clmot.evaluation.two_view.label_free_scores` has it; NaN where nothing can be compared, or there is no other
         frame to take pixels from.
     """
     first = embed_each((pair.views[0] for pair in pairs), embed)

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError, did_you_mean, plural
-from clmot.io.mot import read_mot_table
-from clmot.io.sequences import PERSON, describe_folder
-from clmot.io.whole import whole_file
-from clmot.types import BoolArray, Int64Array
+from clmot.io.atomic import whole_file
+from clmot.io.mot_sequences import PERSON, describe_folder
+from clmot.io.mot_text import read_mot_table
+from clmot.structures import BoolArray, Int64Array
 
 _MOST_PROBLEMS = 30
 """More than these are counted, not listed."""

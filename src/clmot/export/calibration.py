@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clmot.data.readers import FORMATS, read_dataset
+from clmot.datasets.readers import FORMATS, read_dataset
 from clmot.errors import UserError, plural, require
 from clmot.io.image import read_image
 from clmot.io.sources import FrameSource, open_source
-from clmot.types import Dataset, Image, Sample
+from clmot.structures import Dataset, Image, Sample
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ def draw_frames(paths: Sequence[Path], count: int) -> Frames:
     """Images at equal distances from all there are.
 
     Args:
-        paths: data sets (what `clmot.data.readers.read_dataset` takes), videos, folders of images or of sequences. What
-            is in the images is known if all of them are data sets.
+        paths: data sets (what `clmot.datasets.readers.read_dataset` takes), videos, folders of images or of sequences.
+            What is in the images is known if all of them are data sets.
         count: how many.
 
     Raises:

@@ -14,17 +14,17 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.config import Config
-from clmot.data.pixels import region_in
-from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, require
-from clmot.export.graph import Graph, halve_encoder
-from clmot.inference import network_of
-from clmot.models.metric import MetricReadOut
+from clmot.export.graphs import Graph, halve_encoder
+from clmot.inference.model import network_of
+from clmot.models.attached import CropHead
+from clmot.models.embedding_pool import StripeReadOut
 from clmot.models.network import Network
-from clmot.models.readout import StripeReadOut
 from clmot.models.saved_model import load_saved_model, load_weights
+from clmot.models.whitening import MetricReadOut
 from clmot.shipped import find_model
-from clmot.types import Float32Array, Image
+from clmot.structures import Float32Array, Image
+from clmot.views.pixels import region_in
 
 Pixels = Literal["imagenet", "unit", "bytes"]
 """What the crops' numbers are, always RGB: float32 from 0 to 1 without ImageNet's mean and deviation (boxmot, OSNet),

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from clmot.boxes import iou
 from clmot.errors import UserError, reason_of
 from clmot.export.crops import CropsGraph
-from clmot.export.graph import SMALLEST_SIDE, DetectionsGraph, Graph
+from clmot.export.graphs import SMALLEST_SIDE, DetectionsGraph, Graph
 from clmot.io.runtimes import Array, Run
-from clmot.types import Float32Array
+from clmot.structures import Float32Array
 
 
 @dataclass(frozen=True, kw_only=True)

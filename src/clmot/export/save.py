@@ -17,23 +17,23 @@ import torch
 
 from clmot.config import Config
 from clmot.detectors.frozen import fingerprint
-from clmot.detectors.heads import CropHead
 from clmot.errors import UserError, reason_of, require
-from clmot.export.agreement import Agreement, check_agreement, check_crops
 from clmot.export.calibration import Frame, Frames, draw_frames
 from clmot.export.crops import CROP_SIZE, CropsGraph, Pixels, cut_out
-from clmot.export.graph import DetectionsGraph, Graph, MapsGraph
+from clmot.export.graphs import DetectionsGraph, Graph, MapsGraph
 from clmot.export.int8 import quantise
-from clmot.export.metadata import Metadata
-from clmot.export.model import load_exported
-from clmot.export.onnx import set_default, set_metadata, to_onnx
-from clmot.export.openvino import save_openvino, to_openvino
+from clmot.export.int8_agreement import Agreement, check_agreement, check_crops
+from clmot.export.onnx_target import set_default, set_metadata, to_onnx
+from clmot.export.openvino_target import save_openvino, to_openvino
 from clmot.export.parity import ANY, FLOAT32, HALF, check_parity, parity_sizes
-from clmot.inference import Model
+from clmot.inference.export_metadata import Metadata
+from clmot.inference.exported import load_exported
+from clmot.inference.model import Model
+from clmot.io.atomic import whole_file
 from clmot.io.runtimes import Array, import_extra, onnx_session, run_onnx, run_openvino
-from clmot.io.whole import whole_file
+from clmot.models.attached import CropHead
 from clmot.models.network import Network
-from clmot.types import Float32Array, Image
+from clmot.structures import Float32Array, Image
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def export(
     Raises:
         UserError: the file's name does not end as it must, a package is missing, images cannot be read, the file cannot
             be written, or its answers differ from the network's by more than `FLOAT32`, `HALF` or
-            `clmot.export.agreement` allow.
+            `clmot.export.int8_agreement` allow.
     """
     _check_options(to, out, half, int8)
 

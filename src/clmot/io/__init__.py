@@ -1,1 +1,1 @@
-"""Reading and writing of videos and MOTChallenge text."""
+"""Files, images, videos, streams and text on disk; nothing that knows of networks."""

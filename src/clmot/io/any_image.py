@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clmot.types import Image
+from clmot.structures import Image
 
 
 class Tensor(Protocol):

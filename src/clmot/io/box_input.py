@@ -1,8 +1,8 @@
 """What every door asks of boxes and scores that come from a detector or from a file.
 
-Boxes that no object can have (without area, or not finite) are left out and counted. A score is a chance: on another
-scale it means something in its order alone, which is of use where a whole file is at hand (`clmot.given_boxes`), and is
-refused where there is no more than one frame.
+Boxes that no object can have (without area, or not finite) are left out and counted. A score is a chance. On another
+scale it means something in its order alone: that is of use where a whole file is at hand, and refused where there is no
+more than one frame.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import reason_of
-from clmot.types import BoolArray, Float32Array
+from clmot.structures import BoolArray, Float32Array
 
 NO_AREA = "box without area"
 NOT_FINITE = "box or score that is not finite"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from clmot.io.atomic import write_whole_text
 from clmot.io.text import read_text
-from clmot.io.whole import write_whole_text
 
 LABELS = "labels.txt"
 """A file beside results or ``gt.txt`` with the names of their classes, one a line (as CVAT exports it)."""

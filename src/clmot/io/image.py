@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
-from clmot.types import Image
+from clmot.structures import Image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Kinds of files that are read as images, one image each."""

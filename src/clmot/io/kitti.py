@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clmot.types import TrackedFrame
+from clmot.structures import TrackedFrame
 
 TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person", "Person_sitting", "Cyclist", "Tram", "Misc")
 """What objects are; ``DontCare`` regions aside."""

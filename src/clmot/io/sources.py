@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 
 from clmot.errors import UserError, plural
-from clmot.io.frames import FrameChoice
+from clmot.io.frame_choice import FrameChoice
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
+from clmot.io.mot_sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
 from clmot.io.prefetch import prefetch
 from clmot.io.reading import Reading
-from clmot.io.sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
 from clmot.io.video import Frames, credible_frame_rate, decode_video, is_address, probe_video, without_password
 
 VIDEO_SUFFIXES = frozenset(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clmot.errors import UserError, reason_of
-from clmot.io.frames import frames_in
+from clmot.io.frame_choice import frames_in
 from clmot.io.reading import Reading
-from clmot.types import Image
+from clmot.structures import Image
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Self
 import cv2
 
 from clmot.errors import UserError
-from clmot.types import Image
+from clmot.structures import Image
 
 _QUIT_KEYS = (ord("q"), 27)  # 27 is Esc
 

@@ -9,15 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
+from clmot.losses.classification import identity_cross_entropy
+from clmot.losses.contrast_masks import Contrasted, contrast_pairs, contrasted, takes_part
 from clmot.losses.detection import heatmap_focal, l1_at_objects
-from clmot.losses.identity import identity_cross_entropy
 from clmot.losses.nt_xent import nt_xent
-from clmot.losses.pairs import Contrasted, contrast_pairs, contrasted, takes_part
 from clmot.losses.reduce import pair_weights
 from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
 from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
-from clmot.types import Batch, LossTerms, TrainingOutput
+from clmot.structures import Batch, LossTerms, TrainingOutput
 
 CONTRASTIVE = ("nt_xent", "triplet", "triplet_hard")
 """Objectives that compare boxes with each other."""

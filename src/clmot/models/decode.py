@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from clmot.types import OutputMaps
+from clmot.structures import OutputMaps
 
 
 class Peaks(NamedTuple):

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clmot.models.backbones import STRIDES
-from clmot.models.colour import ColourCode
+from clmot.models.color_histogram import ColourCode
+from clmot.models.encoder import STRIDES
 from clmot.models.necks import ConvBlock
 
 HEATMAP_PRIOR = 0.1

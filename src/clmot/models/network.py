@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from clmot.config import ModelConfig
-from clmot.models.backbones import STRIDES, Encoder
-from clmot.models.colour import ColourCode
+from clmot.models.color_histogram import ColourCode
+from clmot.models.embedding_pool import CenterPointReadOut, Level, StripeReadOut
+from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import (
     DenseHead,
     ExtentHead,
@@ -18,12 +19,11 @@ from clmot.models.heads import (
     ProjectionHead,
     heatmap_head,
 )
-from clmot.models.identities import IdentityClassifier
-from clmot.models.metric import MetricReadOut
+from clmot.models.identity_classifier import IdentityClassifier
 from clmot.models.necks import make_neck
-from clmot.models.readout import CenterPointReadOut, Level, StripeReadOut
 from clmot.models.task_weights import TaskWeights
-from clmot.types import OutputMaps, TrainingOutput
+from clmot.models.whitening import MetricReadOut
+from clmot.structures import OutputMaps, TrainingOutput
 
 STRIDE = 4
 """Input pixels a cell of the output maps."""

@@ -15,7 +15,7 @@ from clmot.io.kinds import kind_of
 from clmot.shipped import NAMES
 
 MODEL_FILE = "model.safetensors"
-# while a checkpoint gives way to another of its step it is called .before, see `clmot.io.whole.publish`
+# while a checkpoint gives way to another of its step it is called .before, see `clmot.io.atomic.publish`
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{6,})(\.before)?")
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
 from clmot.io.box_input import as_numbers, usable
-from clmot.types import Detections, Int64Array, TrackedFrame
+from clmot.structures import Detections, Int64Array, TrackedFrame
 
 AnyDetections = Any
 """Whatever `as_detections` takes."""

@@ -9,9 +9,9 @@ Each stage works on what the stages before it left over:
 4. confident detections to confirmed tracks where these were last seen, by overlap (OC-SORT);
 5. confident detections to unconfirmed tracks, by overlap.
 
-Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.pairs`). Tracks are in the order of
-their age, so the confirmed ones come first; detections are in the order of their scores, so the sure ones come first.
-Parts of them are therefore slices.
+Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.candidates`). Tracks are in the
+order of their age, so the confirmed ones come first; detections are in the order of their scores, so the highest come
+first. Parts of them are therefore slices.
 
 Sources: Zhang et al., "FairMOT: on the fairness of detection and re-identification in multiple object tracking", 2021;
 Zhang et al., "ByteTrack: multi-object tracking by associating every detection box", 2022; Aharon et al., "BoT-SORT:
@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clmot.config.tracker import TrackerConfig
+from clmot.structures import BoolArray, Float32Array, Int64Array
 from clmot.tracking import costs, kalman
 from clmot.tracking.assignment import assign
-from clmot.tracking.config import TrackerConfig
-from clmot.tracking.pairs import overlapping, paired_overlap
-from clmot.tracking.tracks import Found, Tracks, to_boxes
-from clmot.types import BoolArray, Float32Array, Int64Array
+from clmot.tracking.candidates import overlapping, paired_overlap
+from clmot.tracking.track_state import Found, Tracks, to_boxes
 
 LOW_SCORE_IOU_DISTANCE = 0.5
 """Largest IoU distance of a low-score match (ByteTrack)."""

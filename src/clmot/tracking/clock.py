@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.io.frames import frames_in
+from clmot.io.frame_choice import frames_in
 
 
 class Clock:

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from clmot.io.frames import frames_in
+from clmot.io.frame_choice import frames_in
 from clmot.io.reading import PATIENCE
-from clmot.tracking import saved
+from clmot.structures import Image, TrackedFrame
+from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.tracker import Tracker
-from clmot.types import Image, TrackedFrame
 
 _LEAST = 1e-3
 """Seconds between two frames at least."""

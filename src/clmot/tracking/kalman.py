@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from clmot.tracking.pairs import within
+from clmot.tracking.candidates import within
 
 GATE = 9.4877
 """95 % quantile of the chi-squared distribution with four degrees of freedom: measurements beyond are implausible."""
@@ -159,7 +159,7 @@ def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
 
     Args:
         state: beliefs in the pixels of one frame.
-        matrix: from those pixels to another frame's (`clmot.tracking.camera`).
+        matrix: from those pixels to another frame's (`clmot.tracking.camera_motion`).
     """
     linear, scale = matrix[:, :2], _size_scale(matrix)
     after = KalmanState(state.values.copy())

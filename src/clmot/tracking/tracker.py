@@ -19,22 +19,22 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
+from clmot.config.tracker import TrackerConfig
 from clmot.errors import reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.box_input import count_left_out, require_chances
-from clmot.tracking import saved
+from clmot.structures import BoolArray, Detections, Float32Array, Image, TrackedFrame
+from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate
-from clmot.tracking.centring import Centring
+from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
-from clmot.tracking.config import TrackerConfig
-from clmot.tracking.pairs import overlapping
-from clmot.tracking.tracks import Found, Tracks, to_boxes, unit
+from clmot.tracking.mean_subtraction import Centring
+from clmot.tracking.track_state import Found, Tracks, to_boxes, unit
 from clmot.tracking.trust import Trust
-from clmot.types import BoolArray, Detections, Float32Array, Image, TrackedFrame
 
 if TYPE_CHECKING:
-    from clmot.tracking.camera import CameraMotion
+    from clmot.tracking.camera_motion import CameraMotion
 
 _STILL = np.eye(2, 3)
 _LARGEST_FRAME = 2**53
@@ -252,7 +252,7 @@ class Tracker:
         """
         camera = None
         if any(key.startswith("camera.") for key in state):
-            from clmot.tracking.camera import CameraMotion
+            from clmot.tracking.camera_motion import CameraMotion
 
             camera = CameraMotion("none")
         tracker = cls(config, camera)
@@ -396,8 +396,8 @@ def _whole(frame: Any) -> int:
 
 def _camera(config: TrackerConfig) -> CameraMotion:
     """What tells the camera's motion; OpenCV and files are for those only who have a use for it."""
-    from clmot.io.camera_motion import read_camera_motion
-    from clmot.tracking.camera import CameraMotion
+    from clmot.io.camera_motion_text import read_camera_motion
+    from clmot.tracking.camera_motion import CameraMotion
 
     method = "sparse-flow" if config.camera == "auto" else config.camera
     return CameraMotion(method, read_camera_motion(Path(config.camera_file)) if config.camera_file else None)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.types import Float32Array
+from clmot.structures import Float32Array
 
 _PRIOR = 8.0
 """So many pairs beyond chance are in it from the beginning, just agreeing enough: in doubt, embeddings are used."""

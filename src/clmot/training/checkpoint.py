@@ -18,7 +18,7 @@ from torch import Tensor
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
-from clmot.io.whole import whole_folder
+from clmot.io.atomic import whole_folder
 from clmot.models.saved_model import CHECKPOINT_NAME, MODEL_FILE, find_checkpoint
 
 STATE_FILE = "state.pt"

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from clmot.config import LossConfig
-from clmot.detectors.heads import AttachedNetwork
+from clmot.losses.contrast_masks import Contrasted, contrasted
 from clmot.losses.criterion import CONTRASTIVE, embedding_loss, loss_sums
-from clmot.losses.pairs import Contrasted, contrasted
+from clmot.models.attached import AttachedNetwork
 from clmot.models.network import STRIDE, Network
-from clmot.training.processes import Processes
-from clmot.training.queue import EmbeddingQueue
-from clmot.types import Batch, LossTerms, TrainingOutput
+from clmot.structures import Batch, LossTerms, TrainingOutput
+from clmot.training.distributed import Processes
+from clmot.training.negative_queue import EmbeddingQueue
 
 
 class Contrast(NamedTuple):

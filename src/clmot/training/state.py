@@ -11,16 +11,16 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch import nn
 
 from clmot.config import Config
-from clmot.detectors.heads import AttachedNetwork
-from clmot.detectors.opening import open_detector
-from clmot.detectors.protocol import Detector
+from clmot.detectors.registry import open_detector
 from clmot.errors import UserError, reason_of
+from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model
+from clmot.protocols import Detector
 from clmot.training.checkpoint import load_state, save_checkpoint
+from clmot.training.init_weights import initialise
+from clmot.training.negative_queue import EmbeddingQueue
 from clmot.training.optim import WeightAverage, make_optimizer
-from clmot.training.queue import EmbeddingQueue
-from clmot.training.start import initialise
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Applications: each folder is what one or two commands do."""

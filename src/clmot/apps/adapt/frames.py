@@ -1,0 +1,143 @@
+"""Frames of a video with its tracklets as a data set on disk, which training reads and anyone can look at."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from clmot.apps.adapt.mined_tracklets import Tracklets
+from clmot.config import AdaptConfig
+from clmot.datasets.readers.coco import read_coco
+from clmot.datasets.writers import coco
+from clmot.errors import UserError, reason_of
+from clmot.io.atomic import write_whole_bytes
+from clmot.io.frame_choice import frames_in
+from clmot.io.sources import FrameSource
+from clmot.structures import Dataset, Image, Int64Array, Sample
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+FEW_FRAMES = 50
+"""Of a short video at least so many frames are kept, if it has them."""
+
+MOST_FRAMES = 1000
+"""Frames kept of the learned part of a video and of the part held out; of longer ones, stretches are kept."""
+
+STRETCH = 20
+"""Frames kept in a row of a video that is too long to keep all."""
+
+_AS_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+
+def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, most: int = MOST_FRAMES) -> Int64Array:
+    """Which frames of a video to keep: some of every second, and of a long video some stretches.
+
+    Args:
+        numbers: int64 [n], ascending.
+        frame_rate: frames a second.
+        config: how many.
+        most: of these at most.
+
+    Returns:
+        Some of the numbers: `config.frames_per_second`, or more where this leaves less than `FEW_FRAMES`. Where these
+        are more than `most`, stretches of `STRETCH` of them, evenly spread.
+    """
+    every = max(1, min(frames_in(1 / config.frames_per_second, frame_rate), len(numbers) // FEW_FRAMES))
+    kept = numbers[::every]
+    if len(kept) <= most:
+        return kept
+    stretch = np.arange(len(kept)) // STRETCH
+    chosen = np.linspace(0, stretch[-1], max(1, most // STRETCH)).round()
+    return kept[np.isin(stretch, chosen)][:most]
+
+
+def take_stills(
+    source: FrameSource, tracklets: Tracklets, config: AdaptConfig, folder: Path, bar: Progress
+) -> tuple[list[Sample], list[Sample]]:
+    """Write the frames to learn from and those held out, each only if two tracklets or more are in it.
+
+    Args:
+        source: the video, which is read a second time.
+        tracklets: what is in it.
+        config: how many frames.
+        folder: the images ``000001.jpg`` ... are written here.
+        bar: gets a task.
+
+    Returns:
+        Samples to learn from and samples held out. Boxes in no tracklet are ignored; `Sample.identities` are tracklets.
+
+    Raises:
+        UserError: a frame cannot be read or written.
+    """
+    numbers = np.array([number for number, each in tracklets.numbers.items() if (each >= 0).sum() > 1], np.int64)
+    parts = (numbers[numbers < tracklets.split], numbers[numbers >= tracklets.split])
+    chosen = {int(each) for part in parts for each in choose_frames(part, tracklets.frame_rate, config)}
+    samples = []
+    task = bar.add_task(f"{tracklets.name}: keeping frames", total=len(chosen), note="")
+    with contextlib.closing(iter(source)) as frames:
+        for number, image in frames:
+            if number in chosen:
+                file = folder / f"{number:06d}.jpg"
+                _write(image, file)
+                samples.append(_sample(file, image.shape[1], image.shape[0], number, tracklets))
+                bar.update(task, advance=1)
+                if len(samples) == len(chosen):
+                    break
+    before = [sample.frame < tracklets.split for sample in samples]
+    return (
+        [sample for sample, early in zip(samples, before, strict=True) if early],
+        [sample for sample, early in zip(samples, before, strict=True) if not early],
+    )
+
+
+def write_stills(samples: Sequence[Sample], classes: Sequence[str], folder: Path) -> None:
+    """Write ``annotations.json`` (COCO), in which tracklets are identities.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    coco.write(Dataset(samples=samples, classes=tuple(classes)), folder, images="reference")
+
+
+def read_stills(folder: Path, classes: Sequence[str]) -> Dataset:
+    """What `write_stills` wrote, with all the classes that the model knows, seen or not.
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    dataset = read_coco(folder / "annotations.json")
+    class_map = np.array([list(classes).index(name) for name in dataset.classes], np.int64)
+    samples = tuple(dataclasses.replace(sample, classes=class_map[sample.classes]) for sample in dataset.samples)
+    return Dataset(samples=samples, classes=tuple(classes))
+
+
+def _sample(file: Path, width: int, height: int, number: int, tracklets: Tracklets) -> Sample:
+    found, identities = tracklets.found[number], tracklets.numbers[number]
+    return Sample(
+        image=file,
+        width=width,
+        height=height,
+        sequence=tracklets.name,
+        frame=number,
+        boxes=found.xyxy,
+        classes=found.class_id,
+        ignore=identities < 0,
+        identities=identities,
+        scores=found.score,
+    )
+
+
+def _write(image: Image, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _AS_JPEG)
+    except OSError as error:
+        raise UserError(f"{file}: cannot write the frame: {reason_of(error)}") from error
+    write_whole_bytes(file, encoded.tobytes(), "the frame")

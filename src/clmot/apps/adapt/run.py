@@ -1,0 +1,197 @@
+"""A whole adaptation: videos in; a model, never one that scores less than before, and a report out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clmot.apps.adapt.frames import read_stills, take_stills, write_stills
+from clmot.apps.adapt.judgement import judge
+from clmot.apps.adapt.mined_tracklets import find_tracklets
+from clmot.apps.adapt.report import Adaptation, adaptation_markdown, verdict
+from clmot.apps.adapt.settings import training_config
+from clmot.config import Config, parse_overrides
+from clmot.errors import UserError, plural, reason_of
+from clmot.inference.model import Model, load_model
+from clmot.io.atomic import write_whole_text
+from clmot.io.progress import progress_bar
+from clmot.io.sources import FrameSource, open_source
+from clmot.models.saved_model import load_saved_model
+from clmot.shipped import find_model
+from clmot.structures import Dataset, Sample
+from clmot.training.checkpoint import save_checkpoint
+from clmot.training.trainer import train
+
+log = logging.getLogger(__name__)
+
+LEARNED, HELD_OUT, TRAINING = "tracklets", "held-out", "training"
+"""Folders inside the output."""
+
+PLAN, REPORT = "adaptation.json", "report.json"
+
+
+def adapt(
+    model: str | Path,
+    videos: Sequence[str | Path],
+    out: str | Path,
+    *,
+    overrides: Iterable[str] = (),
+    resume: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+) -> Adaptation:
+    """Teach a model's embedding on videos that nobody has labelled, and keep what it learned if that does not harm.
+
+    Tracks the videos by motion, keeps sure tracklets, trains on two views of each at two times with the same contrast
+    as ever, and judges old and new embedding on the last part of each video, which it did not learn from.
+
+    Args:
+        model: what `clmot.load_model` takes, exported files aside.
+        videos: what `clmot.io.sources.open_source` takes, cameras aside.
+        out: folder of the new model (``checkpoint-NNNNNN``), ``report.md``, ``report.json``, the tracklets as data sets
+            in COCO format with their frames, and the training run.
+        overrides: ``section.key=value`` strings, laid over `training_config`.
+        resume: go on with what an interrupted call with the same arguments left in `out`.
+        device: to detect and judge on; to train on, unless the overrides name one.
+        progress: show progress bars on standard error.
+
+    Raises:
+        UserError: `out` is taken; the model or a video cannot be read; there are too few tracklets to learn from or to
+            judge by; or as training.
+        KeyboardInterrupt: Ctrl-C; what was finished is kept for `resume`.
+    """
+    out, overrides = Path(out), list(overrides)
+    file = find_model(model)
+    if file.suffix in (".onnx", ".xml"):
+        raise UserError(f"{file}: an exported model cannot learn; give the run or file that it was exported from")
+    saved = load_saved_model(file)
+    changes = parse_overrides(overrides)
+    settings = saved.config.updated(changes, "override")
+    stated = settings.tracker.frame_rate if "frame_rate" in (changes.get("tracker") or {}) else None
+    sources = _sources(videos, stated)
+    plan = {"model": str(model), "videos": [str(video) for video in videos], "settings": overrides}
+    if _begin(out, plan, resume) and (out / REPORT).is_file():
+        log.info("%s: the adaptation is finished", out)
+        return Adaptation.from_dict(json.loads((out / REPORT).read_text()))
+
+    before = load_model(file, device=device)
+    before.config = dataclasses.replace(settings, model=saved.config.model)
+    if not (out / HELD_OUT / "annotations.json").is_file():
+        _keep_tracklets(sources, before, out, progress)
+    learned, held_out = (read_stills(out / part, before.classes) for part in (LEARNED, HELD_OUT))
+    rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}
+    # a shipped model keeps its name: that is the same everywhere
+    start = str(file.absolute()) if Path(model).exists() else str(model)
+    config = training_config(settings, start, max(rates.values()))
+    if device != "auto":
+        config = config.updated({"train": {"device": device}})
+    config = config.updated(changes, "override")
+    checkpoint = train(learned, out / TRAINING, config, resume=True, progress=progress)
+
+    after = load_model(checkpoint, device=device)
+    with progress_bar(progress) as bar:
+        old, new = (
+            judge(each.embed, held_out, rates, saved.config.model.image_size, name=name, bar=bar)
+            for name, each in (("judging before", before), ("judging after", after))
+        )
+    kept, reason = verdict(old, new)
+    weights = saved.weights | (load_saved_model(checkpoint).weights if kept else {})
+    found = Adaptation(
+        # the model's own configuration: it is the same model, with other weights
+        model=save_checkpoint(out, config.train.steps if kept else 0, saved.config, weights, state=None),
+        start=str(model),
+        kept=kept,
+        reason=reason,
+        before=old,
+        after=new,
+        videos={name: _counts(name, learned) | _counts(name, held_out, "held-out ") for name in sources},
+        steps=config.train.steps,
+    )
+    write_whole_text(out / "report.md", adaptation_markdown(found), "the report")
+    write_whole_text(out / REPORT, json.dumps(found.as_dict(), indent=2) + "\n", "the report")
+    return found
+
+
+def _sources(videos: Sequence[str | Path], frame_rate: float | None = None) -> dict[str, FrameSource]:
+    """The videos by names that differ, at the frame rate that the user gives, else at their own."""
+    if not videos:
+        raise UserError("adapt: name at least one video or folder of images")
+    named: dict[str, FrameSource] = {}
+    for video in videos:
+        for source in open_source(video):
+            if source.live:
+                raise UserError(f"{video}: a camera has no end to be held out; record a video first")
+            name, number = source.name, 1
+            while name in named:
+                number += 1
+                name = f"{source.name}-{number}"
+            source = source if frame_rate is None else source.at_rate(frame_rate)
+            named[name] = dataclasses.replace(source, name=name)
+    return named
+
+
+def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
+    """Make the folder and note what is to be done there; True if an earlier call did so already."""
+    file = out / PLAN
+    if file.is_file():
+        if not resume:
+            raise UserError(f"{out}: already holds an adaptation; go on with --resume or choose another --out")
+        if json.loads(file.read_text()) != plan:
+            raise UserError(f"{file}: was begun with other arguments; give the same to --resume, or another --out")
+        return True
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out}: is not empty and holds no adaptation; choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot make the output folder: {reason_of(error)}") from error
+    write_whole_text(file, json.dumps(plan, indent=2) + "\n", "the plan")
+    return False
+
+
+def _keep_tracklets(sources: dict[str, FrameSource], model: Model, out: Path, progress: bool) -> None:
+    """Find tracklets in all videos and write them, those held out last: where these are, all are."""
+    config: Config = model.config
+    learned: list[Sample] = []
+    held_out: list[Sample] = []
+    with progress_bar(progress) as bar:
+        for name, source in sources.items():
+            tracklets = find_tracklets(source, model, config.adapt, bar)
+            early, late = take_stills(source, tracklets, config.adapt, out / "frames" / name, bar)
+            learned += early
+            held_out += late
+            log.info("%s: %s", name, _described(name, early, late))
+    least = f"adapt.min_frames={config.adapt.min_frames}, adapt.min_score={config.adapt.min_score:g}"
+    names = ", ".join(sources)
+    if not learned:
+        raise UserError(f"{names}: too few tracklets: no frame shows two that are sure; try longer videos, or {least}")
+    if not held_out:
+        raise UserError(
+            f"{names}: too few tracklets in the part held out to judge by (adapt.held_out={config.adapt.held_out:g}); "
+            f"hold out more, or lower {least}"
+        )
+    write_stills(learned, model.classes, out / LEARNED)
+    write_stills(held_out, model.classes, out / HELD_OUT)
+
+
+def _described(name: str, learned: Sequence[Sample], held_out: Sequence[Sample]) -> str:
+    counts = [_counts(name, Dataset(samples=samples, classes=())) for samples in (learned, held_out)]
+    return " and, held out, ".join(
+        f"{plural(each['tracklets'], 'tracklet')} with {plural(each['boxes'], 'box', 'boxes')} in "
+        f"{plural(each['frames'], 'frame')}"
+        for each in counts
+    )
+
+
+def _counts(name: str, dataset: Dataset, prefix: str = "") -> dict[str, int]:
+    samples = [sample for sample in dataset.samples if sample.sequence == name]
+    tracklets = [each for sample in samples for each in sample.identities[sample.identities >= 0].tolist()]
+    return {
+        f"{prefix}frames": len(samples),
+        f"{prefix}tracklets": len(set(tracklets)),
+        f"{prefix}boxes": len(tracklets),
+    }

@@ -1,0 +1,1 @@
+"""An embedding for a frozen detector."""

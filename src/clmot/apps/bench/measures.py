@@ -1,0 +1,123 @@
+"""What is measured of an arm or a reference, sequence by sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from clmot.apps.demo import Recorder, Replay
+from clmot.apps.track.pipeline import Detector, track
+from clmot.config.tracker import TrackerConfig
+from clmot.datasets.readers import read_dataset
+from clmot.evaluation.appearance_only import best_association
+from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences, embedding_scores
+from clmot.evaluation.mot import evaluate
+from clmot.inference.model import Model
+from clmot.io.frame_choice import FrameChoice
+from clmot.io.mot_sequences import read_sequence_info
+from clmot.structures import Float32Array, Image
+
+Embed = Callable[[Image, Float32Array], Float32Array]
+
+GAP = 1.0
+"""Least distance in seconds between the frames that embeddings are compared across."""
+
+RATES = ("TPR@FAR=0.1", "TPR@FAR=0.01", "TPR@FAR=0.001")
+SHARES = ("rank-1", "mAP", *RATES)
+CENTRED = {name: f"{name}, centred" for name in SHARES}
+"""What the same scores are called of embeddings as a tracker sees them, less what their video has in common."""
+ASSOCIATION = "IDF1, looks alone"
+TRACKING = ("HOTA", "IDF1", "MOTA", "IDSW")
+BY_MOTION, TRUE_BOXES, TRUE_BOXES_BY_MOTION = "by motion", "true boxes", "true boxes by motion"
+_WAYS = (("", True, None), (BY_MOTION, False, None), (TRUE_BOXES, True, "gt"), (TRUE_BOXES_BY_MOTION, False, "gt"))
+"""Name, whether looks count, and whose boxes: the detections by motion are those of the way before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured on one sequence.
+
+    Attributes:
+        scores: by the names of `measure_names`; shares in [0, 1], IDF1, HOTA and MOTA in percent.
+        identities: of each identity the boxes that can be found again and how many are, at rank 1.
+    """
+
+    scores: dict[str, float]
+    identities: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def tracking_name(metric: str, how: str = "", every: int = 1) -> str:
+    """What a tracking score is called: ``IDF1``, ``IDF1, by motion``, ``IDF1, true boxes, every 5``."""
+    return ", ".join(part for part in (metric, how, f"every {every}" if every > 1 else "") if part)
+
+
+def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], every: int = 1) -> Measured:
+    """Of an embedding at the annotated boxes of a sequence: verification and retrieval, and association by looks.
+
+    Args:
+        embed: image and boxes to unit vectors, as `clmot.Model.embed`.
+        folder: MOTChallenge sequence with ground truth.
+        measures: those of ``embedding`` and ``association`` that are wanted.
+        every: use every so many frames.
+    """
+    if not {"embedding", "association"} & set(measures):
+        return Measured(scores={})
+    samples = read_dataset([folder], identities=True).samples
+    rate = read_sequence_info(folder).frame_rate
+    sequences = embed_sequences(samples, embed, {sample.sequence: rate for sample in samples}, every)
+    scores: dict[str, float] = {}
+    found: dict[str, tuple[int, int]] = {}
+    if "embedding" in measures:
+        as_they_are = embedding_scores(sequences, (GAP, np.inf))
+        centring = TrackerConfig().centring
+        as_tracked = embedding_scores([sequence.centred(centring) for sequence in sequences], (GAP, np.inf))
+        scores |= {name: as_they_are[name] for name in SHARES}
+        scores |= {CENTRED[name]: as_tracked[name] for name in SHARES}
+        for sequence in sequences:
+            found |= found_again(sequence)
+    if "association" in measures and sequences:
+        scores[ASSOCIATION], _ = best_association(sequences[0])
+    return Measured(scores=scores, identities=found)
+
+
+def found_again(sequence: EmbeddedSequence) -> dict[str, tuple[int, int]]:
+    """Of each identity, the boxes seen again after `GAP`, and those of them whose nearest such box is right."""
+    counts: dict[str, tuple[int, int]] = {}
+    for row, (identity, second) in enumerate(zip(sequence.identities.tolist(), sequence.seconds, strict=True)):
+        compared = np.flatnonzero(np.abs(sequence.seconds - second) >= GAP)
+        same = sequence.identities[compared] == identity
+        if same.any():
+            nearest = np.argmax(sequence.embeddings[compared] @ sequence.embeddings[row])
+            boxes, right = counts.get(str(identity), (0, 0))
+            counts[str(identity)] = (boxes + 1, right + int(same[nearest]))
+    return counts
+
+
+def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence[int]) -> Measured:
+    """Of tracks: from the model's own detections and from the annotated boxes, each with looks and by motion alone.
+
+    A network that was taught no embedding tracks by motion alone throughout.
+
+    Args:
+        model: the arm's network.
+        folder: MOTChallenge sequence with ground truth.
+        results: folder for the tracks.
+        every: frame distances; 5 tracks frames 1, 6, 11, ...
+    """
+    scores: dict[str, float] = {}
+    looks = model.config.loss.objective != "none"
+    for distance in every:
+        recorder = Recorder(model)
+        frames = FrameChoice(every=distance)
+        for how, appearance, boxes in _WAYS:
+            detector: Detector = model if boxes else Replay(model, recorder.found) if how == BY_MOTION else recorder
+            tracker = dataclasses.replace(model.config.tracker, appearance=appearance and looks)
+            out = results / f"{how or 'tracks'}-{distance}".replace(" ", "-")
+            track(folder, detector, out, tracker=tracker, frames=frames, boxes=boxes, progress=False, overwrite=True)
+            combined = evaluate(out, folder, frames=frames).combined
+            scores |= {tracking_name(metric, how, distance): float(combined[metric]) for metric in TRACKING}
+    return Measured(scores=scores)

@@ -1,0 +1,119 @@
+"""What the dataset doctor says: findings, and the report that holds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from clmot.apps.check_data.summary import Summary
+from clmot.io.atomic import write_whole_text
+from clmot.structures import Float32Array, Sample
+
+Severity = Literal["error", "warning", "information"]
+"""Training stops or goes wrong; it may go wrong; good to know."""
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "information")
+
+MOST_PLACES = 5
+MOST_EXAMPLES = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Example:
+    """A picture that shows a finding.
+
+    Attributes:
+        image: the image file.
+        boxes: float32 [n, 4], the boxes in question, xyxy pixels.
+        title: what to see.
+        others: float32 [m, 4], the other boxes of the image.
+    """
+
+    image: Path
+    boxes: Float32Array
+    title: str
+    others: Float32Array
+
+    @staticmethod
+    def of(sample: Sample, rows: Sequence[int], title: str) -> Example:
+        """Some rows of a sample among all of them."""
+        others = [i for i in range(len(sample.boxes)) if i not in set(rows)]
+        return Example(image=sample.image, boxes=sample.boxes[list(rows)], title=title, others=sample.boxes[others])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """Something about the data that its owner should know.
+
+    Attributes:
+        check: which check found it, in a few words; the same words wherever the same is found.
+        severity: how bad it is.
+        what: one sentence.
+        count: how many rows, boxes, images, ... there are of it.
+        places: the first few: ``file:line``, an image, a sequence.
+        advice: what to do.
+        examples: the worst few, to look at.
+        path: the one of the checked paths that it is about; None: about several.
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    count: int
+    places: tuple[str, ...] = ()
+    advice: str = ""
+    examples: tuple[Example, ...] = ()
+    path: Path | None = None
+
+    def at(self, path: Path) -> Finding:
+        """The finding about a path."""
+        return replace(self, path=path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; pictures are left out."""
+        return {
+            "check": self.check,
+            "severity": self.severity,
+            "what": self.what,
+            "count": self.count,
+            "places": list(self.places),
+            "advice": self.advice,
+            "path": None if self.path is None else str(self.path),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """The outcome of a check.
+
+    Attributes:
+        summaries: what each of the checked paths holds, as far as it could be read.
+        findings: errors first, then warnings, then information.
+        samples: some images with their boxes, evenly spread, to look at.
+    """
+
+    summaries: Sequence[Summary]
+    findings: Sequence[Finding]
+    samples: Sequence[Example] = field(default=())
+
+    def count(self, severity: Severity) -> int:
+        """How many findings there are of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as written to JSON."""
+        return {
+            "counts": {severity: self.count(severity) for severity in SEVERITIES},
+            "data": [summary.as_dict() for summary in self.summaries],
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def write_json(self, path: Path) -> None:
+        """Write `as_dict` to a file, which appears under its name only when it is whole.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        write_whole_text(path, json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "the report")

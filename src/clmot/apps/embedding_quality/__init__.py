@@ -1,0 +1,1 @@
+"""Whether an embedding is any good."""

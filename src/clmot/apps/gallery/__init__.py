@@ -1,0 +1,1 @@
+"""Named identities in tracks."""

@@ -1,0 +1,33 @@
+"""Who tracks are, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from clmot.reid.gallery import NamedTrack
+from clmot.visualize.table import Table
+
+
+def names_table(named: Mapping[int, NamedTrack]) -> Table:
+    """A row for each track."""
+    rows = []
+    for track, each in named.items():
+        known = each.name is not None
+        numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
+        rows.append([str(track), each.name or "unknown", *numbers, str(each.detections)])
+    return Table(["track", "name", "share", "distance", "boxes"], [rows], prose=frozenset({1}))
+
+
+def names_json(named: Mapping[int, NamedTrack]) -> str:
+    """``{"3": {"name": "Ada", "share": 0.9, "distance": 0.12, "detections": 40}}``; what is not known is null."""
+    content = {
+        str(track): {
+            "name": each.name,
+            "share": each.share if each.name else None,
+            "distance": each.distance if each.name else None,
+            "detections": each.detections,
+        }
+        for track, each in named.items()
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

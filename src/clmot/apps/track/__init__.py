@@ -1,0 +1,1 @@
+"""Tracking of videos: source, detector, tracker, outputs."""

@@ -1,0 +1,183 @@
+"""Where tracking results go: text, video, window."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clmot.config import RefineConfig
+from clmot.errors import UserError
+from clmot.io.atomic import GrowingText
+from clmot.io.frame_choice import frames_in
+from clmot.io.interrupts import undivided
+from clmot.io.kitti import kitti_rows
+from clmot.io.mot_text import TrackWriter, mot_rows
+from clmot.io.sources import FrameSource
+from clmot.io.video_writer import VideoWriter
+from clmot.io.window import Window
+from clmot.structures import Image, TrackedFrame
+from clmot.tracking.postprocess.refine import refine as refine_tracks
+from clmot.visualize.draw import Trails, draw_tracks, fit
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+TRAIL_SECONDS = 1.5
+"""How far back the trails in videos go."""
+
+
+class Sinks:
+    """Where the frames of one sequence go: text, video, window.
+
+    Unlike the writers' own ``with`` blocks, this one finishes the files after an exception too: what was tracked before
+    an interrupt is worth keeping. What is to be refined is kept until then, and only the window shows it before.
+
+    Args:
+        source: the sequence.
+        out: folder of the files, None for none.
+        video: write a video as well.
+        window: where to show frames, None for nowhere.
+        frame_rate: frames a second.
+        classes: class names.
+        refine: what is done to the tracks when the last frame has come.
+        old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
+        times: write the time of each frame as well.
+        kitti: write KITTI text instead of MOTChallenge text.
+
+    Attributes:
+        text_path: the text file, None if there is none.
+        video_path: the MP4, None if there is none.
+        times_path: frame numbers and seconds as CSV, None if there is none.
+        asked_to_stop: whether the window was closed.
+        refined: the refined tracks, from the end of the ``with`` block on; None if nothing is to be refined.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        out: Path | None,
+        video: bool,
+        window: Window | None,
+        frame_rate: float,
+        classes: Sequence[str],
+        refine: RefineConfig,
+        old_video: Path | None = None,
+        times: bool = False,
+        kitti: bool = False,
+    ) -> None:
+        self.text_path = out / f"{source.name}.txt" if out else None
+        self.video_path = out / f"{source.name}.mp4" if out and video else None
+        self.times_path = out / f"{source.name}.times.csv" if out and times else None
+        self._source = source
+        self._old_video = old_video
+        self.asked_to_stop = False
+        self.refined: list[TrackedFrame] | None = None
+        self._refine = refine
+        self._kept: list[TrackedFrame] = []
+        self._window = window
+        self._frame_rate = frame_rate
+        self._classes = classes
+        self._trails = Trails(frames_in(TRAIL_SECONDS, frame_rate))
+        self._writers = contextlib.ExitStack()
+        self._rows = partial(kitti_rows, classes=classes) if kitti else partial(mot_rows, with_classes=len(classes) > 1)
+        self._text_writer: TrackWriter | None = None
+        self._times_writer: GrowingText | None = None
+        self._video_writer: VideoWriter | None = None
+
+    def __enter__(self) -> Sinks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self.text_path and not self._refine:
+            self._open_text()  # which a sequence without frames has too
+        self._writers.close()
+        if self._refine:
+            self.refined = refine_tracks(self._kept, self._refine, self._frame_rate)
+            # what fails at its first frame leaves nothing that a second attempt would have to overwrite
+            if self.text_path and (kind is None or self._kept):
+                with TrackWriter(self.text_path, self._rows) as writer:
+                    for tracked in self.refined:
+                        writer.write(tracked)
+        replaced = kind is None or self._kept or self._text_writer
+        if self._old_video is not None and self._video_writer is None and replaced:
+            self._old_video.unlink(missing_ok=True)
+
+    def write(self, image: Image, tracked: TrackedFrame) -> None:
+        """Take the next frame and its tracks; text and video both get them, or neither."""
+        with undivided():
+            self._write(image, tracked)
+
+    def _write(self, image: Image, tracked: TrackedFrame) -> None:
+        if self.times_path:
+            self._write_time(self.times_path, tracked.frame)
+        if self._refine:
+            self._keep(tracked)
+        elif self.text_path:
+            self._open_text().write(tracked)
+        to_video = self.video_path is not None and not self._refine
+        if not to_video and not self._window:
+            return
+        drawn = self._draw(image, tracked)
+        if to_video:
+            self._write_video(drawn, tracked.frame)
+        if self._window:
+            self.asked_to_stop = not self._window.show(drawn)
+
+    def draw_refined(self, bar: Progress) -> None:
+        """Write the video of what was tracked, refined, from a second pass over the source."""
+        if not self.video_path or not self._kept or self.refined is None:
+            return
+        refined = {tracked.frame: tracked for tracked in self.refined}
+        self._trails = Trails(self._trails.length)
+        task = bar.add_task(f"{self._source.name}: video", total=len(self._kept), note="")
+        with self._writers, contextlib.closing(iter(self._source)) as frames:
+            for number, image in frames:
+                self._write_video(self._draw(image, refined[number]), number)
+                bar.update(task, advance=1)
+                if number >= self._kept[-1].frame:
+                    break
+
+    def _write_time(self, path: Path, frame: int) -> None:
+        if self._times_writer is None:
+            self._times_writer = GrowingText(path, "time stamps")
+            self._writers.callback(self._times_writer.close)
+            self._times_writer.write("frame,seconds\n")
+        self._times_writer.write(f"{frame},{self._seconds(frame):.6f}\n")
+
+    def _seconds(self, frame: int) -> float:
+        """When a frame was taken; by the frame rate where the source does not say."""
+        seconds = self._source.reading.seconds(frame)
+        return (frame - 1) / self._frame_rate if seconds is None else seconds
+
+    def _open_text(self) -> TrackWriter:
+        if self._text_writer is None:
+            assert self.text_path is not None
+            self._text_writer = TrackWriter(self.text_path, self._rows)
+            self._writers.callback(self._text_writer.close)
+        return self._text_writer
+
+    def _keep(self, tracked: TrackedFrame) -> None:
+        found = tracked.detections
+        if self._refine.join and len(found) and found.embedding is None:
+            raise UserError("tracks are joined by embedding, and the detections have none; leave --join out")
+        if not self._refine.join:
+            found = dataclasses.replace(found, embedding=None)  # many times the size of the rest
+        self._kept.append(dataclasses.replace(tracked, detections=found))
+
+    def _draw(self, image: Image, tracked: TrackedFrame) -> Image:
+        self._trails.update(tracked)
+        return draw_tracks(image, tracked, self._trails, self._classes)
+
+    def _write_video(self, drawn: Image, frame: int) -> None:
+        if not self.video_path:
+            return
+        if not self._video_writer:
+            height, width = drawn.shape[:2]
+            self._video_writer = VideoWriter(self.video_path, self._frame_rate, (width, height))
+            self._writers.callback(self._video_writer.close)
+        # images of a folder may differ in size, frames of a video may not
+        self._video_writer.write(fit(drawn, *self._video_writer.size), frame, self._seconds(frame))

@@ -1,0 +1,146 @@
+"""What tracking got to see of a sequence, and why there are no tracks where there are none."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clmot.config.tracker import TrackerConfig
+from clmot.errors import plural
+from clmot.structures import Detections, Image, TrackedFrame
+
+if TYPE_CHECKING:
+    from clmot.apps.track.pipeline import Detector, FoundFrames
+
+_KEPT_IMAGES = 5
+_BINS = 100
+_LOWEST_SCORE = 1e-4
+_ENOUGH_TRACKS = 10
+_TOO_MANY_SHORT = 0.4
+"""Share of tracks that live less than a second: 0.1 to 0.3 with scores that suit the detector, else up to 0.5."""
+_NOISE = 0.1
+"""Scores below it are no reason to lower a threshold."""
+
+
+class SequenceSummary:
+    """Counts frames and detections as they pass.
+
+    Attributes:
+        frames: how many frames passed.
+        boxes: how many detections there were in them.
+        best_score: the highest score of these.
+        complete: whether the last frame of the source has passed.
+    """
+
+    def __init__(self) -> None:
+        self.frames = self.boxes = 0
+        self.best_score = 0.0
+        self.complete = False
+        self._images: list[Image] = []
+        self._scores = np.zeros(_BINS, np.int64)
+        self._lives: dict[int, tuple[int, int]] = {}
+
+    def observe(self, found: FoundFrames) -> FoundFrames:
+        """The same frames, counted."""
+        with contextlib.closing(found):
+            for number, image, detections in found:
+                self._count(image, detections)
+                yield number, image, detections
+        self.complete = True
+
+    def follow(self, tracked: TrackedFrame) -> None:
+        """Notes how long tracks live."""
+        for track_id in tracked.track_id.tolist():
+            self._lives[track_id] = (self._lives.get(track_id, (tracked.frame,))[0], tracked.frame)
+
+    def doubt_scores(self, tracker: TrackerConfig) -> str:
+        """Why the tracker's scores may not fit these detections, in one line; empty where nothing speaks for it."""
+        short = sum(last - first < tracker.frame_rate for first, last in self._lives.values())
+        if len(self._lives) < _ENOUGH_TRACKS or short < _TOO_MANY_SHORT * len(self._lives):
+            return ""
+        low, high = (int(_BINS * score) for score in (tracker.low_score, tracker.new_track_score))
+        unsure = self._scores[low:high].sum() / max(1, self._scores[low:].sum())
+        return (
+            f"{short} of {len(self._lives)} tracks live less than a second, and {unsure:.0%} of the boxes in use are "
+            f"too unsure to start one (tracker.low_score={tracker.low_score:g}, "
+            f"tracker.new_track_score={tracker.new_track_score:g}); "
+            "the scores may not suit this detector: look at the video, or let clmot tune choose them"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record of the results."""
+        return {
+            "frames": self.frames,
+            "boxes": self.boxes,
+            "best score": round(self.best_score, 4),
+            "complete": self.complete,
+        }
+
+    def explain_no_tracks(self, detector: Detector, tracker: TrackerConfig, *, from_file: bool) -> str:
+        """Why there are no tracks, and what to try, in one line.
+
+        Args:
+            detector: what found the boxes.
+            tracker: the constants in use.
+            from_file: the boxes come from a file.
+        """
+        if not self.frames:
+            return "no tracks, as no frame could be read"
+        if from_file and not self.boxes:
+            return "no tracks, as the file has no boxes in these frames; look at its frame numbers and classes"
+        needed = max(tracker.high_score, tracker.new_track_score)
+        if self.best_score >= needed:
+            return (
+                f"no tracks, though {plural(self.boxes, 'box', 'boxes')} scored up to {self.best_score:.2f}: nothing "
+                f"was seen in tracker.confirm_frames={tracker.confirm_frames} consecutive frames; try "
+                "tracker.confirm_frames=1"
+            )
+        best = self.best_score or self._best_score_below_threshold(detector)
+        lower = best * 0.8
+        trials = [f"tracker.high_score={lower:.2g} tracker.new_track_score={lower:.2g}"] if best >= _NOISE else []
+        if self.boxes:
+            what = (
+                f"the best of {plural(self.boxes, 'box', 'boxes')} scored {best:.2g}, and tracks start at {needed:g} "
+                "(tracker.high_score, tracker.new_track_score)"
+            )
+        else:
+            threshold = detector.config.detect.score_threshold
+            what = f"nothing scored detect.score_threshold={threshold:g}"
+            if best:
+                what += f", the best in {plural(len(self._images), 'frame')} looked at again {best:.2g}"
+            if trials:
+                trials = [f"detect.score_threshold={best / 2:.2g} {trials[0]}"]
+        if from_file:
+            return f"no tracks: {what}; try {' or '.join(trials) or 'other boxes'}"
+        width, height = detector.config.model.image_size
+        trials += [f'"model.image_size=[{2 * width}, {2 * height}]" where objects are small', "a model of such objects"]
+        return (
+            f"no tracks: {what}; classes: {', '.join(detector.classes)}; input: {width}x{height}; "
+            f"try {', or '.join(trials)}"
+        )
+
+    def _count(self, image: Image, detections: Detections) -> None:
+        self.frames += 1
+        if len(detections):
+            self.boxes += len(detections)
+            self.best_score = max(self.best_score, float(detections.score.max()))
+            self._scores += np.histogram(detections.score, _BINS, (0, 1))[0]
+            self._images.clear()
+        elif not self.boxes and self.frames & (self.frames - 1) == 0:
+            # frames 1, 2, 4, 8, ...: from all of the sequence, however long it is
+            self._images = [*self._images, image][-_KEPT_IMAGES:]
+
+    def _best_score_below_threshold(self, detector: Detector) -> float:
+        """The highest score in the images kept, with hardly any threshold; 0 if the detector has none to set."""
+        config = detector.config
+        try:
+            detector.config = config.updated({"detect": {"score_threshold": _LOWEST_SCORE}})  # type: ignore[misc]
+        except AttributeError:
+            return 0.0
+        try:
+            found = [detector.detect_batch([image])[0] for image in self._images]
+        finally:
+            detector.config = config  # type: ignore[misc]
+        return max((float(each.score.max(initial=0)) for each in found), default=0.0)

@@ -1,0 +1,177 @@
+"""How good a set of constants is: the validation sequences tracked with them, and scored as `clmot evaluate` does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from clmot.apps.tune.cache import CachedSequence
+from clmot.config.tracker import TrackerConfig
+from clmot.errors import UserError, reason_of
+from clmot.evaluation.benchmarks import Benchmark, find_truth
+from clmot.evaluation.metrics import Fields, Metrics, summary
+from clmot.evaluation.mot import Measurement
+from clmot.io.class_names import write_class_names
+from clmot.io.frame_choice import FrameChoice
+from clmot.io.mot_text import write_mot_text
+
+Metric = Literal["hota", "idf1", "both"]
+"""What is to be high; both is the mean of the two."""
+
+TITLES = {"hota": "HOTA", "idf1": "IDF1", "both": "mean of HOTA and IDF1"}
+
+_MEANS = {"hota": ("HOTA",), "idf1": ("IDF1",), "both": ("HOTA", "IDF1")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """What constants are judged on.
+
+    Attributes:
+        data: MOTChallenge folder with ground truth.
+        detections: files of cached detections, one a sequence.
+        classes: what the class ids of the detections mean.
+        benchmark: whose rules decide what counts.
+        frames: which frames are tracked and scored.
+    """
+
+    data: Path
+    detections: tuple[Path, ...]
+    classes: tuple[str, ...]
+    benchmark: Benchmark = "auto"
+    frames: FrameChoice = field(default_factory=FrameChoice)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sequences."""
+        return tuple(file.stem for file in self.detections)
+
+
+class Judge:
+    """Tracks and scores, with everything that does not depend on the constants in memory.
+
+    Args:
+        validation: what is judged on.
+
+    Raises:
+        UserError: ground truth or detections cannot be read.
+    """
+
+    def __init__(self, validation: Validation) -> None:
+        self._validation = validation
+        self._truth = find_truth(validation.data, validation.benchmark)
+        self._sequences = {file.stem: CachedSequence.load(file)[0] for file in validation.detections}
+        self._metrics = Metrics()
+
+    def measure(self, name: str, config: TrackerConfig) -> list[Fields]:
+        """What is counted in one sequence, class by class.
+
+        Results go through a file, because what is tuned is what will be tracked, written and evaluated.
+        """
+        with tempfile.TemporaryDirectory(prefix="clmot-tune-") as folder:
+            file = self._write(name, config, Path(folder))
+            truth = {name: self._truth[name]}
+            return list(Measurement(self._metrics, file, truth, self._validation.frames).fields[name].values())
+
+    def write(self, config: TrackerConfig, folder: Path) -> None:
+        """Write the results of all sequences.
+
+        Raises:
+            UserError: they cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot make the folder: {reason_of(error)}") from error
+        for name in self._sequences:
+            self._write(name, config, folder)
+
+    def _write(self, name: str, config: TrackerConfig, folder: Path) -> Path:
+        classes, file = self._validation.classes, folder / f"{name}.txt"
+        if len(classes) > 1:
+            write_class_names(folder, classes)
+        write_mot_text(file, self._sequences[name].track(config), with_classes=len(classes) > 1)
+        return file
+
+
+def total(parts: Iterable[list[Fields]], metric: Metric) -> tuple[float, dict[str, float]]:
+    """The value to be high, and all scores, of everything that was measured together."""
+    scores = summary(Metrics().combine([fields for each in parts for fields in each]))
+    return float(np.mean([scores[name] for name in _MEANS[metric]])), scores
+
+
+class Promise(Protocol):
+    """A measurement under way."""
+
+    def result(self) -> list[Fields]:
+        """It, when it is there."""
+
+    def cancel(self) -> bool:
+        """Do without it, if it has not begun."""
+
+
+Measure = Callable[[str, TrackerConfig], Promise]
+"""Starts a measurement of one sequence with one set of constants."""
+
+
+class _Later:
+    """A measurement that is made in this process when it is asked for."""
+
+    def __init__(self, judge: Judge, name: str, config: TrackerConfig) -> None:
+        self._made_of = (judge, name, config)
+
+    def result(self) -> list[Fields]:
+        judge, name, config = self._made_of
+        return judge.measure(name, config)
+
+    def cancel(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def measuring(judge: Judge, validation: Validation, jobs: int) -> Iterator[Measure]:
+    """Measurements in so many processes; 1: in this one.
+
+    Args:
+        judge: for those in this process.
+        validation: what it judges on.
+        jobs: how many.
+    """
+    if jobs == 1:
+        yield lambda name, config: _Later(judge, name, config)
+        return
+    # forking a process with threads (torch's, or a GPU's) does not work
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (validation,)) as pool:
+
+        def submit(name: str, config: TrackerConfig) -> Future[list[Fields]]:
+            return pool.submit(_measure, name, config)
+
+        try:
+            yield submit
+        except BrokenProcessPool as error:
+            raise UserError("a process of --jobs has died, perhaps for want of memory; give fewer") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_JUDGES: list[Judge] = []
+"""In a process of the pool: its own."""
+
+
+def _start(validation: Validation) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    _JUDGES.append(Judge(validation))
+
+
+def _measure(name: str, config: TrackerConfig) -> list[Fields]:
+    return _JUDGES[0].measure(name, config)

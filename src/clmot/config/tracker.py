@@ -1,0 +1,273 @@
+"""Constants of the association, and published sets of them by name.
+
+Every part of the association is a switch of its own, so that a preset is nothing but values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any, Literal, get_args, get_type_hints
+
+from clmot.errors import UserError, did_you_mean, require
+from clmot.io.frame_choice import frames_in
+
+Family = Literal["detector", "heatmap", "rescaled"]
+"""What gives scores: a detector with chances of objects (YOLO, SSD), the heatmaps of our own networks, or a file of
+another scale (`clmot.apps.track.external_boxes.rescaled`)."""
+
+SCORES: dict[Family, tuple[float, float, float]] = {
+    "detector": (0.5, 0.1, 0.6),
+    "heatmap": (0.4, 0.2, 0.5),
+    "rescaled": (0.3, 0.1, 0.3),
+}
+"""`high_score`, `low_score` and `new_track_score` that suit them (docs/tracking.md has the table)."""
+
+_SHARES = (
+    "high_score",
+    "low_score",
+    "new_track_score",
+    "appearance_weight",
+    "appearance_trust",
+    "motion_only_iou_threshold",
+    "embedding_momentum",
+    "iou_threshold",
+    "recovery_iou_threshold",
+    "unconfirmed_iou_threshold",
+    "duplicate_iou_threshold",
+    "direction_weight",
+    "lost_overlap_weight",
+)
+_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0, "noise_rate": 0}
+_COSINES = ("appearance_threshold",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerConfig:
+    """Which detections may join which tracks, in which order, and how long a track lives.
+
+    Distances: IoU distance is one minus the intersection over union; cosine distance is one minus the cosine. A stage
+    with threshold 0 does not take place.
+    """
+
+    high_score: float = SCORES["detector"][0]
+    """Detections at least this sure take part in the first two stages (FairMOT: 0.4, CL-MOT: 0.6)."""
+    low_score: float = SCORES["detector"][1]
+    """Detections between this and `high_score` may continue a track by overlap alone (ByteTrack's second stage); equal
+    to `high_score`, there are none."""
+    new_track_score: float = SCORES["detector"][2]
+    """An unmatched detection at least this sure starts a track."""
+
+    association: Literal["fused", "gated", "overlap"] = "fused"
+    """First stage. fused: cosine distance plus a little Mahalanobis distance, gated by the latter (FairMOT). gated: IoU
+    distance, or half the cosine distance where that is less and boxes are near each other (BoT-SORT). overlap: IoU
+    distance (SORT, ByteTrack, OC-SORT); so are the others where there are no embeddings."""
+    appearance: bool = True
+    """Use embeddings where the detections have them; off is motion only."""
+    appearance_trust: float = 0.4
+    """fused and gated: embeddings are used while tracks and detections are each other's nearest by so much more often
+    than by chance (`clmot.tracking.trust`), so that those that tell nobody apart do no harm; 0 is always."""
+    appearance_threshold: float = 0.85
+    """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance. Without
+    `centring` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
+    appearance_weight: float = 0.95
+    """fused: share of the cosine distance in the cost (FairMOT: 0.98)."""
+    lost_overlap_weight: float = 0.3
+    """fused: weight of the IoU distance that is added to the cost of tracks not seen in the last frame: their gate
+    grows, and looks alone would decide (FairMOT: 0)."""
+    motion_only_iou_threshold: float = 0.8
+    """gated and overlap: largest cost of a first-stage match (ByteTrack)."""
+    fuse_score: bool = True
+    """Multiply overlaps of the first stage, and of the one for unconfirmed tracks, by the detection's score
+    (ByteTrack)."""
+    direction_weight: float = 0.2
+    """Weight of how well a detection lies in the direction that a track was seen to move in, in first-stage overlap
+    costs, over three frames; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
+
+    iou_threshold: float = 0.5
+    """Largest IoU distance of a second-stage match, of sure detections with tracks seen in the last frame (FairMOT)."""
+    recovery_iou_threshold: float = 0.6
+    """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
+    observation-centric recovery: 0.7)."""
+    unconfirmed_iou_threshold: float = 0.7
+    """Largest IoU distance of a match with a track not yet confirmed."""
+    duplicate_iou_threshold: float = 0.0
+    """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
+    its start to where it was last seen (FairMOT: 0.15)."""
+    published_bookkeeping: bool = False
+    """As the code of FairMOT, ByteTrack and BoT-SORT has it: tracks not yet confirmed are expected where they were
+    seen, a track can be found again in the frame after the one in which it ended (and then ends at once when it is lost
+    again), and sides are a pixel longer where overlaps are measured."""
+
+    camera: Literal["auto", "none", "sparse-flow", "ecc", "file"] = "auto"
+    """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
+    optical flow, or the slower ECC; these need the image of every frame in `Tracker.update`), or the matrices of
+    `camera_file`. auto: sparse flow where images are given."""
+    camera_file: str = ""
+    """Text file with the camera's motion, one line for each frame, for `camera` file."""
+    observation_reupdate: bool = False
+    """When a lost track is found again, let its filter walk the straight line between the two observations, instead of
+    keeping the velocity it drifted with (OC-SORT's observation-centric re-update)."""
+
+    embedding_momentum: float = 0.9
+    """Weight of the past in a track's moving average of embeddings."""
+    confidence_weighted: bool = True
+    """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
+    centring: float = 2.0
+    """Take the mean of all embeddings of the video so far out of each, as what they have in common tells no two objects
+    apart; so many individuals with an embedding of zeros are in the mean from the beginning. 0 is off (FairMOT)."""
+
+    boxes: Literal["detection", "filter"] = "detection"
+    """Which box of a track is given out: the detection's own, or the filter's belief (FairMOT, ByteTrack)."""
+
+    confirm_frames: int = 2
+    """Frames running in which a track is seen before it gets its id; tracks of a video's first frame get it at once."""
+    lost_seconds: float = 2.0
+    """How long a track is kept unseen, one frame at least unless this is 0 (FairMOT: 30 frames at 30 frames/s, which is
+    one second)."""
+    max_aspect: float = 0.0
+    """Boxes wider than this times their height are not shown, though tracked; 0 shows all. FairMOT, ByteTrack and
+    others leave out of their results what is wider than 1.6, for they know standing people only."""
+    min_area: float = 0.0
+    """Boxes of at most this area in pixels are not shown, though tracked (FairMOT: 100, CL-MOT: 200)."""
+    noise_rate: float = 30.0
+    """Steps a second of the motion filter, whose noise is that of one step; 0: a step is a frame, however long that is
+    (as all others have it)."""
+    frame_rate: float = 30.0
+    """Frames a second of the video; `clmot track` sets it from the source."""
+
+    def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            value, choices = getattr(self, name), get_args(kind)  # of a Literal
+            fits = value in choices if choices else isinstance(value, _ANY.get(kind, kind))
+            fits = fits and (kind is bool or not isinstance(value, bool))
+            require(fits, f"tracker.{name} is {value!r}, expected {', '.join(choices) or kind.__name__}")
+        for names, largest in ((_SHARES, 1), (_COSINES, 2)):
+            for name in names:
+                value = getattr(self, name)
+                require(0 <= value <= largest, f"tracker.{name} must be in [0, {largest}], got {value}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            require(least <= value < math.inf, f"tracker.{name} must be >= {least}, got {value}")
+        require(0 < self.frame_rate < math.inf, f"tracker.frame_rate must be > 0, got {self.frame_rate}")
+        require(
+            (self.camera == "file") == bool(self.camera_file),
+            f"tracker.camera_file goes with tracker.camera=file; got camera {self.camera!r}, file {self.camera_file!r}",
+        )
+
+    @staticmethod
+    def named(name: str, **changes: Any) -> TrackerConfig:
+        """One of the `PRESETS`, with other values for some of its fields.
+
+        Raises:
+            UserError: there is none of that name, or a value is out of range.
+        """
+        if name not in PRESETS:
+            raise UserError(
+                f"unknown tracker preset '{name}'{did_you_mean(str(name), PRESETS)}; known: {', '.join(PRESETS)}"
+            )
+        return replace(PRESETS[name], **changes)
+
+    def at(self, frame_rate: float | None) -> TrackerConfig:
+        """The same constants for a video of so many frames a second; None where nobody says how many."""
+        return self if frame_rate is None else replace(self, frame_rate=frame_rate)
+
+    @property
+    def uses_embeddings(self) -> bool:
+        """Whether embeddings make a difference; they need not be read where they do not."""
+        return self.appearance and self.association != "overlap"
+
+    @property
+    def scores(self) -> tuple[float, float, float]:
+        """High, low, and that of a new track."""
+        return self.high_score, self.low_score, self.new_track_score
+
+    def suited(self, family: Family) -> TrackerConfig:
+        """This with the scores of another family, if it has those of one; what somebody chose stays."""
+        if self.scores not in SCORES.values():
+            return self
+        high, low, new = SCORES[family]
+        return replace(self, high_score=high, low_score=low, new_track_score=new)
+
+    @property
+    def lost_frames(self) -> int:
+        """How many frames a track is kept unseen."""
+        return frames_in(self.lost_seconds, self.frame_rate)
+
+
+_KINDS = get_type_hints(TrackerConfig)
+_ANY: dict[Any, Any] = {float: Real, int: Integral}
+
+_BEFORE_OC_SORT: dict[str, Any] = {
+    "centring": 0.0,
+    "direction_weight": 0.0,
+    "recovery_iou_threshold": 0.0,
+    "duplicate_iou_threshold": 0.15,
+    "published_bookkeeping": True,
+    "boxes": "filter",
+    "confidence_weighted": False,
+    "lost_seconds": 1.0,
+    "noise_rate": 0.0,
+    "appearance_trust": 0.0,
+}
+"""What FairMOT and its direct descendants have in common."""
+
+PRESETS: dict[str, TrackerConfig] = {
+    "clmot": TrackerConfig(),
+    "fairmot": TrackerConfig(
+        high_score=0.4,
+        low_score=0.4,
+        new_track_score=0.4,
+        appearance_threshold=0.4,
+        appearance_weight=0.98,
+        lost_overlap_weight=0.0,
+        fuse_score=False,
+        camera="none",
+        **_BEFORE_OC_SORT,
+    ),
+    "byte": TrackerConfig(
+        association="overlap",
+        high_score=0.6,
+        low_score=0.1,
+        new_track_score=0.7,
+        fuse_score=True,
+        iou_threshold=0.0,
+        camera="none",
+        **_BEFORE_OC_SORT,
+    ),
+    "botsort": TrackerConfig(
+        association="gated",
+        high_score=0.6,
+        low_score=0.1,
+        new_track_score=0.7,
+        fuse_score=True,
+        iou_threshold=0.0,
+        camera="sparse-flow",
+        **_BEFORE_OC_SORT,
+    ),
+    "ocsort": TrackerConfig(
+        association="overlap",
+        high_score=0.6,
+        low_score=0.6,
+        new_track_score=0.6,
+        motion_only_iou_threshold=0.7,
+        fuse_score=False,
+        direction_weight=0.2,
+        iou_threshold=0.0,
+        recovery_iou_threshold=0.7,
+        unconfirmed_iou_threshold=0.7,
+        duplicate_iou_threshold=0.0,
+        observation_reupdate=True,
+        confidence_weighted=False,
+        camera="none",
+        confirm_frames=3,
+        lost_seconds=1.0,
+        noise_rate=0.0,
+        appearance_trust=0.0,
+    ),
+}
+"""Trackers by name: ours; FairMOT (Zhang et al. 2021) and ByteTrack (Zhang et al. 2022), equal to their code in what
+they match and show, one class at a time; and in the manner of BoT-SORT (Aharon et al. 2022) and OC-SORT (Cao et al.
+2023): docs/tracking.md says what differs. Scores are those that their detectors give: other detectors want other
+`high_score`, `low_score` and `new_track_score`."""

@@ -1,1 +1,0 @@
-"""Data: readers, views, batches and synthetic scenes."""

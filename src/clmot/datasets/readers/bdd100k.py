@@ -1,0 +1,165 @@
+"""BDD100K-MOT: driving videos (Yu et al. 2020, arXiv:1805.04687), in the Scalabel format.
+
+``labels/box_track_20/train/<video>.json`` is a list of frames (``name``, ``frameIndex``, ``labels``); a label has
+``id``, ``category``, ``box2d`` (``x1``, ``y1``, ``x2``, ``y2``: the first and last pixel, 0-based) and ``attributes``.
+Images are ``images/track/train/<video>/<name>``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clmot.datasets.readers.collector import Collector
+from clmot.datasets.readers.formats import Format
+from clmot.datasets.readers.json_files import load_json
+from clmot.errors import UserError
+from clmot.structures import Dataset
+
+_CLASSES = ("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+_DISTRACTORS = ("other person", "trailer", "other vehicle")
+"""Categories that the benchmark neither rewards nor punishes."""
+_CATEGORIES = {name: i for i, name in enumerate(_CLASSES)} | dict.fromkeys(_DISTRACTORS, -1)
+_LABEL_FOLDERS = ("box_track_20", "box-track")
+_IMAGE_FOLDERS = ("images/track", "images")
+
+
+def read_bdd100k(path: Path) -> Dataset:
+    """Read the labelled videos, identities included.
+
+    Every labelled frame is a sample. Crowds and distractors (other persons, trailers, other vehicles) are
+    `Sample.ignore`, as in the benchmark's evaluation. How much of an object is visible is not said. Videos
+    without images on disk are left out and counted.
+
+    Args:
+        path: the folder with ``labels`` and ``images`` (both splits are read), or ``box_track_20`` or one of its
+            splits below it.
+
+    Raises:
+        UserError: nothing there; labels are faulty (named by frame and label); no video has images.
+    """
+    files = _label_files(path)
+    if not files:
+        raise UserError(f"{path}: no labels/box_track_20/train/<video>.json there")
+    collector = Collector(_CLASSES, unit="video")
+    for file in files:
+        places = _image_places(file)
+        folder = next((place for place in places if place.is_dir()), None)
+        if folder is None:
+            collector.absent.add(file.stem, file, [place.parent for place in places])
+            continue
+        records = _records(file)
+        rows = [(number, *label) for number, _, labels in records for label in labels]
+        number, corners, classes, ignore, identities = zip(*rows, strict=True) if rows else ((),) * 5
+        images = {index: image for index, name, _ in records if (image := folder / name).is_file()}
+        collector.add_sequence(
+            file.stem,
+            images,
+            np.array(number, np.int64),
+            # x2 and y2 are the last pixels inside
+            np.array(corners, np.float64).reshape(-1, 4) + np.array([0.0, 0.0, 1.0, 1.0]),
+            np.array(classes, np.int64),
+            file=file,
+            first=min(1, *(index for index, _, _ in records)),
+            ignore=np.array(ignore, np.bool_),
+            identities=np.array(identities, np.int64),
+        )
+    collector.notes.append(f"splits {', '.join(sorted({file.absolute().parent.name for file in files}))}")
+    return collector.dataset()
+
+
+def _label_folder(path: Path) -> Path | None:
+    """The folder of the splits of a whole data set, or the path itself if it lies in such a folder."""
+    if path.name in _LABEL_FOLDERS or path.absolute().parent.name in _LABEL_FOLDERS:
+        return path
+    places = (path / top / name for top in ("labels", "labels-20", ".") for name in _LABEL_FOLDERS)
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _label_files(path: Path) -> list[Path]:
+    """The label files of a data set, of its splits, of one split, or the one that is named."""
+    if path.is_file():
+        return [path]
+    folder = _label_folder(path)
+    if folder is None:
+        return []
+    return sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
+
+
+def _image_places(file: Path) -> list[Path]:
+    """Where the images of a video may be: its split and name below the images beside ``labels``."""
+    split = file.absolute().parent
+    return [
+        root / images / split.name / file.stem
+        for root in (split.parent.parent.parent, split.parent.parent)
+        for images in _IMAGE_FOLDERS
+    ]
+
+
+_Label = tuple[list[float], int, bool, int]
+"""First and last pixel of the box, class, whether to ignore, identity."""
+
+
+def _records(path: Path) -> list[tuple[int, str, list[_Label]]]:
+    """The frames of a file: index, image name, labels."""
+    content = load_json(path)
+    if isinstance(content, dict):
+        content = content.get("frames")
+    if not isinstance(content, list) or not content:
+        raise UserError(f"{path}: expected a list of frames")
+    identities: dict[str, int] = {}
+    records: dict[int, tuple[int, str, list[_Label]]] = {}
+    for i, frame in enumerate(content):
+        where = f"{path}: frames[{i}]"
+        if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
+            raise UserError(f"{where}: expected an object with a name")
+        index = frame.get("frameIndex", frame.get("index"))
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise UserError(f"{where}.frameIndex is {index!r}, expected a whole number")
+        if index in records:
+            raise UserError(f"{where}.frameIndex is {index}, which {records[index][1]} has already")
+        labels = frame.get("labels") or []
+        if not isinstance(labels, list):
+            raise UserError(f"{where}.labels is {labels!r}, expected a list")
+        parsed = [_label(label, identities, f"{where}.labels[{j}]") for j, label in enumerate(labels)]
+        records[index] = (index, frame["name"], parsed)
+    return list(records.values())
+
+
+def _label(label: Any, identities: dict[str, int], where: str) -> _Label:
+    if not isinstance(label, dict):
+        raise UserError(f"{where} is {label!r}, expected an object")
+    category = label.get("category")
+    if category not in _CATEGORIES:
+        raise UserError(f"{where}.category is {category!r}, expected one of {', '.join(_CATEGORIES)}")
+    corners = label.get("box2d")
+    numbers: list[Any] = [corners.get(key) for key in ("x1", "y1", "x2", "y2")] if isinstance(corners, dict) else []
+    if not numbers or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+        raise UserError(f"{where}.box2d is {corners!r}, expected numbers x1, y1, x2, y2")
+    if "id" not in label:
+        raise UserError(f"{where}.id is missing")
+    attributes = label.get("attributes") or {}
+    crowd = bool(attributes.get("crowd", attributes.get("Crowd"))) if isinstance(attributes, dict) else False
+    identity = identities.setdefault(str(label["id"]), len(identities))
+    ignore = crowd or _CATEGORIES[category] < 0
+    return [float(n) for n in numbers], _CATEGORIES[category], ignore, identity
+
+
+def _matches(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix == ".json" and bool({path.absolute().parents[i].name for i in (0, 1)} & {*_LABEL_FOLDERS})
+    return _label_folder(path) is not None
+
+
+FORMAT = Format(
+    name="bdd100k",
+    title="BDD100K-MOT: driving videos, boxes five times a second",
+    tree="""labels/box_track_20/{train,val}/<video>.json
+images/track/{train,val}/<video>/<video>-0000001.jpg ...""",
+    licence="see the home page (its own licence, free of charge for education, research and not-for-profit use)",
+    home="https://www.bdd100k.com",
+    matches=_matches,
+    read=lambda path, min_visibility: read_bdd100k(path),
+)

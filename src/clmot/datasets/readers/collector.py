@@ -1,0 +1,170 @@
+"""A data set that grows image by image: for formats that keep the objects of each image together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot.datasets.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
+from clmot.datasets.readers.places import Absent
+from clmot.errors import UserError
+from clmot.io.image_size import read_image_size
+from clmot.structures import BoolArray, Dataset, Float32Array, Int64Array
+
+
+class Object(NamedTuple):
+    """One annotated object of an image: its box in xyxy pixels, and what is known of it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    class_id: int
+    ignore: bool = False
+    identity: int = -1
+
+
+class Collector:
+    """Gathers images with their objects, and class names in order of first appearance.
+
+    Attributes:
+        skipped: how many annotations were left out, by reason; readers add to it.
+        absent: what is annotated and not on disk; readers add to it.
+        notes: what `Dataset.notes` is to say; readers add to it.
+    """
+
+    def __init__(self, classes: Iterable[str] = (), unit: str = "image") -> None:
+        """Start with no image and the given classes; `unit` is what may not be on disk."""
+        self.skipped: Counter[str] = Counter()
+        self.absent = Absent(unit)
+        self.notes: list[str] = []
+        self._class_ids = {name: i for i, name in enumerate(dict.fromkeys(classes))}
+        self._frames: list[Frame] = []
+        self._rows: list[BoxRows] = []
+
+    def class_id(self, name: str) -> int:
+        """The number of a class, a new one where the name is new."""
+        return self._class_ids.setdefault(name, len(self._class_ids))
+
+    def start(self, frame: Frame) -> None:
+        """Add an image; the rows that are added from now on are in it."""
+        self._frames.append(frame)
+
+    def add_rows(
+        self,
+        boxes: npt.NDArray[np.float64],
+        classes: Int64Array,
+        *,
+        ignore: BoolArray | None = None,
+        identities: Int64Array | None = None,
+        scores: Float32Array | None = None,
+    ) -> None:
+        """Add objects of the newest image.
+
+        Args:
+            boxes: float64 [n, 4], xyxy pixels; need not be finite.
+            classes: int64 [n].
+            ignore: bool [n], by default nowhere.
+            identities: int64 [n], by default unknown.
+            scores: float32 [n], of a detector, by default 1.
+        """
+        n = len(boxes)
+        self._rows.append(
+            BoxRows(
+                frame=np.full(n, len(self._frames) - 1, np.int64),
+                boxes=to_float32(boxes),
+                classes=classes,
+                ignore=np.zeros(n, np.bool_) if ignore is None else ignore,
+                identities=np.full(n, -1, np.int64) if identities is None else identities,
+                scores=np.ones(n, np.float32) if scores is None else scores,
+            )
+        )
+
+    def add(self, frame: Frame, objects: Sequence[Object]) -> None:
+        """Add an image with its objects."""
+        self.start(frame)
+        width = len(Object._fields)
+        # three times as fast as an array of the tuples
+        table = np.fromiter(chain.from_iterable(objects), np.float64, width * len(objects)).reshape(-1, width)
+        classes, ignore, identities = table[:, 4].astype(np.int64), table[:, 5] > 0, table[:, 6].astype(np.int64)
+        self.add_rows(table[:, :4], classes, ignore=ignore, identities=identities)
+
+    def add_sequence(
+        self,
+        name: str,
+        images: dict[int, Path],
+        frame: Int64Array,
+        boxes: npt.NDArray[np.float64],
+        classes: Int64Array,
+        *,
+        file: Path,
+        first: int = 1,
+        ignore: BoolArray | None = None,
+        identities: Int64Array | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Add a sequence with its objects; without images it is absent.
+
+        Args:
+            name: of the sequence.
+            images: its images by number; all of them are samples.
+            frame: int64 [n], the number of each object's image; objects without image are left out and counted.
+            boxes: float64 [n, 4], as of `add_rows`, and so the other columns.
+            classes: int64 [n].
+            file: the annotation file, for messages.
+            first: the number that is frame 1.
+            ignore: bool [n].
+            identities: int64 [n].
+            size: width and height of the images, by default those of the first one.
+
+        Raises:
+            UserError: there are images and objects, and no object has one.
+        """
+        if not images:
+            self.absent.add(file.stem, file)
+            return
+        numbers = sorted(images)
+        place = position_of(frame, numbers)
+        if len(frame) and (place < 0).all():
+            raise UserError(
+                f"{file}: frames {frame.min()} to {frame.max()}, but its images are {numbers[0]} to {numbers[-1]}; "
+                "no object has an image"
+            )
+        self.add_rows(boxes, classes, ignore=ignore, identities=identities)
+        self._rows[-1] = replace(self._rows[-1], frame=np.where(place >= 0, place + len(self._frames), -1))
+        size = size or read_image_size(images[numbers[0]])
+        self._frames += [Frame(images[number], *size, name, number - first + 1) for number in numbers]
+
+    def set_scores(self, scores: Sequence[float]) -> None:
+        """Give the objects that were added last the scores of a detector."""
+        self._rows[-1] = replace(self._rows[-1], scores=np.array(scores, np.float32))
+
+    def dataset(self) -> Dataset:
+        """The data set of all images, as `assemble` makes it.
+
+        Raises:
+            UserError: nothing that is annotated is on disk.
+        """
+        self.absent.settle(len(self._frames), self.skipped)
+        dataset = assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
+        return replace(dataset, notes=tuple(self.notes))
+
+
+def extent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """The box around some points: left, top, right, bottom."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def sequence_name(path: Path, root: Path) -> str:
+    """A path below a data set's folder, that folder's name first, without a folder ``images`` at its end."""
+    folder = root.absolute()
+    folder = folder.parent if folder.name in ("images", "Annotations", "annotations") else folder
+    return (Path(folder.name) / path.absolute().relative_to(root.absolute())).as_posix()

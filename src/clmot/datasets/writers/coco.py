@@ -1,0 +1,133 @@
+"""COCO JSON with videos and identities, as the trackers that descend from CenterTrack read it (COCO-VID).
+
+``videos`` (``id``, ``name``), ``images`` (``id``, ``file_name``, ``width``, ``height``, ``video_id``, ``frame_id``
+from 1), ``categories`` (``id`` from 1, ``name``), ``annotations`` (``id``, ``image_id``, ``category_id``, ``bbox`` as
+left, top, width, height in 0-based pixels, ``area``, ``iscrowd``; where the identity is known, ``track_id`` as a number
+in its video and ``instance_id`` as a number in the file; ``score``, unless it is 1 for all boxes). It holds all that is
+known of images and boxes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from clmot import boxes as box
+from clmot.datasets.writers.decimals import fewest_decimals
+from clmot.datasets.writers.layout import ImageMode, Progress, check_frames, flat_names, place_image
+from clmot.datasets.writers.writer import Writer
+from clmot.io.atomic import whole_file
+from clmot.structures import Dataset
+
+_Record = dict[str, Any]
+
+
+def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: Progress | None = None) -> Counter[str]:
+    """Write ``annotations.json`` and ``images/`` into a folder.
+
+    Args:
+        dataset: what to write, with identities if they are to be kept.
+        out: folder, made if needed.
+        images: how images come into it; with ``reference`` the file names are absolute paths and nothing is copied.
+        progress: called after each image.
+
+    Returns:
+        Nothing is lost: an empty counter.
+
+    Raises:
+        UserError: a file cannot be read or written, or two images are the same frame of a sequence.
+    """
+    check_frames(dataset)
+    names = flat_names(dataset)
+    file_names = []
+    for i, (sample, name) in enumerate(zip(dataset.samples, names, strict=True), 1):
+        if images == "reference":
+            file_names.append(str(sample.image.absolute()))
+        else:
+            file_names.append(f"{name}{sample.image.suffix.lower()}")
+            place_image(sample.image, out / "images" / file_names[-1], images)
+        if progress:
+            progress(i, len(names))
+    video_ids = {name: i for i, name in enumerate(dict.fromkeys(sample.sequence for sample in dataset.samples), 1)}
+    sections: dict[str, Iterable[_Record]] = {
+        "videos": ({"id": i, "name": name} for name, i in video_ids.items()),
+        "categories": ({"id": i, "name": name} for i, name in enumerate(dataset.classes, 1)),
+        "images": (
+            {
+                "id": i,
+                "file_name": file_name,
+                "width": sample.width,
+                "height": sample.height,
+                "video_id": video_ids[sample.sequence],
+                "frame_id": sample.frame,
+            }
+            for i, (sample, file_name) in enumerate(zip(dataset.samples, file_names, strict=True), 1)
+        ),
+        "annotations": _annotations(dataset),
+    }
+    path = out / "annotations.json"
+    with whole_file(path, "annotations") as partial:
+        out.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            _write_sections(sections, file)
+    return Counter()
+
+
+def _annotations(dataset: Dataset) -> Iterator[_Record]:
+    """The boxes of all images, one record each."""
+    instance_ids: dict[tuple[str, int], int] = {}
+    scored = any((sample.scores != 1).any() for sample in dataset.samples)
+    number = 0
+    for image_id, sample in enumerate(dataset.samples, 1):
+        bboxes = fewest_decimals(box.xyxy_to_ltwh(sample.boxes.astype(np.float64)), sample.boxes, box.ltwh_to_xyxy)
+        columns = (
+            bboxes.tolist(),
+            sample.classes.tolist(),
+            sample.ignore.tolist(),
+            sample.identities.tolist(),
+            # the shortest text of single precision
+            map(float, sample.scores.astype(str)),
+        )
+        for bbox, class_id, ignore, identity, score in zip(*columns, strict=True):
+            number += 1
+            record: _Record = {
+                "id": number,
+                "image_id": image_id,
+                "category_id": class_id + 1,
+                "bbox": bbox,
+                "area": bbox[2] * bbox[3],
+                "iscrowd": int(ignore),
+            }
+            if identity >= 0:
+                record["track_id"] = identity
+                record["instance_id"] = instance_ids.setdefault((sample.sequence, identity), len(instance_ids) + 1)
+            if scored:
+                record["score"] = score if math.isfinite(score) else None
+            yield record
+
+
+def _write_sections(sections: dict[str, Iterable[_Record]], file: IO[str]) -> None:
+    """JSON with a record a line, written as the records come: a million of them need no memory at once."""
+    file.write("{")
+    for i, (name, records) in enumerate(sections.items()):
+        file.write(f"{',' * (i > 0)}\n{json.dumps(name)}: [")
+        for j, record in enumerate(records):
+            file.write(f"{',' * (j > 0)}\n{json.dumps(record, ensure_ascii=False, allow_nan=False)}")
+        file.write("]")
+    file.write("}\n")
+
+
+WRITER = Writer(
+    name="coco",
+    title="COCO JSON with videos and identities (COCO-VID)",
+    tree="""annotations.json
+images/<sequence>/<frame>.jpg""",
+    write=write,
+    holds_scores=True,
+)

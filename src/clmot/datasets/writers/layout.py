@@ -1,0 +1,124 @@
+"""Where the images of a data set go: folder and file names, and the files themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from clmot.errors import UserError, reason_of
+from clmot.io.image import IMAGE_SUFFIXES
+from clmot.structures import Dataset, Sample
+
+ImageMode = Literal["link", "copy", "reference"]
+"""How images come to the new place: hard links (copies where the file system has none), copies, or pointers to them.
+
+Pointers are absolute paths in annotations that hold paths, symbolic links elsewhere. No image is ever re-encoded.
+"""
+
+Progress = Callable[[int, int], None]
+"""Called with (images finished, images in all)."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|\ud800-\udfff]')
+_LONGEST = 100
+"""Characters of a folder name; file systems take 255 bytes."""
+
+
+def folder_names(sequences: Iterable[str], *, nested: bool, reserved: Collection[str] = ()) -> dict[str, str]:
+    """A relative folder for each sequence: its name, as far as that can be one.
+
+    Args:
+        sequences: names of sequences, each as often as it likes.
+        nested: whether a slash in a name makes folders in folders; else it becomes ``-``.
+        reserved: folder names that mean something to the format; ``img1`` makes any folder a MOTChallenge sequence.
+
+    Returns:
+        A different folder for each name, by name, in order of appearance.
+    """
+    folders: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in dict.fromkeys(sequences):
+        parts = [_safe(part, {"img1", *reserved}) for part in name.split("/") if part] or ["_"]
+        folders[name] = _new("/".join(parts) if nested else "-".join(parts), taken)
+        taken.add(folders[name])
+    return folders
+
+
+def flat_names(dataset: Dataset, *, reserved: Collection[str] = ()) -> list[str]:
+    """File names of the images, without suffix, for formats that keep no sequences by folder.
+
+    The name is ``<sequence>/<frame>``; where a sequence is a single image, as with photos, its name alone.
+    """
+    members = Counter(sample.sequence for sample in dataset.samples)
+    folders = folder_names(members, nested=True, reserved=reserved)
+    names: dict[str, None] = {}
+    for sample in dataset.samples:
+        folder = folders[sample.sequence]
+        alone = members[sample.sequence] == 1
+        names[_new(_without_image_suffix(folder) if alone else f"{folder}/{sample.frame:06d}", names)] = None
+    return list(names)
+
+
+def check_frames(dataset: Dataset) -> None:
+    """Check that no two images are the same frame, which is what files are named after.
+
+    Raises:
+        UserError: two are.
+    """
+    seen: dict[tuple[str, int], Sample] = {}
+    for sample in dataset.samples:
+        other = seen.setdefault((sample.sequence, sample.frame), sample)
+        if other is not sample:
+            raise UserError(
+                f"{sample.image}: frame {sample.frame} of sequence {sample.sequence} is {other.image} already; "
+                "number the frames of a sequence differently"
+            )
+
+
+def place_image(source: Path, target: Path, mode: ImageMode) -> None:
+    """Bring an image to its new place, whose folder is made if needed.
+
+    Raises:
+        UserError: the image is missing or cannot be brought there.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # a link to a link would be no hard link on some systems, and break with the first one on all
+        source = source.resolve(strict=True)
+        if mode == "reference":
+            target.symlink_to(source)
+            return
+        if mode == "link":
+            try:
+                os.link(source, target)
+                return
+            except FileExistsError:
+                raise
+            except OSError:
+                pass  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise UserError(f"{source}: cannot bring the image to {target}: {reason_of(error)}") from error
+
+
+def _new(name: str, taken: Container[str]) -> str:
+    """The name, with a number behind it if it is taken."""
+    candidates = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _safe(part: str, reserved: Collection[str]) -> str:
+    """A folder name: nothing that systems refuse, hide, or take for another folder."""
+    safe = _UNSAFE.sub("_", part).strip(" ").rstrip(". ")[:_LONGEST] or "_"
+    safe = re.sub(r"^\.", "_", safe)
+    return f"{safe}_" if safe in reserved else safe
+
+
+def _without_image_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix.lower()}" in IMAGE_SUFFIXES and stem.rpartition("/")[2] else name

@@ -1,0 +1,107 @@
+"""From what a detector says to `Detections`: its labels are named, nonsense is refused with one line."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clmot.errors import UserError, did_you_mean, reason_of
+from clmot.io.box_input import as_numbers, count_left_out, require_chances, usable
+from clmot.io.class_names import plain_class_name
+from clmot.structures import Detections
+
+_log = logging.getLogger(__name__)
+
+
+class Answers:
+    """Checks a detector's boxes, scores and labels, and keeps those of the wanted classes.
+
+    Args:
+        name: of the detector, for messages.
+        labels: what its labels mean.
+        wanted: names of the classes to keep; empty: all, in the order of their labels.
+        min_score: less sure boxes are left out.
+
+    Attributes:
+        classes: names that `Detections.class_id` indexes.
+        left_out: how many boxes were left out so far because they have no area or are not finite, by reason.
+
+    Raises:
+        UserError: the detector does not know a wanted class.
+    """
+
+    def __init__(
+        self, name: str, labels: Mapping[int, str], wanted: Sequence[str] = (), min_score: float = 0.0
+    ) -> None:
+        self.name, self.min_score = name, min_score
+        self.left_out: Counter[str] = Counter()
+        known = {plain_class_name(word): word for word in labels.values()}
+        for word in wanted:
+            theirs = known.get(plain_class_name(word), word)
+            if theirs.casefold() != word.casefold():
+                _log.warning("detector %s: takes '%s' for its class '%s'", name, word, theirs)
+            if plain_class_name(word) not in known:
+                raise UserError(
+                    f"detector {name}: knows no class '{word}'{did_you_mean(word, known.values())}; "
+                    f"it knows {', '.join(list(known.values())[:8])}{', ...' if len(known) > 8 else ''}"
+                )
+        self.classes: tuple[str, ...] = tuple(wanted) or tuple(known.values())
+        number = {plain_class_name(word): index for index, word in enumerate(self.classes)}
+        self._class_id = {label: number.get(plain_class_name(word), -1) for label, word in labels.items()}
+
+    def __call__(self, boxes: Any, scores: Any, labels: Any) -> Detections:
+        """One image's answer.
+
+        Boxes without area and what is not finite are left out and counted; those of other classes, and less sure ones,
+        are left out.
+
+        Args:
+            boxes: [n, 4], xyxy pixels of the image.
+            scores: [n], in [0, 1].
+            labels: [n], whole numbers.
+
+        Raises:
+            UserError: a shape is wrong, a score is no chance, or a label has no name.
+        """
+        try:
+            xyxy, score, label = map(as_numbers, (boxes, scores, labels))
+        except ValueError as error:
+            raise self._refuse(f"gave {reason_of(error)}") from error
+        if not xyxy.size:
+            xyxy = xyxy.reshape(0, 4)
+        n = len(xyxy)
+        if xyxy.shape != (n, 4) or score.shape != (n,) or label.shape != (n,):
+            raise self._refuse(
+                f"gave boxes {list(xyxy.shape)}, scores {list(score.shape)} and labels {list(label.shape)}; "
+                "[n, 4], [n] and [n] are needed"
+            )
+        with np.errstate(over="ignore"):
+            box = xyxy.astype(np.float32)
+        kept, left_out = usable(box, score)
+        count_left_out(self.left_out, left_out, f"detector {self.name}")
+        box, score, label = box[kept], score[kept].astype(np.float32), label[kept]
+        try:
+            require_chances(*(score.min(), score.max()) if len(score) else (0, 0))
+        except ValueError as error:
+            raise self._refuse(f"gave {reason_of(error)}") from error
+        for each in np.unique(label).tolist():
+            if each not in self._class_id:
+                raise self._refuse(
+                    f"gave label {each:g}, which has no name (known: {_some(self._class_id)}); "
+                    "name its labels with detector.labels"
+                )
+        class_id = np.array([self._class_id[each] for each in label.tolist()], np.int64)
+        kept = (class_id >= 0) & (score >= np.float32(self.min_score))
+        return Detections(xyxy=box[kept], score=np.minimum(score[kept], np.float32(1)), class_id=class_id[kept])
+
+    def _refuse(self, reason: str) -> UserError:
+        return UserError(f"detector {self.name}: {reason}")
+
+
+def _some(labels: Mapping[int, int]) -> str:
+    first = list(labels)[:6]
+    return ", ".join(map(str, first)) + (", ..." if len(labels) > 6 else "")

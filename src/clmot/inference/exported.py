@@ -1,0 +1,99 @@
+"""Exported files in use: the same answers as `clmot.Model`, from another runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clmot.devices import device_name
+from clmot.errors import UserError, reason_of
+from clmot.inference.export_metadata import Metadata
+from clmot.inference.model import Model
+from clmot.io.runtimes import Run, onnx_session, read_openvino, run_onnx, run_openvino
+from clmot.models.network import Network
+from clmot.structures import Float32Array, Image, OutputMaps
+
+
+class ExportedModel(Model):
+    """An exported network with the interface of `clmot.Model`; decoding and read-out, where left to us, on CPU.
+
+    Args:
+        file: named in errors.
+        forward: runs the graph.
+        metadata: what the file says about itself.
+    """
+
+    def __init__(self, file: Path, forward: Run, metadata: Metadata) -> None:
+        network = ExportedNetwork(forward, metadata.read_out or nn.Identity())
+        # of the network, a model uses what `ExportedNetwork` has
+        super().__init__(cast(Network, network), metadata.config, "cpu", "float32")
+        self.fingerprint = metadata.fingerprint
+        self.file = file
+        self.decoded = metadata.outputs == "detections"
+        self._forward = forward
+
+    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        if self.decoded:
+            raise UserError(f"{self.file}: finds boxes itself and embeds no others; export it without --decode")
+        return super()._embed(image, boxes)
+
+    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        if not self.decoded:
+            return super()._find(pixels)
+        options = self.config.detect
+        threshold = np.array(options.score_threshold, np.float32)
+        outputs = self._forward({"images": np.ascontiguousarray(pixels.numpy()), "score_threshold": threshold})
+        boxes, score, class_id, embeddings = (torch.from_numpy(each)[:, : options.max_detections] for each in outputs)
+        kept = score > 0
+        image_index = torch.arange(len(kept))[:, None].expand_as(kept)[kept]
+        return boxes[kept], score[kept], class_id[kept], image_index, embeddings[kept]
+
+
+class ExportedNetwork(nn.Module):
+    """The part of `Network` that tracking uses, with its maps from another runtime.
+
+    Args:
+        forward: runs the graph.
+        read_out: maps and boxes to embeddings.
+    """
+
+    def __init__(self, forward: Run, read_out: nn.Module) -> None:
+        super().__init__()
+        self._run = forward
+        self.read_out = read_out
+
+    def maps(self, images: Tensor) -> OutputMaps:
+        """As `Network.maps`."""
+        outputs = self._run({"images": np.ascontiguousarray(images.numpy())})
+        heatmap, size, offset, *embedding = (torch.from_numpy(each) for each in outputs)
+        return OutputMaps(heatmap, size, offset, tuple(embedding))
+
+
+def load_exported(file: Path, device: str = "auto") -> ExportedModel:
+    """Load an exported ``.onnx`` or OpenVINO's ``.xml``.
+
+    Args:
+        file: the file.
+        device: ``auto``, ``cpu`` or ``cuda``; ONNX Runtime alone knows the last, where its GPU package is installed.
+
+    Raises:
+        UserError: there is no such file, it was not made by clmot, or its runtime is not installed.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such model file")
+    if file.suffix == ".xml":
+        model, strings = read_openvino(file)
+        metadata = Metadata.from_strings(strings, file)
+        return ExportedModel(file, run_openvino(model), metadata)
+    try:
+        session = onnx_session(str(file), device_name(device))
+    except UserError:
+        raise
+    except Exception as error:  # onnxruntime has a class for each reason
+        raise UserError(f"{file}: not a readable ONNX model ({reason_of(error)})") from error
+    metadata = Metadata.from_strings(session.get_modelmeta().custom_metadata_map, file)
+    return ExportedModel(file, run_onnx(session), metadata)

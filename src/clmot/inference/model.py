@@ -1,0 +1,264 @@
+"""A trained network in use: images in, `Detections` with embeddings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clmot.config import Config
+from clmot.detectors.frozen import fingerprint
+from clmot.detectors.registry import is_detector
+from clmot.devices import choose_device, device_name
+from clmot.errors import UserError
+from clmot.io.any_image import AnyImage, as_images
+from clmot.io.box_input import as_boxes
+from clmot.models.decode import decode
+from clmot.models.embedding_pool import embed_peaks
+from clmot.models.fold import fold_batch_norm
+from clmot.models.network import STRIDE, Network
+from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
+from clmot.protocols import Detector, require_detector
+from clmot.shipped import find_model
+from clmot.structures import Detections, Float32Array, Image
+from clmot.tracking.tracker import Tracker
+from clmot.views.transforms import letterbox_matrix, warp_image
+
+
+class Model:
+    """Detector and embedding in one.
+
+    Args:
+        network: its mode is set to evaluation. In bf16 it is used itself, and its weights are moved to `device`; in
+            float32 a copy, with batch normalisation folded into the convolutions.
+        config: the configuration it was trained with.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``bf16`` (on CPU faster where the processor knows it) or ``float32``; by default as it was trained
+            (`train.precision`): imported weights, and others that learned in float32, are not rounded.
+
+    Attributes:
+        config: the configuration, with `config.detect` and `config.tracker` for use.
+        classes: class names, indexed by `Detections.class_id`.
+        embeds: whether detections have embeddings.
+        fingerprint: tells its weights from others'; galleries and results name it.
+    """
+
+    embeds = True
+
+    def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
+        if precision is None:
+            precision = "float32" if config.train.precision == "32-true" else "bf16"
+        if precision not in ("bf16", "float32"):
+            raise UserError(f"precision: '{precision}' is not one of bf16, float32")
+        self.config = config
+        self.classes = config.model.classes
+        self.device = torch.device(choose_device(device))
+        if str(self.device) == "cuda":
+            # another thread, such as the one that tracking uses, has a current device of its own
+            self.device = torch.device("cuda", torch.cuda.current_device())
+        self.precision = precision
+        self.fingerprint = fingerprint(network)
+        # in bfloat16, folded biases are rounded, and answers would be twice as far from those in float32
+        if precision == "float32" and isinstance(network, Network):
+            network = fold_batch_norm(network)
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def __repr__(self) -> str:
+        """What it is, on one line."""
+        model, detector = self.config.model, self.config.detector.name
+        width, height = model.image_size
+        facts = [
+            f"detector {detector}" if detector else f"recipe {self.config.recipe}, input {width}x{height}",
+            f"classes {', '.join(self.classes)}",
+            f"embeddings of {model.embedding_dimension} numbers" if self.embeds else "no embedding",
+            *([f"{self.device}, {self.precision}"] if hasattr(self, "precision") else []),
+        ]
+        return f"<clmot {type(self).__name__}: {'; '.join(facts)}>"
+
+    @overload
+    def detect(self, image: AnyImage) -> Detections: ...
+
+    @overload
+    def detect(self, image: list[Any] | tuple[Any, ...]) -> list[Detections]: ...
+
+    def detect(self, image: Any) -> Detections | list[Detections]:
+        """Objects of one image; of a list of images, as of any `clmot.protocols.Detector`, a list.
+
+        Args:
+            image: uint8 [height, width, 3], RGB, any size; or what `clmot.io.any_image.as_image` takes: a PIL image, a
+                path, a grey image, ...
+
+        Returns:
+            Boxes in pixels of the image, best first, with unit embeddings.
+
+        Raises:
+            TypeError: it is no image.
+            ValueError: an array of another shape or type.
+            UserError: there is no such file, or it cannot be read.
+        """
+        return self.detect_batch(image) if isinstance(image, list | tuple) else self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Iterable[AnyImage]) -> list[Detections]:
+        """`detect` for several images in one pass."""
+        taken = as_images(images)
+        return self._detect(taken) if taken else []
+
+    def embed(self, image: AnyImage, boxes: Any) -> Float32Array:
+        """Embeddings of given boxes, from whatever detector.
+
+        Args:
+            image: as of `detect`.
+            boxes: float [n, 4], xyxy pixels of the image; or detections of whatever kind.
+
+        Returns:
+            float32 [n, d], unit vectors.
+
+        Raises:
+            TypeError: as `detect`.
+            ValueError: as `detect`; boxes of another shape, or not finite.
+            UserError: as `detect`.
+        """
+        return self._embed(as_images([image])[0], as_boxes(boxes))
+
+    def tracker(self, frame_rate: float | None = None) -> Tracker:
+        """A new tracker with the constants that `clmot track` has for this model (`config.tracker`).
+
+        Args:
+            frame_rate: frames a second of the video; by default that of the configuration.
+        """
+        return Tracker(self.config.tracker.at(frame_rate))
+
+    @torch.inference_mode()
+    def _detect(self, images: list[Image]) -> list[Detections]:
+        """The objects of one image or more."""
+        pixels, matrices = self.letterbox(images)
+        boxes, score, class_id, image_index, embedding = (each.cpu().numpy() for each in self._find(pixels))
+        found = []
+        for index, matrix in enumerate(matrices):
+            mine = image_index == index
+            # letterboxing is a zoom and a shift
+            zoom, shift = matrix[0, 0], np.tile(matrix[:2, 2], 2)
+            found.append(
+                Detections(
+                    xyxy=((boxes[mine] - shift) / zoom).astype(np.float32),
+                    score=score[mine],
+                    class_id=class_id[mine],
+                    embedding=embedding[mine],
+                )
+            )
+        return found
+
+    @torch.inference_mode()
+    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
+        """Embeddings of boxes [n, 4]."""
+        pixels, (matrix,) = self.letterbox([image])
+        placed = boxes * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
+        tensor = torch.from_numpy(placed.astype(np.float32)).to(self.device)
+        with self._autocast():
+            maps = self.network.maps(pixels)
+            index = torch.zeros(len(tensor), dtype=torch.int64, device=self.device)
+            embeddings: Tensor = self.network.read_out(maps.embedding, tensor, index)
+        return embeddings.float().cpu().numpy()
+
+    def with_random_weights(self) -> Model:
+        """A model like this one that has learned nothing."""
+        return Model(Network(self.config.model), self.config, str(self.device), self.precision)
+
+    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Objects in letterboxed images: boxes, scores, classes, images and embeddings, as `Peaks` has them."""
+        options = self.config.detect
+        with self._autocast():
+            maps = self.network.maps(pixels)
+            boxes, score, class_id, image_index, cells = decode(
+                maps, STRIDE, options.score_threshold, options.max_detections
+            )
+            embeddings = embed_peaks(self.network.read_out, maps.embedding, boxes, cells, image_index)
+            return boxes, score, class_id, image_index, embeddings.float()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
+        """Images at the network's input size, and the matrices that took them there.
+
+        Returns:
+            uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
+        """
+        size = self.config.model.image_size
+        matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
+        placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
+        return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
+
+
+def load_model(
+    path: str | Path, *, device: str = "auto", precision: str | None = None, detector: Detector | None = None
+) -> Model:
+    """Load a trained model.
+
+    Args:
+        path: a run folder, one of its checkpoints, a ``model.safetensors`` file, what `clmot export` wrote for ONNX
+            (``.onnx``) or OpenVINO (``.xml``), the name of a model that comes with the package (``clmot-pedestrian``),
+            or ``LIBRARY:NAME`` of a detector of others without an embedding (`clmot.detectors.registry.KINDS`).
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; also as torch has it, or a GPU's number.
+        precision: ``bf16`` or ``float32``, by default as it was trained; an exported file keeps its own.
+        detector: what an attached embedding was learned on; by default the one that the run describes.
+
+    Raises:
+        TypeError: the path, or the detector, is something else.
+        UserError: there is nothing to load, no such device, or it does not fit; or the runtime of an exported file is
+            not installed.
+    """
+    if not isinstance(path, str | Path):
+        raise TypeError(f"a model is named by a path or a name, not by {path!r:.60}")
+    if detector is not None:
+        require_detector(detector)
+    device = device_name(device)
+    if is_detector(path):
+        from clmot.inference.attached import load_detector  # which is a `Model`
+
+        return load_detector(Config().updated({"detector": {"name": str(path)}}, "detector"), device)
+    path = find_model(path)
+    if path.suffix in (".onnx", ".xml"):
+        from clmot.inference.exported import load_exported  # which is a `Model`
+
+        return load_exported(path, device)
+    saved = load_saved_model(path)
+    if saved.config.detector.name:
+        from clmot.inference.attached import load_attached  # which is a `Model`
+
+        return load_attached(saved, device=device, precision=precision, detector=detector)
+    if detector is not None:
+        raise UserError(f"{saved.file}: finds objects itself; detector= goes with embeddings of clmot attach")
+    return Model(*network_of(saved), device, precision)
+
+
+def load_network(path: Path) -> tuple[Network, Config]:
+    """A trained network and its configuration, from what `load_model` takes, exported files aside."""
+    return network_of(load_saved_model(find_model(path)))
+
+
+def network_of(saved: SavedModel) -> tuple[Network, Config]:
+    """The network that was saved, and its configuration.
+
+    Raises:
+        UserError: it is an embedding attached to a detector of others, or the weights do not fit.
+    """
+    if saved.config.detector.name:
+        raise UserError(
+            f"{saved.file}: an embedding attached to {saved.config.detector.name}, not a network of clmot train "
+            "(clmot export takes it with --crops)"
+        )
+    network = Network(saved.config.model)
+    load_weights(network, saved)
+    return network, saved.config
+
+
+def untrained(model: Model, seed: int) -> Model:
+    """The same network with random weights throughout."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1)
+        return model.with_random_weights()

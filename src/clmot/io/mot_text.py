@@ -1,0 +1,315 @@
+"""MOTChallenge text: tracking results, detections and ground truth, one box a line.
+
+Columns: frame (1-based), id, left, top, width, height (1-based pixels), confidence, and up to three more. Files of 9
+columns are MOT16/17/20 ground truth or results of several classes (class, 1-based, and visibility last); files of 10
+are results, detections or MOT15 ground truth (world coordinates last, ignored).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot import boxes as box
+from clmot.errors import UserError
+from clmot.io.atomic import GrowingText
+from clmot.io.text import read_text
+from clmot.structures import BoolArray, Detections, Float32Array, Int64Array, TrackedFrame
+
+_NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
+_LARGEST_WHOLE = 2.0**53
+"""Beyond it float64 skips whole numbers."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MotRows:
+    """The rows of one file, in the file's order.
+
+    Attributes:
+        frame: int64 [n], 1-based.
+        identity: int64 [n], -1 in detection files.
+        boxes: float32 [n, 4], xyxy pixels, 0-based continuous coordinates.
+        confidence: float64 [n], the 7th column (ground truth: whether the row counts).
+        class_id: int64 [n], the 8th column of a 9-column file as it stands there (1-based), else -1.
+        visibility: float64 [n], the 9th column of a 9-column file, else 1.
+        line: int64 [n], the row's line in the file, 1-based.
+        skipped: how many rows were left out because a number is not finite or the box has no area.
+    """
+
+    frame: Int64Array
+    identity: Int64Array
+    boxes: Float32Array
+    confidence: npt.NDArray[np.float64]
+    class_id: Int64Array
+    visibility: npt.NDArray[np.float64]
+    line: Int64Array
+    skipped: int
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def read_mot_rows(path: Path) -> MotRows:
+    """Read one MOTChallenge text file.
+
+    Values are separated by commas or blanks; rows come in any order; empty lines are passed over. An empty file has
+    no rows.
+
+    Raises:
+        UserError: the file cannot be read; a line has another number of columns than 7 to 10 or than the lines before
+            it; something is not a number; a frame is not a whole number >= 1; an id or class is not a whole number.
+    """
+    return to_mot_rows(*read_mot_table(path))
+
+
+def read_mot_table(path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
+    """The numbers of a file as they stand there, for those who must not round them: boxes without area included.
+
+    Returns:
+        The values, float64 [n, 7 to 10], in the file's order, and the 1-based line of each row, int64 [n].
+
+    Raises:
+        UserError: as `read_mot_rows`.
+    """
+    return parse_mot_table(read_text(path, "MOTChallenge text"), path)
+
+
+def parse_mot_table(text: str, path: Path) -> tuple[npt.NDArray[np.float64], Int64Array]:
+    """As `read_mot_table`, of a text at hand; `path` is what messages name.
+
+    Raises:
+        UserError: as `read_mot_rows`, except that nothing is read from disk.
+    """
+    lines = text.replace(",", " ").split("\n")
+    line = np.array([number for number, content in enumerate(lines, 1) if content.strip()], np.int64)
+    if not len(line):
+        return np.empty((0, 7)), line
+    try:
+        table = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
+    except ValueError:
+        _raise_first_fault(lines, path)
+    if len(table) != len(line) or not 7 <= table.shape[1] <= 10:
+        _raise_first_fault(lines, path)
+    for column in (0, 1, 7) if table.shape[1] == 9 else (0, 1):
+        values = table[:, column]
+        lowest = 1.0 if column == 0 else -_LARGEST_WHOLE
+        # a comparison with NaN is False, which is what is wanted here
+        wrong = ~((values >= lowest) & (values <= _LARGEST_WHOLE) & (values == np.floor(values)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            expected = "a whole number >= 1 (frames count from 1)" if column == 0 else "a whole number"
+            raise UserError(f"{path}:{line[row]}: {_NAMES[column]} is {values[row]:g}, expected {expected}")
+    return table, line
+
+
+def read_mot_text(path: Path) -> list[TrackedFrame]:
+    """Read results (or detections) back, one `TrackedFrame` for each frame that has rows, ordered by frame.
+
+    Class ids count from 0, in files from 1; they are 0 where the file names no class. Track ids are -1 in detection
+    files. Rows that are not finite or have no area are left out (`read_mot_rows` counts them).
+
+    Raises:
+        UserError: as `read_mot_rows` and `check_unique`.
+    """
+    rows = read_mot_rows(path)
+    check_unique(rows, path)
+    order = np.argsort(rows.frame, kind="stable")
+    frames, starts = np.unique(rows.frame[order], return_index=True)
+    return [
+        TrackedFrame(
+            frame=int(frame),
+            detections=Detections(
+                xyxy=rows.boxes[index],
+                score=rows.confidence[index].astype(np.float32),
+                class_id=np.maximum(rows.class_id[index] - 1, 0),
+            ),
+            track_id=rows.identity[index],
+        )
+        for frame, index in zip(frames, np.split(order, starts)[1:], strict=True)
+    ]
+
+
+def counts(flag: npt.NDArray[np.float64]) -> BoolArray:
+    """Which rows of ground truth count, bool [n], by the flag in the 7th column: 0 for those that do not.
+
+    A fraction is cut off, as TrackEval does; what is not finite counts for nothing.
+    """
+    return np.asarray(np.trunc(np.nan_to_num(flag)) != 0)
+
+
+class IdentifiedRows(Protocol):
+    """What `check_unique` needs of rows."""
+
+    @property
+    def frame(self) -> Int64Array:
+        """Frame numbers, int64 [n]."""
+
+    @property
+    def identity(self) -> Int64Array:
+        """Ids, int64 [n]."""
+
+    @property
+    def line(self) -> Int64Array:
+        """Lines in the file, int64 [n]."""
+
+
+def check_unique(rows: IdentifiedRows, path: Path) -> None:
+    """Check that no id occurs twice in a frame (negative ids, as in detection files, may).
+
+    Raises:
+        UserError: two rows share frame and id; names both lines.
+    """
+    known = np.flatnonzero(rows.identity >= 0)
+    order = known[np.lexsort((rows.identity[known], rows.frame[known]))]  # stable: lines stay ascending
+    first, second = order[:-1], order[1:]
+    same = (rows.frame[first] == rows.frame[second]) & (rows.identity[first] == rows.identity[second])
+    if same.any():
+        pair = np.flatnonzero(same)[np.argmin(rows.line[second[same]])]
+        a, b = first[pair], second[pair]
+        raise UserError(
+            f"{path}:{rows.line[b]}: id {rows.identity[b]} is already in frame {rows.frame[b]} (line {rows.line[a]}); "
+            "an id may occur once in a frame"
+        )
+
+
+class TrackWriter:
+    """Writes results while tracking.
+
+    Rows go to ``<path>.partial``, where they can be read frame by frame; `close` renames it, so ``path`` is always a
+    whole file. After an exception inside the ``with`` block the partial file stays and ``path`` is left as it was.
+
+        with TrackWriter(path, mot_rows) as writer:
+            writer.write(tracked)
+
+    Args:
+        path: the file.
+        rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, rows: Callable[[TrackedFrame], str]) -> None:
+        self._rows = rows
+        self._text = GrowingText(path, "results")
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Append the rows of one frame."""
+        self._text.write(self._rows(tracked))
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        self._text.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._text.abandon()  # a full disk would hide the exception under way
+
+
+class MotTextWriter(TrackWriter):
+    """`TrackWriter` of MOTChallenge text.
+
+    Args:
+        path: the file.
+        with_classes: as of `mot_rows`.
+    """
+
+    def __init__(self, path: Path, with_classes: bool = False) -> None:
+        super().__init__(path, partial(mot_rows, with_classes=with_classes))
+
+
+def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:
+    """Results of one frame as MOTChallenge text.
+
+    Args:
+        tracked: the frame.
+        with_classes: end each row with class (1-based) and visibility (1) as in ground truth, not with -1, -1, -1.
+    """
+    found = tracked.detections
+    ltwh = box.xyxy_to_ltwh(found.xyxy.astype(np.float64))
+    ltwh[:, :2] += 1  # MOTChallenge counts pixels from 1
+    if with_classes:
+        ends = [f"{class_id + 1},1" for class_id in found.class_id.tolist()]
+    else:
+        ends = ["-1,-1,-1"] * len(found)
+    rows = zip(tracked.track_id.tolist(), ltwh.tolist(), found.score.tolist(), ends, strict=True)
+    return "".join(
+        f"{tracked.frame},{identity},{left:.3f},{top:.3f},{width:.3f},{height:.3f},{score:.6f},{end}\n"
+        for identity, (left, top, width, height), score, end in rows
+    )
+
+
+def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:
+    """Write tracking results: frame, id, left, top, width, height (1-based pixels), score, -1, -1, -1.
+
+    The file appears under its name only when it is whole. `with_classes` as of `MotTextWriter`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with MotTextWriter(path, with_classes) as writer:
+        for tracked in frames:
+            writer.write(tracked)
+
+
+def to_mot_rows(table: npt.NDArray[np.float64], line: Int64Array) -> MotRows:
+    """What the numbers of `read_mot_table` mean; rows that are not finite or have no area are left out and counted."""
+    has_classes = table.shape[1] == 9
+    with np.errstate(over="ignore", invalid="ignore"):
+        boxes = box.ltwh_to_xyxy(table[:, 2:6] - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
+    keep = box.well_formed(boxes) & np.isfinite(table[:, 6])
+    if has_classes:
+        keep &= np.isfinite(table[:, 8])
+    kept = table[keep]
+    n = len(kept)
+    return MotRows(
+        frame=kept[:, 0].astype(np.int64),
+        identity=kept[:, 1].astype(np.int64),
+        boxes=boxes[keep],
+        confidence=kept[:, 6].copy(),
+        class_id=kept[:, 7].astype(np.int64) if has_classes else np.full(n, -1, np.int64),
+        visibility=kept[:, 8].copy() if has_classes else np.ones(n),
+        line=line[keep],
+        skipped=len(table) - n,
+    )
+
+
+def _raise_first_fault(lines: list[str], path: Path) -> NoReturn:
+    """Name the first line that does not belong into a table of numbers."""
+    expected: tuple[int, int] | None = None
+    for number, content in enumerate(lines, 1):
+        words = content.split()
+        if not words:
+            continue
+        for column, word in enumerate(words, 1):
+            if not _is_number(word):
+                name = f" ({_NAMES[column - 1]})" if column <= 7 else ""
+                raise UserError(f"{path}:{number}: column {column}{name} is {word[:40]!r}, expected a number")
+        if not 7 <= len(words) <= 10:
+            raise UserError(f"{path}:{number}: {len(words)} columns, expected 7 to 10: {', '.join(_NAMES[:7])}, ...")
+        expected = expected or (len(words), number)
+        if len(words) != expected[0]:
+            raise UserError(f"{path}:{number}: {len(words)} columns, but line {expected[1]} has {expected[0]}")
+    raise UserError(f"{path}: not MOTChallenge text")
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" not in word

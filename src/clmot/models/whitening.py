@@ -1,0 +1,93 @@
+"""The metric of an embedding: what changes within an object counts less than what tells objects apart."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clmot.models.embedding_pool import StripeReadOut
+
+SHRINKAGE = 1.0
+"""How much of the mean variance is added to that of every direction: there are more directions than people to tell
+them by."""
+
+
+class MetricReadOut(nn.Module):
+    """A read-out followed by a linear metric: centred, whitened, shortened, of unit length.
+
+    Training goes on the plain embedding, all of what was read. The metric is learned after it (`fit`), without a step
+    of training, and makes of it the embedding that is used. Before, it is a random projection, which keeps cosines
+    roughly.
+
+    Args:
+        plain: the read-out, to unit vectors [m, D].
+        dimension: d, length of the embedding in use.
+    """
+
+    centre: Tensor
+    matrix: Tensor
+
+    def __init__(self, plain: StripeReadOut, dimension: int) -> None:
+        super().__init__()
+        self.plain = plain
+        self.register_buffer("centre", torch.zeros(plain.dimension))
+        self.register_buffer("matrix", torch.randn(plain.dimension, dimension) / dimension**0.5)
+
+    def forward(
+        self, maps: tuple[Tensor, ...], boxes: Float[Tensor, "m 4"], image_index: Int64[Tensor, " m"]
+    ) -> Float[Tensor, "m d"]:
+        """As the plain read-out, in the metric."""
+        plain: Tensor = self.plain(maps, boxes, image_index)
+        with torch.autocast(plain.device.type, enabled=False):
+            return F.normalize((plain.float() - self.centre.float()) @ self.matrix.float(), dim=1)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether there is a metric: nothing that is learned has no centre."""
+        return bool(self.centre.any())
+
+    def pass_through(self) -> None:
+        """Be the plain read-out, of its length."""
+        self.centre.zero_()
+        self.matrix = torch.eye(len(self.matrix), device=self.matrix.device)
+
+    def fit(self, centre: Float[Tensor, " D"], within: Float[Tensor, "D D"], overall: Float[Tensor, "D D"]) -> None:
+        """Learn the metric of the plain embedding.
+
+        Args:
+            centre: the mean embedding.
+            within: covariance of the embeddings of one object, at several times or in several views, around their mean.
+                (Whitening by the covariance of all embeddings would take from the training data what tells its objects
+                apart.)
+            overall: covariance of all embeddings; where the embedding in use is shorter than the plain one, the
+                directions in which it is largest after whitening are kept.
+
+        Source: Hatch et al., "Within-class covariance normalization for SVM-based speaker recognition", 2006; shrunk
+        towards the identity.
+        """
+        whitening = _whitening(within)
+        length = self.matrix.shape[1]
+        if length < len(whitening):
+            _, directions = torch.linalg.eigh(whitening @ overall.double() @ whitening)
+            whitening = whitening @ directions[:, -length:]
+        self.centre.copy_(centre)
+        self.matrix.copy_(F.pad(whitening, (0, length - whitening.shape[1])))
+
+    def refit(self, within: Float[Tensor, "d d"]) -> None:
+        """Learn more of the metric from other objects, on top of what it knows.
+
+        Args:
+            within: covariance of embeddings in use, of one object around their mean.
+        """
+        self.matrix.copy_(self.matrix.double().cpu() @ _whitening(within.cpu()))
+
+
+def _whitening(covariance: Tensor) -> Tensor:
+    """The inverse square root of a shrunk covariance, its mean eigenvalue one."""
+    values: Tensor
+    vectors: Tensor
+    values, vectors = torch.linalg.eigh(covariance.double())
+    scale = (values.clamp(min=0) + SHRINKAGE * values.mean().clamp(min=1e-12)).rsqrt()
+    return vectors * (scale / scale.mean()) @ vectors.T

@@ -1,0 +1,335 @@
+"""Individuals with names, told by their embeddings across videos and cameras.
+
+    gallery = Gallery()
+    gallery.enrol("Ada", model.embed(image, boxes_of_ada))  # from a few frames, sides and distances
+    gallery.enrol("Ben", tracked_embeddings_of_ben)
+    gallery.save("team.safetensors")
+
+    found = model.detect(other_image)
+    seen = Gallery.load("team.safetensors").recognise(found.embedding, threshold=0.3)
+    seen.names  # ["Ben", None, "Ada"]
+
+An embedding says only so much as the network that made it: enrol and recognise with the same model. How large distances
+are is the model's affair too; ``clmot embed`` shows at which distance its genuine and impostor pairs part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from clmot.errors import UserError, reason_of, require
+from clmot.io.box_input import as_numbers
+from clmot.io.named_arrays import read_arrays, write_arrays
+from clmot.structures import Detections, Float32Array, TrackedFrame
+from clmot.tracking.assignment import assign
+from clmot.tracking.candidates import all_pairs
+from clmot.tracking.track_state import unit
+
+Keep = Literal["diverse", "recent"]
+
+_KIND = "gallery"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recognised:
+    """Who n embeddings are.
+
+    Attributes:
+        names: [n], None for those who are not known.
+        distance: float32 [n], cosine distance to the individual that it was held for, to the nearest for those who are
+            not known; infinite where nobody is enrolled.
+        margin: float32 [n], how much farther the nearest other individual is; negative where another embedding of the
+            same frame had the better claim to that one; infinite where there is no other.
+    """
+
+    names: list[str | None]
+    distance: Float32Array
+    margin: Float32Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedTrack:
+    """What a track's detections have to say about who it is.
+
+    Attributes:
+        name: None if they do not know.
+        share: of the detections with an embedding, how many said so.
+        detections: how many there are.
+        distance: mean cosine distance of those that said so, NaN where there is no name.
+    """
+
+    name: str | None
+    share: float
+    detections: int
+    distance: float
+
+
+class Gallery:
+    """Several embeddings of each of some individuals; the nearest of them counts.
+
+    Args:
+        size: how many embeddings of an individual are kept at most.
+        keep: which. diverse: those farthest from each other (greedy farthest-point selection from the medoid), so that
+            sides and postures seen once are remembered; but so are wrong ones. recent: the last ones enrolled, for
+            looks that change, as with clothes.
+
+    Attributes:
+        model: fingerprint of the model whose embeddings these are (`clmot.Model.fingerprint`), empty where unknown.
+
+    Raises:
+        UserError: `size` is less than 1, or `keep` is something else.
+    """
+
+    def __init__(self, size: int = 16, keep: Keep = "diverse") -> None:
+        fits = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+        require(fits, f"gallery size must be a whole number >= 1, got {size!r}")
+        require(keep in ("diverse", "recent"), f"gallery keep is {keep!r}, expected diverse or recent")
+        self.size, self.keep, self.model = size, keep, ""
+        self._known: dict[str, Float32Array] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who is enrolled, in the order in which they came."""
+        return tuple(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def embeddings(self, name: str) -> Float32Array:
+        """What is kept of an individual: float32 [k, d] of unit length.
+
+        Raises:
+            KeyError: nobody of that name is enrolled.
+        """
+        return self._known[name].copy()
+
+    def enrol(self, name: str, embeddings: Any) -> None:
+        """Add what an individual looks like: a new one, or more of one who is known.
+
+        Args:
+            name: of the individual.
+            embeddings: [n, d], oldest first (of crops, or of the detections of a track), of any length but zero; or
+                `Detections` that have some.
+
+        Raises:
+            TypeError: the name is no text.
+            ValueError: there is none, or one is not finite, is zero, or of another length than those known.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"an individual's name is a text, not {name!r:.60}")
+        new = self._checked(embeddings)
+        if not len(new):
+            raise ValueError(f"no embeddings to enrol {name!r} by")
+        every = np.concatenate([self._known[name], new]) if name in self._known else new
+        if len(every) > self.size:
+            every = every[-self.size :] if self.keep == "recent" else every[farthest_points(every, self.size)]
+        self._known[name] = every
+
+    def use_model(self, fingerprint: str) -> None:
+        """Say which model's embeddings come next; distances between those of two models mean nothing.
+
+        Args:
+            fingerprint: `clmot.Model.fingerprint`; empty where unknown, which goes with any.
+
+        Raises:
+            UserError: those enrolled are another model's.
+        """
+        if fingerprint and self.model and fingerprint != self.model:
+            raise UserError(
+                f"the gallery was made with another model (fingerprint {self.model}, this one is {fingerprint}); use "
+                "that one, or begin a new gallery"
+            )
+        self.model = fingerprint or self.model
+
+    def forget(self, name: str) -> None:
+        """Remove an individual.
+
+        Raises:
+            KeyError: nobody of that name is enrolled.
+        """
+        del self._known[name]
+
+    def distances(self, embeddings: Any) -> Float32Array:
+        """Cosine distance of each embedding to the nearest of each individual's: float32 [n, individuals].
+
+        Raises:
+            ValueError: as `recognise`.
+        """
+        vectors = self._checked(embeddings)
+        if not self._known:
+            return np.empty((len(vectors), 0), np.float32)
+        similarity = vectors @ np.concatenate(list(self._known.values())).T
+        starts = np.cumsum([0, *(len(each) for each in self._known.values())])[:-1]
+        return np.asarray(np.maximum(1 - np.maximum.reduceat(similarity, starts, axis=1), 0), np.float32)
+
+    def recognise(
+        self, embeddings: Any, *, threshold: float = 0.3, margin: float = 0.0, exclusive: bool = True
+    ) -> Recognised:
+        """Who these are.
+
+        Args:
+            embeddings: [n, d], of any length but zero.
+            threshold: who is this far (cosine distance) from everybody, or farther, is not known.
+            margin: who is not this much nearer to one individual than to all others, is not known either.
+            exclusive: the embeddings are of different objects of one frame, so that nobody is two of them; names are
+                given so that the distances are least in total.
+
+        Raises:
+            ValueError: an embedding is not finite, is zero, or of another length than those enrolled.
+        """
+        distance = self.distances(embeddings)
+        n, individuals = distance.shape
+        if not individuals:
+            nowhere = np.full(n, np.inf, np.float32)
+            return Recognised(names=[None] * n, distance=nowhere, margin=nowhere.copy())
+        held_for = np.argmin(distance, axis=1)
+        known = distance[np.arange(n), held_for] < threshold
+        if exclusive:
+            row, column = all_pairs(n, individuals)
+            made = assign(row, column, distance.ravel().astype(np.float64), threshold)
+            known[:] = False
+            known[row[made]] = True
+            held_for[row[made]] = column[made]
+        own = distance[np.arange(n), held_for]
+        others = distance.copy()
+        others[np.arange(n), held_for] = np.inf
+        lead = others.min(axis=1) - own
+        known &= lead >= margin if margin else True
+        names = self.names
+        return Recognised(
+            names=[names[i] if sure else None for i, sure in zip(held_for.tolist(), known.tolist(), strict=True)],
+            distance=own,
+            margin=lead,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the gallery to one file (safetensors).
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        arrays = {str(number): each for number, each in enumerate(self._known.values())}
+        notes = {"names": self.names, "size": self.size, "keep": self.keep, "model": self.model}
+        write_arrays(Path(path), _KIND, arrays, notes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: the file cannot be read, is cut short, or is something else.
+        """
+        arrays, notes = read_arrays(Path(path), _KIND)
+        try:
+            gallery = cls(int(notes["size"]), notes["keep"])
+            gallery.model = str(notes.get("model", ""))
+            for number, name in enumerate(notes["names"]):
+                gallery._known[str(name)] = each = np.asarray(arrays[str(number)], np.float32)
+                gallery._checked(each)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: this gallery is damaged ({reason_of(error)})") from error
+        return gallery
+
+    def _checked(self, embeddings: Any) -> Float32Array:
+        if isinstance(embeddings, Detections):
+            embeddings = embeddings.embedding
+            if embeddings is None:
+                raise ValueError("these detections have no embeddings")
+        vectors = as_numbers(embeddings).astype(np.float32)
+        if vectors.ndim != 2:
+            raise ValueError(f"embeddings must be [n, d], got {list(vectors.shape)}")
+        length = next((each.shape[1] for each in self._known.values()), vectors.shape[1])
+        if len(vectors) and vectors.shape[1] != length:
+            raise ValueError(f"embeddings have length {vectors.shape[1]}, those enrolled {length}: of another model?")
+        if not (np.isfinite(vectors).all() and vectors.any(axis=1).all()):
+            raise ValueError("an embedding is zero or not finite")
+        return unit(vectors).reshape(-1, length)
+
+
+def farthest_points(vectors: Float[np.ndarray, "n d"], count: int) -> list[int]:
+    """Rows far from each other: the medoid first, then always the one farthest from all taken (ties: the first).
+
+    Source: Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985.
+
+    Args:
+        vectors: of unit length; cosine distance.
+        count: how many, at most n.
+
+    Returns:
+        Ascending row numbers.
+    """
+    distance = 1 - vectors @ vectors.T
+    taken = [int(np.argmin(distance.sum(axis=1)))]
+    nearest = distance[taken[0]].copy()
+    while len(taken) < count:
+        nearest[taken] = -np.inf
+        taken.append(int(np.argmax(nearest)))
+        np.minimum(nearest, distance[taken[-1]], out=nearest)
+    return sorted(taken)
+
+
+def name_tracks(
+    frames: Iterable[TrackedFrame],
+    gallery: Gallery,
+    *,
+    threshold: float = 0.3,
+    margin: float = 0.0,
+    min_share: float = 0.5,
+) -> dict[int, NamedTrack]:
+    """Who each track is, by the votes of its detections.
+
+    In every frame each individual is one detection at most (`Gallery.recognise`). A track gets the name that most of
+    its detections voted for, if at least `min_share` of them did. Two tracks that are seen in one frame never share a
+    name: the one with more votes gets it. Tracks that are not may well be pieces of one.
+
+    Args:
+        frames: results of one camera, with embeddings.
+        gallery: who is known.
+        threshold: as of `Gallery.recognise`.
+        margin: the same.
+        min_share: of a track's detections, in [0, 1].
+
+    Returns:
+        By track id, ascending, for all tracks.
+
+    Raises:
+        ValueError: a frame with detections has no embeddings, or they do not fit the gallery.
+    """
+    votes: dict[int, Counter[str]] = defaultdict(Counter)
+    distances: dict[tuple[int, str], float] = defaultdict(float)
+    seen: dict[int, set[int]] = defaultdict(set)
+    for tracked in frames:
+        if not len(tracked):
+            continue
+        if tracked.detections.embedding is None:
+            raise ValueError(f"frame {tracked.frame}: tracks are named by embeddings, and there are none")
+        known = gallery.recognise(tracked.detections.embedding, threshold=threshold, margin=margin)
+        for track, name, distance in zip(tracked.track_id.tolist(), known.names, known.distance.tolist(), strict=True):
+            seen[track].add(tracked.frame)
+            if name is not None:
+                votes[track][name] += 1
+                distances[track, name] += distance
+    claims = [(-count, track, name) for track, each in votes.items() for name, count in each.items()]
+    named: dict[int, NamedTrack] = {}
+    bearers: dict[str, list[int]] = defaultdict(list)
+    for negative, track, name in sorted(claims):
+        count, share = -negative, -negative / len(seen[track])
+        apart = all(seen[track].isdisjoint(seen[other]) for other in bearers[name])
+        if track not in named and share >= min_share and apart:
+            bearers[name].append(track)
+            mean = distances[track, name] / count
+            named[track] = NamedTrack(name=name, share=share, detections=len(seen[track]), distance=mean)
+    nobody = {
+        track: NamedTrack(name=None, share=0.0, detections=len(each), distance=np.nan) for track, each in seen.items()
+    }
+    return {track: named.get(track, nobody[track]) for track in sorted(seen)}

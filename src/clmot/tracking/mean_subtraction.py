@@ -1,0 +1,72 @@
+"""What all objects of a video have in common, taken out of their embeddings.
+
+The light, the camera and the place go into every embedding of a video, and tell no two objects in it apart. So the mean
+of the embeddings so far is subtracted from each, and unit length restored. Few individuals are no mean: one alone would
+be left with nothing but noise. The mean therefore begins with some individuals whose embedding is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clmot.structures import Float32Array
+from clmot.tracking.track_state import unit
+
+
+class Centring:
+    """The mean of a video's embeddings so far.
+
+    Args:
+        individuals: how many with an embedding of zeros it begins with; 0 leaves embeddings as they are.
+    """
+
+    def __init__(self, individuals: float) -> None:
+        self._individuals = individuals
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next embeddings are the first of a video."""
+        self._total = np.zeros(0, np.float64)
+        self._count = 0
+
+    def __call__(self, embedding: Float32Array, sure: int, known: int) -> Float32Array:
+        """Embeddings less the mean of all so far, theirs among them.
+
+        Args:
+            embedding: float32 [m, d] of unit length, of one frame.
+            sure: so many of them, the first, go into the mean.
+            known: how many individuals have been told apart so far.
+
+        Returns:
+            float32 [m, d] of unit length.
+        """
+        if not self._individuals or not embedding.size:
+            return embedding
+        if len(self._total) != embedding.shape[1]:
+            self._total, self._count = np.zeros(embedding.shape[1]), 0
+        self._total += np.ones(sure, np.float32) @ embedding[:sure]  # the sum, in a third of the time
+        self._count += sure
+        if not known or not self._count:
+            return embedding
+        share = known / (known + self._individuals) / self._count
+        centred = embedding - (share * self._total).astype(np.float32)
+        return unit(centred, out=centred)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All that it knows, as arrays; `restore` takes it back."""
+        return {"total": self._total.copy(), "count": np.array(self._count)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where `state` was taken.
+
+        Raises:
+            ValueError: an array has another shape.
+        """
+        total, count = np.array(state["total"], np.float64), np.array(state["count"], np.int64)
+        if total.ndim != 1 or count.ndim:
+            raise ValueError(f"total {list(total.shape)} and count {list(count.shape)}, expected [d] and []")
+        self._total, self._count = total, int(count)

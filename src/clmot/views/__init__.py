@@ -1,0 +1,1 @@
+"""Two views of a frame: transforms, pairs of objects, and batches of them."""

@@ -1,0 +1,170 @@
+"""What makes view A and view B of a frame: independent draws of geometry and colour, and which objects survive.
+
+The same box seen in both views is a positive pair for the contrastive loss; nothing here knows identities.
+
+Geometry, colour and blur draw from the generator given; every other transform draws from one of its own that grows from
+the same seed (`clmot.views.random_streams`), so that switching one on changes what it does and nothing else.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from clmot import boxes as box_ops
+from clmot.config import ViewsConfig
+from clmot.structures import Image, View, ViewPair
+from clmot.views.object_transforms import occlude
+from clmot.views.picture import Donor, Picture, no_donor
+from clmot.views.random_streams import Streams
+from clmot.views.transforms import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
+
+
+def make_view_pair(
+    first: Picture,
+    second: Picture,
+    config: ViewsConfig,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    donor: Donor = no_donor,
+) -> ViewPair:
+    """Two independent random views of a picture, or of two whose boxes were matched.
+
+    Args:
+        first: what the first view shows.
+        second: what the second view shows: the same picture, or a neighbouring frame.
+        config: ranges of the augmentations.
+        size: width and height of the views in pixels.
+        rng: source of all randomness.
+        donor: gives other pictures to transforms that need one; without any they are skipped.
+    """
+    one = make_view(first, config, size, rng, donor)
+    mirrored = bool(np.linalg.det(one.matrix) > 0) if config.opposite_mirror else None
+    return ViewPair(views=(one, make_view(second, config, size, rng, donor, mirrored)))
+
+
+def make_view(
+    picture: Picture,
+    config: ViewsConfig,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    donor: Donor = no_donor,
+    mirrored: bool | None = None,
+) -> View:
+    """One random view of a picture: its objects, colour, then an affine map, then blur.
+
+    Args:
+        picture: what to show.
+        config: ranges of the augmentations.
+        size: width and height of the view in pixels.
+        rng: source of all randomness.
+        donor: gives other pictures to transforms that need one.
+        mirrored: whether to mirror; by default as drawn.
+    """
+    matrix = random_affine(config, picture.size, size, rng, mirrored)
+    streams = Streams.beside(rng)
+    if config.occlude:
+        picture = occlude(picture, config.occlude, streams["occlude"], donor)
+    coloured = jitter_colour(picture.image, config, rng)
+    if config.hsv:
+        coloured = jitter_hsv(coloured, config, streams["hsv"])
+    # colour before the map, so that the padding keeps the grey that the network also meets when it tracks
+    pixels = blur(warp_image(coloured, matrix, size), config, rng)
+    view = _view(pixels, picture, matrix, config.min_visible_share)
+    if config.clip:
+        height, width = pixels.shape[:2]
+        boxes = box_ops.clip(view.boxes, width, height)
+        view = dataclasses.replace(view, boxes=boxes, embedding_boxes=boxes)
+    if config.off_center:
+        moved = off_center(view.boxes, config.off_center, streams["off_center"])
+        view = dataclasses.replace(view, embedding_boxes=moved)
+    return view
+
+
+def off_center(boxes: Float[np.ndarray, "m 4"], largest: float, rng: np.random.Generator) -> Float[np.ndarray, "m 4"]:
+    """Boxes moved to where else their embedding may be read (after CL-MOT's off-centre positives).
+
+    Args:
+        boxes: xyxy pixels.
+        largest: shift along each axis as a share of half the box's size, uniform; at 1 the centre may lie anywhere in
+            the box.
+        rng: source of randomness.
+    """
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2
+    shift = rng.uniform(-largest, largest, half.shape) * half
+    return np.asarray(boxes + np.tile(shift, 2), boxes.dtype)
+
+
+def plain_view(picture: Picture, size: tuple[int, int]) -> View:
+    """The whole picture, letterboxed and otherwise untouched, with every box that shows at all: for validation."""
+    matrix = letterbox_matrix(*picture.size, size)
+    return _view(warp_image(picture.image, matrix, size), picture, matrix, min_visible_share=0.0)
+
+
+class PlacedBoxes(NamedTuple):
+    """The boxes of a sample that show in a view.
+
+    Attributes:
+        boxes: [m, 4], xyxy view pixels, not clipped.
+        ignore: [m], True for those too little of which shows to count as objects.
+        object_index: [m], their rows in the sample.
+    """
+
+    boxes: Float[np.ndarray, "m 4"]
+    ignore: Bool[np.ndarray, " m"]
+    object_index: Int64[np.ndarray, " m"]
+
+
+def place_boxes(
+    boxes: Float[np.ndarray, "n 4"],
+    size_in: tuple[int, int],
+    matrix: Float[np.ndarray, "3 3"],
+    size_out: tuple[int, int],
+    min_visible_share: float,
+) -> PlacedBoxes:
+    """Move boxes into a view and decide which of them are still objects there.
+
+    A box (as annotated, with any part beyond the image) is an object if its centre shows or at least
+    `min_visible_share` of its area does, ignored if less shows, and left out if nothing does. What shows is what lies
+    inside both the source image and the view: grey padding hides as the border does.
+
+    Args:
+        boxes: xyxy source pixels.
+        size_in: source width and height.
+        matrix: source to view pixels.
+        size_out: view width and height.
+        min_visible_share: in [0, 1].
+    """
+    moved = box_ops.warp(boxes, matrix)
+    shown = box_ops.clip(box_ops.warp(box_ops.clip(boxes, *size_in), matrix), *size_out)
+    whole, part = box_ops.area(moved), box_ops.area(shown)
+    share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    centre_shows = _centres_inside(boxes, size_in) & _centres_inside(moved, size_out)
+    object_index = np.flatnonzero(share > 0)
+    ignore = ~(centre_shows | (share >= min_visible_share))
+    return PlacedBoxes(moved[object_index], ignore[object_index], object_index)
+
+
+def _centres_inside(boxes: Float[np.ndarray, "n 4"], size: tuple[int, int]) -> Bool[np.ndarray, " n"]:
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.asarray(((centre >= 0) & (centre < size)).all(axis=1))
+
+
+def _view(pixels: Image, picture: Picture, matrix: Float[np.ndarray, "3 3"], min_visible_share: float) -> View:
+    height, width = pixels.shape[:2]
+    placed = place_boxes(picture.boxes, picture.size, matrix, (width, height), min_visible_share)
+    rows = placed.object_index
+    return View(
+        image=pixels,
+        boxes=placed.boxes,
+        embedding_boxes=placed.boxes,
+        classes=picture.classes[rows],
+        ignore=picture.ignore[rows] | placed.ignore,
+        object_index=picture.object_index[rows],
+        frame_index=picture.frame_index[rows],
+        sequence_index=picture.sequence_index[rows],
+        identities=picture.identities[rows],
+        scores=picture.scores[rows],
+        matrix=matrix,
+    )

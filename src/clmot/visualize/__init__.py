@@ -1,0 +1,1 @@
+"""Drawing, figures and tables for people."""

@@ -1,0 +1,218 @@
+"""Boxes, ids and trails on images."""
+
+from __future__ import annotations
+
+import colorsys
+import functools
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from clmot.structures import Float32Array, Image, TrackedFrame
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
+Point = tuple[float, float]
+"""x, y in pixels."""
+
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+_TONES = ((0.85, 1.0), (0.6, 0.85), (0.8, 0.8), (0.55, 1.0), (0.6, 0.7))
+"""Saturations and brightnesses that one hue is still told apart by, none too dark to be seen at night."""
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_DEFAULT_COLOUR: Colour = (255, 176, 0)
+
+
+@functools.lru_cache(maxsize=4096)
+def track_colour(track_id: int) -> Colour:
+    """The colour of a track: the same in every frame and run, far from the colours of the ids before it.
+
+    Hues advance by the golden ratio of the circle, the spacing that keeps any run of consecutive ids apart. They come
+    close again after 8, 13, 21 and 34 ids, none a multiple of the number of tones, so those ids still differ.
+    """
+    saturation, value = _TONES[track_id % len(_TONES)]
+    red, green, blue = colorsys.hsv_to_rgb(track_id * _GOLDEN_RATIO % 1, saturation, value)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+class Trails:
+    """Where each track stood in the last frames: the middle of its boxes' lower sides.
+
+    Args:
+        length: how many frames back a trail goes; older points, and tracks unseen for longer, are forgotten.
+    """
+
+    def __init__(self, length: int = 30) -> None:
+        if length < 1:
+            raise ValueError(f"trail length must be >= 1 frame, got {length}")
+        self.length = length
+        self._history: dict[int, deque[tuple[int, Point]]] = {}
+
+    def update(self, tracked: TrackedFrame) -> None:
+        """Add the tracks of a frame, which must be later than those before it."""
+        for track_id, (left, _, right, bottom) in _rows(tracked):
+            self._history.setdefault(track_id, deque()).append((tracked.frame, ((left + right) / 2, bottom)))
+        oldest = tracked.frame - self.length
+        for history in self._history.values():
+            while history and history[0][0] <= oldest:
+                history.popleft()
+        self._history = {track_id: history for track_id, history in self._history.items() if history}
+
+    def points(self) -> Mapping[int, list[Point]]:
+        """Track id to its foot points, oldest first."""
+        return {track_id: [point for _, point in history] for track_id, history in self._history.items()}
+
+
+def draw_tracks(
+    image: Image, tracked: TrackedFrame, trails: Trails | None = None, classes: Sequence[str] = ()
+) -> Image:
+    """A copy of the image with each track's box, id and trail in the track's colour.
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+        tracked: the tracks of this frame.
+        trails: their history, this frame included; trails of tracks that are not in this frame are not drawn.
+        classes: class names; labels name the class where there are several.
+    """
+    canvas = image.copy()
+    thickness = _thickness(canvas)
+    seen = set(tracked.track_id.tolist())
+    for track_id, points in (trails.points() if trails else {}).items():
+        if track_id in seen:
+            _draw_trail(canvas, points, track_colour(track_id), thickness)
+    # whoever stands lower in the image is nearer to the camera and drawn over the others
+    order = np.argsort(tracked.detections.xyxy[:, 3], kind="stable")
+    ids = tracked.track_id[order].tolist()
+    labels = [str(track_id) for track_id in ids]
+    if len(classes) > 1:
+        named = tracked.detections.class_id[order].tolist()
+        labels = [f"{classes[class_id]} {label}" for class_id, label in zip(named, labels, strict=True)]
+    _draw_boxes(canvas, tracked.detections.xyxy[order], labels, [track_colour(track_id) for track_id in ids])
+    return canvas
+
+
+def draw_boxes(
+    image: Image,
+    boxes: Float32Array,
+    labels: Sequence[str] | None = None,
+    colours: Sequence[Colour] | Colour = _DEFAULT_COLOUR,
+) -> Image:
+    """A copy of the image with boxes on it.
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+        boxes: float [n, 4], xyxy pixels, may extend beyond the image.
+        labels: a text for each box.
+        colours: one for all boxes or one for each.
+    """
+    each = [colours] * len(boxes) if colours and isinstance(colours[0], int) else list(colours)
+    canvas = image.copy()
+    _draw_boxes(canvas, boxes, labels or [""] * len(boxes), each)  # type: ignore[arg-type]
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[Image],
+    columns: int,
+    *,
+    labels: Sequence[str] | None = None,
+    cell_width: int | None = None,
+    gap: int = 4,
+    background: Colour = (32, 32, 32),
+) -> Image:
+    """Images side by side in rows, each scaled to fit a cell of the first image's shape and centred in it.
+
+    Args:
+        images: uint8 [height, width, 3] each, RGB, of any sizes; at least one.
+        columns: images in a row.
+        labels: a text for the corner of each image.
+        cell_width: width of a cell in pixels; by default the first image's.
+        gap: pixels between and around the cells.
+        background: what shows between and beside the images.
+    """
+    if not images or columns < 1:
+        raise ValueError(f"a contact sheet needs images and columns, got {len(images)} and {columns}")
+    first_height, first_width = images[0].shape[:2]
+    width = cell_width or first_width
+    height = max(1, round(first_height * width / first_width))
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    sheet = np.empty((gap + rows * (height + gap), gap + columns * (width + gap), 3), np.uint8)
+    sheet[:] = background
+    for index, (image, label) in enumerate(zip(images, labels or [""] * len(images), strict=True)):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        cell = fit(image, width, height, background)
+        if label:
+            _draw_label(cell, label, (0, 0), background)
+        sheet[top : top + height, left : left + width] = cell
+    return sheet
+
+
+def fit(image: Image, width: int, height: int, background: Colour = (0, 0, 0)) -> Image:
+    """The image scaled to fit into the size, its shape kept, centred on the background; a copy in any case."""
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_width = min(width, max(1, round(image.shape[1] * scale)))
+    inner_height = min(height, max(1, round(image.shape[0] * scale)))
+    resized = cv2.resize(
+        image, (inner_width, inner_height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
+    canvas = np.empty((height, width, 3), np.uint8)
+    canvas[:] = background
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    canvas[top : top + inner_height, left : left + inner_width] = resized
+    return canvas
+
+
+def _rows(tracked: TrackedFrame) -> list[tuple[int, list[float]]]:
+    return list(zip(tracked.track_id.tolist(), tracked.detections.xyxy.tolist(), strict=True))
+
+
+def _thickness(image: Image) -> int:
+    return max(1, round(int(min(image.shape[:2])) / 300))
+
+
+def _draw_trail(canvas: Image, points: Sequence[Point], colour: Colour, thickness: int) -> None:
+    """Segments that grow from thin (long ago) to the box's own thickness (now)."""
+    corners = _to_pixels(np.array(points, np.float64), canvas)
+    for index in range(1, len(corners)):
+        width = max(1, round(thickness * index / (len(corners) - 1)))
+        cv2.line(canvas, corners[index - 1], corners[index], colour, width, cv2.LINE_AA)
+
+
+def _draw_boxes(canvas: Image, boxes: Float32Array, labels: Sequence[str], colours: Sequence[Colour]) -> None:
+    thickness = _thickness(canvas)
+    top_left = _to_pixels(boxes[:, :2], canvas)
+    # a box that ends at x = 10 covers pixel columns up to 9
+    bottom_right = _to_pixels(boxes[:, 2:] - 1, canvas)
+    for first, second, colour, label in zip(top_left, bottom_right, colours, labels, strict=True):
+        cv2.rectangle(canvas, first, second, colour, thickness)
+        if label:
+            _draw_label(canvas, label, first, colour)
+
+
+def _draw_label(canvas: Image, text: str, corner: tuple[int, int], colour: Colour) -> None:
+    """Text on a filled background that sits on the corner, moved inside where it would leave the image."""
+    thickness = _thickness(canvas)
+    scale = max(0.4, min(canvas.shape[:2]) / 1000)
+    stroke = max(1, round(scale * 1.5))
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, stroke)
+    margin = 1 + thickness
+    width, height = text_width + 2 * margin, text_height + baseline + margin
+    left = min(max(corner[0] - thickness // 2, 0), max(canvas.shape[1] - width, 0))
+    top = min(max(corner[1] - height, 0), max(canvas.shape[0] - height, 0))
+    cv2.rectangle(canvas, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
+    luminance = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    ink = (0, 0, 0) if luminance > 130 else (255, 255, 255)
+    cv2.putText(canvas, text, (left + margin, top + height - baseline), _FONT, scale, ink, stroke, cv2.LINE_AA)
+
+
+def _to_pixels(points: np.ndarray[tuple[int, ...], np.dtype[np.floating]], canvas: Image) -> list[tuple[int, int]]:
+    """Rounded points, held near the image: OpenCV wraps coordinates beyond 16 bits of its fixed point."""
+    height, width = canvas.shape[:2]
+    near = np.clip(points, -(width + height), 2 * (width + height))
+    return [(int(x), int(y)) for x, y in np.rint(near)]

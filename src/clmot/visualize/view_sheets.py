@@ -1,0 +1,142 @@
+"""Contact sheets of training views, to see at a glance whether boxes, pairs and augmentations are right."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clmot.config import ViewsConfig
+from clmot.io.atomic import write_whole_bytes
+from clmot.structures import Image, View, ViewPair
+from clmot.visualize.draw import Colour, contact_sheet, track_colour
+
+_UNMATCHED = (150, 150, 150)
+_ROW_WIDTH = 1440
+
+UNCHANGED = ViewsConfig(
+    scale=(1, 1),
+    aspect=0,
+    shift=0,
+    rotate=0,
+    mirror=0,
+    colour=0,
+    blur=0,
+)
+"""Views that show the frame as it is."""
+
+_FULL_STRENGTH: dict[str, dict[str, object]] = {
+    "scale": {"scale": (0.5, 2.0)},
+    "aspect": {"aspect": 0.5},
+    "shift": {"shift": 0.25},
+    "rotate": {"rotate": 20.0},
+    "mirror": {"mirror": 1.0},
+    "opposite_mirror": {"opposite_mirror": True},
+    "colour": {"colour": 3.0},
+    "hsv": {"hsv": 0.5},
+    "blur": {"blur": 1.0},
+    "occlude": {"occlude": 1.0},
+    "off_center": {"off_center": 1.0},
+    "neighbour": {"neighbour": 1.0},
+}
+
+
+def each_transform(config: ViewsConfig) -> dict[str, ViewsConfig]:
+    """The configuration itself as ``as configured``, then every transform by name, alone and at full strength.
+
+    Args:
+        config: as configured; of it the single transforms take only how far neighbours and visible shares reach.
+    """
+    base = dataclasses.replace(
+        UNCHANGED, neighbour_frames=config.neighbour_frames, min_visible_share=config.min_visible_share
+    )
+    # a dictionary's values are as wide as its widest; the fields are checked when the value is made
+    alone = {name: dataclasses.replace(base, **changes) for name, changes in _FULL_STRENGTH.items()}  # type: ignore[arg-type]
+    return {"as configured": config, **alone}
+
+
+def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
+    """Write a PNG with one row a frame: its two views side by side.
+
+    A box seen in both views has the same colour and number (its row in the sample), with its score beside it if that is
+    not 1; ignored boxes are dashed and grey, boxes that are contrasted with nothing are grey. A dashed box of the same
+    colour is where the embedding is read, if elsewhere.
+
+    Args:
+        pairs: the frames, at least one.
+        out: file to write.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    _write_png(contact_sheet([image for pair in pairs for image in draw_pair(pair)], columns=2), out)
+
+
+def transforms_sheet(rows: Mapping[str, Sequence[ViewPair]], out: Path) -> None:
+    """Write a PNG with one labelled row a transform: pairs of views, drawn as by `views_sheet`.
+
+    Args:
+        rows: name to pairs, as many for each.
+        out: file to write.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    images = [image for pairs in rows.values() for pair in pairs for image in draw_pair(pair)]
+    columns = len(images) // len(rows)
+    labels = [name if column == 0 else "" for name in rows for column in range(columns)]
+    width = min(images[0].shape[1], _ROW_WIDTH // columns)
+    _write_png(contact_sheet(images, columns, labels=labels, cell_width=width), out)
+
+
+def draw_pair(pair: ViewPair) -> tuple[Image, Image]:
+    """Copies of both views' images with their boxes drawn on them."""
+    first, second = (
+        _draw_view(view, [track_colour(number) for number in view.object_index.tolist()]) for view in pair.views
+    )
+    return first, second
+
+
+def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
+    canvas = view.image.copy()
+    # ignored boxes first, so that they cover no object
+    for row in np.argsort(~view.ignore, kind="stable"):
+        left, top, right, bottom = (round(float(side)) for side in view.boxes[row])
+        number = int(view.object_index[row])
+        if view.ignore[row]:
+            _dashed_rectangle(canvas, left, top, right - 1, bottom - 1)
+            continue
+        if number < 0:
+            cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), _UNMATCHED, 1, cv2.LINE_AA)
+            continue
+        colour = colours[row]
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, 1, cv2.LINE_AA)
+        if not np.array_equal(view.boxes[row], view.embedding_boxes[row]):
+            x, y, x_end, y_end = (round(float(side)) for side in view.embedding_boxes[row])
+            _dashed_rectangle(canvas, x, y, x_end - 1, y_end - 1, colour=colour)
+        # the label stays readable where the corner is outside
+        place = (max(left + 2, 2), max(top + 11, 11))
+        label = f"{number}" if view.scores[row] == 1 else f"{number}: {view.scores[row]:.2f}"
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
+    return canvas
+
+
+def _write_png(sheet: Image, out: Path) -> None:
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    write_whole_bytes(out, encoded.tobytes(), "the picture")
+
+
+def _dashed_rectangle(
+    canvas: Image, left: int, top: int, right: int, bottom: int, dash: int = 4, colour: Colour = _UNMATCHED
+) -> None:
+    height, width = canvas.shape[:2]
+    x = np.arange(max(left, 0), min(right + 1, width))
+    y = np.arange(max(top, 0), min(bottom + 1, height))
+    for side in (top, bottom):
+        if 0 <= side < height:
+            canvas[side, x[x // dash % 2 == 0]] = colour
+    for side in (left, right):
+        if 0 <= side < width:
+            canvas[y[y // dash % 2 == 0], side] = colour

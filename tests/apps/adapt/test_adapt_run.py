@@ -1,0 +1,146 @@
+"""Whole adaptations of a network that has learned nothing, on coloured boxes that walk."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import clmot.apps.adapt.run as run_module
+from clmot.apps.adapt.report import verdict
+from clmot.apps.adapt.run import adapt
+from clmot.errors import UserError
+from clmot.inference.model import load_model
+from clmot.models.saved_model import load_saved_model
+from tests.apps.adapt.conftest import draw, write_video
+
+QUICK = ["train.steps=4", "train.save_every=2", "adapt.min_frames=3", "adapt.held_out=0.5"]
+
+
+def go(model, video, out, *changes, **options):
+    return adapt(model, [video], out, overrides=[*QUICK, *changes], device="cpu", progress=False, **options)
+
+
+def equal_weights(one, two):
+    return all(torch.equal(one[name].float(), two[name].float()) for name in one)
+
+
+@pytest.fixture(scope="module")
+def adapted(tiny_run, video, tmp_path_factory, seeing):
+    out = tmp_path_factory.mktemp("adapted") / "out"
+    return go(tiny_run, video, out, "train.learning_rate=0.01"), out
+
+
+def test_leaves_a_model_that_detects_as_before_and_a_report(adapted, tiny_run):
+    found, out = adapted
+    old, new = load_saved_model(tiny_run), load_saved_model(out)
+    # the same model: classes that no video shows, and settings, are what they were
+    assert new.config == old.config
+    image = draw(3)
+    boxes = np.array([[10, 10, 40, 80]], np.float32)
+    before, after = (load_model(each, device="cpu") for each in (tiny_run, out))
+    np.testing.assert_array_equal(before.detect(image).xyxy, after.detect(image).xyxy)
+    changed = np.abs(before.embed(image, boxes) - after.embed(image, boxes)).max() > 1e-4
+    assert changed == found.kept
+    assert found.kept == verdict(found.before, found.after)[0]
+    assert found.videos == {
+        "walk": {
+            "frames": 20,
+            "tracklets": 3,
+            "boxes": 60,
+            "held-out frames": 20,
+            "held-out tracklets": 3,
+            "held-out boxes": 60,
+        }
+    }
+    report = (out / "report.md").read_text()
+    assert found.reason in report
+    assert "| across time: rank-1 | " in report
+    assert json.loads((out / "report.json").read_text())["kept"] == found.kept
+
+
+def test_what_scores_less_is_rolled_back(tiny_run, video, tmp_path, seeing, monkeypatch):
+    scores = iter([0.9, 0.8])
+    real = run_module.judge
+
+    def judge(*arguments, **options):
+        judgement = real(*arguments, **options)
+        score = next(scores)
+        for part, name in (("views", "rank-1"), ("views", "TPR@FAR=0.01"), ("time", "mAP"), ("time", "TPR@FAR=0.1")):
+            getattr(judgement, part)[name] = score
+        return judgement
+
+    monkeypatch.setattr(run_module, "judge", judge)
+    found = go(tiny_run, video, tmp_path / "out")
+    assert not found.kept
+    assert found.reason == "rolled back: the score went from 0.900 to 0.800, less than 0.005 more"
+    assert found.model.name == "checkpoint-000000"
+    assert equal_weights(load_saved_model(tiny_run).weights, load_saved_model(tmp_path / "out").weights)
+
+
+@pytest.mark.parametrize("stage", ["take_stills", "train", "judge"])
+def test_an_interrupted_adaptation_goes_on_to_the_same_end(
+    tiny_run, video, tmp_path, seeing, monkeypatch, adapted, stage
+):
+    straight, _ = adapted
+    real, out = getattr(run_module, stage), tmp_path / "interrupted"
+
+    def interrupt(*arguments, **options):
+        if stage == "train":
+            real(arguments[0], arguments[1], arguments[2].updated({"train": {"steps": 2}}), **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, stage, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        go(tiny_run, video, out, "train.learning_rate=0.01")
+    monkeypatch.setattr(run_module, stage, real)
+    with pytest.raises(UserError, match="already holds an adaptation; go on with --resume"):
+        go(tiny_run, video, out, "train.learning_rate=0.01")
+    with pytest.raises(UserError, match="begun with other arguments"):
+        go(tiny_run, video, out, "train.learning_rate=0.02", resume=True)
+    resumed = go(tiny_run, video, out, "train.learning_rate=0.01", resume=True)
+    if stage != "train":  # whose schedule was cut short above
+        assert resumed.after.as_dict() == straight.after.as_dict()
+        assert equal_weights(load_saved_model(resumed.model).weights, load_saved_model(straight.model).weights)
+    # and then it is finished
+    monkeypatch.setattr(run_module, "train", None)
+    assert go(tiny_run, video, out, "train.learning_rate=0.01", resume=True).as_dict() == resumed.as_dict()
+
+
+def test_the_whole_network_can_learn_too(tiny_run, video, tmp_path, seeing, caplog):
+    found = go(tiny_run, video, tmp_path / "out", "train.learn=all", "train.steps=1")
+    old, new = (load_saved_model(each).weights for each in (tiny_run, tmp_path / "out" / "training"))
+    assert old.keys() == new.keys()
+    assert not torch.equal(old["heatmap.out.weight"], new["heatmap.out.weight"])
+    assert found.steps == 1
+
+
+def test_too_few_tracklets_are_a_users_mistake(tiny_run, tmp_path, seeing):
+    lone = write_video(tmp_path / "lone", 20, people=(1,))
+    with pytest.raises(UserError, match="lone: too few tracklets: no frame shows two that are sure"):
+        go(tiny_run, lone, tmp_path / "one")
+    short = write_video(tmp_path / "short", 12)
+    with pytest.raises(UserError, match=r"too few tracklets in the part held out to judge by \(adapt\.held_out=0\.1\)"):
+        go(tiny_run, short, tmp_path / "two", "adapt.held_out=0.1")
+
+
+def test_two_videos_of_one_name_are_two(tiny_run, video, tmp_path, seeing):
+    other = write_video(tmp_path / "other" / "walk", 20)
+    found = adapt(tiny_run, [video, other], tmp_path / "out", overrides=QUICK, device="cpu", progress=False)
+    assert list(found.videos) == ["walk", "walk-2"]
+    assert found.videos["walk-2"]["tracklets"] == 3
+
+
+def test_a_frame_rate_that_the_user_gives_holds(video, monkeypatch, tiny_run, tmp_path):
+    rates = []
+
+    def stop(sources, *_):
+        rates.extend(source.frame_rate for source in sources.values())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "_keep_tracklets", stop)
+    for name, changes in (("own", ()), ("given", ("tracker.frame_rate=4",))):
+        with pytest.raises(KeyboardInterrupt):
+            go(tiny_run, video, tmp_path / name, *changes)
+    assert rates[0] != 4
+    assert rates[1] == 4

@@ -1,0 +1,162 @@
+"""Whole comparisons, two steps each."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clmot.apps.bench.runner as runner
+from clmot.apps.bench.bench_report import as_markdown, make_report, write_report
+from clmot.apps.bench.measures import embedding_measures, found_again
+from clmot.apps.bench.methods import MOTION
+from clmot.apps.bench.plan import read_plan
+from clmot.apps.bench.runner import all_runs, run_bench
+from clmot.errors import UserError
+from clmot.evaluation.baselines import histogram_embedding
+from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
+
+
+def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
+    """Everything once; again without any training; and a report that is the same."""
+    arms = {"ours": None, MOTION: None, "warm": {"loss": {"temperature": 0.5, "objective": "none"}}}
+    file = write_plan(
+        arms=arms,
+        seeds=[0],
+        label_budget={"arms": ["supervised"], "shares": [0, 0.5]},
+        references=["colour histogram", "untrained network"],
+    )
+    plan, out = read_plan(file), tmp_path / "out"
+    found = list(run_bench(plan, out, progress=False))
+    assert [each.run.name for each in found[:2]] == ["colour histogram", "untrained network"]
+    assert len(found) == 2 + 3
+    by_name = {(each.run.name, each.run.seed): each for each in found}
+    identities = {name: each.facts["identities"] for (name, seed), each in by_name.items() if seed == 0}
+    assert identities == {"ours": 0, "warm": 0, "supervised, 50 % of identities": 0.5}
+    for each in found:
+        assert len(each.sequences) == 2
+        for measured in each.sequences.values():
+            assert 0 <= measured.scores["rank-1"] <= 1
+            assert 0 <= measured.scores["rank-1, centred"] <= 1
+            assert 0 < measured.scores["IDF1, looks alone"] <= 100
+            if each.run.arm is not None:
+                assert measured.scores["IDF1, true boxes by motion"] > 50
+                assert {"IDF1", "HOTA, every 5", "MOTA, by motion", "IDSW, true boxes, every 5"} <= set(measured.scores)
+    # a network without an embedding tracks by motion
+    for measured in by_name["warm", 0].sequences.values():
+        assert measured.scores["IDF1, true boxes"] == measured.scores["IDF1, true boxes by motion"]
+
+    markdown, page = write_report(plan, out)
+    text = markdown.read_text()
+    for words in ("seeds 0", "commit ", "CPU (", "| motion only |", "| warm - ours |", "## Tracking at every 5th",
+                  "supervised, 50 % of identities 50 %", "2 steps of 2 frames", "![", "label-budget.svg"):  # fmt: skip
+        assert words in text, words
+    assert "not finished" not in text
+    assert (out / "differences.svg").is_file()
+    html = page.read_text()
+    assert html.count("<img") == 3
+    assert "**" not in html
+
+    monkeypatch.setattr(runner, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert [each.sequences for each in run_bench(plan, out, progress=False)] == [each.sequences for each in found]
+    assert as_markdown(make_report(plan, found, len(found))) == text
+
+    # the folder belongs to these settings
+    with pytest.raises(UserError, match=r"another train\.steps \(2, now 3\)"):
+        list(run_bench(read_plan(write_plan(steps=3)), out, progress=False))
+
+
+def test_label_free_arms_do_not_depend_on_identities(write_plan, scenes, tmp_path):
+    """Other identities of the stills, other supervised network, same label-free one."""
+    shuffled = tmp_path / "stills"
+    for sequence in sorted((scenes / "stills").iterdir()):
+        copy = shuffled / sequence.name
+        (copy / "gt").mkdir(parents=True)
+        (copy / "img1").symlink_to(sequence / "img1")
+        (copy / "seqinfo.ini").symlink_to(sequence / "seqinfo.ini")
+        rows = [line.split(",") for line in (sequence / "gt" / "gt.txt").read_text().splitlines()]
+        numbers = np.random.default_rng(0).permutation(len(rows)) + 1
+        text = "".join(
+            ",".join([row[0], str(number), *row[2:]]) + "\n" for row, number in zip(rows, numbers, strict=True)
+        )
+        (copy / "gt" / "gt.txt").write_text(text)
+    scores = []
+    for train in (scenes / "stills", shuffled):
+        file = write_plan(
+            arms=["ours", "supervised"],
+            data={"train": str(train), "test": str(scenes / "clips")},
+            references=[],
+            measures=["embedding"],
+        )
+        found = run_bench(read_plan(file), tmp_path / f"out-{train.parent.name}", progress=False)
+        scores.append([each.sequences for each in found])
+    assert scores[0][0] == scores[1][0]
+    assert scores[0][1] != scores[1][1]
+
+
+def test_an_interrupted_comparison_goes_on(write_plan, tmp_path, monkeypatch):
+    plan, out = read_plan(write_plan(references=[], measures=["embedding"], seeds=[0, 1])), tmp_path / "out"
+    with pytest.raises(UserError, match="no run is finished"):
+        write_report(plan, out)
+    trained = []
+    train = runner.train
+
+    def stopping(*arguments, **options):
+        if len(trained) == 1:
+            trained.append(None)
+            raise KeyboardInterrupt
+        trained.append(train(*arguments, **options))
+
+    monkeypatch.setattr(runner, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_bench(plan, out, progress=False))
+    write_report(plan, out)
+    assert "not finished: 1 of 2 runs" in (out / "report.md").read_text()
+    assert len(list(run_bench(plan, out, progress=False))) == 2
+    assert len(trained) == 3
+    assert json.loads((out / "ours/test/seed-1/settings.json").read_text())["seconds"] > 0
+
+
+def test_parts_make_the_whole(write_plan):
+    plan = read_plan(write_plan(seeds=[0, 1, 2], references=[]))
+    runs = all_runs(plan)
+    assert len(runs) == 3
+    assert sorted(run.seed for k in (1, 2) for run in runs[k - 1 :: 2]) == [0, 1, 2]
+
+
+def test_cross_validation_holds_each_sequence_out(write_plan, scenes):
+    plan = read_plan(write_plan(data={"cross_validate": str(scenes / "clips"), "train": str(scenes / "stills")}))
+    first, second = sorted((scenes / "clips").iterdir())
+    assert [(fold.train, fold.test) for fold in plan.folds] == [
+        ((scenes / "stills", second), (first,)),
+        ((scenes / "stills", first), (second,)),
+    ]
+    assert [run.fold.name for run in all_runs(plan) if run.arm] == [first.name, second.name]
+
+
+def test_found_again_agrees_with_rank_1(scenes):
+    """The counts by identity add up to what the embedding scores say."""
+    rng = np.random.default_rng(0)
+    embeddings = rng.standard_normal((60, 5)).astype(np.float32)
+    sequence = EmbeddedSequence(
+        embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
+        identities=rng.integers(0, 6, 60),
+        seconds=np.repeat(np.arange(20) / 4, 3),
+    )
+    counts = found_again(sequence)
+    boxes, right = np.array(list(counts.values())).sum(axis=0)
+    scores = embedding_scores([sequence])
+    assert boxes == scores["queries"]
+    assert right / boxes == pytest.approx(scores["rank-1"])
+    folder = min((scenes / "clips").iterdir())
+    assert embedding_measures(histogram_embedding, folder, ["tracking"]).scores == {}
+
+
+def test_a_score_that_is_missing_is_no_number(write_plan, tmp_path):
+    """Too few impostors for a false accept rate: JSON without NaN, a dash in the table."""
+    plan = read_plan(write_plan(references=["colour histogram"], measures=["embedding"], embed_every=4))
+    found = next(run_bench(plan, tmp_path / "out", progress=False))
+    assert any("TPR@FAR=0.001" not in each.scores for each in found.sequences.values())
+    assert "NaN" not in (Path(tmp_path) / "out/colour-histogram/test/scores.json").read_text()
+    write_report(plan, tmp_path / "out")
+    assert "- |" in (tmp_path / "out" / "report.md").read_text()

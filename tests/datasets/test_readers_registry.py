@@ -1,0 +1,123 @@
+"""Which format a path is taken for."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from clmot.datasets.readers import FORMATS, format_named, read_dataset
+from clmot.errors import UserError
+
+JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
+COCO = '{"images": [], "annotations": [], "categories": []}'
+
+TREES: dict[str, list[dict[str, str]]] = {
+    "motchallenge": [
+        {"img1/000001.jpg": "", "gt/gt.txt": "1,1,1,1,9,9,1,1,1"},
+        {"train/a/img1/000001.jpg": "", "train/a/gt/gt.txt": "1,1,1,1,9,9,1,1,1"},
+    ],
+    "crowdhuman": [{"annotation_train.odgt": "{}", "Images/a.jpg": ""}],
+    "jde": [{"images/a/1.jpg": "", "labels_with_ids/a/1.txt": "0 1 .5 .5 .1 .1"}],
+    "kitti": [{"training/image_02/0000/000000.png": "", "training/label_02/0000.txt": ""}],
+    "visdrone": [{"sequences/a/0000001.jpg": "", "annotations/a.txt": ""}],
+    "bdd100k": [{"images/track/train/a/a-0000001.jpg": "", "labels/box_track_20/train/a.json": "[]"}],
+    "cvat": [
+        {"annotations.xml": "<annotations><version>1.1</version></annotations>", "images/a.jpg": ""},
+        {"task.xml": '<?xml version="1.0"?>\n<annotations></annotations>', "frame_000000.PNG": ""},
+    ],
+    "voc": [
+        {"Annotations/a.xml": "<annotation verified='yes'></annotation>", "JPEGImages/a.jpg": ""},
+        {"a.xml": "<annotation></annotation>", "a.jpg": ""},
+    ],
+    "yolo": [
+        {"data.yaml": "train: images/train\nnames: [a]\n", "images/train/a.jpg": "", "labels/train/a.txt": ""},
+        {"images/a.jpg": "", "labels/a.txt": ""},
+        {"images/train/a.jpg": "", "labels/train/a.txt": ""},
+        {"a.jpg": "", "a.txt": ""},
+        # the archive of COCO as YOLO users unpack it
+        {"images/a.jpg": "", "labels/a.txt": "", "annotations/a.json": COCO},
+    ],
+    "labelme": [{"a.jpg": "", "a.json": '{"version": "5", "shapes": [], "imagePath": "a.jpg"}'}],
+    "labelstudio": [{"images/a.jpg": "", "export.json": '[{"id": 1, "annotations": [], "data": {"image": "a.jpg"}}]'}],
+    "coco": [
+        {"images/a.jpg": "", "a.json": COCO},
+        {"train2017/a.jpg": "", "annotations/instances_train2017.json": COCO},
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "tree"), [(name, tree) for name, trees in TREES.items() for tree in trees])
+def test_a_folder_is_taken_for_its_format(tmp_path: Path, name: str, tree: dict[str, str]) -> None:
+    for file, content in tree.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(content)
+    assert next(each.name for each in FORMATS if each.matches(tmp_path)) == name
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "name"),
+    [
+        ("a.xml", "<annotations>", "cvat"),
+        ("a.xml", "<annotation>", "voc"),
+        ("a.yaml", "nc: 1\ntrain: x\n", "yolo"),
+        ("a.yaml", "# what to train on\n- path: x\n", "mix"),
+        ("a.yml", "[{path: x}]", "mix"),
+        ("a.json", '{"shapes": []', "labelme"),
+        ("a.json", '[{"data": {}, "annotations": []}]', "labelstudio"),
+        ("a.json", COCO, "coco"),
+        ("a.odgt", "", "crowdhuman"),
+    ],
+)
+def test_a_file_is_taken_for_its_format(tmp_path: Path, file: str, content: str, name: str) -> None:
+    (tmp_path / file).write_text(content)
+    assert next(each.name for each in FORMATS if each.matches(tmp_path / file)) == name
+
+
+def test_nothing_is_taken_for_anything(tmp_path: Path) -> None:
+    for name in ("a.mp4", "notes.txt", "a.jpg", "config.yaml"):
+        (tmp_path / name).write_text("train:\n  steps: 3\n")
+        assert not [each.name for each in FORMATS if each.matches(tmp_path / name)]
+    assert not [each.name for each in FORMATS if each.matches(tmp_path)]
+
+
+def test_every_format_says_what_it_is() -> None:
+    assert len({each.name for each in FORMATS}) == len(FORMATS)
+    for each in FORMATS:
+        assert each.title
+        assert each.tree
+        assert each.home.startswith("http")
+        assert format_named(each.name) is each
+
+
+def test_a_format_can_be_named(tmp_path: Path) -> None:
+    """A folder that is of two formats: YOLO labels, and COCO's in a subfolder."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images/a.jpg").write_bytes(JPEG)
+    (tmp_path / "labels/a.txt").write_text("0 .5 .5 .2 .2")
+    (tmp_path / "a.json").write_text(
+        '{"images": [{"id": 1, "file_name": "a.jpg", "width": 50, "height": 30}], '
+        '"categories": [{"id": 1, "name": "x"}], '
+        '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]}'
+    )
+    assert read_dataset([tmp_path]).classes == ("0",)
+    assert read_dataset([tmp_path], format="coco").classes == ("x",)
+    # a name overrules what a path looks like
+    (tmp_path / "a.json").rename(tmp_path / "a.boxes")
+    assert read_dataset([tmp_path / "a.boxes"], format="coco").classes == ("x",)
+    with pytest.raises(UserError, match="not a file of a known format"):
+        read_dataset([tmp_path / "a.boxes"])
+    with pytest.raises(UserError, match=r"unknown format 'coca' \(did you mean 'coco'\?\); known: auto, motchallenge"):
+        read_dataset([tmp_path], format="coca")
+    with pytest.raises(UserError, match="none: no such file or folder"):
+        read_dataset([tmp_path / "none"], format="coco")
+
+
+@pytest.mark.parametrize("name", [each.name for each in FORMATS])
+def test_a_folder_that_is_not_of_the_named_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=str(tmp_path)):
+        read_dataset([tmp_path], format=name)
+    (tmp_path / "a").write_text("text")
+    with pytest.raises(UserError, match=str(tmp_path)):
+        read_dataset([tmp_path / "a"], format=name)

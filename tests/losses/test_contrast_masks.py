@@ -1,0 +1,131 @@
+import itertools
+
+import pytest
+import torch
+
+from clmot.losses.contrast_masks import BoxLabels, Contrasted, contrast_pairs, contrasted
+from clmot.structures import Batch
+
+
+def labels(rows: list[tuple[int, int, int, int]]) -> BoxLabels:
+    """Rows of object, frame, sequence and identity."""
+    return BoxLabels(*torch.tensor(rows, dtype=torch.int64).reshape(-1, 4).unbind(1))
+
+
+def rule(anchor: tuple[int, ...], key: tuple[int, ...], negatives: str) -> str:
+    """What two boxes are to each other, plainly written."""
+    (object_a, frame_a, sequence_a, identity_a), (object_b, frame_b, sequence_b, identity_b) = anchor, key
+    identities_known = identity_a != -1 and identity_b != -1
+    frames_known = frame_a != -1 and frame_b != -1
+    if identities_known and identity_a == identity_b:
+        return "positive"
+    if identities_known and sequence_a == sequence_b:
+        return "negative"
+    if not identities_known and frames_known and frame_a == frame_b:
+        return "positive" if object_a == object_b else "negative"
+    if sequence_a != sequence_b and negatives != "frame":
+        return "negative"
+    return "neither"
+
+
+@pytest.mark.parametrize("negatives", ["frame", "sequences", "queue"])
+def test_every_combination(negatives):
+    """An anchor against every key: frame, object, sequence and identity the same, another or (where it can be) lost."""
+    for anchor_frame, identity in itertools.product((10, -1), (-1, 5)):
+        anchor = (3, anchor_frame, 1, identity)
+        keys = []
+        for object_, (frame, sequence), key_identity in itertools.product(
+            (3, 4), ((10, 1), (11, 1), (-1, 1), (20, 2), (-1, 2)), (-1, 5, 6)
+        ):
+            if key_identity == 5 and sequence == 2:
+                continue  # identities are unique in the data set: none is in two sequences
+            keys.append((object_, frame, sequence, key_identity))
+        positive, negative = contrast_pairs(labels([anchor]), labels([anchor, *keys]), negatives)
+        for column, key in enumerate(keys, start=1):
+            found = (bool(positive[0, column]), bool(negative[0, column]))
+            expected = rule(anchor, key, negatives)
+            assert found == (expected == "positive", expected == "negative"), (anchor, key)
+
+
+@pytest.mark.parametrize("negatives", ["frame", "sequences", "queue"])
+def test_never_a_negative_that_could_be_the_same_object(negatives):
+    """Only what is known counts: every box is given a true identity, and the labels that training sees of it."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(low: int, high: int) -> torch.Tensor:
+        return torch.randint(low, high, (200,), generator=generator)
+
+    frame = draw(0, 12)
+    sequence, person = frame % 3, draw(0, 6)
+    truth = sequence * 6 + person
+    seen = BoxLabels(person, torch.where(draw(0, 4) == 0, -1, frame), sequence, torch.where(draw(0, 2) == 0, -1, truth))
+    anchors = BoxLabels(*(values[seen.frame_index >= 0] for values in seen))
+    order = torch.cat([(seen.frame_index >= 0).nonzero(), (seen.frame_index < 0).nonzero()]).squeeze(1)
+    positive, negative = contrast_pairs(anchors, BoxLabels(*(values[order] for values in seen)), negatives)
+    same = truth[order][: len(anchors.frame_index), None] == truth[order]
+    assert positive.any()
+    assert negative.any()
+    assert not (negative & same).any()
+    assert not (positive & ~same).any()
+
+
+def test_no_box_is_a_pair_with_itself():
+    rows = [(0, 0, 0, -1), (1, 0, 0, 7), (0, 1, 0, 7), (0, 0, 0, -1)]
+    positive, negative = contrast_pairs(labels(rows), labels([*rows, (0, 0, 0, -1)]))
+    assert not positive.diagonal().any()
+    assert not negative.diagonal().any()
+    # the same labels further on are another box: the object in the other view
+    assert positive[0].tolist() == [False, False, False, True, True]
+
+
+def test_identities_decide_where_both_are_known():
+    """Boxes matched by overlap in two frames are two objects if their identities say so."""
+    positive, negative = contrast_pairs(labels([(0, 0, 0, 1), (0, 0, 0, 2), (0, 0, 0, -1)]), labels([(0, 0, 0, 1)] * 3))
+    assert positive.tolist() == [[False, True, True], [False, False, False], [True, True, False]]
+    assert negative.tolist() == [[False, False, False], [True, True, True], [False, False, False]]
+
+
+def test_renaming_identities_objects_and_sequences_changes_nothing():
+    generator = torch.Generator().manual_seed(1)
+    frame = torch.randint(0, 6, (40,), generator=generator)
+    object_ = torch.randint(0, 3, (40,), generator=generator)
+    identity = torch.where(torch.rand(40, generator=generator) < 0.5, -1, 3 * (frame % 2) + object_)
+    before = BoxLabels(object_, frame, frame % 2, identity)
+    names = 50 + torch.randperm(6, generator=generator)
+    after = BoxLabels(9 - object_, names[frame], 1 - frame % 2, torch.where(identity < 0, -1, names[identity]))
+    for first, second in zip(contrast_pairs(before, before), contrast_pairs(after, after), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_no_boxes():
+    empty = labels([])
+    assert [tuple(mask.shape) for mask in contrast_pairs(empty, empty)] == [(0, 0), (0, 0)]
+
+
+def test_ignored_boxes_and_boxes_without_a_place_take_no_part():
+    five = torch.arange(5)
+    batch = Batch(
+        images=torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
+        boxes=torch.rand(5, 4),
+        embedding_boxes=torch.rand(5, 4),
+        classes=five * 0,
+        ignore=torch.tensor([False, True, False, False, False]),
+        image_index=five * 0,
+        object_index=torch.tensor([4, 3, -1, 1, 0]),
+        frame_index=five + 10,
+        sequence_index=five + 20,
+        identities=five + 30,
+    )
+    embeddings = torch.rand(5, 3, requires_grad=True)
+    chosen = contrasted(embeddings, batch)
+    assert torch.equal(chosen.embeddings, embeddings[[0, 3, 4]])
+    assert [values.tolist() for values in chosen.labels] == [[4, 1, 0], [10, 13, 14], [20, 23, 24], [30, 33, 34]]
+    assert chosen.embeddings.requires_grad
+
+
+def test_and_then_puts_the_others_last():
+    first = Contrasted(torch.zeros(1, 2), labels([(1, 2, 3, 4)]))
+    second = Contrasted(torch.ones(2, 2), labels([(5, 6, 7, 8), (9, 10, 11, 12)]))
+    both = first.and_then(second)
+    assert both.embeddings.tolist() == [[0, 0], [1, 1], [1, 1]]
+    assert torch.equal(torch.stack(both.labels, 1), torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]))

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from clmot.config import load_config
+from clmot.export.crops import CropsGraph
+from clmot.models import whitening as metric
+from clmot.models.embedding_pool import Level, StripeReadOut
+from clmot.models.network import Network
+from clmot.models.whitening import MetricReadOut
+
+
+def read(read_out, vectors):
+    """Embeddings of boxes that the read-out is given embeddings for."""
+    return read_out((vectors,), torch.zeros(len(vectors), 4), torch.zeros(len(vectors), dtype=torch.long))
+
+
+class Given(StripeReadOut):
+    """A read-out that reads what it is given."""
+
+    def __init__(self, dimension=6):
+        super().__init__([Level(dimension, 4)], stripes=1, width=dimension)
+
+    def forward(self, maps, boxes, image_index):
+        return maps[0]
+
+
+@pytest.fixture
+def people():
+    """Embeddings [50 people, 40 times, d] that differ within a person along some directions more than along others."""
+    rng = np.random.default_rng(0)
+    d = 6
+    within = np.diag([16.0, 16, 0.25, 0.25, 0.1, 0.1]) ** 0.5 @ np.linalg.qr(rng.normal(size=(d, d)))[0]
+    return 3 + rng.normal(size=(50, 1, d)) + rng.normal(size=(50, 40, d)) @ within
+
+
+def covariance(values):
+    around = (values - values.mean(axis=-2, keepdims=True)).reshape(-1, values.shape[-1])
+    return torch.from_numpy(around.T @ around / len(around))
+
+
+def overall(people):
+    return covariance(people.reshape(-1, people.shape[-1]))
+
+
+def fitted(people, length=6, within=True):
+    read_out = MetricReadOut(Given(), length)
+    # what differs alike in all directions whitens nothing
+    whitened_by = covariance(people) if within else torch.eye(6, dtype=torch.float64)
+    read_out.fit(torch.from_numpy(people.mean(axis=(0, 1))), whitened_by, overall(people))
+    return read_out
+
+
+def rank_1(embeddings):
+    """Share of the embeddings [people, times, d] whose nearest neighbour is of the same person."""
+    vectors = nn.functional.normalize(embeddings.flatten(0, 1), dim=1)
+    cosine = (vectors @ vectors.T).fill_diagonal_(-2)
+    person = torch.arange(len(embeddings)).repeat_interleave(embeddings.shape[1])
+    return (person[cosine.argmax(dim=1)] == person).float().mean().item()
+
+
+def in_metric(read_out, people):
+    values = torch.from_numpy(people).float()
+    return read(read_out, values.flatten(0, 1)).unflatten(0, values.shape[:2])
+
+
+def test_passing_through_changes_nothing(people):
+    read_out = fitted(people, 4)
+    plain = nn.functional.normalize(torch.from_numpy(people[:, 0]).float(), dim=1)
+    assert read(read_out, plain).shape == (50, 4)
+    read_out.pass_through()
+    torch.testing.assert_close(read(read_out, plain), plain)
+
+
+def test_before_it_is_learned_cosines_are_kept_roughly():
+    torch.manual_seed(0)
+    vectors = nn.functional.normalize(torch.randn(30, 400), dim=1)
+    shortened = read(MetricReadOut(Given(400), 200), vectors)
+    assert shortened.shape == (30, 200)
+    assert (shortened @ shortened.T - vectors @ vectors.T).abs().max() < 0.35
+
+
+def test_within_a_person_all_directions_count_alike(people, monkeypatch):
+    monkeypatch.setattr(metric, "SHRINKAGE", 0.0)
+    matrix = fitted(people).matrix.double()
+    spread = matrix.T @ covariance(people) @ matrix
+    torch.testing.assert_close(spread / spread.diagonal().mean(), torch.eye(6, dtype=torch.float64), atol=1e-4, rtol=0)
+
+
+def test_learning_further_makes_all_directions_count_alike_in_the_new_people(people, monkeypatch):
+    monkeypatch.setattr(metric, "SHRINKAGE", 0.0)
+    read_out = fitted(people[:, :, ::-1].copy(), within=False)
+    before = read_out.matrix.double()
+    centre = read_out.centre.clone()
+    read_out.refit(before.T @ covariance(people) @ before)
+    spread = read_out.matrix.double().T @ covariance(people) @ read_out.matrix.double()
+    torch.testing.assert_close(spread / spread.diagonal().mean(), torch.eye(6, dtype=torch.float64), atol=1e-4, rtol=0)
+    assert torch.equal(read_out.centre, centre)
+
+
+def test_people_are_told_apart_better(people):
+    assert rank_1(in_metric(fitted(people), people)) > rank_1(in_metric(fitted(people, within=False), people)) + 0.04
+
+
+def test_a_shorter_embedding_keeps_the_directions_in_which_most_differs(people):
+    ours = fitted(people, 3, within=False).matrix.double()
+    _, _, expected = np.linalg.svd((people - people.mean(axis=(0, 1))).reshape(-1, 6), full_matrices=False)
+    # the same subspace as that of the first three principal components
+    torch.testing.assert_close(ours @ ours.T, torch.from_numpy(expected[:3].T @ expected[:3]), atol=1e-5, rtol=0)
+
+
+def test_a_longer_embedding_than_what_is_read_has_nothing_in_the_rest(people):
+    longer, same = (in_metric(fitted(people, length), people) for length in (9, 6))
+    torch.testing.assert_close(longer, nn.functional.pad(same, (0, 3)))
+
+
+def test_learning_further_fits_the_new_people_and_forgets_little_of_the_old(people):
+    rng = np.random.default_rng(1)
+    turned = people @ np.linalg.qr(rng.normal(size=(6, 6)))[0]  # others change along other directions
+    read_out = fitted(people)
+    old, new = (rank_1(in_metric(read_out, each)) for each in (people, turned))
+    read_out.refit(covariance(in_metric(read_out, turned).double().numpy()))
+    assert rank_1(in_metric(read_out, turned)) > new + 0.02
+    assert rank_1(in_metric(read_out, people)) > old - 0.1
+
+
+def test_the_network_trains_without_it_and_crops_agree():
+    config = load_config(
+        overrides=[
+            "model.encoder=resnet10t",
+            "model.encoder_options={channels: [8, 8, 16, 16]}",
+            "model.pretrained=none",
+            "model.width=8",
+            "model.levels=[colour, stride4, stride16]",
+            "model.stripes=2",
+            "model.embedding_dimension=16",
+        ]
+    ).model
+    torch.manual_seed(0)
+    network = Network(config).eval()
+    assert isinstance(network.read_out, MetricReadOut)
+    length = 2 * (128 + 8 + 8)  # 16 channels become 8
+    noise = torch.randn(length, length, dtype=torch.float64)
+    network.read_out.fit(0.01 * torch.randn(length), noise @ noise.T, noise.T @ noise)
+    crops = torch.randint(0, 256, (3, 3, 64, 32), dtype=torch.uint8)
+    with torch.inference_mode():
+        (portable,) = CropsGraph(network, (32, 64), (32, 64), "bytes")(crops)
+        (expected,) = CropsGraph(network, (32, 64), (32, 64), "bytes", portable=False)(crops)
+        maps = network.maps(crops)
+        boxes = torch.tensor([[0.0, 0, 32, 64]]).repeat(3, 1)
+        direct = network.read_out(maps.embedding, boxes, torch.arange(3))
+        trained = network(crops, boxes, torch.arange(3))
+    assert direct.shape == (3, 16)
+    assert trained.embeddings.shape == (3, length) == (3, network.contrasted_dimension)
+    torch.testing.assert_close(portable, expected, atol=2e-4, rtol=0)
+    torch.testing.assert_close(direct, expected, atol=2e-4, rtol=0)

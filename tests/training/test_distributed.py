@@ -1,0 +1,345 @@
+"""Two training processes on the CPU (gloo): they must learn what one learns from all of the batch."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+import clmot.training.checkpoint as checkpoint_module
+import clmot.training.trainer as run_module
+from clmot.config import Config, load_config
+from clmot.datasets.readers import read_dataset
+from clmot.errors import UserError
+from clmot.models.network import Network
+from clmot.models.saved_model import find_checkpoint
+from clmot.structures import Batch
+from clmot.synthetic import write_scenes
+from clmot.training.distributed import Processes, start_processes
+from clmot.training.negative_queue import EmbeddingQueue
+from clmot.training.optim import make_optimizer
+from clmot.training.parts import look_ahead, split
+from clmot.training.step import train_step
+from clmot.training.trainer import train
+from clmot.views.loader import StepSampler, make_loader
+
+OVERRIDES = [
+    "model.encoder=resnet10t",
+    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    "model.image_size=[128, 96]",
+    "model.width=8",
+    "model.stripes=2",
+    "model.embedding_dimension=16",
+    "train.precision=32-true",
+    "train.batch_size=4",
+    "train.steps=4",
+    "train.log_every=1",
+    "train.warmup_steps=0",
+    "train.gradient_clip=.inf",
+    "train.device=cpu",
+    "data.workers=0",
+]
+CASES = {
+    "nt_xent": [],
+    "within frames": ["loss.negatives=frame"],
+    "queue": ["loss.negatives=queue", "loss.queue_size=50"],
+    "projection": ["model.projection=[12, 8]"],
+    "triplet": ["loss.objective=triplet"],
+    "triplet_hard": ["loss.objective=triplet_hard"],
+    "sigmoid": ["loss.objective=sigmoid"],
+    "none": ["loss.objective=none"],
+    "parts": ["train.accumulate=2"],
+    "parts, triplet": ["train.accumulate=2", "loss.objective=triplet"],
+}
+
+
+def config(*changes: str) -> Config:
+    return load_config(overrides=[*OVERRIDES, *changes])
+
+
+def gradients(settings: Config, batch: Batch, fabric: Fabric, processes: Processes) -> dict[str, torch.Tensor]:
+    """Losses and gradients of a step with fixed normalisation statistics, which know no other process."""
+    torch.manual_seed(0)
+    bare = Network(settings.model)
+    network, optimizer = fabric.setup(bare, make_optimizer(bare, settings.train))
+    network.eval()
+    queue = None
+    if settings.loss.negatives == "queue":
+        queue = EmbeddingQueue(settings.loss.queue_size, bare.contrasted_dimension)
+        queue.embeddings.copy_(torch.nn.functional.normalize(torch.randn_like(queue.embeddings), dim=1))
+        queue.sequence_index.copy_(torch.arange(50) % 5)
+        queue.pushed.fill_(40)
+    terms = train_step(fabric, network, optimizer, batch, settings, 0.0, processes, queue)
+    found = {name: processes.mean(value) for name, value in terms.parts.items()} | {
+        "total": processes.mean(terms.total)
+    }
+    return found | {name: value.grad for name, value in bare.named_parameters() if value.grad is not None}
+
+
+def load_batch(stills: Path) -> Batch:
+    dataset = read_dataset([stills])
+    settings = config()
+    loader = make_loader(
+        dataset, settings.data, settings.views, settings.model.image_size, batch_size=4, steps=1, seed=3
+    )
+    return next(iter(loader))
+
+
+def outcome(action, *arguments, **options) -> str:
+    try:
+        action(*arguments, **options)
+    except (UserError, KeyboardInterrupt) as error:
+        return f"{type(error).__name__}: {error}"
+    return "finished"
+
+
+def interrupt_at(step_function, number: int):
+    """Training's step that gets a Ctrl-C in the given call."""
+    calls = 0
+
+    def stepping(*arguments, **options):
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step_function(*arguments, **options)
+
+    return stepping
+
+
+def full_disk(*arguments, **options):
+    raise OSError(28, "No space left on device")
+
+
+def one_of_two(rank: int, folder: Path, port: int) -> None:
+    """All that two processes do in these tests; findings go to a file."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    torch.set_num_threads(1)
+    together = config("train.devices=2")
+    fabric, processes = start_processes(together.train)
+    found: dict[str, object] = {"rank": processes.rank}
+    batch = load_batch(folder / "scenes/stills").take(slice(4 * rank, 4 * rank + 4))
+    for name, changes in CASES.items():
+        found[name] = gradients(config(*changes), batch, fabric, processes)
+
+    # a run of one process resumed by two
+    seen, step = [], run_module.train_step
+
+    def watched(fabric, network, optimizer, batch, *rest):
+        seen.append(sorted(set(batch.frame_index.tolist())))
+        return step(fabric, network, optimizer, batch, *rest)
+
+    run_module.train_step = watched
+    train(folder / "scenes/stills", folder / "resumed", together, resume=True, progress=False)
+    found["frames"] = seen
+
+    # Ctrl-C reaches one of them
+    run_module.train_step = interrupt_at(step, 2) if rank == 1 else step
+    found["interrupt"] = outcome(train, folder / "scenes/stills", folder / "interrupted", together, progress=False)
+    run_module.train_step = step
+
+    # an image that only the second one reads, and a disk that only the first one writes
+    found["broken"] = outcome(train, folder / "broken", folder / "unfinished", together, progress=False)
+    if rank == 0:
+        checkpoint_module.save = full_disk
+    found["full"] = outcome(train, folder / "scenes/stills", folder / "full", together, progress=False)
+    torch.save(found, folder / f"{rank}.pt")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Data, and a run of two steps by one process."""
+    folder = tmp_path_factory.mktemp("processes")
+    write_scenes(folder / "scenes", still_frames=8, still_sequences=2, clips=0, clip_frames=2, size=(256, 160), seed=1)
+    stills = folder / "scenes/stills"
+    train(stills, folder / "resumed", config("train.steps=2"), progress=False)
+    samples = read_dataset([stills]).samples
+    second = StepSampler(len(samples), batch_size=4, steps=1, rank=1, world_size=2).draws(0)[0][0]
+    for file in stills.rglob("*"):
+        if file.is_file():
+            target = folder / "broken" / file.relative_to(stills)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file == samples[second].image:
+                target.write_text("no picture")
+            else:
+                target.symlink_to(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(folder) -> list[dict]:
+    """What both processes found."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(one_of_two, (folder, port), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_losses_and_gradients_are_those_of_one_process(name, two, folder):
+    whole = config(*CASES[name], "train.accumulate=1")
+    alone = gradients(whole, load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), Processes())
+    for found in two:
+        assert_same_step(found[name], alone)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("name", [*CASES, "scores", "identities"])
+def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, folder):
+    """Also where one part has nine times the boxes of the other."""
+    batch = load_batch(folder / "scenes/stills")
+    settings = config(*CASES.get(name, []))
+    if name == "scores":
+        batch = dataclasses.replace(batch, scores=torch.linspace(0.1, 1, len(batch.boxes)))
+    if name == "identities":
+        settings = config("loss.objective=identity", "model.identities=50")
+        batch = dataclasses.replace(batch, identities=batch.object_index.clamp(min=0))
+    first = batch.image_index < 4
+    kept = ~first | (batch.object_index <= 0)
+    boxes = {key: value[kept] for key, value in vars(batch).items() if key != "images"}
+    batch = Batch(images=batch.images, **boxes)
+    assert 0 < int((batch.image_index < 4).sum()) * 4 < int((batch.image_index >= 4).sum())
+    alone, fabric = Processes(), Fabric(accelerator="cpu", devices=1)
+    whole, divided = (
+        gradients(settings.updated({"train": {"accumulate": count}}), batch, fabric, alone) for count in (1, parts)
+    )
+    assert_same_step(divided, whole)
+
+
+def assert_same_step(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
+
+
+def test_looking_ahead_changes_neither_normalisation_nor_chance(folder):
+    """A step in one part, done in the way of several, leaves the statistics and random numbers of a plain step."""
+    batch, settings = load_batch(folder / "scenes/stills"), config()
+    network = Network(settings.model).train()
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    state = torch.get_rng_state()
+    look_ahead(network, batch, split(batch, 2), settings.loss, Processes(), None)
+    assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(value.grad is None for value in network.parameters())
+
+
+def test_a_run_resumed_by_another_number_of_processes_sees_the_same_frames(two, folder):
+    assert [found["rank"] for found in two] == [0, 1]
+    draws = StepSampler(8, batch_size=4, steps=4, start_step=2)
+    for step, batch in enumerate(draws):
+        shares = [found["frames"][step] for found in two]
+        assert not set(shares[0]) & set(shares[1])
+        assert sorted(shares[0] + shares[1]) == sorted(sample for sample, _ in batch)
+    lines = [json.loads(line)["step"] for line in (folder / "resumed/log.jsonl").read_text().splitlines()]
+    assert lines == [1, 2, 3, 4]
+    assert find_checkpoint(folder / "resumed").name == "checkpoint-000004"
+
+
+def test_an_interrupt_of_one_stops_both_after_the_step(two, folder):
+    assert [found["interrupt"] for found in two] == ["KeyboardInterrupt: "] * 2
+    assert find_checkpoint(folder / "interrupted").name == "checkpoint-000002"
+
+
+def test_a_failure_of_one_ends_both_with_its_message(two, folder):
+    first, second = (found["broken"] for found in two)
+    assert first == second
+    assert first.startswith(f"UserError: {folder / 'broken'}")
+    first, second = (found["full"] for found in two)
+    assert first == second
+    assert "No space left on device" in first
+
+
+def test_the_command_under_torchrun(folder):
+    """Talks once, writes once, and logs the losses of both processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "clmot"]
+    arguments = ["train", folder / "scenes/stills", "--out", folder / "run", *OVERRIDES, "train.steps=1"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("model: ") == 1
+    assert done.stderr.count("8 images in 2 sequences; 28 boxes (person 28)") == 1
+    assert {path.name for path in (folder / "run").iterdir()} == {
+        "config.yaml",
+        "log.jsonl",
+        "loss.png",
+        "checkpoint-000001",
+    }
+    line = json.loads((folder / "run/log.jsonl").read_text())
+    train(folder / "scenes/stills", folder / "alone", config("train.steps=1"), progress=False)
+    alone = json.loads((folder / "alone/log.jsonl").read_text())
+    # normalisation sees half the batch in each process: near, not equal
+    assert line["heatmap"] == pytest.approx(alone["heatmap"], rel=0.2)
+
+
+def test_the_batch_must_be_shared_out_evenly(folder):
+    with pytest.raises(
+        UserError, match=r"batch_size must be a multiple of 3 \(1 processes x train\.accumulate\), got 4"
+    ):
+        train(folder / "scenes/stills", folder / "uneven", config("train.accumulate=3"), progress=False)
+
+
+def test_no_such_device():
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="no CUDA device here"):
+            start_processes(config("train.device=cuda").train)
+
+
+FATE = """
+import os, sys, time, torch
+sys.path.insert(0, sys.argv[2])
+from test_processes import config
+import clmot.training.trainer as run
+from clmot.errors import UserError
+rank, where, step = int(os.environ["LOCAL_RANK"]), sys.argv[3], run.train_step
+def failing(*arguments):
+    if rank == 0:
+        raise MemoryError("no memory for 7 boxes")
+    return step(*arguments)
+def reading(*arguments, **options):
+    if rank == 0:
+        raise MemoryError("no memory for 7 boxes")
+    return read(*arguments, **options)
+read = run.read_dataset
+if where == "step":
+    run.train_step = failing
+else:
+    run.read_dataset = reading
+try:
+    run.train(sys.argv[1], sys.argv[1] + "/../fate-" + where, config("train.devices=2"), progress=False)
+except (MemoryError, UserError) as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    if rank == 0:
+        time.sleep(60)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize(("where", "code"), [("step", 1), ("reading", 2)])
+def test_any_error_of_the_first_process_ends_the_other_at_once_with_its_message(where, code, folder):
+    """Although the first one lives on, and the other waits for its gradients; there is no exception to catch there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    command = [sys.executable, "-c", FATE, str(folder / "scenes/stills"), str(Path(__file__).parent), where]
+    first, other = (
+        subprocess.Popen(command, env=common | {"LOCAL_RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    )
+    try:
+        said = other.communicate(timeout=50)[1]
+        assert first.poll() is None
+        assert other.returncode == code
+        assert said.splitlines()[-1].endswith("training process 0 failed: MemoryError: no memory for 7 boxes")
+    finally:
+        first.kill()
+        other.kill()
+        first.communicate()

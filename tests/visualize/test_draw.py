@@ -1,0 +1,183 @@
+import colorsys
+
+import numpy as np
+import pytest
+
+from clmot.structures import Detections, Image, TrackedFrame
+from clmot.visualize.draw import Trails, contact_sheet, draw_boxes, draw_tracks, fit, track_colour
+
+
+def tracked(frame: int, boxes: dict[int, tuple[float, float, float, float]]) -> TrackedFrame:
+    n = len(boxes)
+    return TrackedFrame(
+        frame=frame,
+        detections=Detections(xyxy=np.array(list(boxes.values())), score=np.ones(n), class_id=np.arange(n)),
+        track_id=np.array(list(boxes), np.int64),
+    )
+
+
+def grey(width: int = 200, height: int = 150) -> Image:
+    return np.full((height, width, 3), 40, np.uint8)
+
+
+def changed(image: Image) -> np.ndarray:
+    return (image != 40).any(axis=2)
+
+
+class TestColours:
+    def test_are_constant(self) -> None:
+        # written down, because videos made on different days should agree
+        assert [track_colour(track_id) for track_id in (1, 2, 3)] == [(87, 125, 217), (136, 204, 41), (255, 115, 238)]
+
+    def test_ids_close_to_each_other_look_different(self) -> None:
+        colours = np.array([track_colour(track_id) for track_id in range(1, 400)], float)
+        for gap in range(1, 25):
+            assert np.linalg.norm(colours[gap:] - colours[:-gap], axis=1).min() > 35, gap
+
+    def test_hues_fill_the_circle_evenly(self) -> None:
+        hues = sorted(colorsys.rgb_to_hsv(*track_colour(track_id))[0] for track_id in range(1, 31))
+        assert max(np.diff([*hues, hues[0] + 1])) < 2.2 / 30
+
+
+class TestTrails:
+    def test_are_the_foot_points_of_the_last_frames(self) -> None:
+        trails = Trails(3)
+        for frame in range(1, 6):
+            trails.update(tracked(frame, {7: (frame, 0, frame + 10, 50 + frame)}))
+        assert trails.points() == {7: [(8, 53), (9, 54), (10, 55)]}
+
+    def test_are_bounded_in_points_and_in_tracks(self) -> None:
+        trails = Trails(10)
+        for frame in range(1, 500):
+            trails.update(tracked(frame, {1: (0, 0, 5, 5), frame + 1: (0, 0, 9, 9)}))
+        points = trails.points()
+        assert len(points[1]) == 10
+        assert sorted(points) == [1, *range(491, 501)]
+        trails.update(tracked(900, {}))
+        assert trails.points() == {}
+
+    def test_belong_to_their_owner(self) -> None:
+        first, second = Trails(), Trails()
+        first.update(tracked(1, {1: (0, 0, 5, 5)}))
+        assert second.points() == {}
+
+    def test_length_is_checked(self) -> None:
+        with pytest.raises(ValueError, match="trail length"):
+            Trails(0)
+
+
+class TestBoxes:
+    def test_outline_covers_exactly_the_boxes_border(self) -> None:
+        drawn = draw_boxes(grey(), np.array([[20, 30, 60, 110]], np.float32), colours=(255, 0, 0))
+        expected = np.zeros((150, 200), bool)
+        expected[30:110, 20:60] = True
+        expected[31:109, 21:59] = False
+        assert (changed(drawn) == expected).all()
+        assert (drawn[expected] == (255, 0, 0)).all()
+
+    def test_the_image_given_is_not_touched(self) -> None:
+        image = grey()
+        draw_boxes(image, np.array([[20, 30, 60, 110]], np.float32))
+        draw_tracks(image, tracked(1, {1: (20, 30, 60, 110)}), Trails())
+        assert not changed(image).any()
+
+    def test_boxes_far_beyond_the_image(self) -> None:
+        boxes = np.array([[-1e9, -50, 100, 60], [150, 100, 1e9, 1e12]], np.float32)
+        drawn = draw_boxes(grey(), boxes, ["left", "right"], [(255, 0, 0), (0, 255, 0)])
+        assert (drawn[40, 99] == (255, 0, 0)).all()
+        assert not changed(drawn)[40, 0]
+        assert (drawn[120, 150] == (0, 255, 0)).all()
+        assert not changed(drawn)[149, 190]
+
+    @pytest.mark.parametrize("box", [(0, 0, 30, 40), (185, 2, 199, 60), (90, 148, 95, 150), (-30, -40, 5, 5)])
+    def test_labels_stay_inside(self, box: tuple[float, float, float, float]) -> None:
+        image = grey()
+        boxes = np.array([box], np.float32)
+        with_label = draw_boxes(image, boxes, ["1234"], (255, 255, 0))
+        label = (with_label != draw_boxes(image, boxes, colours=(255, 255, 0))).any(axis=2)
+        rows, columns = np.nonzero(label)
+        # background and ink: black on a bright colour
+        assert (rows.max() - rows.min(), columns.max() - columns.min()) > (8, 20)
+        assert (with_label.max(axis=2) < 40).any()
+
+    def test_ink_is_readable_on_every_colour(self) -> None:
+        for track_id in range(1, 60):
+            colour = track_colour(track_id)
+            drawn = draw_boxes(grey(), np.array([[20, 30, 150, 110]], np.float32), ["888"], colour)
+            inside = drawn[15:28, 22:45].astype(float) @ (0.299, 0.587, 0.114)
+            assert np.ptp(inside) > 90, track_id
+
+    def test_lines_grow_with_the_image(self) -> None:
+        box = np.array([[100, 100, 500, 800]], np.float32)
+        thin, thick = (changed(draw_boxes(grey(1600, height), box)).sum() for height in (900, 1800))
+        assert thick > 1.3 * thin
+
+    def test_nothing_to_draw(self) -> None:
+        assert not changed(draw_boxes(grey(), np.empty((0, 4), np.float32))).any()
+        assert not changed(draw_tracks(grey(), tracked(1, {}), Trails())).any()
+
+
+class TestTracks:
+    def test_each_track_has_its_own_colour_whatever_the_order(self) -> None:
+        boxes = {3: (10.0, 40.0, 40.0, 120.0), 8: (100.0, 40.0, 130.0, 120.0)}
+        drawn = draw_tracks(grey(), tracked(1, boxes))
+        assert tuple(drawn[80, 10]) == track_colour(3)
+        assert tuple(drawn[80, 100]) == track_colour(8)
+        assert (drawn == draw_tracks(grey(), tracked(1, dict(reversed(boxes.items()))))).all()
+
+    def test_whoever_stands_lower_is_drawn_on_top(self) -> None:
+        boxes = {1: (20.0, 40.0, 60.0, 140.0), 2: (20.0, 40.0, 60.0, 120.0)}
+        drawn = draw_tracks(grey(), tracked(1, boxes))
+        assert tuple(drawn[100, 20]) == track_colour(1)
+
+    def test_trail_runs_through_the_foot_points_of_visible_tracks_only(self) -> None:
+        trails = Trails(30)
+        for frame in range(1, 11):
+            boxes = {1: (10.0 * frame, 20.0, 10.0 * frame + 20, 60.0)}
+            if frame < 10:
+                boxes[2] = (10.0 * frame, 80.0, 10.0 * frame + 20, 140.0)
+            trails.update(tracked(frame, boxes))
+        drawn = draw_tracks(grey(), tracked(10, {1: (100.0, 20.0, 120.0, 60.0)}), trails)
+        assert changed(drawn)[60, 25:95].all()
+        assert not changed(drawn)[70:].any()
+
+    def test_classes_are_named_where_there_are_several(self) -> None:
+        frame = tracked(1, {5: (60.0, 60.0, 120.0, 120.0)})
+        one = draw_tracks(grey(), frame, classes=("person",))
+        assert (one == draw_tracks(grey(), frame)).all()
+        several = draw_tracks(grey(), frame, classes=("person", "car"))
+        assert changed(several).sum() > changed(one).sum() + 100
+
+
+class TestContactSheet:
+    def test_places_images_row_by_row(self) -> None:
+        images = [np.full((20, 30, 3), 10 * index, np.uint8) for index in range(1, 6)]
+        sheet = contact_sheet(images, 3, gap=2, background=(255, 255, 255))
+        assert sheet.shape == (2 + 2 * 22, 2 + 3 * 32, 3)
+        for index in range(5):
+            row, column = divmod(index, 3)
+            cell = sheet[2 + 22 * row : 22 + 22 * row, 2 + 32 * column : 32 + 32 * column]
+            assert (cell == 10 * (index + 1)).all()
+        assert (sheet[24:, 66:] == 255).all()
+
+    def test_scales_to_the_cell_and_labels(self) -> None:
+        sheet = contact_sheet([grey(200, 100), grey(100, 100)], 2, cell_width=100, gap=0, labels=["first", ""])
+        assert sheet.shape == (50, 200, 3)
+        assert changed(sheet[:, :100]).any()
+        # a square image in a wide cell: centred between two bars
+        assert (sheet[:, 125:175] == 40).all()
+        assert (sheet[:, 100:124] == 32).all()
+
+    def test_needs_images(self) -> None:
+        with pytest.raises(ValueError, match="needs images"):
+            contact_sheet([], 3)
+
+
+@pytest.mark.parametrize(("width", "height"), [(30, 20), (60, 40), (30, 60), (7, 90), (1, 1)])
+def test_fit_keeps_the_shape_and_the_size_asked_for(width: int, height: int) -> None:
+    fitted = fit(np.full((20, 30, 3), 200, np.uint8), width, height)
+    assert fitted.shape == (height, width, 3)
+    rows, columns = np.nonzero(fitted[..., 0])
+    scale = min(width / 30, height / 20)
+    assert columns.max() - columns.min() + 1 == pytest.approx(30 * scale, abs=1)
+    assert rows.max() - rows.min() + 1 == pytest.approx(20 * scale, abs=1)
