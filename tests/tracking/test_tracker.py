@@ -218,7 +218,9 @@ class LoopTracker:
 @pytest.mark.parametrize("seconds", [0.1, 0.3])
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_the_loop_tracker(seed, seconds, embeddings, preset):
-    config = TrackerConfig.named(preset, lost_seconds=seconds, boxes="detection", appearance_trust=0.0)
+    config = TrackerConfig.named(
+        preset, lost_seconds=seconds, boxes="detection", appearance_trust=0.0, nearest_distance=0.0
+    )
     video = list(messy_video(seed, embeddings=embeddings))
     tracker, oracle = Tracker(config), LoopTracker(config)
     shown = history(tracker, video)
@@ -430,8 +432,8 @@ def test_first_stage_without_embeddings_accepts_less_overlap():
             tracked = tracker.update(detect([t, 0]))
         return tracked.track_id.tolist()
 
-    assert ids(TrackerConfig()) == [1]
-    assert ids(TrackerConfig(motion_only_iou_threshold=0.5)) != [1]
+    assert ids(TrackerConfig(nearest_distance=0.0)) == [1]
+    assert ids(TrackerConfig(nearest_distance=0.0, motion_only_iou_threshold=0.5)) != [1]
 
 
 def test_of_duplicates_the_one_followed_for_a_shorter_time_ends():
@@ -503,3 +505,21 @@ def test_wide_and_small_boxes_are_tracked_like_others():
 def test_imports_nothing_for_networks_or_images(package):
     code = f"import sys, clmot; clmot.Tracker(); assert '{package}' not in sys.modules, '{package} was imported'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (90, 30), (12, 30)])
+@pytest.mark.parametrize("speed", [0.55, 0.65])
+@pytest.mark.parametrize("embeddings", [True, False])
+def test_who_moves_more_than_half_its_width_a_frame_is_one_track(size, speed, embeddings):
+    """A newcomer beside somebody who stands; they hardly overlap themselves, or do not at all."""
+    tracker, width, height = Tracker(), *size
+    shown = []
+    for t in range(40):
+        standing, left = [10, 300, 50, 400], 20 + speed * width * (t - 3)
+        boxes = np.array([standing] if t < 3 else [standing, [left, 50, left + width, 50 + height]], float)
+        n = len(boxes)
+        found = Detections(
+            xyxy=boxes, score=np.full(n, 0.9), class_id=np.zeros(n), embedding=np.eye(2)[:n] if embeddings else None
+        )
+        shown.append(tracker.update(found).track_id.tolist())
+    assert shown == 4 * [[1]] + 36 * [[1, 2]]

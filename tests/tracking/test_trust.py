@@ -24,9 +24,9 @@ def looks(rng, n, noise):
 def test_agreement_is_one_for_good_embeddings_and_zero_for_random_ones(noise, low, high):
     rng, trust = np.random.default_rng(0), Trust(0.4)
     for _ in range(600):
-        trusted = trust(*looks(rng, int(rng.integers(1, 12)), noise))
+        trust.look(*looks(rng, int(rng.integers(1, 12)), noise))
     assert low < trust.agreement < high
-    assert trusted == (noise < 1)
+    assert trust.given == (noise < 1)
 
 
 def test_pairs_by_chance_are_what_random_embeddings_have():

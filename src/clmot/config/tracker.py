@@ -39,7 +39,15 @@ _SHARES = (
     "direction_weight",
     "lost_overlap_weight",
 )
-_LEAST = {"centring": 0, "confirm_frames": 1, "lost_seconds": 0, "max_aspect": 0, "min_area": 0, "noise_rate": 0}
+_LEAST = {
+    "centring": 0,
+    "confirm_frames": 1,
+    "lost_seconds": 0,
+    "max_aspect": 0,
+    "min_area": 0,
+    "noise_rate": 0,
+    "nearest_distance": 0,
+}
 _COSINES = ("appearance_threshold",)
 
 
@@ -92,6 +100,9 @@ class TrackerConfig:
     observation-centric recovery: 0.7)."""
     unconfirmed_iou_threshold: float = 0.7
     """Largest IoU distance of a match with a track not yet confirmed."""
+    nearest_distance: float = 1.0
+    """A sure detection that overlaps no track goes to the nearest that was seen in the last frame or is unconfirmed, up
+    to so many of its sizes (the mean of width and height) away, or as far as its filter deems possible; 0 is off."""
     duplicate_iou_threshold: float = 0.0
     """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
     its start to where it was last seen (FairMOT: 0.15)."""
@@ -210,6 +221,7 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "lost_seconds": 1.0,
     "noise_rate": 0.0,
     "appearance_trust": 0.0,
+    "nearest_distance": 0.0,
 }
 """What FairMOT and its direct descendants have in common."""
 
@@ -265,6 +277,7 @@ PRESETS: dict[str, TrackerConfig] = {
         lost_seconds=1.0,
         noise_rate=0.0,
         appearance_trust=0.0,
+        nearest_distance=0.0,
     ),
 }
 """Trackers by name: ours; FairMOT (Zhang et al. 2021) and ByteTrack (Zhang et al. 2022), equal to their code in what

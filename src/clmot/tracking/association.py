@@ -7,7 +7,9 @@ Each stage works on what the stages before it left over:
 2. confident detections to confirmed tracks seen in the last frame, by overlap;
 3. unsure detections to the same tracks, by overlap (ByteTrack);
 4. confident detections to confirmed tracks where these were last seen, by overlap (OC-SORT);
-5. confident detections to unconfirmed tracks, by overlap.
+5. confident detections to unconfirmed tracks, by overlap;
+6. confident detections to tracks seen in the last frame or not yet confirmed, to the nearest: for objects that move so
+   far between frames that they do not overlap themselves.
 
 Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.candidates`). Tracks are in the
 order of their age, so the confirmed ones come first; detections are in the order of their scores, so the highest come
@@ -38,6 +40,14 @@ LOW_SCORE_IOU_DISTANCE = 0.5
 PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
 """Association `gated`: largest IoU distance and largest half cosine distance at which appearance counts (BoT-SORT)."""
 
+_GATE_OF_PLACE = 5.9915
+"""95 % quantile of the chi-squared distribution with two degrees of freedom."""
+_SHORTEST = 1e-6
+_ANY = 1e6
+"""A limit that no cost comes near."""
+_TALLER = 1.3
+"""Objects are not so many times taller in the next frame."""
+
 _Costs = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
 """Pairs as rows of tracks and of detections, and what each costs."""
 
@@ -47,7 +57,7 @@ PIXEL = np.array([0, 0, 1, 1], np.float32)
 
 def associate(
     tracks: Tracks, found: Found, config: TrackerConfig, frame: int, trusted: bool = True
-) -> tuple[Int64Array, BoolArray]:
+) -> tuple[Int64Array, BoolArray, Int64Array]:
     """Row of the detection that each predicted track gets, -1 for none.
 
     Args:
@@ -58,11 +68,12 @@ def associate(
         trusted: whether embeddings tell the objects apart (`clmot.tracking.trust`); where not, there are none.
 
     Returns:
-        int64 [n]: no detection is given twice. bool [m]: which detections are left.
+        int64 [n]: no detection is given twice. bool [m]: which detections are left. int64 [k]: the tracks of the last
+        stage, whose filters may not believe what they see.
     """
     made = _Pairing(len(tracks), len(found))
     if not len(found) or not len(tracks):
-        return made.match, made.free
+        return made.match, made.free, made.nearest
     pricing = _Pricing(tracks, found, config, frame)
     confirmed, high = tracks.confirmed, found.count(config.high_score)
     has_looks = trusted and found.embedding.shape[1] > 0
@@ -75,10 +86,10 @@ def associate(
 
     rows, columns = made.left(len(tracks), max(high, found.count(config.low_score)))
     if not len(rows) or not len(columns):
-        return made.match, made.free
+        return made.match, made.free, made.nearest
     some_confirmed, some_sure = rows[0] < confirmed, columns[0] < high
     if not some_confirmed and not some_sure:
-        return made.match, made.free
+        return made.match, made.free, made.nearest
     expected, last = pricing.expected_and_last(rows, columns, some_confirmed and some_sure)
     row, column, _ = expected
     sure = column < high
@@ -90,7 +101,16 @@ def associate(
         made.add_some(last, (last[0] < confirmed) & (last[1] < high), config.recovery_iou_threshold)
     if some_sure and len(tracks) > confirmed:
         made.add_some(pricing.scored(expected), (row >= confirmed) & sure, config.unconfirmed_iou_threshold)
-    return made.match, made.free
+    if some_sure and config.nearest_distance:
+        rows, columns = made.left(len(tracks), high)
+        rows = rows[(rows >= confirmed) | (tracks.detection.take(rows) >= 0)]
+        if len(rows) and len(columns):
+            made.add(
+                pricing.nearest(rows, columns, confirmed, has_looks),
+                config.appearance_threshold if has_looks else _ANY,
+            )
+            made.nearest = rows[made.match.take(rows) >= 0]
+    return made.match, made.free, made.nearest
 
 
 class _Pairing:
@@ -99,7 +119,10 @@ class _Pairing:
     Attributes:
         match: int64 [n], detection of each track, -1 for none.
         free: bool [m], which detections are left.
+        nearest: int64 [k], tracks that were given the nearest detection.
     """
+
+    nearest = np.empty(0, np.int64)
 
     def __init__(self, tracks: int, found: int) -> None:
         self.match = np.empty(tracks, np.int64)
@@ -201,6 +224,30 @@ class _Pricing:
                 overlap = paired_overlap(self._expected, self._xyxy, row.take(lost), column.take(lost))
                 cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
         return row, column, cost
+
+    def nearest(self, rows: Int64Array, columns: Int64Array, confirmed: int, has_looks: bool) -> _Costs:
+        """Cosine distance, or how far the centres are apart, of those within reach that are about as tall.
+
+        In reach is what the filter deems possible, and what is not farther than so many sizes of the object; with
+        looks, which have seen all that is possible, of confirmed tracks the latter only.
+        """
+        motion = self._tracks.motion
+        place, target = motion.position.take(rows, axis=0), self._found.measurement.take(columns, axis=0)
+        height = place[:, 3]
+        size = (1 + np.abs(place[:, 2])) / 2 * height  # half of width and height together
+        reach = np.square(self._config.nearest_distance * size)
+        first = int(rows.searchsorted(confirmed)) if has_looks else 0
+        possible = motion.position_variance[rows[first:], 0] + np.square(height[first:] / 20)
+        np.maximum(reach[first:], _GATE_OF_PLACE * possible, out=reach[first:])
+        distance = np.square(target[:, 0] - place[:, :1])
+        distance += np.square(target[:, 1] - place[:, 1:2])
+        row, column = (distance < reach[:, None]).nonzero()
+        taller = target[column, 3] / np.maximum(height[row], _SHORTEST)
+        alike = (taller < _TALLER) & (taller > 1 / _TALLER)
+        row, column = row[alike], column[alike]
+        cost = np.sqrt(distance[row, column]) / np.maximum(size[row], _SHORTEST)
+        row, column, cost = self._allowed(rows.take(row), columns.take(column), cost)
+        return row, column, self._looks(row, column) if has_looks else cost
 
     def _looks(self, row: Int64Array, column: Int64Array) -> Float32Array:
         """Cosine distance to the track's embedding."""

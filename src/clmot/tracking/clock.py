@@ -20,6 +20,7 @@ class Clock:
     Attributes:
         seconds: of the newest frame.
         updates: how many frames there were.
+        step: the shortest time between two of them so far.
     """
 
     def __init__(self, frame_rate: float) -> None:
@@ -28,7 +29,7 @@ class Clock:
 
     def reset(self) -> None:
         """The next frame is the first of a video."""
-        self.seconds, self.updates, self._step = 0.0, 0, math.inf
+        self.seconds, self.updates, self.step = 0.0, 0, 1 / self._rate
 
     def at(self, frames: int, time: float | None) -> float:
         """The seconds of a frame that comes so many frames after the newest, if it does not tell its time.
@@ -46,7 +47,7 @@ class Clock:
         """A frame is taken; returns the seconds since the one before, of the first frame those of a frame."""
         passed = seconds - self.seconds if self.updates else 1 / self._rate
         if self.updates:
-            self._step = min(self._step, passed)
+            self.step = min(self.step, passed) if self.updates > 1 else passed
         self.seconds, self.updates = seconds, self.updates + 1
         return passed
 
@@ -56,12 +57,11 @@ class Clock:
         It is a whole number of frames, one at least unless the seconds are 0, and half of one for jitter. A frame is
         the shortest time between two so far.
         """
-        step = self._step if math.isfinite(self._step) else 1 / self._rate
-        return (frames_in(seconds, round(1 / step, 9)) + frames + 0.5) * step
+        return (frames_in(seconds, round(1 / self.step, 9)) + frames + 0.5) * self.step
 
     def state(self) -> npt.NDArray[Any]:
         """All that it knows; `restore` takes it back."""
-        return np.array([self.seconds, self.updates, self._step])
+        return np.array([self.seconds, self.updates, self.step])
 
     def restore(self, state: npt.NDArray[Any]) -> None:
         """Go on from where `state` was taken.
@@ -69,5 +69,5 @@ class Clock:
         Raises:
             ValueError: it has another shape.
         """
-        self.seconds, updates, self._step = state.tolist()
+        self.seconds, updates, self.step = state.tolist()
         self.updates = int(updates)

@@ -222,8 +222,18 @@ class Tracks:
             n, past, _ = self.observed.shape
             self.observed = kalman.warp_measurement(self.observed.reshape(-1, 4), matrix).reshape(n, past, 4)
 
-    def match(self, match: Int64Array, found: Found, frame: int) -> None:
-        """Give track i the detection ``match[i]``, -1 for none."""
+    def match(
+        self, match: Int64Array, found: Found, frame: int, nearest: Int64Array | None = None, steps: float = 1.0
+    ) -> None:
+        """Give track i the detection ``match[i]``, -1 for none.
+
+        Args:
+            match: int64 [n].
+            found: the detections.
+            frame: of this update.
+            nearest: rows of tracks that may have moved as their filters would not have it; those begin anew.
+            steps: of the filters since the last update.
+        """
         self.detection[:] = match
         seen = match >= 0
         if not np.count_nonzero(seen):
@@ -234,6 +244,12 @@ class Tracks:
         if config.observation_reupdate:
             self._walk(seen, measurement, frame)
         motion = kalman.update(self.motion, measurement, (~seen).nonzero()[0])
+        if nearest is not None and len(nearest):
+            far = nearest[kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE]
+            begun = kalman.initiate(measurement[far])
+            if "observed" in self._names:
+                begun.velocity[:, :2] = (measurement[far] - self.observed[far, -1])[:, :2] / steps
+            motion.values[:, far] = begun.values
         self.motion = motion
         rows = seen[:, None]
         if config.observation_reupdate:

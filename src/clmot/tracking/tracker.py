@@ -170,11 +170,16 @@ class Tracker:
         config, passed, update = self.config, self._clock.go(seconds), self._clock.updates
         tracks.age(passed)
         more = int(config.published_bookkeeping)
-        tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + more))  # what ended in frames left out
-        tracks.predict(round(passed * (config.noise_rate or config.frame_rate), 9))
-        trusted = self._trust(tracks.embedding[tracks.seen], found.embedding[: found.count(config.high_score)])
-        match, free = associate(tracks, found, config, update, trusted)
-        tracks.match(match, found, update)
+        if passed > 1.5 * self._clock.step:  # what would have ended in the frames left out
+            tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + more))
+        steps = round(passed * (config.noise_rate or config.frame_rate), 9)
+        tracks.predict(steps)
+        if self._trust.due(found.embedding.shape[1]):
+            sure = found.embedding[: found.count(config.high_score)]
+            self._trust.look(tracks.embedding[tracks.seen], sure)
+        trusted = self._trust.given
+        match, free, nearest = associate(tracks, found, config, update, trusted)
+        tracks.match(match, found, update, nearest, steps)
         alive = tracks.unseen < self._clock.life(config.lost_seconds, more)
         if more:  # one frame more, but not twice
             alive &= (tracks.hits > 0) | (match >= 0)

@@ -48,21 +48,26 @@ class Trust:
         """From 0, as by chance, to 1."""
         return (self._beyond + self._least * _PRIOR) / (self._most + _PRIOR)
 
-    def __call__(self, tracks: Float32Array, found: Float32Array) -> bool:
-        """Whether to use embeddings in this frame.
+    @property
+    def given(self) -> bool:
+        """Whether to use embeddings."""
+        return self.agreement > self._least - 1e-9
+
+    def due(self, dimensions: int) -> bool:
+        """Whether to `look` at a frame with embeddings of that length."""
+        if not self._least or not dimensions:
+            return False
+        self._frames += 1
+        return self._most < _SETTLED or self._frames % _RARELY == 0
+
+    def look(self, tracks: Float32Array, found: Float32Array) -> None:
+        """See who is nearest to whom.
 
         Args:
             tracks: unit embeddings [n, d] of tracks seen in the last frame.
             found: unit embeddings [m, d] of sure detections.
         """
-        if not self._least or not found.shape[1]:
-            return True
-        self._frames += 1
-        if self._most < _SETTLED or self._frames % _RARELY == 0:
-            self._look(tracks[:_MOST], found[:_MOST])
-        return self.agreement > self._least - 1e-9
-
-    def _look(self, tracks: Float32Array, found: Float32Array) -> None:
+        tracks, found = tracks[:_MOST], found[:_MOST]
         n, m = len(tracks), len(found)
         if min(n, m) < 2:
             return
