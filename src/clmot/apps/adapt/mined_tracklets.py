@@ -158,9 +158,8 @@ def _by_motion(own: TrackerConfig, config: AdaptConfig, frame_rate: float) -> Tr
 
 def _rows(tracked: TrackedFrame, found: Detections, config: AdaptConfig) -> Int64Array:
     """Frame, track, row among the detections, and whether no other detection is in the way, for each tracked box."""
-    boxes = tracked.detections.xyxy
-    row = (boxes[:, None] == found.xyxy).all(axis=2).argmax(axis=1) if len(boxes) else np.empty(0, np.int64)
-    overlap = box.iou(boxes, found.xyxy)
+    row = tracked.rows
+    overlap = box.iou(found.xyxy[row], found.xyxy)
     overlap[np.arange(len(row)), row] = 0
     clear: BoolArray = overlap.max(axis=1, initial=0) <= config.max_overlap
     return np.column_stack([np.full(len(row), tracked.frame), tracked.track_id, row, clear]).astype(np.int64)
