@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import clmot
 from clmot import config as config_module
 from clmot.config import RECIPES, Config, DataConfig, ModelConfig, TrainConfig, ViewsConfig, load_config
-from clmot.config.retired import GONE
+from clmot.config.retired import GONE, RENAMED
 from clmot.errors import UserError
 
 SECTIONS = {field.name: field for field in dataclasses.fields(Config) if field.name != "recipe"}
@@ -265,9 +265,20 @@ def test_settings_that_are_gone_still_load_with_one_line(tmp_path: Path, caplog)
     ]
 
 
+def test_settings_with_new_names_load_under_the_old_ones_with_one_line(tmp_path: Path, caplog) -> None:
+    file = write(tmp_path, "tracker: {centring: 3.0}\nmodel: {read_out: center}\n")
+    loaded = load_config(file=file)
+    assert (loaded.tracker.mean_subtraction, loaded.model.pooling) == (3.0, "center")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}: settings with new names: tracker.centring is tracker.mean_subtraction, "
+        "model.read_out is model.pooling"
+    ]
+
+
 def test_no_setting_is_both_there_and_gone() -> None:
     here = {f"{name}.{key}" for name, section in Config().as_dict().items() if name != "recipe" for key in section}
-    assert not here & GONE.keys()
+    assert not here & {*GONE, *RENAMED}
+    assert {f"{name.split('.')[0]}.{new}" for name, new in RENAMED.items()} <= here
 
 
 def test_what_is_done_now_needs_no_note(caplog) -> None:

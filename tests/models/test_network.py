@@ -19,7 +19,7 @@ def tiny(**changes) -> ModelConfig:
 @pytest.mark.parametrize(("read_out", "contrasted", "dimension"), [("stripes", 96, 48), ("center", 20, 20)])
 @pytest.mark.parametrize("size", [(64, 32), (96, 160)])
 def test_shapes_at_any_multiple_of_32(read_out, contrasted, dimension, size):
-    network = Network(tiny(read_out=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
+    network = Network(tiny(pooling=read_out, embedding_dimension=dimension, classes=("person", "car"))).eval()
     images = torch.randint(0, 255, (2, 3, size[1], size[0]), dtype=torch.uint8)
     boxes, index = torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([1])
     maps, embeddings, *_ = network(images, boxes, index)
@@ -114,7 +114,7 @@ def test_any_timm_encoder(encoder, channels):
 @pytest.mark.parametrize("neck", ["dla", "deconvolution", "concat"])
 def test_each_neck_serves_any_encoder_and_read_out(neck):
     torch.manual_seed(0)
-    network = Network(tiny(neck=neck, deformable=True, read_out="stripes", embedding_dimension=48))
+    network = Network(tiny(neck=neck, deformable=True, pooling="stripes", embedding_dimension=48))
     assert learn_twice(network) == []
 
 

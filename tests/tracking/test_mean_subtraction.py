@@ -5,7 +5,7 @@ import pytest
 
 from clmot.config.tracker import TrackerConfig
 from clmot.structures import Detections
-from clmot.tracking.mean_subtraction import Centring
+from clmot.tracking.mean_subtraction import RunningMean
 from clmot.tracking.tracker import Tracker
 
 
@@ -19,7 +19,7 @@ def looks(individuals, frames, common=3.0, noise=0.3, seed=0):
 
 
 def test_is_the_mean_of_all_frames_so_far():
-    video, centring = looks(5, 7), Centring(2.0)
+    video, centring = looks(5, 7), RunningMean(2.0)
     for t, frame in enumerate(video, 1):
         given = centring(frame, sure=4, known=5)
         expected = frame - video[:t, :4].reshape(-1, 16).mean(axis=0, dtype=np.float64) * 5 / (5 + 2)
@@ -28,7 +28,7 @@ def test_is_the_mean_of_all_frames_so_far():
 
 
 def test_tells_individuals_apart_that_have_much_in_common():
-    video, centring = looks(12, 30), Centring(2.0)
+    video, centring = looks(12, 30), RunningMean(2.0)
     centred = [centring(frame, 12, 12) for frame in video][-1]
     apart = ~np.eye(12, dtype=bool)
     assert (video[-1] @ video[-1].T)[apart].min() > 0.8
@@ -36,7 +36,7 @@ def test_tells_individuals_apart_that_have_much_in_common():
 
 
 def test_leaves_one_individual_recognisable():
-    video, centring, all_of_it = looks(1, 300, common=1.0), Centring(2.0), Centring(1e-3)
+    video, centring, all_of_it = looks(1, 300, common=1.0), RunningMean(2.0), RunningMean(1e-3)
     centred = np.concatenate([centring(frame, 1, 1) for frame in video])
     noise = np.concatenate([all_of_it(frame, 1, 1) for frame in video])
     limit = TrackerConfig().appearance_threshold
@@ -47,11 +47,11 @@ def test_leaves_one_individual_recognisable():
 @pytest.mark.parametrize(("individuals", "known"), [(0.0, 5), (3.0, 0)])
 def test_changes_nothing_where_it_is_off_or_knows_nobody(individuals, known):
     frame = looks(5, 1)[0]
-    assert Centring(individuals)(frame, 5, known) is frame
+    assert RunningMean(individuals)(frame, 5, known) is frame
 
 
 def test_begins_anew_with_embeddings_of_another_length():
-    centring, fresh = Centring(2.0), Centring(2.0)
+    centring, fresh = RunningMean(2.0), RunningMean(2.0)
     centring(np.eye(6, dtype=np.float32), 6, 6)
     frame = looks(5, 1)[0]
     np.testing.assert_array_equal(centring(frame, 5, 5), fresh(frame, 5, 5))
@@ -75,8 +75,8 @@ def test_a_tracker_gives_nobody_the_track_of_another_who_was_there():
         return ids
 
     only = {"lost_overlap_weight": 0.0, "recovery_iou_threshold": 0.0}
-    assert last(TrackerConfig(centring=1.0, **only)) == [10, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert last(TrackerConfig(centring=0.0, **only)) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert last(TrackerConfig(mean_subtraction=1.0, **only)) == [10, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert last(TrackerConfig(mean_subtraction=0.0, **only)) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_state_goes_on_and_a_strange_one_is_refused():

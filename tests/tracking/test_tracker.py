@@ -143,10 +143,10 @@ class LoopTracker:
             for i in range(len(detections))
         ]
         sure = [d["look"] for d in found if d["score"] >= config.high_score]
-        if detections.embedding is not None and config.centring and found:
+        if detections.embedding is not None and config.mean_subtraction and found:
             self.looks += sure
             known = self.known if self.frame > 1 else len(sure)
-            mean = np.sum(self.looks, axis=0) / len(self.looks) * known / (known + config.centring)
+            mean = np.sum(self.looks, axis=0) / len(self.looks) * known / (known + config.mean_subtraction)
             for d in found:
                 d["look"] = (d["look"] - mean) / np.linalg.norm(d["look"] - mean)
         for track in self.tracks:

@@ -417,7 +417,7 @@ def test_going_on_changes_nothing_where_no_object_is_known_at_several_times(vide
 
 @pytest.mark.parametrize("read_out", ["center", "points"])
 def test_other_read_outs_have_no_metric(video, read_out):
-    config = settings(f"model.read_out={read_out}")
+    config = settings(f"model.pooling={read_out}")
     network = new_network(config)
     assert metric_of(network) is None
     before = copy.deepcopy(network.state_dict())

@@ -11,7 +11,7 @@ TINY = {"encoder": "resnet10t", "encoder_options": {"channels": (8, 8, 16, 16)},
 
 
 def tiny(**changes) -> ModelConfig:
-    return ModelConfig(**{**TINY, "read_out": "center", "embedding_dimension": 20, **changes})
+    return ModelConfig(**{**TINY, "pooling": "center", "embedding_dimension": 20, **changes})
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_what_fits_is_taken_and_the_rest_is_listed(run, caplog):
 
 def test_a_metric_of_another_length_starts_anew(tmp_path, caplog):
     torch.manual_seed(1)
-    models = [tiny(read_out="stripes", stripes=2, embedding_dimension=length) for length in (12, 12, 20)]
+    models = [tiny(pooling="stripes", stripes=2, embedding_dimension=length) for length in (12, 12, 20)]
     source, alike, longer = map(Network, models)
     torch.nn.init.normal_(source.read_out.centre)
     save_checkpoint(tmp_path / "run", 0, Config(model=models[0]), source.state_dict(), state=None)

@@ -38,7 +38,7 @@ OPTIONS = {
     "heads without norm": ["model.head_norm=false"],
     "width and height": ["model.size=extent"],
     "pixels in [0, 1]": ["model.normalise=none"],
-    "center": ["model.read_out=center"],
+    "center": ["model.pooling=center"],
     "levels": ["model.levels=[stride8, stride16, neck]"],
     "projection": ["model.projection=[16, 8]"],
     # what teaches

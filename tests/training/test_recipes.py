@@ -22,7 +22,7 @@ SHARED = {
         "normalise": "none",
         "head_width": 256,
         "head_norm": False,
-        "read_out": "center",
+        "pooling": "center",
         "projection": (),
     },
     "views": {

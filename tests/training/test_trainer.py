@@ -343,6 +343,6 @@ def test_a_full_disk_is_one_line(stills, tmp_path, monkeypatch):
 
 
 def test_the_point_read_out_trains_too(stills, tmp_path):
-    changes = ["model.read_out=center", "train.steps=2", "loss.negatives=frame"]
+    changes = ["model.pooling=center", "train.steps=2", "loss.negatives=frame"]
     train(stills, tmp_path, config(*changes), progress=False)
     assert find_checkpoint(tmp_path) is not None

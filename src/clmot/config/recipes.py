@@ -83,7 +83,7 @@ def _published_network(base: Config, **network: Any) -> Config:
         normalise="none",
         head_width=256,
         head_norm=False,
-        read_out="center",
+        pooling="center",
         embedding_dimension=128,
         **network,
     )
@@ -120,7 +120,7 @@ def paper(base: Config) -> Config:
                 "low_score": 0.6,
                 "new_track_score": 0.6,
                 "appearance_threshold": 0.7,
-                "centring": 0.0,
+                "mean_subtraction": 0.0,
             },
         }
     )

@@ -1,4 +1,4 @@
-"""Settings that are gone: what configurations and saved runs of before may name, for one release."""
+"""Settings that are gone or renamed: what configurations and saved runs of before may say, for one release."""
 
 from __future__ import annotations
 
@@ -45,10 +45,17 @@ INSTEAD: dict[str, dict[str, str]] = {
 """By name, what stands for values that are gone."""
 
 
-def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Changes of a configuration without what is no setting any more.
+RENAMED: dict[str, str] = {
+    "model.read_out": "pooling",
+    "tracker.centring": "mean_subtraction",
+}
+"""By name, the key in the same section that says it now."""
 
-    One line in the log names those that asked for something else than what is done now.
+
+def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Changes of a configuration without what is no setting any more, and with today's names.
+
+    One line in the log names those that asked for something else than what is done now, and one the new names.
 
     Args:
         changes: sections of keys and values.
@@ -56,6 +63,7 @@ def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {}
     ignored: list[str] = []
+    renamed: list[str] = []
     for section, values in changes.items():
         kept[section] = values
         if isinstance(values, Mapping):
@@ -68,7 +76,11 @@ def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
                     ignored.append(f"{name}={value} (now {other})")
                     kept[section][key] = other
                 else:
-                    kept[section][key] = value
+                    if name in RENAMED:
+                        renamed.append(f"{name} is {section}.{RENAMED[name]}")
+                    kept[section][RENAMED.get(name, key)] = value
     if ignored:
         log.warning("%s: no longer a setting, ignored: %s", source, ", ".join(ignored))
+    if renamed:
+        log.warning("%s: settings with new names: %s", source, ", ".join(renamed))
     return kept

@@ -152,7 +152,7 @@ class ModelConfig:
     """Batch normalisation in the heads (FairMOT: none)."""
     size: Literal["sides", "extent"] = "sides"
     """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
-    read_out: Literal["stripes", "center"] = "stripes"
+    pooling: Literal["stripes", "center"] = "stripes"
     """Where the embedding is taken: horizontal stripes over the box, or (CL-MOT, FairMOT) the one cell that holds its
     centre, of the network's own detections the cell of the heatmap's peak."""
     stripes: int = 6

@@ -40,13 +40,13 @@ _SHARES = (
     "lost_overlap_weight",
 )
 _LEAST = {
-    "centring": 0,
     "confirm_frames": 1,
     "lost_seconds": 0,
     "max_aspect": 0,
+    "mean_subtraction": 0,
     "min_area": 0,
-    "noise_rate": 0,
     "nearest_distance": 0,
+    "noise_rate": 0,
 }
 _COSINES = ("appearance_threshold",)
 
@@ -78,7 +78,7 @@ class TrackerConfig:
     than by chance (`clmot.tracking.trust`), so that those that tell nobody apart do no harm; 0 is always."""
     appearance_threshold: float = 0.85
     """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance. Without
-    `centring` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
+    `mean_subtraction` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
     appearance_weight: float = 0.95
     """fused: share of the cosine distance in the cost (FairMOT: 0.98)."""
     lost_overlap_weight: float = 0.3
@@ -125,9 +125,10 @@ class TrackerConfig:
     """Weight of the past in a track's moving average of embeddings."""
     confidence_weighted: bool = True
     """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
-    centring: float = 2.0
-    """Take the mean of all embeddings of the video so far out of each, as what they have in common tells no two objects
-    apart; so many individuals with an embedding of zeros are in the mean from the beginning. 0 is off (FairMOT)."""
+    mean_subtraction: float = 2.0
+    """Running mean subtraction: the mean of all embeddings of the video so far is taken out of each, as what they have
+    in common tells no two objects apart. So many identities with an embedding of zeros are in the mean from the
+    beginning; 0 is off (FairMOT)."""
 
     boxes: Literal["detection", "filter"] = "detection"
     """Which box of a track is given out: the detection's own, or the filter's belief (FairMOT, ByteTrack)."""
@@ -211,7 +212,7 @@ _KINDS = get_type_hints(TrackerConfig)
 _ANY: dict[Any, Any] = {float: Real, int: Integral}
 
 _BEFORE_OC_SORT: dict[str, Any] = {
-    "centring": 0.0,
+    "mean_subtraction": 0.0,
     "direction_weight": 0.0,
     "recovery_iou_threshold": 0.0,
     "duplicate_iou_threshold": 0.15,

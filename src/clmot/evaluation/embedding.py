@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from clmot.io.image import read_image
 from clmot.structures import BoolArray, Float32Array, Image, Int64Array, Sample
-from clmot.tracking.mean_subtraction import Centring
+from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
@@ -42,9 +42,10 @@ class EmbeddedSequence:
         """The same boxes as a tracker sees them: less the mean of all until then (`clmot.tracking.mean_subtraction`).
 
         Args:
-            individuals: as `tracker.centring`; those of the annotation count as known from when they are first seen.
+            individuals: as `tracker.mean_subtraction`; those of the annotation count as known from when they are
+                first seen.
         """
-        centring, known = Centring(individuals), set[int]()
+        centring, known = RunningMean(individuals), set[int]()
         embeddings = self.embeddings.copy()
         for second in np.unique(self.seconds):
             here = np.flatnonzero(self.seconds == second)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.structures import BoolArray, Float32Array, Image, Int64Array, View, ViewPair
-from clmot.tracking.mean_subtraction import Centring
+from clmot.tracking.mean_subtraction import RunningMean
 
 COLLAPSED_RANK = 2.0
 """Effective rank below which embeddings are said to have collapsed: they vary along one direction or none."""
@@ -146,7 +146,7 @@ def centred(views: EmbeddedViews, individuals: float) -> EmbeddedViews:
 
     Args:
         views: embedded boxes.
-        individuals: as `tracker.centring`. As many as the fullest frame shows are taken to be known.
+        individuals: as `tracker.mean_subtraction`. As many as the fullest frame shows are taken to be known.
     """
     embeddings = views.embeddings.copy()
     for sequence in np.unique(views.sequence_index):
@@ -155,7 +155,7 @@ def centred(views: EmbeddedViews, individuals: float) -> EmbeddedViews:
             len(np.unique(views.object_index[here & (views.frame_index == frame)]))
             for frame in np.unique(views.frame_index[here])
         )
-        embeddings[here] = Centring(individuals)(embeddings[here], int(here.sum()), known)
+        embeddings[here] = RunningMean(individuals)(embeddings[here], int(here.sum()), known)
     return replace(views, embeddings=embeddings)
 
 

@@ -72,7 +72,7 @@ class Metadata:
                 channels = {
                     int(level.removeprefix("stride")): weights[f"plain.projection.{index}"].shape[1]
                     for index, level in enumerate(config.model.levels)
-                    if config.model.read_out == "stripes" and level.startswith("stride")
+                    if config.model.pooling == "stripes" and level.startswith("stride")
                 }
                 read_out = make_read_out(config.model, channels).eval()
                 read_out.load_state_dict(weights)

@@ -155,7 +155,7 @@ def _config(
         head_width=_outputs(tensors, "hm.0", file),
         head_norm=False,
         size="extent" if values == 2 else "sides",
-        read_out="center",
+        pooling="center",
         embedding_dimension=_outputs(tensors, "id.2", file) if embedded else config.model.embedding_dimension,
         projection=(),
     )

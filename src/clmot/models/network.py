@@ -133,7 +133,7 @@ def make_read_out(config: ModelConfig, channels: Mapping[int, int]) -> MetricRea
         config: of the model.
         channels: of the encoder's maps, by stride.
     """
-    match config.read_out:
+    match config.pooling:
         case "stripes":
             levels = [_level(name, config, channels) for name in config.levels]
             stripes = StripeReadOut(levels, config.stripes, config.width)

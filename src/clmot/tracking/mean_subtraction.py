@@ -17,7 +17,7 @@ from clmot.structures import Float32Array
 from clmot.tracking.track_state import unit
 
 
-class Centring:
+class RunningMean:
     """The mean of a video's embeddings so far.
 
     Args:

@@ -29,7 +29,7 @@ from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate
 from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
-from clmot.tracking.mean_subtraction import Centring
+from clmot.tracking.mean_subtraction import RunningMean
 from clmot.tracking.track_state import Found, Tracks, to_boxes, unit
 from clmot.tracking.trust import Trust
 
@@ -74,7 +74,7 @@ class Tracker:
         if camera is not None and not hasattr(camera, "estimate"):
             raise TypeError(f"camera is {camera!r}, not a CameraMotion; by name it is TrackerConfig(camera=...)")
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
-        self._centring = Centring(self.config.centring)
+        self._centring = RunningMean(self.config.mean_subtraction)
         self._trust = Trust(self.config.appearance_trust)
         self._clock = Clock(self.config.frame_rate)
         self.reset()
@@ -290,7 +290,11 @@ class Tracker:
             for key, value in state.items():
                 part, _, name = key.partition(".")
                 parts[part][name] = np.asarray(value)
-            tracks, centring, camera = Tracks(self.config), Centring(self.config.centring), copy.deepcopy(self._camera)
+            tracks, centring, camera = (
+                Tracks(self.config),
+                RunningMean(self.config.mean_subtraction),
+                copy.deepcopy(self._camera),
+            )
             tracks.restore(parts["tracks"])
             centring.restore(parts["centring"])
             trust = Trust(self.config.appearance_trust)

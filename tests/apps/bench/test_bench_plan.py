@@ -18,7 +18,7 @@ def test_every_built_in_arm_fits_every_kind_of_network():
         supervised = "supervised" in name or "with identities" in name
         assert known_identities(config) == supervised
         assert (config.train, config.tracker, config.detect) == (common.train, common.tracker, common.detect)
-    assert find_arm("supervised, centre point").config(common).model.read_out == "center"
+    assert find_arm("supervised, centre point").config(common).model.pooling == "center"
     assert find_arm(OURS).config(common) == common
 
 

@@ -73,7 +73,7 @@ def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], ever
     found: dict[str, tuple[int, int]] = {}
     if "embedding" in measures:
         as_they_are = embedding_scores(sequences, (GAP, np.inf))
-        centring = TrackerConfig().centring
+        centring = TrackerConfig().mean_subtraction
         as_tracked = embedding_scores([sequence.centred(centring) for sequence in sequences], (GAP, np.inf))
         scores |= {name: as_they_are[name] for name in SHARES}
         scores |= {CENTRED[name]: as_tracked[name] for name in SHARES}

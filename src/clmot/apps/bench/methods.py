@@ -17,11 +17,11 @@ Settings = Mapping[str, Any]
 """Nested settings as in a configuration file: ``{"loss": {"temperature": 0.5}}``."""
 
 _SUPERVISED: Settings = {"data": {"identities": True}, "loss": {"objective": "identity"}}
-_POINT: Settings = {"model": {"read_out": "center", "embedding_dimension": 128}}
+_POINT: Settings = {"model": {"pooling": "center", "embedding_dimension": 128}}
 
 # the embedding's part of the recipe `paper`; detection, network and optimiser are everybody's
 _PUBLISHED: Settings = {
-    "model": {"read_out": "center", "embedding_dimension": 512},
+    "model": {"pooling": "center", "embedding_dimension": 512},
     "views": {
         "opposite_mirror": True,
         "clip": True,

@@ -146,7 +146,7 @@ def assess(
         for name, embed in embedders.items():
             task = bar.add_task(name, total=len(draws) + len(probed) * (1 + len(CHANGES)) + len(seen_again), note="")
             views = embed_views((pairs[draw] for draw in _followed(draws, bar, task)), embed)
-            assessment.pairs[name] = compare_views(centred(views, model.config.tracker.centring))
+            assessment.pairs[name] = compare_views(centred(views, model.config.tracker.mean_subtraction))
             scores = label_free_scores(views, compare_views(views))
             scores["suggested threshold"] = suggested_threshold(assessment.pairs[name])
             assessment.label_free[name] = scores

@@ -87,7 +87,7 @@ def choose(
     if embeddings:
         number("embedding_momentum", 0.5, 0.98, 0.02)
         switch("confidence_weighted")
-        number("centring", 0.0, 10.0, 1.0)
+        number("mean_subtraction", 0.0, 10.0, 1.0)
     switch("observation_reupdate")
     whole("confirm_frames", 1, 4)
     number("lost_seconds", 0.25, 5.0, 0.25)

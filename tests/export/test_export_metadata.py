@@ -18,7 +18,7 @@ READ_OUTS = {
     "levels longer and shorter than the width": {"levels": ["stride16", "colour", "stride4", "neck"]},
     "no level of the encoder": {"levels": ["neck", "colour"]},
     "longer than what is read": {"levels": ["stride16"], "embedding_dimension": 40},
-    "center": {"read_out": "center"},
+    "center": {"pooling": "center"},
 }
 
 
