@@ -33,6 +33,15 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
+def test_options_that_detections_have_no_use_for_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_case(tmp_path)
+    told = fails(capsys, "evaluate", "--detections", str(tmp_path / "good"), "--gt", str(tmp_path / "gt"),
+                 "--every", "5", "--classes", "car")  # fmt: skip
+    assert "evaluate: --classes, --every: for tracks only, not with --detections" in told
+
+
 def test_scores_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_case(tmp_path)
     out = {name: tmp_path / f"scores.{name}" for name in ("md", "csv", "json")}

@@ -167,6 +167,8 @@ def test_motchallenge_text(sequences: Path) -> None:
         evaluate_detections(results, sequences / "gt")
     (results / "MOT17-04.txt").write_text(rows)
     scores = evaluate_detections(results, sequences / "gt")
+    assert scores.rows["gt"].results.rows == 8
+    assert scores.rows["gt"].results.left_out == {"in frames without annotations": 2, "on ignored boxes": 2}
     assert [scores.combined[name] for name in ("TP", "FP", "FN")] == [2, 2, 2]
     sure = evaluate_detections(results, sequences / "gt", min_score=0.5).combined
     assert [sure[name] for name in ("TP", "FP", "FN", "precision", "recall")] == [2, 0, 2, 100, 50]
@@ -176,8 +178,14 @@ def test_motchallenge_text(sequences: Path) -> None:
         (sequences / "gt" / name / "det").mkdir()
         (sequences / "gt" / name / "det" / "det.txt").write_text(rows)
     assert evaluate_detections(sequences / "gt", sequences / "gt") == scores
-    (results / "MOT17-04.txt").write_text("1,1,11,11,20,40,0.9,2,1\n")
-    with pytest.raises(UserError, match=r"MOT17-04\.txt:1: class is 2; the ground truth has person"):
+    (results / "labels.txt").write_text("car\npedestrian\n")
+    (results / "MOT17-02-DPM.txt").write_text("1,1,11,11,20,40,0.9,2,1\n")
+    (results / "MOT17-04.txt").write_text("1,1,11,11,20,40,0.9,2,1\n1,1,11,11,20,40,0.9,1,1\n")
+    by_name = evaluate_detections(results, sequences / "gt")
+    assert (by_name.combined["TP"], by_name.combined["FP"]) == (2, 0)
+    assert by_name.rows["gt"].results.left_out == {"of classes not scored": 1}
+    (results / "labels.txt").unlink()
+    with pytest.raises(UserError, match=r"MOT17-02-DPM\.txt:1: class is 2; the ground truth has person"):
         evaluate_detections(results, sequences / "gt")
 
     lines = [line for line in detection_table(scores).markdown().splitlines() if line.startswith("|")]
@@ -214,6 +222,7 @@ def test_coco_results(coco: Path) -> None:
     assert scores.combined["AP"] == pytest.approx(100)
     assert [scores.combined[name] for name in ("TP", "FP", "FN")] == [2, 0, 0]
     assert list(scores.classes) == ["person", "car"]
+    assert scores.rows["boxes.json"].results.left_out == {"of classes not scored": 1}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,41 @@ def test_results_of_other_classes_alone_are_an_error(tmp_path: Path) -> None:
         evaluate(results, truth)
 
 
+def test_results_without_classes_are_of_the_only_class_that_is_scored(tmp_path: Path) -> None:
+    results, truth = write(tmp_path, [truth_line(1, 1, kind=3)], [found_line(1, 1)])
+    for scores in (evaluate(results, truth, benchmark="custom"), evaluate(results, truth, classes=["car"])):
+        assert scores.combined["MOTA"] == 100
+
+
+def test_results_and_ground_truth_without_a_class_in_common_are_an_error(tmp_path: Path) -> None:
+    results, truth = write(tmp_path, [truth_line(1, 1, kind=3)], [found_line(1, 1, 4)])
+    with pytest.raises(UserError, match="the results are of bicycle, the ground truth of car; numbers of classes"):
+        evaluate(results, truth, benchmark="custom")
+
+
+def test_class_0_beside_class_1_is_an_error_not_the_same_class(tmp_path: Path) -> None:
+    results, truth = write(tmp_path, [truth_line(1, 1, kind=1), truth_line(1, 2, kind=0)], [found_line(1, 1)])
+    with pytest.raises(UserError, match=r"gt\.txt:2: class is 0; numbers of classes count from 1"):
+        evaluate(results, truth, benchmark="custom")
+
+
+def test_ground_truth_without_rows_is_an_error(tmp_path: Path) -> None:
+    results, truth = write(tmp_path, [], [found_line(1, 1)])
+    with pytest.raises(UserError, match=r"gt\.txt: nothing to score: the ground truth has no rows"):
+        evaluate(results, truth)
+
+
+def test_results_tracked_on_fewer_frames_than_are_scored_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    results, truth = write(tmp_path, [truth_line(1, 1)], [found_line(1, 1)])
+    (tmp_path / "run.json").write_text(json.dumps({"S1": {"frame choice": {"every": 5, "part": "all", "last": None}}}))
+    assert call("evaluate", results, "--gt", truth, "--every", 5) == 0
+    assert "was tracked with" not in caplog.text
+    assert call("evaluate", results, "--gt", truth) == 0
+    assert "S1 was tracked with --every 5 --frames all" in caplog.text
+
+
 def test_no_results_at_all_are_a_score(tmp_path: Path) -> None:
     results, truth = write(tmp_path, [truth_line(1, 1)], [])
     assert evaluate(results, truth).combined["MOTA"] == 0

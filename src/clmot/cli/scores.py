@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from clmot.cli.app import app
 from clmot.errors import UserError, plural
 from clmot.visualize.table import show
+
+if TYPE_CHECKING:
+    from clmot.io.frame_choice import FrameChoice
+
+_log = logging.getLogger(__name__)
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
 Server = Literal["mot15", "mot16", "mot17", "mot20", "dancetrack"]
@@ -79,6 +85,16 @@ def evaluate(
     if detections is not None:
         if results:
             raise UserError("evaluate: give results or --detections, not both")
+        tracks_only = {
+            "--benchmark": benchmark != "auto",
+            "--classes": classes is not None,
+            "--every": every != 1,
+            "--frames": frames != "all",
+            "--bootstrap": bootstrap is not None,
+        }
+        given = [name for name, used in tracks_only.items() if used]
+        if given:
+            raise UserError(f"evaluate: {', '.join(given)}: for tracks only, not with --detections")
         from clmot.evaluation.detection import evaluate_detections
         from clmot.evaluation.tables import content_json, detection_csv, detection_table
 
@@ -93,6 +109,8 @@ def evaluate(
         from clmot.io.frame_choice import FrameChoice
 
         choice = FrameChoice(every=every, part=frames)
+        for each in results:
+            _compare_frames(each, choice)
         chosen = None if classes is None else [name.strip() for name in classes.split(",")]
         if len(results) == 1:
             repeats = 0 if bootstrap is None else bootstrap
@@ -110,6 +128,25 @@ def evaluate(
     for file, text in ((markdown, table.markdown()), (csv, rows), (json, content_json(content))):
         if file is not None:
             write_text(file, text)
+
+
+def _compare_frames(results: Path, choice: FrameChoice) -> None:
+    """Warn where results were tracked on other frames than are to be scored, as far as their record tells."""
+    from clmot.apps.track.result_folder import RECORD, read_record
+
+    folder = results if results.is_dir() else results.parent
+    for name, facts in read_record(folder).items():
+        tracked = facts.get("frame choice") if isinstance(facts, dict) else None
+        wanted = {"every": choice.every, "part": choice.part}
+        if isinstance(tracked, dict) and {key: tracked.get(key) for key in wanted} != wanted:
+            _log.warning(
+                "%s: %s was tracked with --every %s --frames %s; every other frame counts as missed without them here",
+                folder / RECORD,
+                name,
+                tracked.get("every"),
+                tracked.get("part"),
+            )
+            return
 
 
 @app.command

@@ -111,8 +111,11 @@ def _mot_sequence(name: str, folder: Path, benchmark: Benchmark, classes: Sequen
             if length is not None:
                 check_frames(rows, length, path)
         rules = _detect(name, file, truth, classes) if benchmark == "auto" else benchmark
+        unnamed = not (found.class_id != -1).any()
         names, found = _named_classes(truth, found, file, found_file)
         if rules == "custom":
+            if unnamed:
+                found = replace(found, class_id=np.full(len(found), _class_of_unnamed(truth, names, classes)))
             matchups = _match_custom(truth, found, names, classes)
             numbers = [names.index(each) + 1 for each in matchups]
             neutral = np.zeros(len(truth), np.bool_)
@@ -153,7 +156,10 @@ def _judge(truth: TrackRows, file: Path, rules: str) -> tuple[BoolArray, BoolArr
     unknown = ~np.isin(truth.class_id, np.arange(1, len(MOT_CLASSES) + 1))
     if unknown.any():
         first = int(np.argmax(unknown))
-        raise UserError(f"{file}:{truth.line[first]}: class is {truth.class_id[first]}, expected 1 (person) to 13")
+        raise UserError(
+            f"{file}:{truth.line[first]}: class is {truth.class_id[first]}, expected 1 (person) to 13, or "
+            "--benchmark custom"
+        )
     neutral = np.isin(truth.class_id, distractor_classes(rules == "mot20"))
     return truth.counts & (truth.class_id == PERSON), neutral
 
@@ -174,6 +180,13 @@ def _match_custom(
     return occurring or {chosen[0]: matchups[chosen[0]]}
 
 
+def _class_of_unnamed(truth: TrackRows, names: tuple[str, ...], classes: Sequence[str] | None) -> int:
+    """What results that name no class are taken for: the only class that is scored, where there is one, else 1."""
+    chosen = [names.index(name) + 1 for name in _choose(names, classes, "the ground truth")]
+    there = np.intersect1d(chosen, np.maximum(truth.class_id, 1)).tolist() if len(chosen) > 1 else chosen
+    return int(there[0]) if len(there) == 1 else PERSON
+
+
 def _named_classes(
     truth: TrackRows, found: TrackRows, file: Path, found_file: Path
 ) -> tuple[tuple[str, ...], TrackRows]:
@@ -181,6 +194,10 @@ def _named_classes(
 
     Results with class names of their own are brought to the same numbers; rows without a class are of class 1.
     """
+    for path, rows in ((file, truth), (found_file, found)):
+        zero = rows.class_id == 0
+        if zero.any() and (rows.class_id > 0).any():
+            raise UserError(f"{path}:{rows.line[zero].min()}: class is 0; numbers of classes count from 1")
     names = list(read_class_names(file) or MOT_CLASSES)
     plain = [plain_class_name(name) for name in names]
     theirs = read_class_names(found_file)

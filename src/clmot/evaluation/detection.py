@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from clmot.datasets.readers.coco_records import EXPECTED, Category, Id
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError, plural
-from clmot.evaluation.track_rows import Float64Array, left_out_text, row_counts, share_inside
+from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array, left_out_text, row_counts, share_inside
+from clmot.io.class_names import LABELS, plain_class_name, read_class_names
 from clmot.io.mot_sequences import describe_folder, video_name
 from clmot.io.mot_text import MotRows, read_mot_rows
 from clmot.structures import BoolArray, Dataset, Int64Array, Sample, ScoredRows
@@ -93,18 +95,23 @@ def evaluate_detections(
     detections, ground_truth = Path(detections), Path(ground_truth)
     dataset = read_dataset([ground_truth], format=format)
     read = _read_coco_results if detections.suffix.lower() == ".json" else _read_mot
-    found = read(detections, ground_truth, dataset)
+    found, passed_over = read(detections, ground_truth, dataset)
     sure = found[found.score >= min_score]
     ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
     boxes = sum(len(sample.boxes) for sample in dataset.samples)
     skipped = {f"left out by the reader: {reason}": count for reason, count in dataset.skipped.items()}
     truth = row_counts(boxes + sum(skipped.values()), boxes - ignored, {"ignored": ignored, **skipped})
-    if truth.rows and not truth.scored:
+    if not truth.scored:
         raise UserError(f"{ground_truth}: nothing to score: none of its boxes counts ({left_out_text(truth)})")
+    if passed_over and not len(found.score):
+        reasons = left_out_text(row_counts(0, 0, passed_over))
+        raise UserError(f"{detections}: nothing to score: no detection can be compared ({reasons})")
     scores = score_detections(sure, dataset)
     _, on_ignored = match_greedily(sure, dataset.samples)
-    left_out = {"below --min-score": len(found.score) - len(sure.score), "on ignored boxes": int(on_ignored.sum())}
-    results = row_counts(len(found.score), int((~on_ignored).sum()), left_out)
+    unsure = len(found.score) - len(sure.score)
+    left_out = {**passed_over, "below --min-score": unsure, "on ignored boxes": int(on_ignored.sum())}
+    whole = len(found.score) + sum(passed_over.values())
+    results = row_counts(whole, int((~on_ignored).sum()), left_out)
     return replace(scores, rows={ground_truth.name: ScoredRows(rules="COCO", truth=truth, results=results)})
 
 
@@ -234,8 +241,8 @@ def _say_nothing(*_: object) -> None:
     pass
 
 
-def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
-    """Detections in MOTChallenge text; those of frames that are not annotated are passed over."""
+def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[BoxList, dict[str, int]]:
+    """Detections in MOTChallenge text, and how many are passed over, by reason."""
     index = {(sample.sequence, sample.frame): number for number, sample in enumerate(dataset.samples)}
     sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
     files = {name: _mot_file(path, name, len(sequences) == 1) for name in sequences}
@@ -246,21 +253,40 @@ def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
             f"{path}: no detections of {plural(len(missing), 'sequence')}: expected {expected} "
             f"({describe_folder(path)})"
         )
-    parts = [_of_sequence(read_mot_rows(file), name, index, file, dataset) for name, file in files.items() if file]
-    return BoxList(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+    passed_over: Counter[str] = Counter()
+    parts = [
+        _of_sequence(read_mot_rows(file), name, index, file, dataset, passed_over)
+        for name, file in files.items()
+        if file
+    ]
+    whole = BoxList(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+    return whole, passed_over
 
 
 def _of_sequence(
-    rows: MotRows, name: str, index: Mapping[tuple[str, int], int], file: Path, dataset: Dataset
+    rows: MotRows,
+    name: str,
+    index: Mapping[tuple[str, int], int],
+    file: Path,
+    dataset: Dataset,
+    passed_over: Counter[str],
 ) -> BoxList:
     image = np.array([index.get((name, frame), -1) for frame in rows.frame.tolist()], np.int64)
+    theirs = read_class_names(file)
+    names = theirs or dataset.classes
     class_id = np.maximum(rows.class_id, 1) - 1
-    if len(rows) and class_id.max() >= len(dataset.classes):
+    if len(rows) and class_id.max() >= len(names):
         row = int(np.argmax(class_id))
-        known = ", ".join(dataset.classes)
-        raise UserError(f"{file}:{rows.line[row]}: class is {class_id[row] + 1}; the ground truth has {known}")
+        owner = f"{LABELS} beside it" if theirs else "the ground truth"
+        raise UserError(f"{file}:{rows.line[row]}: class is {class_id[row] + 1}; {owner} has {', '.join(names)}")
+    known = [plain_class_name(each) for each in dataset.classes]
+    mine = [known.index(plain) if (plain := plain_class_name(each)) in known else -1 for each in names]
+    class_id = np.array(mine, np.int64)[class_id]
+    passed_over["boxes without area"] += rows.skipped
+    passed_over["in frames without annotations"] += int((image < 0).sum())
+    passed_over[OTHER_CLASSES] += int(((image >= 0) & (class_id < 0)).sum())
     whole = BoxList(image=image, xyxy=rows.boxes.astype(np.float64), score=rows.confidence, class_id=class_id)
-    return whole[image >= 0]
+    return whole[(image >= 0) & (class_id >= 0)]
 
 
 def _mot_file(path: Path, sequence: str, only: bool) -> Path | None:
@@ -275,8 +301,8 @@ def _mot_file(path: Path, sequence: str, only: bool) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxList:
-    """Detections by the image and category ids of a COCO file."""
+def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[BoxList, dict[str, int]]:
+    """Detections by the image and category ids of a COCO file, and how many are passed over, by reason."""
     annotated = None
     with contextlib.suppress(UserError):
         annotated = annotation_file(ground_truth)[0]
@@ -288,26 +314,30 @@ def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> BoxL
     image_of = {key: index[file] for key, file in files.items() if file in index}
     names = {each.id: each.name for each in content.categories}
     rows = []
+    passed_over: Counter[str] = Counter()
     for number, entry in enumerate(load_json(path, list[_Result], _COCO_RESULTS)):
         values = (*entry.bbox, entry.score)
         if not np.isfinite(values).all():
             raise UserError(f"{path}: $[{number}]: expected a bbox of 4 finite numbers and a score")
         image, name = image_of.get(entry.image_id), names.get(entry.category_id)
         if image is None and entry.image_id in files:
-            # listed and not on disk: a partial download
+            passed_over["of images that are not on disk"] += 1
             continue
         if image is None or name is None:
             key = "image_id" if image is None else "category_id"
             raise UserError(f"{path}: $[{number}].{key} is {getattr(entry, key)!r}, which {annotated} has not")
         if name in dataset.classes:
             rows.append((image, dataset.classes.index(name), *values))
+        else:
+            passed_over[OTHER_CLASSES] += 1
     table = np.array(rows, np.float64).reshape(-1, 7)
-    return BoxList(
+    whole = BoxList(
         image=table[:, 0].astype(np.int64),
         xyxy=box.ltwh_to_xyxy(table[:, 2:6]),
         score=table[:, 6],
         class_id=table[:, 1].astype(np.int64),
     )
+    return whole, passed_over
 
 
 _COCO_RESULTS = "COCO results: a list of image_id, category_id, bbox and score"

@@ -91,7 +91,7 @@ class Measurement:
         self.rows: dict[str, ScoredRows] = {}
         for name, file in _result_files(results, list(truth)).items():
             self.fields[name], self.rows[name] = _measure(metrics, file, truth[name], frames)
-        _require_something(truth, results, self.rows)
+        self._require_something(results, truth)
 
     def scores(self, replicates: Replicates | None = None) -> Scores:
         """Scores of sequences, classes and all together; with intervals from replicates of the combined scores."""
@@ -124,6 +124,38 @@ class Measurement:
             _log.warning("no intervals: they need two or more sequences to draw from")
             return None
         return replicate(self._metrics, [list(classes.values()) for classes in self.fields.values()], draws)
+
+    def _require_something(self, results: Path, truth: Mapping[str, SequenceTruth]) -> None:
+        """Check that there is anything to score: scores of nothing say nothing.
+
+        Raises:
+            UserError: no row of the ground truth counts, or no row of the results can be compared with any.
+        """
+        name, first = next(iter(self.rows.items()))
+        wanted = total_rows(each.truth for each in self.rows.values())
+        found = total_rows(each.results for each in self.rows.values())
+        if not wanted.rows:
+            raise UserError(f"{truth[name].file}: nothing to score: the ground truth has no rows")
+        if not wanted.scored:
+            raise UserError(
+                f"{truth[name].file}: nothing to score: by the rules of {first.rules} no row of the ground truth "
+                f"counts ({left_out_text(wanted)}); --benchmark custom scores every class, --classes NAME one; the "
+                "flag is the 7th column"
+            )
+        advice = f"numbers of classes are those of the ground truth, unless a {LABELS} beside the results names them"
+        if found.rows and set(found.left_out) <= {OTHER_CLASSES, OTHER_FRAMES} and not found.scored:
+            raise UserError(
+                f"{results}: nothing to score: by the rules of {first.rules} no row of the results can be compared "
+                f"({left_out_text(found)}); {advice}"
+            )
+        fields = [(kind, each) for classes in self.fields.values() for kind, each in classes.items()]
+        annotated = sorted({kind for kind, each in fields if each["GT_Dets"]})
+        tracked = sorted({kind for kind, each in fields if each["CLR_TP"] + each["CLR_FP"]})
+        if tracked and not set(annotated) & set(tracked):
+            raise UserError(
+                f"{results}: nothing to score: the results are of {', '.join(tracked)}, the ground truth of "
+                f"{', '.join(annotated)}; {advice}"
+            )
 
     def _scores(self, parts: Mapping[str, Sequence[Fields]]) -> Scores:
         combined = self._metrics.combine([part for each in parts.values() for part in each])
@@ -166,28 +198,6 @@ def _measure(
     frames = frames[chosen.keeps(frames, length)]
     data = {name: trackeval_data(matchup, frames) for name, matchup in selected.matchups.items()}
     return {name: metrics.score(each) for name, each in data.items()}, selected.counts(frames, list(data.values()))
-
-
-def _require_something(truth: Mapping[str, SequenceTruth], results: Path, rows: Mapping[str, ScoredRows]) -> None:
-    """Check that there is anything to score where there are rows: scores of nothing say nothing.
-
-    Raises:
-        UserError: no row of the ground truth counts, or no row of the results can be compared with any.
-    """
-    name, first = next(iter(rows.items()))
-    wanted, found = total_rows(each.truth for each in rows.values()), total_rows(each.results for each in rows.values())
-    if wanted.rows and not wanted.scored:
-        raise UserError(
-            f"{truth[name].file}: nothing to score: by the rules of {first.rules} no row of the ground truth counts "
-            f"({left_out_text(wanted)}); --benchmark custom scores every class, --classes NAME one; the "
-            "flag is the 7th column"
-        )
-    if found.rows and set(found.left_out) <= {OTHER_CLASSES, OTHER_FRAMES} and not found.scored:
-        raise UserError(
-            f"{results}: nothing to score: by the rules of {first.rules} no row of the results can be compared "
-            f"({left_out_text(found)}); numbers of classes are those of the ground truth, unless a {LABELS} beside the "
-            "results names them"
-        )
 
 
 def _result_files(results: Path, names: list[str]) -> dict[str, Path]:

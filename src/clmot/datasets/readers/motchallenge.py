@@ -104,7 +104,7 @@ def add_sequence(collector: Collector, sequence: SequenceFolder, rows: MotRows, 
         ignore |= distractor
         classes = np.full(len(rows), collector.class_id("person"), np.int64)
         # whatever has an image: the rest is counted as that
-        collector.skipped["class other than person"] += int((has_image & ~keep).sum())
+        collector.skipped["class other than person (gt/labels.txt may name others)"] += int((has_image & ~keep).sum())
         keep |= ~has_image
     first, last = rows.frame.min(), rows.frame.max()
     images = dict(zip(sequence.frames, sequence.images, strict=True))
