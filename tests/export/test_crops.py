@@ -75,6 +75,9 @@ def test_opencv_reads_it_and_the_box_is_cut_out(file):
     boxes = np.array([[10, 20, 74, 148], [80, 50, 144, 178]], np.float32)
     cut = np.stack([image[20:148, 10:74], image[50:178, 80:144]])
     np.testing.assert_allclose(onnx_embedding(file.file, (64, 128))(image, boxes), run(file, cut), atol=1e-4)
+    network = cv2.dnn.readNetFromONNX(str(file.file))
+    network.setInput(as_osnet(cut))  # boxmot asks for all boxes at once
+    np.testing.assert_allclose(network.forward(), run(file, cut), atol=1e-4)
 
 
 def test_an_attached_embedding_needs_no_detector(crop_config, tmp_path):

@@ -18,7 +18,7 @@ from clmot.errors import UserError, require
 from clmot.export.graphs import Graph, halve_encoder
 from clmot.inference.model import network_of
 from clmot.models.attached import CropHead
-from clmot.models.embedding_pool import StripeReadOut
+from clmot.models.embedding_pool import StripeReadOut, unit_length
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model, load_weights
 from clmot.models.whitening import MetricReadOut
@@ -159,7 +159,7 @@ class WholeImageReadOut(nn.Module):
         for index, level in enumerate(read_out.levels):
             rows = _pooling(height // level.stride, read_out.stripes)
             columns = _pooling(width // level.stride, len(across))
-            self.register_buffer(f"rows_{index}", rows, persistent=False)
+            self.register_buffer(f"rows_{index}", rows.T.contiguous(), persistent=False)
             self.register_buffer(f"columns_{index}", (across @ columns)[:, None], persistent=False)
 
     def forward(self, maps: tuple[Tensor, ...], boxes: Tensor, image_index: Tensor) -> Tensor:
@@ -167,9 +167,9 @@ class WholeImageReadOut(nn.Module):
         parts = []
         for index, values in enumerate(maps):
             rows, columns = getattr(self, f"rows_{index}"), getattr(self, f"columns_{index}")
-            pooled = (rows @ (values @ columns))[..., 0]
+            pooled = (values @ columns)[..., 0] @ rows
             parts.append(self.read_out.part(index, pooled.permute(2, 0, 1)))
-        return F.normalize(torch.cat(parts, dim=1), dim=1)
+        return unit_length(torch.cat(parts, dim=1), dim=1)
 
 
 def _pooling(cells: int, bins: int) -> Tensor:

@@ -28,22 +28,19 @@ class ColourCode(nn.Module):
         """RGB images [v, 3, height, width] from 0 to 255, to float32 [v, 128, height / stride, width / stride]."""
         with torch.autocast(images.device.type, enabled=False):
             cells = F.avg_pool2d(images.float(), self.stride) / 255
-            value, _ = cells.max(dim=1)
-            chroma = value - cells.amin(dim=1)
+            value = cells.amax(dim=1, keepdim=True)
+            chroma = value - cells.amin(dim=1, keepdim=True)
             saturation = chroma / value.clamp(min=1e-6)
             hue = _hue(cells, value, chroma)
-            shares = [
-                _circular_shares(hue, self.bins[0]),
-                _shares(saturation, self.bins[1]),
-                _shares(value, self.bins[2]),
-            ]
-            code = shares[0][:, :, None, None] * shares[1][:, None, :, None] * shares[2][:, None, None]
-            return code.flatten(1, 3)
+            code = _circular_shares(hue, self.bins[0])
+            for shares in (_shares(saturation, self.bins[1]), _shares(value, self.bins[2])):
+                code = (code[:, :, None] * shares[:, None]).flatten(1, 2)
+            return code
 
 
 def _hue(cells: Tensor, value: Tensor, chroma: Tensor) -> Tensor:
-    """Hue [v, h, w] in turns, in [0, 1); 0 for greys."""
-    red, green, blue = cells.unbind(dim=1)
+    """Hue [v, 1, h, w] in turns, in [0, 1); 0 for greys."""
+    red, green, blue = cells.split(1, dim=1)
     width = chroma.clamp(min=1e-6)
     sixth = torch.where(
         value == red,
@@ -54,14 +51,14 @@ def _hue(cells: Tensor, value: Tensor, chroma: Tensor) -> Tensor:
 
 
 def _shares(values: Tensor, bins: int) -> Tensor:
-    """Values [v, h, w] in [0, 1] to shares [v, bins, h, w] that sum to one; bins are centred in equal parts."""
+    """Values [v, 1, h, w] in [0, 1] to shares [v, bins, h, w] that sum to one; bins are centred in equal parts."""
     centre = torch.arange(bins, device=values.device).view(1, -1, 1, 1)
-    place = (values * bins - 0.5).clamp(0, bins - 1)[:, None]
+    place = (values * bins - 0.5).clamp(0, bins - 1)
     return (1 - (place - centre).abs()).clamp(min=0)
 
 
 def _circular_shares(values: Tensor, bins: int) -> Tensor:
     """As `_shares`, for values whose ends meet; the first bin is centred at 0."""
     centre = torch.arange(bins, device=values.device).view(1, -1, 1, 1)
-    distance = (values[:, None] * bins - centre).abs()
+    distance = (values * bins - centre).abs()
     return (1 - torch.minimum(distance, bins - distance)).clamp(min=0)

@@ -27,6 +27,8 @@ class ConcatNeck(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Maps finest first to one map [v, width, h, w] of the finest size."""
-        size = maps[0].shape[-2:]
-        larger = [F.interpolate(each, size=size, mode="bilinear", align_corners=False) for each in maps[1:]]
+        larger = [
+            F.interpolate(each, scale_factor=2.0**level, mode="bilinear", align_corners=False)
+            for level, each in enumerate(maps[1:], start=1)
+        ]
         return self.mix(torch.cat([maps[0], *larger], dim=1))  # type: ignore[no-any-return]

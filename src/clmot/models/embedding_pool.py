@@ -9,8 +9,12 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.ops import roi_align
+
+
+def unit_length(values: Tensor, dim: int) -> Tensor:
+    """`F.normalize`, whose exported graph asks for no shape: not every runtime can say it (OpenCV 4)."""
+    return values / values.norm(dim=dim, keepdim=True).clamp(min=1e-12)
 
 
 class CenterPointReadOut(nn.Module):
@@ -38,7 +42,7 @@ class CenterPointReadOut(nn.Module):
         height, width = values.shape[-2:]
         centre = ((boxes[:, :2] + boxes[:, 2:]) / 2 / self.stride).long()
         column, row = centre[:, 0].clamp(0, width - 1), centre[:, 1].clamp(0, height - 1)
-        return F.normalize(values[image_index, :, row, column].float(), dim=1)
+        return unit_length(values[image_index, :, row, column].float(), dim=1)
 
 
 def embed_peaks(
@@ -126,7 +130,7 @@ class StripeReadOut(nn.Module):
         """What is read of a level's stripes, each of unit length times the level's share, side by side."""
         level = self.levels[index]
         values = pooled.clamp(min=0).sqrt() if level.histogram else pooled @ self.projection[str(index)]
-        part: Tensor = F.normalize(values, dim=2) * level.share**0.5
+        part: Tensor = unit_length(values, dim=2) * level.share**0.5
         return part.transpose(0, 1).flatten(1)
 
     def forward(
@@ -151,7 +155,7 @@ class StripeReadOut(nn.Module):
                 )
                 parts.append(self.part(index, (pooled * across).sum(dim=3).permute(2, 0, 1)))
         # a stripe wholly outside the image has no direction and does not count
-        return F.normalize(torch.cat(parts, dim=1), dim=1)
+        return unit_length(torch.cat(parts, dim=1), dim=1)
 
 
 def _first_projection(channels: int, length: int, stripes: int) -> Float[Tensor, "s c d"]:

@@ -41,7 +41,7 @@ class TopDownNeck(nn.Module):
         merged: Tensor = self.lateral[-1](maps[-1])
         for level in reversed(range(len(maps) - 1)):
             finer = self.lateral[level](maps[level])
-            merged = self.smooth[level](finer + F.interpolate(merged, size=finer.shape[-2:], mode="nearest"))
+            merged = self.smooth[level](finer + F.interpolate(merged, scale_factor=2.0, mode="nearest"))
         return merged
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clmot.models.embedding_pool import StripeReadOut
+from clmot.models.embedding_pool import StripeReadOut, unit_length
 
 SHRINKAGE = 1.0
 """How much of the mean variance is added to that of every direction: there are more directions than people to tell
@@ -41,7 +41,7 @@ class MetricReadOut(nn.Module):
         """As the plain read-out, in the metric."""
         plain: Tensor = self.plain(maps, boxes, image_index)
         with torch.autocast(plain.device.type, enabled=False):
-            return F.normalize((plain.float() - self.centre.float()) @ self.matrix.float(), dim=1)
+            return unit_length((plain.float() - self.centre.float()) @ self.matrix.float(), dim=1)
 
     @property
     def is_learned(self) -> bool:
