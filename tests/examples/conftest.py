@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from clmot import Tracker, TrackerConfig
 from clmot.io.mot_text import read_mot_text
 from clmot.structures import Detections
 
@@ -67,6 +68,9 @@ class Painter:
         return Detections(
             xyxy=np.array(boxes), score=np.full(len(boxes), 0.9), class_id=np.zeros(len(boxes)), embedding=unit
         )
+
+    def tracker(self, frame_rate: float | None = None) -> Tracker:
+        return Tracker(TrackerConfig().at(frame_rate))
 
 
 @pytest.fixture

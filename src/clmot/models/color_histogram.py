@@ -40,7 +40,7 @@ class ColourCode(nn.Module):
 
 def _hue(cells: Tensor, value: Tensor, chroma: Tensor) -> Tensor:
     """Hue [v, 1, h, w] in turns, in [0, 1); 0 for greys."""
-    red, green, blue = cells.split(1, dim=1)
+    red, green, blue = cells.chunk(3, dim=1)
     width = chroma.clamp(min=1e-6)
     sixth = torch.where(
         value == red,

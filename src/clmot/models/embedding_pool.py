@@ -14,7 +14,8 @@ from torchvision.ops import roi_align
 
 def unit_length(values: Tensor, dim: int) -> Tensor:
     """`F.normalize`, whose exported graph asks for no shape: not every runtime can say it (OpenCV 4)."""
-    return values / values.norm(dim=dim, keepdim=True).clamp(min=1e-12)
+    length: Tensor = values.norm(dim=dim, keepdim=True)
+    return values / length.clamp(min=1e-12)
 
 
 class CenterPointReadOut(nn.Module):
