@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from clmot.evaluation.baselines import histogram_embedding
-from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences, embedding_scores
+from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embed_sequences, embedding_scores, self_overlap
 from clmot.structures import Sample
 
 
@@ -163,3 +166,39 @@ def test_centred_is_what_the_tracker_sees_frame_after_frame():
         expected = found.embeddings[i] - found.embeddings[before].mean(axis=0) * known / (known + 2)
         np.testing.assert_allclose(centred.embeddings[i], expected / np.linalg.norm(expected), atol=1e-5)
     assert found.centred(0.0).embeddings.tolist() == found.embeddings.tolist()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_area_by_gap_equals_the_rank_sum(together):
+    """Mann and Whitney's U over genuine times impostor pairs is the area under the ROC curve."""
+    edges, parts = [0.0, 2.0, 3.0, np.inf], [sequence(0), sequence(1, people=3, moments=7)]
+    for gap, actual in enumerate(areas_by_gap(parts, edges, together=together)):
+        pairs = {True: [], False: []}
+        for s in parts:
+            moments = {who: set(s.seconds[s.identities == who]) for who in s.identities}
+            for i in range(len(s.seconds)):
+                for j in range(i):
+                    apart = abs(s.seconds[i] - s.seconds[j])
+                    met = bool(moments[s.identities[i]] & moments[s.identities[j]])
+                    if apart > 0 and edges[gap] <= apart < edges[gap + 1] and (met or not together):
+                        pairs[bool(s.identities[i] == s.identities[j])].append(s.embeddings[i] @ s.embeddings[j])
+        expected = mannwhitneyu(pairs[True], pairs[False]).statistic / len(pairs[True]) / len(pairs[False])
+        assert actual == pytest.approx(expected, abs=2e-3)  # cosines are told apart to 1e-4
+    assert np.isnan(areas_by_gap(parts, [100.0, np.inf])[0])
+
+
+def test_self_overlap_is_that_of_an_object_with_its_next_place():
+    """One stands, one moves half its width, one jumps; boxes of nobody do not count."""
+
+    def frame(number, left):
+        boxes = np.array([[left * step, 0, left * step + 10, 20] for step in (0, 1, 4)] + [[90, 0, 99, 9]], np.float32)
+        return Sample(
+            image=Path("none"), width=100, height=100, sequence="s", frame=number, boxes=boxes,
+            classes=np.zeros(4, np.int64), ignore=np.zeros(4, bool), identities=np.array([7, 8, 9, -1]),
+        )  # fmt: skip
+
+    found = self_overlap([frame(1, 0), frame(2, 5)])
+    assert (found.median, found.none, found.steps) == (pytest.approx(1 / 3), pytest.approx(1 / 3), 3)
+    assert found.sparse
+    assert not self_overlap([frame(1, 0), frame(2, 0)]).sparse
+    assert self_overlap([frame(1, 0)]).steps == 0

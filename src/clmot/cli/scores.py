@@ -218,6 +218,8 @@ def embed(
         seed=seed,
     )
     show(*assessment_tables(found))
+    if line := found.motion_line():
+        print(line)
     print(found.verdict())
     if json is not None:
         found.write_json(json)

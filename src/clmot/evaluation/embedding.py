@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from clmot.boxes import iou
 from clmot.io.image import read_image
 from clmot.structures import BoolArray, Float32Array, Image, Int64Array, Sample
 from clmot.tracking.mean_subtraction import RunningMean
@@ -20,6 +22,8 @@ from clmot.tracking.mean_subtraction import RunningMean
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """Shares of impostor pairs that pass, at which the share of genuine pairs that pass is reported."""
 
+_DENSE = 0.5
+"""Median overlap from which on motion alone tells who is who."""
 _BINS = 20_000
 _ROWS = 1024
 
@@ -132,6 +136,84 @@ def embedding_scores(
     # each pair was met from both ends
     counts = {"queries": len(first), "genuine": int(genuine.sum()) // 2, "impostors": int(impostor.sum()) // 2}
     return scores | counts
+
+
+def areas_by_gap(
+    sequences: Sequence[EmbeddedSequence], edges: Sequence[float], *, together: bool = False
+) -> list[float]:
+    """Area under the ROC curve of verification, by how far apart in time the two boxes were seen.
+
+    That is the chance that a genuine pair is more similar than an impostor pair of the same gap, ties counting half:
+    1 is perfect, 0.5 says nothing.
+
+    Args:
+        sequences: embedded boxes.
+        edges: seconds, rising; gap i is from the i-th (inclusive) to the next (exclusive). A box is never compared with
+            its own frame.
+        together: as of `embedding_scores`.
+
+    Returns:
+        For each gap, NaN where there are no pairs of either kind.
+    """
+    gaps = len(edges) - 1
+    counts = np.zeros((2, gaps, _BINS), np.int64)
+    for sequence in sequences:
+        seen_together, number = _seen_together(sequence)
+        for start in range(0, len(sequence.identities), _ROWS):
+            rows = slice(start, start + _ROWS)
+            apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
+            gap = np.searchsorted(edges, apart, side="right") - 1
+            compared = (apart >= 1e-9) & (gap >= 0) & (gap < gaps)
+            if together:
+                compared &= seen_together[number[rows]][:, number]
+            cosine = (sequence.embeddings[rows] @ sequence.embeddings.T)[compared]
+            bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1) + _BINS * gap[compared]
+            same = (sequence.identities[rows, None] == sequence.identities)[compared]
+            for kind, chosen in enumerate((~same, same)):
+                counts[kind] += np.bincount(bins[chosen], minlength=gaps * _BINS).reshape(gaps, _BINS)
+    impostor, genuine = counts
+    below = np.cumsum(impostor, axis=1) - impostor / 2
+    with np.errstate(invalid="ignore"):
+        area = (genuine * below).sum(axis=1) / (genuine.sum(axis=1) * impostor.sum(axis=1).astype(np.float64))
+    return [float(value) for value in area]
+
+
+class SelfOverlap(NamedTuple):
+    """How much objects overlap themselves from one frame to the next: what tracking by motion lives on.
+
+    Attributes:
+        median: of the overlaps (IoU); NaN where no object is in two frames running.
+        none: share of those that do not overlap themselves at all.
+        steps: how many there are.
+    """
+
+    median: float
+    none: float
+    steps: int
+
+    @property
+    def sparse(self) -> bool:
+        """Whether overlap says little about who is who."""
+        return self.median < _DENSE
+
+
+def self_overlap(samples: Iterable[Sample]) -> SelfOverlap:
+    """Compare each object's box with its box in the next frame there is.
+
+    Args:
+        samples: frames with identities, those of a sequence in order; boxes without one are left out.
+    """
+    before: dict[str, dict[int, Float32Array]] = {}
+    overlaps: list[float] = []
+    for sample in samples:
+        boxes = dict(zip(sample.identities.tolist(), sample.boxes, strict=True))
+        boxes.pop(-1, None)
+        known = before.get(sample.sequence, {})
+        overlaps += [float(iou(known[each][None], boxes[each][None])[0, 0]) for each in boxes.keys() & known.keys()]
+        before[sample.sequence] = boxes
+    if not overlaps:
+        return SelfOverlap(float("nan"), float("nan"), 0)
+    return SelfOverlap(float(np.median(overlaps)), float(np.mean(np.array(overlaps) == 0)), len(overlaps))
 
 
 def _seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:

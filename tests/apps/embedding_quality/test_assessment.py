@@ -52,8 +52,11 @@ def test_three_embeddings_by_views_and_by_identities(found):
     assert found.identified["same second"][HISTOGRAM]["queries"] > 0
     assert found.identified["after 1 s"][HISTOGRAM]["queries"] > 0
     assert found.identified["after 5 s"][HISTOGRAM]["queries"] == 0
-    assert [len(table.rows) for table in assessment_tables(found)] == [3, 3, 3, 3, 3]
-    assert list(found.probes) == names
+    assert [len(table.rows) for table in assessment_tables(found)] == [3, 3, 3, 3, 3, 3]
+    assert list(found.probes) == list(found.areas) == names
+    assert found.areas[HISTOGRAM]["0.2-1 s"] > 0.6
+    assert found.motion.steps > 10
+    assert "overlap themselves by" in found.motion_line()
     assert found.probes[HISTOGRAM]["no colour"] < found.probes[HISTOGRAM][UNCHANGED]
 
 
@@ -69,9 +72,23 @@ def test_views_see_no_identities(found, clips, tmp_path):
     model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
     blind = assess(model, [tmp_path / "clips"], frames=6, every=2, progress=False)
     assert blind.identified == {}
+    assert blind.areas == {}  # five frames a second, on which nobody can be followed
     for name, scores in found.label_free.items():
         assert blind.label_free[name] == pytest.approx(scores, nan_ok=True)
         assert blind.probes[name] == pytest.approx(found.probes[name], nan_ok=True)
+
+
+def test_areas_come_from_tracklets_where_there_are_no_identities(tmp_path):
+    write_scenes(tmp_path, still_frames=0, still_sequences=0, clips=1, clip_frames=12, frame_rate=25, size=(320, 192))
+    truth = next((tmp_path / "clips").iterdir()) / "gt" / "gt.txt"
+    rows = [line.split(",") for line in truth.read_text().splitlines()]
+    truth.write_text("".join(",".join([row[0], "-1", *row[2:]]) + "\n" for row in rows))
+    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    blind = assess(model, [tmp_path / "clips"], frames=2, progress=False)
+    assert blind.identified == {}
+    assert blind.areas[HISTOGRAM]["< 0.2 s"] > 0.8
+    assert not blind.motion.sparse
+    assert "dense: motion tells who is who" in blind.motion_line()
 
 
 def test_files(found, tmp_path):

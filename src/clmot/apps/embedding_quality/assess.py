@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from clmot.config import ViewsConfig
 from clmot.datasets.readers import read_dataset
+from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
-from clmot.evaluation.embedding import embed_sequences, embedding_scores
+from clmot.evaluation.embedding import SelfOverlap, areas_by_gap, embed_sequences, embedding_scores, self_overlap
 from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.two_view import (
     ViewComparison,
@@ -34,6 +36,7 @@ from clmot.structures import Float32Array, Image, Sample
 from clmot.views.labels import with_labels
 from clmot.views.loader import StepSampler
 from clmot.views.pair_dataset import PairDataset
+from clmot.views.tracklets import with_tracklets
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -45,6 +48,9 @@ TRAINED, UNTRAINED, HISTOGRAM = "this model", "untrained", "colour histogram"
 
 GAPS = {"same second": (0.0, 1.0), "after 1 s": (1.0, np.inf), "after 5 s": (5.0, np.inf)}
 """Least and greatest distance in time of the frames compared."""
+
+AREA_GAPS = {"< 0.2 s": 0.0, "0.2-1 s": 0.2, "1-4 s": 1.0, "> 4 s": 4.0}
+"""Least distance in time of the pairs that an area under the ROC curve is of; the greatest is the next one's."""
 
 DEFAULT_FRAME_RATE = 30.0
 
@@ -64,12 +70,17 @@ class Assessment:
         identified: by gap, as in `GAPS` (`clmot.evaluation.embedding.embedding_scores`); empty without identities.
         pairs: of the views as a tracker sees them, for a picture.
         probes: rank-1 across two views of which one was changed (`clmot.evaluation.probe.probe`).
+        areas: area under the ROC curve by gap, as in `AREA_GAPS`, by identities; where there are none, by tracklets
+            (`clmot.views.tracklets`); empty without either.
+        motion: how much objects overlap themselves in the next frame; None without either.
     """
 
     label_free: dict[str, dict[str, float]]
     identified: dict[str, dict[str, dict[str, float]]]
     pairs: dict[str, ViewComparison]
     probes: dict[str, dict[str, float]] = field(default_factory=dict)
+    areas: dict[str, dict[str, float]] = field(default_factory=dict)
+    motion: SelfOverlap | None = None
 
     def verdict(self) -> str:
         """One line that says what to make of it, from views alone."""
@@ -84,6 +95,16 @@ class Assessment:
             return f"trained: it tells boxes apart better than colour histograms and than before training; {advice}"
         return f"weak: no better than what needs no training ({trained['rank-1']:.2f} against {best:.2f}); train longer"
 
+    def motion_line(self) -> str:
+        """What motion alone is worth in these frames, in one line; empty where nothing is known of it."""
+        if self.motion is None or not self.motion.steps:
+            return ""
+        kind = "sparse: appearance has to tell" if self.motion.sparse else "dense: motion tells"
+        return (
+            f"from frame to frame objects overlap themselves by {self.motion.median:.2f} (median IoU), "
+            f"{self.motion.none:.0%} not at all; {kind} who is who"
+        )
+
     def write_json(self, file: Path) -> None:
         """Write all scores.
 
@@ -94,6 +115,8 @@ class Assessment:
             "label_free": self.label_free,
             "identified": self.identified,
             "probes": self.probes,
+            "areas": self.areas,
+            "motion": None if self.motion is None else self.motion._asdict(),
             "verdict": self.verdict(),
         }
         write_whole_text(file, json.dumps(content, indent=2).replace("NaN", "null") + "\n", "scores")
@@ -132,6 +155,10 @@ def assess(
     pairs = PairDataset(boxes_alone, VIEWS, model.config.model.image_size, seed)
     draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)
     identified = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
+    tracklets = not identified
+    if tracklets:
+        with suppress(UserError):
+            identified = [each for each in with_tracklets(dataset).samples if (each.identities >= 0).any()]
     seen_again = [sample for sample in identified if (sample.frame - 1) % every == 0]
     firsts = {sample.sequence: sample for sample in reversed(identified)}
     rates = {name: frame_rate or _frame_rate(sample) for name, sample in firsts.items()}
@@ -140,7 +167,8 @@ def assess(
         UNTRAINED: untrained(model, seed).embed,
         HISTOGRAM: histogram_embedding,
     }
-    assessment = Assessment(label_free={}, identified={gap: {} for gap in GAPS if identified}, pairs={})
+    gaps = GAPS if identified and not tracklets else ()
+    assessment = Assessment(label_free={}, identified={gap: {} for gap in gaps}, pairs={})
     probed = [pairs[draw] for draw in draws[:PROBED_FRAMES]]
     with progress_bar(progress) as bar:
         for name, embed in embedders.items():
@@ -154,7 +182,10 @@ def assess(
             sequences = embed_sequences(_followed(seen_again, bar, task), embed, rates)
             for gap, by_name in assessment.identified.items():
                 by_name[name] = embedding_scores(sequences, GAPS[gap])
-    return assessment
+            if seen_again:
+                areas = areas_by_gap(sequences, [*AREA_GAPS.values(), np.inf], together=tracklets)
+                assessment.areas[name] = dict(zip(AREA_GAPS, areas, strict=True))
+    return replace(assessment, motion=self_overlap(seen_again)) if seen_again else assessment
 
 
 def _followed(items: Sequence[_Item], bar: Progress, task: TaskID) -> Iterator[_Item]:

@@ -33,6 +33,9 @@ def assessment_tables(found: Assessment) -> Iterator[Table]:
             "what it depends on: rank-1 across two views of a frame, the second one changed, no identities needed",
             tuple(CHANGES),
         )
+    if found.areas:
+        gaps = tuple(next(iter(found.areas.values())))
+        yield _table(found.areas, "area under the ROC curve by the time between two boxes (0.5 says nothing)", gaps)
     for gap, rows in found.identified.items():
         yield _table(rows, f"seen again {gap}, by identities", _FROM_IDENTITIES)
 
