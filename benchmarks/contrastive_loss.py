@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
-from clmot.losses.contrast_masks import contrast_pairs, contrasted
+from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
 from clmot.losses.criterion import embedding_loss
 from clmot.models.identity_classifier import IdentityClassifier
 from clmot.structures import Batch, OutputMaps, TrainingOutput
@@ -113,7 +113,7 @@ def indexed_pairs(objects: int) -> tuple[Tensor, Tensor, Tensor]:
     """Embeddings and the masks of positives and negatives."""
     batch = make_batch(objects, known=0.0)
     embeddings = make_embeddings(len(batch.boxes))
-    labels = contrasted(embeddings, batch).labels
+    labels = contrastive_set(embeddings, batch).labels
     return embeddings, *contrast_pairs(labels, labels)
 
 

@@ -12,12 +12,12 @@ from clmot.config import Config
 from clmot.errors import UserError
 from clmot.evaluation.baselines import onnx_embedding
 from clmot.export import save
-from clmot.export.crops import CropsGraph, WholeImageReadOut, cut_out, load_crop_embedding
+from clmot.export.crops import CropsGraph, WholeImagePool, cut_out, load_crop_embedding
 from clmot.export.parity import FLOAT32, check_parity, pictures
 from clmot.export.save import Export, export_crops
 from clmot.inference.model import Model, load_model
 from clmot.models.attached import CropHead
-from clmot.models.embedding_pool import Level, StripeReadOut
+from clmot.models.embedding_pool import Level, StripePool
 from clmot.training.checkpoint import save_checkpoint
 
 INNER = (32, 64)
@@ -116,11 +116,11 @@ def test_pixels_differ_and_embeddings_do_not(network, pixels):
 def test_read_out_of_the_whole_image_is_roialign_s(size, stripes):
     torch.manual_seed(0)
     levels = [Level(8, 4, 0.3, histogram=True), Level(5, 8, 0.7)]
-    read_out = StripeReadOut(levels, stripes, 3).eval()
+    read_out = StripePool(levels, stripes, 3).eval()
     maps = tuple(torch.rand(3, level.channels, size[1] // level.stride, size[0] // level.stride) for level in levels)
     boxes, image = torch.tensor([[0.0, 0, *size]]).repeat(3, 1), torch.arange(3)
     with torch.inference_mode():
-        torch.testing.assert_close(WholeImageReadOut(read_out, size)(maps, boxes, image), read_out(maps, boxes, image))
+        torch.testing.assert_close(WholeImagePool(read_out, size)(maps, boxes, image), read_out(maps, boxes, image))
 
 
 def test_the_file_tells_no_places_and_is_not_taken_for_a_model(file):

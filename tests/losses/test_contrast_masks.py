@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from clmot.losses.contrast_masks import BoxLabels, Contrasted, contrast_pairs, contrasted
+from clmot.losses.contrast_masks import BoxLabels, ContrastiveSet, contrast_pairs, contrastive_set
 from clmot.structures import Batch
 
 
@@ -117,15 +117,15 @@ def test_ignored_boxes_and_boxes_without_a_place_take_no_part():
         identities=five + 30,
     )
     embeddings = torch.rand(5, 3, requires_grad=True)
-    chosen = contrasted(embeddings, batch)
+    chosen = contrastive_set(embeddings, batch)
     assert torch.equal(chosen.embeddings, embeddings[[0, 3, 4]])
     assert [values.tolist() for values in chosen.labels] == [[4, 1, 0], [10, 13, 14], [20, 23, 24], [30, 33, 34]]
     assert chosen.embeddings.requires_grad
 
 
 def test_and_then_puts_the_others_last():
-    first = Contrasted(torch.zeros(1, 2), labels([(1, 2, 3, 4)]))
-    second = Contrasted(torch.ones(2, 2), labels([(5, 6, 7, 8), (9, 10, 11, 12)]))
+    first = ContrastiveSet(torch.zeros(1, 2), labels([(1, 2, 3, 4)]))
+    second = ContrastiveSet(torch.ones(2, 2), labels([(5, 6, 7, 8), (9, 10, 11, 12)]))
     both = first.and_then(second)
     assert both.embeddings.tolist() == [[0, 0], [1, 1], [1, 1]]
     assert torch.equal(torch.stack(both.labels, 1), torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]))

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.classification import identity_cross_entropy
-from clmot.losses.contrast_masks import Contrasted, contrast_pairs, contrasted
+from clmot.losses.contrast_masks import ContrastiveSet, contrast_pairs, contrastive_set
 from clmot.losses.criterion import criterion
 from clmot.losses.nt_xent import nt_xent
 from clmot.losses.targets import detection_targets
@@ -155,7 +155,7 @@ def test_parts_without_boxes_to_contrast_are_a_finite_zero(objective):
 
 def test_contrast_is_the_mean_over_anchors_with_positives_and_negatives():
     output, batch = outputs(), scene(ignored=(0, 5), known=False)
-    chosen = contrasted(output.embeddings, batch)
+    chosen = contrastive_set(output.embeddings, batch)
     masks = contrast_pairs(chosen.labels, chosen.labels)
     each = nt_xent(chosen.embeddings @ chosen.embeddings.T, *masks, 0.1)
     # the partners of the two ignored boxes have no positive left
@@ -188,7 +188,7 @@ def test_classification_is_the_mean_over_known_identities(objective):
 
 def test_batch_all_is_the_mean_over_active_triplets():
     output, batch = outputs(), scene(known=False)
-    positive, negative = contrast_pairs(*[contrasted(output.embeddings, batch).labels] * 2)
+    positive, negative = contrast_pairs(*[contrastive_set(output.embeddings, batch).labels] * 2)
     distance = torch.cdist(output.embeddings, output.embeddings)
     triplets = [
         (0.5 + distance[i, p] - distance[i, n]).item()
@@ -281,9 +281,9 @@ def test_the_mean_over_two_processes_is_the_loss_of_the_whole(objective, detache
     expected.total.backward()
 
     halves = [half(batch, parted, views) for views in (slice(0, 2), slice(2, 4))]
-    keys = [contrasted(output.embeddings, part) for part, output in halves]
+    keys = [contrastive_set(output.embeddings, part) for part, output in halves]
     if detached:
-        keys = [Contrasted(boxes.embeddings.detach(), boxes.labels) for boxes in keys]
+        keys = [ContrastiveSet(boxes.embeddings.detach(), boxes.labels) for boxes in keys]
 
     def run(process_mean):
         return [

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.classification import identity_cross_entropy
-from clmot.losses.contrast_masks import contrast_pairs, contrasted
+from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
 from clmot.losses.criterion import criterion
 from clmot.losses.detection import heatmap_focal, l1_at_objects
 from clmot.losses.nt_xent import nt_xent
@@ -216,7 +216,7 @@ def test_scores_of_one_change_no_bit(objective, views):
 
 
 def each_anchor(objective, output, batch, config):
-    chosen = contrasted(output.embeddings, batch)
+    chosen = contrastive_set(output.embeddings, batch)
     masks = contrast_pairs(chosen.labels, chosen.labels, config.negatives)
     similarity = chosen.embeddings @ chosen.embeddings.T
     if objective == "triplet":

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.models.embedding_pool import (
-    CenterPointReadOut,
+    CenterPointPool,
     Level,
-    StripeReadOut,
+    StripePool,
 )
 
 
@@ -23,12 +23,12 @@ def test_center_point_is_the_cell_that_holds_the_box_centre():
     maps = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     # centres (22, 10), (23.9, 8.1): both in cell (5, 2) at stride 4; (-3, 70): beyond the map, nearest cell (0, 15)
     boxes = torch.tensor([[18.0, 8, 26, 12], [19.9, 6.1, 27.9, 10.1], [-10, 60, 4, 80]])
-    actual = CenterPointReadOut(4)((maps,), boxes, torch.tensor([1, 1, 0]))
+    actual = CenterPointPool(4)((maps,), boxes, torch.tensor([1, 1, 0]))
     expected = torch.stack([maps[1, :, 2, 5], maps[1, :, 2, 5], maps[0, :, 15, 0]])
     torch.testing.assert_close(actual, F.normalize(expected, dim=1))
 
 
-def stripes_of(read_out: StripeReadOut, embeddings: torch.Tensor) -> list[torch.Tensor]:
+def stripes_of(read_out: StripePool, embeddings: torch.Tensor) -> list[torch.Tensor]:
     """What is read of each level, [m, stripes, length]."""
     lengths = [
         level.channels if level.histogram else read_out.projection[str(index)].shape[2]
@@ -39,7 +39,7 @@ def stripes_of(read_out: StripeReadOut, embeddings: torch.Tensor) -> list[torch.
 
 
 def test_stripes_see_only_their_part_of_the_box():
-    read_out = StripeReadOut([Level(3, 4)] * 2, stripes=4, width=2)
+    read_out = StripePool([Level(3, 4)] * 2, stripes=4, width=2)
     maps = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     boxes, image = torch.tensor([[32.0, 0, 64, 128]]), torch.tensor([0])
     changed = maps.clone()
@@ -53,7 +53,7 @@ def test_stripes_see_only_their_part_of_the_box():
 
 def test_stripes_pool_the_average_of_a_flat_region():
     """On a map that is constant in each stripe, the read-out is the projection of that constant."""
-    read_out = StripeReadOut([Level(3, 4)], stripes=2, width=2)
+    read_out = StripePool([Level(3, 4)], stripes=2, width=2)
     with torch.no_grad():
         read_out.projection["0"].normal_(generator=torch.Generator().manual_seed(9))  # of each stripe another one
     constants = torch.tensor([[1.0, 2.0, -1.0], [-3.0, 0.5, 0.0]])
@@ -71,7 +71,7 @@ LEVELS = [Level(5, 4, share=0.3), Level(4, 4, share=0.5, histogram=True), Level(
 
 
 def test_parts_are_where_the_levels_that_learn_lie():
-    read_out = StripeReadOut(LEVELS, stripes=2, width=3)
+    read_out = StripePool(LEVELS, stripes=2, width=3)
     assert read_out.dimension == 2 * (3 + 4 + 2)
     assert read_out.parts == (slice(0, 3), slice(3, 6), slice(14, 16), slice(16, 18))
     assert {name: tuple(each.shape) for name, each in read_out.projection.items()} == {"0": (2, 5, 3), "2": (2, 2, 2)}
@@ -96,7 +96,7 @@ def test_parts_are_where_the_levels_that_learn_lie():
 
 def test_parts_of_several_lengths_count_by_their_levels_shares():
     """The embedding against a loop over boxes, levels and stripes, one after the other."""
-    read_out = StripeReadOut(LEVELS, stripes=3, width=3)
+    read_out = StripePool(LEVELS, stripes=3, width=3)
     generator = torch.Generator().manual_seed(11)
     maps = tuple(
         torch.rand(2, level.channels, 96 // level.stride, 96 // level.stride, generator=generator) for level in LEVELS
@@ -108,7 +108,7 @@ def test_parts_of_several_lengths_count_by_their_levels_shares():
         for index, level in enumerate(LEVELS):
             cells = roi_align(maps[index][number : number + 1], [box[None]], (3, 5), 1 / level.stride, 2, aligned=True)
             for stripe in range(3):
-                pooled = sum(weight * cells[0, :, stripe, k] for k, weight in enumerate(StripeReadOut.columns))
+                pooled = sum(weight * cells[0, :, stripe, k] for k, weight in enumerate(StripePool.columns))
                 read = pooled.sqrt() if level.histogram else read_out.projection[str(index)][stripe].T @ pooled
                 pieces.append(read / read.norm() * (level.share / 3) ** 0.5)
         embeddings.append(torch.cat(pieces))
@@ -117,21 +117,21 @@ def test_parts_of_several_lengths_count_by_their_levels_shares():
 
 def test_a_projection_starts_as_the_identity_where_it_is_long_enough():
     for width in (5, 40):
-        projection = StripeReadOut([Level(5, 4)], stripes=3, width=width).projection["0"]
+        projection = StripePool([Level(5, 4)], stripes=3, width=width).projection["0"]
         assert torch.equal(projection, torch.eye(5).expand(3, 5, 5))
 
 
 def test_a_shortening_projection_starts_as_orthonormal_directions_the_same_for_every_stripe():
     torch.manual_seed(0)
-    first, second = (StripeReadOut([Level(40, 4)], stripes=3, width=7).projection["0"].detach() for _ in range(2))
+    first, second = (StripePool([Level(40, 4)], stripes=3, width=7).projection["0"].detach() for _ in range(2))
     torch.testing.assert_close(first[0].T @ first[0], torch.eye(7))
     assert torch.equal(first, first[:1].expand(3, 40, 7))
     assert not torch.allclose(first, second)
 
 
 READ_OUTS = {
-    "center": lambda: CenterPointReadOut(4),
-    "stripes": lambda: StripeReadOut([Level(8, 4)] * 2, 3, 4),
+    "center": lambda: CenterPointPool(4),
+    "stripes": lambda: StripePool([Level(8, 4)] * 2, 3, 4),
 }
 
 
@@ -152,7 +152,7 @@ def test_unit_length_packed_order_and_no_boxes(kind):
 
 
 def test_levels_of_several_strides_see_the_same_place():
-    read_out = StripeReadOut([Level(2, 4), Level(2, 8)], stripes=2, width=2)
+    read_out = StripePool([Level(2, 4), Level(2, 8)], stripes=2, width=2)
     fine = torch.zeros(1, 2, 16, 16)
     fine[:, :, :8], fine[:, :, 8:] = 1.0, -2.0
     coarse = F.avg_pool2d(fine, 2)
@@ -169,7 +169,7 @@ def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
     generator = torch.Generator().manual_seed(8)
     maps = tuple(torch.randn(1, 5, 24, 24, generator=generator) for _ in range(2))
     boxes = torch.tensor([[8.0, 8, 40, 80], [30, 10, 70, 90]])
-    read_out = StripeReadOut([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, width=4)
+    read_out = StripePool([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, width=4)
     first, second = read_out(maps, boxes, torch.zeros(2, dtype=torch.int64)).view(2, 2, 3, 4)
     torch.testing.assert_close((first**2).sum(dim=2), torch.tensor([[0.7], [0.3]]).expand(2, 3) / 3)
     each = (F.normalize(first, dim=2) * F.normalize(second, dim=2)).sum(dim=2).mean(dim=1)
@@ -177,7 +177,7 @@ def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
 
 
 def test_the_middle_of_a_stripe_counts_most():
-    read_out = StripeReadOut([Level(2, 4)], stripes=1, width=2)
+    read_out = StripePool([Level(2, 4)], stripes=1, width=2)
     maps = torch.zeros(1, 2, 40, 40)
     maps[:, 0] = 1.0
     maps[:, :, :, 18:22] = torch.tensor([0.0, 1.0]).view(2, 1, 1)  # a fifth of the box, in its middle
@@ -186,7 +186,7 @@ def test_the_middle_of_a_stripe_counts_most():
 
 
 def test_a_histogram_level_compares_by_the_bhattacharyya_coefficient():
-    read_out = StripeReadOut([Level(4, 4, histogram=True)], stripes=1, width=2)  # which histograms do not heed
+    read_out = StripePool([Level(4, 4, histogram=True)], stripes=1, width=2)  # which histograms do not heed
     shares = torch.tensor([[0.5, 0.3, 0.2, 0.0], [0.1, 0.4, 0.0, 0.5]])
     maps = shares[:, :, None, None].expand(2, 4, 20, 20)
     boxes = torch.tensor([[10.0, 10, 50, 60]] * 2)

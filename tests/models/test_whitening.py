@@ -6,9 +6,9 @@ from torch import nn
 from clmot.config import load_config
 from clmot.export.crops import CropsGraph
 from clmot.models import whitening as metric
-from clmot.models.embedding_pool import Level, StripeReadOut
+from clmot.models.embedding_pool import Level, StripePool
 from clmot.models.network import Network
-from clmot.models.whitening import MetricReadOut
+from clmot.models.whitening import WhitenedPool
 
 
 def read(read_out, vectors):
@@ -16,7 +16,7 @@ def read(read_out, vectors):
     return read_out((vectors,), torch.zeros(len(vectors), 4), torch.zeros(len(vectors), dtype=torch.long))
 
 
-class Given(StripeReadOut):
+class Given(StripePool):
     """A read-out that reads what it is given."""
 
     def __init__(self, dimension=6):
@@ -45,7 +45,7 @@ def overall(people):
 
 
 def fitted(people, length=6, within=True):
-    read_out = MetricReadOut(Given(), length)
+    read_out = WhitenedPool(Given(), length)
     # what differs alike in all directions whitens nothing
     whitened_by = covariance(people) if within else torch.eye(6, dtype=torch.float64)
     read_out.fit(torch.from_numpy(people.mean(axis=(0, 1))), whitened_by, overall(people))
@@ -76,7 +76,7 @@ def test_passing_through_changes_nothing(people):
 def test_before_it_is_learned_cosines_are_kept_roughly():
     torch.manual_seed(0)
     vectors = nn.functional.normalize(torch.randn(30, 400), dim=1)
-    shortened = read(MetricReadOut(Given(400), 200), vectors)
+    shortened = read(WhitenedPool(Given(400), 200), vectors)
     assert shortened.shape == (30, 200)
     assert (shortened @ shortened.T - vectors @ vectors.T).abs().max() < 0.35
 
@@ -139,7 +139,7 @@ def test_the_network_trains_without_it_and_crops_agree():
     ).model
     torch.manual_seed(0)
     network = Network(config).eval()
-    assert isinstance(network.read_out, MetricReadOut)
+    assert isinstance(network.read_out, WhitenedPool)
     length = 2 * (128 + 8 + 8)  # 16 channels become 8
     noise = torch.randn(length, length, dtype=torch.float64)
     network.read_out.fit(0.01 * torch.randn(length), noise @ noise.T, noise.T @ noise)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from clmot.errors import UserError
-from clmot.training.device_loader import Feed, Pace
+from clmot.training.device_loader import DeviceLoader, ThroughputMeter
 
 
 class Parcel:
@@ -18,7 +18,7 @@ class Parcel:
 
 
 def test_everything_arrives_in_order():
-    assert [parcel.number for parcel in Feed(map(Parcel, range(4)), torch.device("cpu"))] == [0, 1, 2, 3]
+    assert [parcel.number for parcel in DeviceLoader(map(Parcel, range(4)), torch.device("cpu"))] == [0, 1, 2, 3]
 
 
 def test_time_spent_waiting_is_the_loaders_alone():
@@ -27,7 +27,7 @@ def test_time_spent_waiting_is_the_loaders_alone():
             time.sleep(0.05)
             yield Parcel(number)
 
-    feed = Feed(slow(), torch.device("cpu"))
+    feed = DeviceLoader(slow(), torch.device("cpu"))
     for _ in feed:
         time.sleep(0.1)
     assert 0.15 <= feed.seconds_waiting < 0.3
@@ -38,7 +38,7 @@ def test_mistakes_in_the_data_pass_through():
         yield Parcel(0)
         raise UserError("an image cannot be read")
 
-    feed = Feed(broken(), torch.device("cpu"))
+    feed = DeviceLoader(broken(), torch.device("cpu"))
     next(feed)
     with pytest.raises(UserError, match="an image cannot be read"):
         next(feed)
@@ -47,7 +47,7 @@ def test_mistakes_in_the_data_pass_through():
 def test_pace_leaves_out_the_first_step(monkeypatch):
     now = iter([100.0, 110.0, 111.0, 114.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(now))
-    pace = Pace(images=8)
+    pace = ThroughputMeter(images=8)
     pace.step(9.0)
     assert pace.summary() == ""
     pace.step(9.5)

@@ -22,10 +22,10 @@ from clmot.models.network import Network
 from clmot.models.saved_model import find_checkpoint
 from clmot.structures import Batch
 from clmot.synthetic import write_scenes
-from clmot.training.distributed import Processes, start_processes
+from clmot.training.distributed import DistributedContext, join_processes
+from clmot.training.gradient_cache import cache_gradients, split
 from clmot.training.negative_queue import EmbeddingQueue
 from clmot.training.optim import make_optimizer
-from clmot.training.parts import look_ahead, split
 from clmot.training.step import train_step
 from clmot.training.trainer import train
 from clmot.views.loader import StepSampler, make_loader
@@ -64,7 +64,7 @@ def config(*changes: str) -> Config:
     return load_config(overrides=[*OVERRIDES, *changes])
 
 
-def gradients(settings: Config, batch: Batch, fabric: Fabric, processes: Processes) -> dict[str, torch.Tensor]:
+def gradients(settings: Config, batch: Batch, fabric: Fabric, context: DistributedContext) -> dict[str, torch.Tensor]:
     """Losses and gradients of a step with fixed normalisation statistics, which know no other process."""
     torch.manual_seed(0)
     bare = Network(settings.model)
@@ -76,10 +76,8 @@ def gradients(settings: Config, batch: Batch, fabric: Fabric, processes: Process
         queue.embeddings.copy_(torch.nn.functional.normalize(torch.randn_like(queue.embeddings), dim=1))
         queue.sequence_index.copy_(torch.arange(50) % 5)
         queue.pushed.fill_(40)
-    terms = train_step(fabric, network, optimizer, batch, settings, 0.0, processes, queue)
-    found = {name: processes.mean(value) for name, value in terms.parts.items()} | {
-        "total": processes.mean(terms.total)
-    }
+    terms = train_step(fabric, network, optimizer, batch, settings, 0.0, context, queue)
+    found = {name: context.mean(value) for name, value in terms.parts.items()} | {"total": context.mean(terms.total)}
     return found | {name: value.grad for name, value in bare.named_parameters() if value.grad is not None}
 
 
@@ -123,11 +121,11 @@ def one_of_two(rank: int, folder: Path, port: int) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
     together = config("train.devices=2")
-    fabric, processes = start_processes(together.train)
-    found: dict[str, object] = {"rank": processes.rank}
+    fabric, context = join_processes(together.train)
+    found: dict[str, object] = {"rank": context.rank}
     batch = load_batch(folder / "scenes/stills").take(slice(4 * rank, 4 * rank + 4))
     for name, changes in CASES.items():
-        found[name] = gradients(config(*changes), batch, fabric, processes)
+        found[name] = gradients(config(*changes), batch, fabric, context)
 
     # a run of one process resumed by two
     seen, step = [], run_module.train_step
@@ -186,7 +184,9 @@ def two(folder) -> list[dict]:
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_gradients_are_those_of_one_process(name, two, folder):
     whole = config(*CASES[name], "train.accumulate=1")
-    alone = gradients(whole, load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), Processes())
+    alone = gradients(
+        whole, load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), DistributedContext()
+    )
     for found in two:
         assert_same_step(found[name], alone)
 
@@ -207,7 +207,7 @@ def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, fo
     boxes = {key: value[kept] for key, value in vars(batch).items() if key != "images"}
     batch = Batch(images=batch.images, **boxes)
     assert 0 < int((batch.image_index < 4).sum()) * 4 < int((batch.image_index >= 4).sum())
-    alone, fabric = Processes(), Fabric(accelerator="cpu", devices=1)
+    alone, fabric = DistributedContext(), Fabric(accelerator="cpu", devices=1)
     whole, divided = (
         gradients(settings.updated({"train": {"accumulate": count}}), batch, fabric, alone) for count in (1, parts)
     )
@@ -220,13 +220,13 @@ def assert_same_step(found: dict[str, torch.Tensor], expected: dict[str, torch.T
         torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
 
 
-def test_looking_ahead_changes_neither_normalisation_nor_chance(folder):
+def test_caching_gradients_changes_neither_normalisation_nor_chance(folder):
     """A step in one part, done in the way of several, leaves the statistics and random numbers of a plain step."""
     batch, settings = load_batch(folder / "scenes/stills"), config()
     network = Network(settings.model).train()
     before = {name: value.clone() for name, value in network.named_buffers()}
     state = torch.get_rng_state()
-    look_ahead(network, batch, split(batch, 2), settings.loss, Processes(), None)
+    cache_gradients(network, batch, split(batch, 2), settings.loss, DistributedContext(), None)
     assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
     assert torch.equal(state, torch.get_rng_state())
     assert all(value.grad is None for value in network.parameters())
@@ -289,13 +289,14 @@ def test_the_batch_must_be_shared_out_evenly(folder):
 def test_no_such_device():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA device here"):
-            start_processes(config("train.device=cuda").train)
+            join_processes(config("train.device=cuda").train)
 
 
 FATE = """
 import os, sys, time, torch
 sys.path.insert(0, sys.argv[2])
-from test_processes import config
+from test_distributed import config
+import clmot.training.data as data
 import clmot.training.trainer as run
 from clmot.errors import UserError
 rank, where, step = int(os.environ["LOCAL_RANK"]), sys.argv[3], run.train_step
@@ -307,11 +308,11 @@ def reading(*arguments, **options):
     if rank == 0:
         raise MemoryError("no memory for 7 boxes")
     return read(*arguments, **options)
-read = run.read_dataset
+read = data.read_dataset
 if where == "step":
     run.train_step = failing
 else:
-    run.read_dataset = reading
+    data.read_dataset = reading
 try:
     run.train(sys.argv[1], sys.argv[1] + "/../fate-" + where, config("train.devices=2"), progress=False)
 except (MemoryError, UserError) as error:

@@ -20,10 +20,10 @@ from clmot.io.image import read_image
 from clmot.models import whitening as metric_module
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
-from clmot.models.whitening import MetricReadOut
+from clmot.models.whitening import WhitenedPool
 from clmot.structures import Dataset, Sample
 from clmot.training import fit_whitening as fit_module
-from clmot.training.fit_whitening import LEAST_BOXES, fit_metric, metric_of
+from clmot.training.fit_whitening import LEAST_BOXES, fit_whitening, whitening_of
 from clmot.views.labels import with_labels
 from clmot.views.pair_dataset import PairDataset
 
@@ -110,7 +110,7 @@ def model_of(network: Network | AttachedNetwork, config: Config, plain: bool = T
     """A network in use, by default without a metric."""
     network = copy.deepcopy(network)
     if plain:
-        metric_of(network).pass_through()
+        whitening_of(network).pass_through()
     return (AttachedModel if isinstance(network, AttachedNetwork) else Model)(network, config, "cpu")
 
 
@@ -161,14 +161,14 @@ def centre_and_spread(found: Found) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.mean(list(means.values()), axis=0)), torch.from_numpy(spread)
 
 
-def expected_metric(network: Network | AttachedNetwork, found: Found, least: int = LEAST_BOXES) -> MetricReadOut:
-    expected = copy.deepcopy(metric_of(network))
+def expected_metric(network: Network | AttachedNetwork, found: Found, least: int = LEAST_BOXES) -> WhitenedPool:
+    expected = copy.deepcopy(whitening_of(network))
     centre, overall = centre_and_spread(found)
     expected.fit(centre, within_objects(found, least), overall)
     return expected
 
 
-def assert_same_metric(actual: MetricReadOut, expected: MetricReadOut) -> None:
+def assert_same_metric(actual: WhitenedPool, expected: WhitenedPool) -> None:
     """Up to a rotation, which no cosine sees."""
     torch.testing.assert_close(actual.centre, expected.centre, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(actual.matrix @ actual.matrix.T, expected.matrix @ expected.matrix.T, atol=1e-3, rtol=0)
@@ -179,12 +179,12 @@ def test_objects_known_at_several_times_whiten(video, length):
     config = settings(f"model.embedding_dimension={length}")
     network = new_network(config)
     expected = expected_metric(network, over_time(model_of(network, config), video))
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     assert_same_metric(network.read_out, expected)
     assert_whitens(network.read_out)
 
 
-def assert_whitens(metric: MetricReadOut) -> None:
+def assert_whitens(metric: WhitenedPool) -> None:
     counted = torch.linalg.svdvals(metric.matrix)[: min(metric.matrix.shape)]
     assert counted[0] > 1.1 * counted[-1], "all directions count alike"
 
@@ -192,12 +192,12 @@ def assert_whitens(metric: MetricReadOut) -> None:
 def test_a_handful_of_objects_does_not_say_how_objects_change(video, monkeypatch):
     config = settings()
     nobody, over_time_alone, two_views = (new_network(config) for _ in range(3))
-    fit_metric(nobody, config, with_labels(video, "none")[0], CPU)
+    fit_whitening(nobody, config, with_labels(video, "none")[0], CPU)
     objects = 6  # of the two sequences, in three frames or more
     monkeypatch.setattr(fit_module, "LEAST_OBJECTS", objects)
-    fit_metric(over_time_alone, config, video, CPU)
+    fit_whitening(over_time_alone, config, video, CPU)
     monkeypatch.setattr(fit_module, "LEAST_OBJECTS", objects + 1)
-    fit_metric(two_views, config, video, CPU)
+    fit_whitening(two_views, config, video, CPU)
     assert torch.equal(two_views.read_out.matrix, nobody.read_out.matrix)
     assert not torch.allclose(over_time_alone.read_out.matrix, nobody.read_out.matrix, atol=1e-3)
 
@@ -207,7 +207,7 @@ def test_within_an_object_all_directions_count_alike_afterwards(video, monkeypat
     config = settings(f"model.embedding_dimension={READ}")
     network = new_network(config)
     within = within_objects(over_time(model_of(network, config), video))
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     matrix = network.read_out.matrix.double()
     before, after = (torch.linalg.eigvalsh(each) for each in (within, matrix.T @ within @ matrix))
     assert before[-1] > 50 * before[READ // 2]
@@ -218,7 +218,7 @@ def test_only_the_metric_changes(video):
     config = settings()
     network = new_network(config).train()
     before = copy.deepcopy(network.state_dict())
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"read_out.centre", "read_out.matrix"}
     assert network.training
@@ -228,11 +228,11 @@ def test_it_is_learned_anew_each_time(video, stills):
     """Whatever metric there was before."""
     config = settings()
     network = new_network(config)
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     first = copy.deepcopy(network.read_out.state_dict())
-    fit_metric(network, config, stills, CPU)
+    fit_whitening(network, config, stills, CPU)
     assert not torch.equal(network.read_out.matrix, first["matrix"])
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     assert all(torch.equal(value, first[name]) for name, value in network.read_out.state_dict().items())
 
 
@@ -257,7 +257,7 @@ def test_stills_whiten_by_their_two_views(stills, kind):
     if kind == "each picture a sequence":  # whose means would take along what tells its objects from those of others
         found = {"all": [box for boxes in found.values() for box in boxes]}
     expected = expected_metric(network, found, least=2)
-    fit_metric(network, config, dataset, CPU)
+    fit_whitening(network, config, dataset, CPU)
     assert_same_metric(network.read_out, expected)
     assert_whitens(network.read_out)
 
@@ -266,8 +266,8 @@ def test_objects_seen_less_often_than_three_times_say_nothing(make):
     dataset = make(a=[[0, 1, 2, 3], [3, 2, 1, 0], [4, 5, 6, 7], [7, 6, 5, 4]] + [[8, 9, 10]] * 2)
     config = settings()
     known, unknown = new_network(config), new_network(config)
-    fit_metric(known, config, dataset, CPU)
-    fit_metric(unknown, config, with_labels(dataset, "none")[0], CPU)
+    fit_whitening(known, config, dataset, CPU)
+    fit_whitening(unknown, config, with_labels(dataset, "none")[0], CPU)
     assert torch.equal(known.read_out.matrix, unknown.read_out.matrix)
     assert torch.equal(known.read_out.centre, unknown.read_out.centre)
 
@@ -279,7 +279,7 @@ def test_views_are_of_one_frame(video):
     for changes in ([], ["views.neighbour=1", "views.neighbour_frames=3"]):
         config = settings(*changes)
         networks.append(new_network(config))
-        fit_metric(networks[-1], config, unknown, CPU)
+        fit_whitening(networks[-1], config, unknown, CPU)
     assert torch.equal(networks[0].read_out.matrix, networks[1].read_out.matrix)
 
 
@@ -301,7 +301,7 @@ def test_nothing_annotated_leaves_the_random_projection(make, video, stills, kin
     network = new_network(config)
     before = copy.deepcopy(network.state_dict())
     with caplog.at_level(logging.WARNING, "clmot"):
-        fit_metric(network, config, nothing[kind], CPU, further=further)
+        fit_whitening(network, config, nothing[kind], CPU, further=further)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     if not further:
         (warning,) = caplog.messages
@@ -328,7 +328,7 @@ def frames_looked_at(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(fit_module, "embed_sequences", sequences_noted)
             patched.setattr(fit_module, "embed_views", views_noted)
-            fit_metric(new_network(config), config, dataset, CPU)
+            fit_whitening(new_network(config), config, dataset, CPU)
         return seen
 
     return fit
@@ -369,11 +369,11 @@ def test_an_image_that_cannot_be_read_is_left_out(video, labels):
     samples = list(whole.samples)
     samples.insert(3, dataclasses.replace(samples[0], image=samples[0].image.with_name("gone.png"), frame=99))
     network = new_network(config)
-    fit_metric(network, config, dataclasses.replace(whole, samples=tuple(samples)), CPU)
+    fit_whitening(network, config, dataclasses.replace(whole, samples=tuple(samples)), CPU)
     assert_whitens(network.read_out)
     if labels == "known":
         other = new_network(config)
-        fit_metric(other, config, whole, CPU)
+        fit_whitening(other, config, whole, CPU)
         assert torch.equal(network.read_out.matrix, other.read_out.matrix)
 
 
@@ -385,11 +385,11 @@ def other_video(make) -> Dataset:
 def test_going_on_whitens_what_is_in_use(video, other_video):
     config = settings()
     network = new_network(config)
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     expected = copy.deepcopy(network.read_out)
     expected.refit(within_objects(over_time(model_of(network, config, plain=False), other_video)))
     before = copy.deepcopy(network.state_dict())
-    fit_metric(network, config, other_video, CPU, further=True)
+    fit_whitening(network, config, other_video, CPU, further=True)
     torch.testing.assert_close(network.read_out.matrix, expected.matrix, atol=1e-4, rtol=1e-3)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"read_out.matrix"}
@@ -398,8 +398,8 @@ def test_going_on_whitens_what_is_in_use(video, other_video):
 def test_where_there_is_no_metric_to_go_on_from_one_is_learned(video):
     config = settings()
     going_on, anew = new_network(config), new_network(config)
-    fit_metric(going_on, config, video, CPU, further=True)
-    fit_metric(anew, config, video, CPU)
+    fit_whitening(going_on, config, video, CPU, further=True)
+    fit_whitening(anew, config, video, CPU)
     assert torch.equal(going_on.read_out.matrix, anew.read_out.matrix)
     assert torch.equal(going_on.read_out.centre, anew.read_out.centre)
 
@@ -408,10 +408,10 @@ def test_where_there_is_no_metric_to_go_on_from_one_is_learned(video):
 def test_going_on_changes_nothing_where_no_object_is_known_at_several_times(video, stills, make, kind):
     config = settings()
     network = new_network(config)
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     before = copy.deepcopy(network.state_dict())
     dataset = make(a=[[0, 1], [1, 0]]) if kind == "seen twice" else SAYS_NOTHING_ABOUT_TIME[kind](stills)
-    fit_metric(network, config, dataset, CPU, further=True)
+    fit_whitening(network, config, dataset, CPU, further=True)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -419,9 +419,9 @@ def test_going_on_changes_nothing_where_no_object_is_known_at_several_times(vide
 def test_other_read_outs_have_no_metric(video, read_out):
     config = settings(f"model.pooling={read_out}")
     network = new_network(config)
-    assert metric_of(network) is None
+    assert whitening_of(network) is None
     before = copy.deepcopy(network.state_dict())
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -433,14 +433,14 @@ def test_an_attached_embedding_gets_one_too(video, stills):
     config = settings("detector.head=crops", "detector.crop_size=[32, 64]")
     torch.manual_seed(0)
     network = AttachedNetwork(config, FunctionDetector(find)).eval()
-    metric = metric_of(network)
+    metric = whitening_of(network)
     assert metric is network.head.read_out
     model = model_of(network, config)
     expected = expected_metric(network, over_time(model, video))
-    fit_metric(network, config, video, CPU)
+    fit_whitening(network, config, video, CPU)
     assert_same_metric(metric, expected)
     expected = expected_metric(network, in_two_views(model, stills, range(len(stills.samples))), least=2)
-    fit_metric(network, config, stills, CPU)
+    fit_whitening(network, config, stills, CPU)
     assert_same_metric(metric, expected)
 
 
@@ -464,7 +464,7 @@ def test_attaching_ends_with_one(make, tmp_path):
     attach(detector, folder.parent, tmp_path / "run", config, progress=False)
     model = load_model(tmp_path / "run", device="cpu", detector=detector)
     again = copy.deepcopy(model.network)
-    metric_of(again).matrix.normal_()
-    fit_metric(again, model.config, with_labels(read_dataset([folder.parent]), "none")[0], CPU)
-    assert torch.equal(metric_of(again).matrix, metric_of(model.network).matrix)
-    assert torch.equal(metric_of(again).centre, metric_of(model.network).centre)
+    whitening_of(again).matrix.normal_()
+    fit_whitening(again, model.config, with_labels(read_dataset([folder.parent]), "none")[0], CPU)
+    assert torch.equal(whitening_of(again).matrix, whitening_of(model.network).matrix)
+    assert torch.equal(whitening_of(again).centre, whitening_of(model.network).centre)

@@ -4,14 +4,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clmot.losses.contrast_masks import BoxLabels, Contrasted, contrast_pairs
+from clmot.losses.contrast_masks import BoxLabels, ContrastiveSet, contrast_pairs
 from clmot.training.negative_queue import EmbeddingQueue
 
 
-def rows(first: int, count: int) -> Contrasted:
+def rows(first: int, count: int) -> ContrastiveSet:
     """Boxes number `first` and on: embedding, sequence and identity all say the number."""
     numbers = torch.arange(first, first + count)
-    return Contrasted(numbers[:, None].float().repeat(1, 3), BoxLabels(numbers, numbers, numbers, numbers))
+    return ContrastiveSet(numbers[:, None].float().repeat(1, 3), BoxLabels(numbers, numbers, numbers, numbers))
 
 
 @given(st.integers(1, 7), st.lists(st.integers(0, 12), max_size=6))
@@ -60,9 +60,9 @@ def test_never_a_negative_of_the_same_sequence():
     to be the same, negatives of their own sequence only if it is known not to be."""
     queue = EmbeddingQueue(9, 3)
     pairs = torch.tensor(list(itertools.product([0, 1, 2], [-1, 7, 8])))
-    queue.push(Contrasted(torch.zeros(9, 3), BoxLabels(pairs[:, 0], pairs[:, 0], pairs[:, 0], pairs[:, 1])))
+    queue.push(ContrastiveSet(torch.zeros(9, 3), BoxLabels(pairs[:, 0], pairs[:, 0], pairs[:, 0], pairs[:, 1])))
     anchors = BoxLabels(torch.tensor([0, 1]), torch.tensor([4, 4]), torch.tensor([1, 1]), torch.tensor([-1, 7]))
-    keys = Contrasted(torch.zeros(2, 3), anchors).and_then(queue.remembered())
+    keys = ContrastiveSet(torch.zeros(2, 3), anchors).and_then(queue.remembered())
     positive, negative = contrast_pairs(anchors, keys.labels, "queue")
     for row, mine in enumerate([-1, 7]):
         for column, (sequence, identity) in enumerate(pairs.tolist(), 2):

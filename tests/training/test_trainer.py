@@ -24,7 +24,7 @@ from clmot.structures import Dataset
 from clmot.synthetic import write_scenes
 from clmot.training import fit_whitening as metric
 from clmot.training.checkpoint import load_state
-from clmot.training.fit_whitening import fit_metric
+from clmot.training.fit_whitening import fit_whitening
 from clmot.training.trainer import train
 from clmot.views.labels import with_labels
 from clmot.views.tracklets import with_tracklets
@@ -192,7 +192,7 @@ def fitted_again(run: Path, dataset: Dataset) -> dict[str, torch.Tensor]:
     """The metric of a run's weights, whatever metric they came with."""
     model = load_model(run, device="cpu")
     model.network.read_out.matrix.normal_()
-    fit_metric(model.network, model.config, dataset, torch.device("cpu"))
+    fit_whitening(model.network, model.config, dataset, torch.device("cpu"))
     return {name: model.network.state_dict()[name] for name in METRIC}
 
 
@@ -291,7 +291,7 @@ def test_a_killed_run_resumes(stills, tmp_path, straight):
     """SIGKILL at any moment: the newest checkpoint loads, and resuming from it ends at the same weights."""
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
-        "from test_run import config; from clmot.training.trainer import train\n"
+        "from test_trainer import config; from clmot.training.trainer import train\n"
         "if __name__ == '__main__': train(sys.argv[1], sys.argv[2], config('train.save_every=1'), progress=False)\n"
     )
     run = tmp_path / "run"

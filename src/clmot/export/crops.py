@@ -18,10 +18,10 @@ from clmot.errors import UserError, require
 from clmot.export.graphs import Graph, halve_encoder
 from clmot.inference.model import network_of
 from clmot.models.attached import CropHead
-from clmot.models.embedding_pool import StripeReadOut, unit_length
+from clmot.models.embedding_pool import StripePool, unit_length
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model, load_weights
-from clmot.models.whitening import MetricReadOut
+from clmot.models.whitening import WhitenedPool
 from clmot.shipped import find_model
 from clmot.structures import Float32Array, Image
 from clmot.views.pixels import region_in
@@ -134,14 +134,14 @@ def cut_out(image: Image, boxes: Float32Array, size: tuple[int, int]) -> Tensor:
 
 def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:
     """The same read-out without RoIAlign, where that is known; for images of one size, each of one box."""
-    if isinstance(read_out, MetricReadOut):
+    if isinstance(read_out, WhitenedPool):
         read_out = copy.deepcopy(read_out)
-        read_out.plain = WholeImageReadOut(read_out.plain, size)  # type: ignore[assignment]
+        read_out.plain = WholeImagePool(read_out.plain, size)  # type: ignore[assignment]
     return read_out
 
 
-class WholeImageReadOut(nn.Module):
-    """`StripeReadOut` of the one box that fills its image.
+class WholeImagePool(nn.Module):
+    """`StripePool` of the one box that fills its image.
 
     RoIAlign is linear in the map, and along each axis by itself. Where the box never moves it is a product with two
     matrices, which runtimes without RoIAlign (OpenCV) can do. Other boxes cover nothing: every part is visible.
@@ -151,7 +151,7 @@ class WholeImageReadOut(nn.Module):
         size: width and height of the image.
     """
 
-    def __init__(self, read_out: StripeReadOut, size: tuple[int, int]) -> None:
+    def __init__(self, read_out: StripePool, size: tuple[int, int]) -> None:
         super().__init__()
         self.read_out = read_out
         width, height = size

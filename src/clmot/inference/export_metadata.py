@@ -14,7 +14,7 @@ from torch import nn
 from clmot._version import __version__
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.models.network import make_read_out
+from clmot.models.network import make_embedding_pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Metadata:
                     for index, level in enumerate(config.model.levels)
                     if config.model.pooling == "stripes" and level.startswith("stride")
                 }
-                read_out = make_read_out(config.model, channels).eval()
+                read_out = make_embedding_pool(config.model, channels).eval()
                 read_out.load_state_dict(weights)
             except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
                 raise UserError(f"{file}: the read-out in its metadata is broken; export it again") from error

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,6 +31,28 @@ def undivided() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL if handler is None else handler)
         for number in waiting:
             signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def noted_interrupt() -> Iterator[list[float]]:
+    """A list that gets an item at the first Ctrl-C, so that no step is left half done; the second one interrupts."""
+    interrupted: list[float] = []
+
+    def note(number: int, frame: object) -> None:
+        now = time.monotonic()
+        # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: those are one
+        if interrupted and now - interrupted[0] > 1:
+            raise KeyboardInterrupt
+        interrupted.append(now)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 class Terminated(KeyboardInterrupt):

@@ -27,7 +27,7 @@ class BoxLabels(NamedTuple):
     identities: Int64[Tensor, " m"]
 
 
-class Contrasted(NamedTuple):
+class ContrastiveSet(NamedTuple):
     """Boxes that take part in the contrast.
 
     Attributes:
@@ -38,24 +38,24 @@ class Contrasted(NamedTuple):
     embeddings: Float[Tensor, "m d"]
     labels: BoxLabels
 
-    def and_then(self, others: Contrasted) -> Contrasted:
+    def and_then(self, others: ContrastiveSet) -> ContrastiveSet:
         """These boxes first, then others."""
         labels = (torch.cat(pair) for pair in zip(self.labels, others.labels, strict=True))
-        return Contrasted(torch.cat([self.embeddings, others.embeddings]), BoxLabels(*labels))
+        return ContrastiveSet(torch.cat([self.embeddings, others.embeddings]), BoxLabels(*labels))
 
 
-def takes_part(batch: Batch) -> Bool[Tensor, " m"]:
+def contrast_mask(batch: Batch) -> Bool[Tensor, " m"]:
     """Which boxes of a batch take part in the contrast."""
     return ~batch.ignore & (batch.object_index >= 0)
 
 
-def contrasted(embeddings: Tensor, batch: Batch) -> Contrasted:
+def contrastive_set(embeddings: Tensor, batch: Batch) -> ContrastiveSet:
     """The boxes of a batch that take part in the contrast: not ignored, and with a known place among the objects."""
-    seen = takes_part(batch)
+    seen = contrast_mask(batch)
     labels = BoxLabels(
         batch.object_index[seen], batch.frame_index[seen], batch.sequence_index[seen], batch.identities[seen]
     )
-    return Contrasted(embeddings[seen], labels)
+    return ContrastiveSet(embeddings[seen], labels)
 
 
 def contrast_pairs(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.classification import identity_cross_entropy
-from clmot.losses.contrast_masks import Contrasted, contrast_pairs, contrasted, takes_part
+from clmot.losses.contrast_masks import ContrastiveSet, contrast_mask, contrast_pairs, contrastive_set
 from clmot.losses.detection import heatmap_focal, l1_at_objects
 from clmot.losses.nt_xent import nt_xent
 from clmot.losses.reduce import pair_weights
@@ -33,7 +33,7 @@ def criterion(
     config: LossConfig,
     balance: Callable[[Tensor, Tensor, Tensor], Tensor],
     stride: int,
-    others: Contrasted | None = None,
+    others: ContrastiveSet | None = None,
     process_mean: Callable[[Tensor], Tensor] = _alone,
     contrast: tuple[Tensor, Tensor] | None = None,
 ) -> LossTerms:
@@ -77,7 +77,7 @@ def loss_sums(
     batch: Batch,
     config: LossConfig,
     stride: int,
-    others: Contrasted | None = None,
+    others: ContrastiveSet | None = None,
     contrast: tuple[Tensor, Tensor] | None = None,
 ) -> list[tuple[Tensor, Tensor]]:
     """Sum and count of the heatmap, size, offset and embedding loss; arguments as of `criterion`."""
@@ -111,7 +111,7 @@ def _detection_losses(
 
 
 def embedding_loss(
-    output: TrainingOutput, batch: Batch, config: LossConfig, others: Contrasted | None
+    output: TrainingOutput, batch: Batch, config: LossConfig, others: ContrastiveSet | None
 ) -> tuple[Tensor, Tensor]:
     """Sum and count of what teaches the embedding, boxes weighted by their scores (`pair_weights`).
 
@@ -132,10 +132,10 @@ def embedding_loss(
         identities = batch.identities.masked_fill(batch.ignore, -1)
         weights = batch.scores * (identities >= 0)
         return (identity_cross_entropy(output.logits, identities) * weights).sum(), weights.sum()
-    anchors = contrasted(output.embeddings, batch)
+    anchors = contrastive_set(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)
-    weights = pair_weights(positive, batch.scores[takes_part(batch)])
+    weights = pair_weights(positive, batch.scores[contrast_mask(batch)])
 
     def contrast(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
         return _contrast(cosines(ours, theirs), positive, negative, weights, config)

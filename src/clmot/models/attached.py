@@ -15,8 +15,8 @@ from clmot.config import Config, ModelConfig
 from clmot.errors import UserError
 from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import LevelEmbeddingHead
-from clmot.models.network import make_read_out
-from clmot.models.whitening import MetricReadOut
+from clmot.models.network import make_embedding_pool
+from clmot.models.whitening import WhitenedPool
 from clmot.protocols import Detector, FeatureDetector, FeatureMaps
 from clmot.structures import Image, TrainingOutput
 from clmot.views.transforms import warp_image
@@ -41,8 +41,8 @@ class StripeEmbedding(nn.Module):
                 raise UserError(f"model.levels: the detector has no map '{level}'; it has {', '.join(offered)}")
         self.needs_pixels = "colour" in config.levels
         self.maps = LevelEmbeddingHead(config.levels, 0, config.width)
-        read_out = make_read_out(config, channels)
-        assert isinstance(read_out, MetricReadOut)
+        read_out = make_embedding_pool(config, channels)
+        assert isinstance(read_out, WhitenedPool)
         self.read_out = read_out
 
     def chosen_maps(self, pixels: Tensor, maps: dict[int, Tensor]) -> tuple[Tensor, ...]:
@@ -162,7 +162,7 @@ class FeatureHead(nn.Module):
         return self.embedding.chosen_maps(pixels, maps), boxes * zoom + shift, image_index
 
     @property
-    def read_out(self) -> MetricReadOut:
+    def read_out(self) -> WhitenedPool:
         """Maps and boxes to unit vectors."""
         return self.embedding.read_out
 
@@ -204,7 +204,7 @@ class CropHead(nn.Module):
         return self.maps(crops), whole, torch.arange(len(crops), device=boxes.device)
 
     @property
-    def read_out(self) -> MetricReadOut:
+    def read_out(self) -> WhitenedPool:
         """Maps and boxes to unit vectors."""
         return self.embedding.read_out
 

@@ -18,7 +18,7 @@ def unit_length(values: Tensor, dim: int) -> Tensor:
     return values / length.clamp(min=1e-12)
 
 
-class CenterPointReadOut(nn.Module):
+class CenterPointPool(nn.Module):
     """The embedding of the cell that holds the box's centre, normalised to unit length (CL-MOT, FairMOT).
 
     A centre outside the map takes the nearest cell. Of the network's own detections it is the cell of the heatmap's
@@ -62,7 +62,7 @@ def embed_peaks(
         cells: the peaks' cells, as xyxy input pixels.
         image_index: image of each box.
     """
-    places = cells if isinstance(read_out, CenterPointReadOut) else boxes
+    places = cells if isinstance(read_out, CenterPointPool) else boxes
     return read_out(maps, places, image_index)  # type: ignore[no-any-return]
 
 
@@ -83,7 +83,7 @@ class Level(NamedTuple):
     histogram: bool = False
 
 
-class StripeReadOut(nn.Module):
+class StripePool(nn.Module):
     """RoIAlign over horizontal stripes of the box from several levels, each stripe normalised by itself.
 
     A standing person differs from top to bottom (hair, shirt, trousers, shoes): every stripe of every level becomes a

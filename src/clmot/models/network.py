@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from clmot.config import ModelConfig
 from clmot.models.color_histogram import ColourCode
-from clmot.models.embedding_pool import CenterPointReadOut, Level, StripeReadOut
+from clmot.models.embedding_pool import CenterPointPool, Level, StripePool
 from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import (
     DenseHead,
@@ -22,7 +22,7 @@ from clmot.models.heads import (
 from clmot.models.identity_classifier import IdentityClassifier
 from clmot.models.necks import make_neck
 from clmot.models.task_weights import TaskWeights
-from clmot.models.whitening import MetricReadOut
+from clmot.models.whitening import WhitenedPool
 from clmot.structures import OutputMaps, TrainingOutput
 
 STRIDE = 4
@@ -54,9 +54,9 @@ class Network(nn.Module):
         self.offset = DenseHead(*inside, 2, bias=0.5)
         self.embedding: nn.Module
         self.parts: tuple[slice, ...] = ()
-        self.read_out = make_read_out(config, dict(zip(STRIDES, self.encoder.channels, strict=True)))
+        self.read_out = make_embedding_pool(config, dict(zip(STRIDES, self.encoder.channels, strict=True)))
         widths = (config.embedding_dimension, *config.projection)
-        if isinstance(self.read_out, MetricReadOut):
+        if isinstance(self.read_out, WhitenedPool):
             self.embedding = LevelEmbeddingHead(config.levels, self.neck.width, config.width)
             widths = (self.read_out.plain.dimension, *config.projection)
             if not config.projection:  # which mixes the parts
@@ -120,13 +120,13 @@ class Network(nn.Module):
             image_index: int64 [m], which image each box lies in.
         """
         maps = self.maps(images)
-        read_out = self.read_out.plain if isinstance(self.read_out, MetricReadOut) else self.read_out
+        read_out = self.read_out.plain if isinstance(self.read_out, WhitenedPool) else self.read_out
         embeddings = self.projection(read_out(maps.embedding, boxes, image_index))
         logits = None if self.classifier is None else self.classifier(embeddings)
         return TrainingOutput(None if self.detector_is_frozen else maps, embeddings, logits, self.parts)
 
 
-def make_read_out(config: ModelConfig, channels: Mapping[int, int]) -> MetricReadOut | CenterPointReadOut:
+def make_embedding_pool(config: ModelConfig, channels: Mapping[int, int]) -> WhitenedPool | CenterPointPool:
     """The configured read-out: maps, boxes and their images to unit vectors.
 
     Args:
@@ -136,10 +136,10 @@ def make_read_out(config: ModelConfig, channels: Mapping[int, int]) -> MetricRea
     match config.pooling:
         case "stripes":
             levels = [_level(name, config, channels) for name in config.levels]
-            stripes = StripeReadOut(levels, config.stripes, config.width)
-            return MetricReadOut(stripes, config.embedding_dimension)
+            stripes = StripePool(levels, config.stripes, config.width)
+            return WhitenedPool(stripes, config.embedding_dimension)
         case "center":
-            return CenterPointReadOut(STRIDE)
+            return CenterPointPool(STRIDE)
 
 
 def _level(name: str, config: ModelConfig, channels: Mapping[int, int]) -> Level:

@@ -7,14 +7,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clmot.models.embedding_pool import StripeReadOut, unit_length
+from clmot.models.embedding_pool import StripePool, unit_length
 
 SHRINKAGE = 1.0
 """How much of the mean variance is added to that of every direction: there are more directions than people to tell
 them by."""
 
 
-class MetricReadOut(nn.Module):
+class WhitenedPool(nn.Module):
     """A read-out followed by a linear metric: centred, whitened, shortened, of unit length.
 
     Training goes on the plain embedding, all of what was read. The metric is learned after it (`fit`), without a step
@@ -29,7 +29,7 @@ class MetricReadOut(nn.Module):
     centre: Tensor
     matrix: Tensor
 
-    def __init__(self, plain: StripeReadOut, dimension: int) -> None:
+    def __init__(self, plain: StripePool, dimension: int) -> None:
         super().__init__()
         self.plain = plain
         self.register_buffer("centre", torch.zeros(plain.dimension))

@@ -10,7 +10,7 @@ import torch
 from clmot.structures import Batch
 
 
-class Feed(Iterator[Batch]):
+class DeviceLoader(Iterator[Batch]):
     """Moves batches to a device. To a GPU the next one is copied while the step in hand is computed.
 
     Args:
@@ -56,7 +56,7 @@ class Feed(Iterator[Batch]):
             return batch.to(self._device, non_blocking=True)
 
 
-class Pace:
+class ThroughputMeter:
     """Time that steps take; the first, in which worker processes and devices start, does not count for the speed.
 
     Args:

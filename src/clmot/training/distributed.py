@@ -1,13 +1,14 @@
 """The processes that train together: how they start, agree with each other, and exchange boxes to contrast.
 
-Gradients are the business of torch's DistributedDataParallel, which Fabric sets up; it takes their mean over the
-processes. Losses are therefore sums divided by the mean count of a process (`Processes.mean`), and boxes of other
-processes send their gradients home (`Processes.gather`): N processes learn what one would with all of the batch.
+torch's DistributedDataParallel, which Fabric sets up, takes the mean of the gradients over the processes. Losses are
+therefore sums divided by the mean count of a process (`DistributedContext.mean`), and gradients of gathered embeddings
+flow back to their own process (`DistributedContext.gather`): N processes learn what one learns from the whole batch.
 """
 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 import threading
@@ -25,7 +26,7 @@ from torch.nn import functional as F
 from clmot.config import TrainConfig
 from clmot.devices import choose_device
 from clmot.errors import UserError, reason_of
-from clmot.losses.contrast_masks import BoxLabels, Contrasted
+from clmot.losses.contrast_masks import BoxLabels, ContrastiveSet
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ _LOOKS = 0.5
 """Seconds between two looks at whether another process has failed."""
 
 
-def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
+def join_processes(config: TrainConfig) -> tuple[Fabric, DistributedContext]:
     """Join the processes that torchrun started, or start `config.devices` of them, or go alone.
 
     Those started here run the same command as this one, from its beginning.
@@ -66,7 +67,9 @@ def start_processes(config: TrainConfig) -> tuple[Fabric, Processes]:
     fabric.launch()
     if fabric.world_size > 1:
         atexit.register(_leave)
-    return fabric, Processes(fabric.global_rank, fabric.world_size)
+    if fabric.global_rank:
+        logging.getLogger("clmot").setLevel(logging.ERROR)
+    return fabric, DistributedContext(fabric.global_rank, fabric.world_size)
 
 
 def _leave() -> None:
@@ -75,7 +78,7 @@ def _leave() -> None:
         distributed.destroy_process_group()
 
 
-class Processes:
+class DistributedContext:
     """All training processes, as seen by one of them. Alone, it does nothing and costs nothing.
 
     Every method must be called by all processes, in the same order.
@@ -86,7 +89,7 @@ class Processes:
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
-        self.rank, self.count = rank, count
+        self.rank, self.count, self.is_first = rank, count, rank == 0
         # flags and messages take their own way, past the GPUs and their queues of work
         self._control: Any = distributed.new_group(backend="gloo") if count > 1 else None
         # whether all know of the error that ends them
@@ -101,7 +104,7 @@ class Processes:
         return bool(flags)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def synchronized(self) -> Iterator[None]:
         """All processes leave it at the same time; an error of one, of any kind, is a `UserError` of the others."""
         failure: BaseException | None = None
         try:
@@ -114,7 +117,7 @@ class Processes:
             raise failure or UserError(message)
 
     @contextmanager
-    def one_fate(self) -> Iterator[None]:
+    def fail_together(self) -> Iterator[None]:
         """An error in one process, wherever it is, ends the others with its message, within seconds.
 
         They may be waiting for it in an exchange of tensors that nothing interrupts; so they are ended from beside.
@@ -151,7 +154,7 @@ class Processes:
         distributed.all_reduce(total)
         return total / self.count
 
-    def gather(self, rows: Contrasted) -> list[Contrasted]:
+    def gather(self, rows: ContrastiveSet) -> list[ContrastiveSet]:
         """The boxes of each process, by rank. What anyone's loss wants of an embedding reaches its process."""
         if self.count == 1:
             return [rows]
@@ -161,16 +164,16 @@ class Processes:
         embeddings = _StackWithGradient.apply(F.pad(rows.embeddings, padding))
         labels = _stack(F.pad(torch.stack(rows.labels, dim=1), padding))
         return [
-            Contrasted(embedding[:number], BoxLabels(*label[:number].unbind(dim=1)))
+            ContrastiveSet(embedding[:number], BoxLabels(*label[:number].unbind(dim=1)))
             for embedding, label, number in zip(embeddings, labels, numbers, strict=True)
         ]
 
-    def others(self, rows: Contrasted) -> Contrasted | None:
+    def gather_others(self, rows: ContrastiveSet) -> ContrastiveSet | None:
         """The boxes of all other processes; None if there are no others."""
         if self.count == 1:
             return None
         gathered = self.gather(rows)
-        return reduce(Contrasted.and_then, gathered[: self.rank] + gathered[self.rank + 1 :])
+        return reduce(ContrastiveSet.and_then, gathered[: self.rank] + gathered[self.rank + 1 :])
 
     def _told(self, failure: BaseException) -> str:
         if isinstance(failure, UserError):

@@ -22,7 +22,7 @@ from clmot.inference.model import Model
 from clmot.io.image import read_image
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
-from clmot.models.whitening import MetricReadOut
+from clmot.models.whitening import WhitenedPool
 from clmot.structures import Dataset, Sample
 from clmot.views.labels import with_labels
 from clmot.views.pair_dataset import PairDataset
@@ -43,28 +43,28 @@ LEAST_OBJECTS = 10
 of many boxes tell more."""
 
 
-def fit_metric(
+def fit_whitening(
     network: nn.Module, config: Config, dataset: Dataset, device: torch.device, *, further: bool = False
 ) -> None:
     """Learn the metric of a trained network's embedding, in place, where its read-out has one.
 
     Objects seen at several times, by identity or tracklet, say in which directions one object changes
-    (`MetricReadOut.fit`). Where there are none or few, the same boxes in two views of a frame do.
+    (`WhitenedPool.fit`). Where there are none or few, the same boxes in two views of a frame do.
 
     Args:
         network: a `Network` or an `AttachedNetwork`.
         config: the run's.
         dataset: as training saw it.
         device: to embed on.
-        further: the network has a metric that was learned on other data: go on from it (`MetricReadOut.refit`), as far
+        further: the network has a metric that was learned on other data: go on from it (`WhitenedPool.refit`), as far
             as objects are known at several times.
     """
-    metric = metric_of(network)
+    metric = whitening_of(network)
     if metric is None:
         return
     log.info("learning the metric of the embedding")
     model = _model(copy.deepcopy(network), config, device)
-    in_use = metric_of(model.network)
+    in_use = whitening_of(model.network)
     assert in_use is not None
     further = further and metric.is_learned
     if not further:
@@ -86,9 +86,9 @@ def fit_metric(
     log.info("the metric of the embedding is from %d boxes %s", len(seen.around), seen.how)
 
 
-def metric_of(network: nn.Module) -> MetricReadOut | None:
+def whitening_of(network: nn.Module) -> WhitenedPool | None:
     """The metric within a network, if it has one."""
-    return next((module for module in network.modules() if isinstance(module, MetricReadOut)), None)
+    return next((module for module in network.modules() if isinstance(module, WhitenedPool)), None)
 
 
 class _Seen(NamedTuple):

@@ -1,16 +1,29 @@
-"""The training log: one JSON object a line, continued without gaps or doubles when a run resumes."""
+"""What a user sees of a run: the log, a progress bar, the speed and the loss curves."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+import torch
+
+from clmot.config import TrainConfig
+from clmot.errors import UserError
 from clmot.io.atomic import write_whole_text
+from clmot.io.progress import progress_bar
+from clmot.structures import LossTerms
+from clmot.training.device_loader import ThroughputMeter
+from clmot.training.distributed import DistributedContext
+from clmot.visualize.curves import loss_curves
+
+log = logging.getLogger(__name__)
 
 
 class TrainingLog:
-    """Appends lines to ``log.jsonl``.
+    """Appends lines to ``log.jsonl``, one JSON object each, without gaps or doubles when a run resumes.
 
     Args:
         file: created if missing.
@@ -30,6 +43,74 @@ class TrainingLog:
     def close(self) -> None:
         """Close the file; writing afterwards is an error."""
         self._handle.close()
+
+
+class RunLog:
+    """Progress bar, log and curves of a run, as a context; leaving it closes the log and draws the curves.
+
+    Each process has one, for what is logged are the losses of all; the first process's writes and draws.
+
+    Args:
+        out: the run folder.
+        start: steps done before.
+        config: `steps`, `log_every` and `batch_size` count.
+        context: the processes.
+        progress: show the bar.
+    """
+
+    def __init__(self, out: Path, start: int, config: TrainConfig, context: DistributedContext, progress: bool) -> None:
+        self._out, self._config, self._context = out, config, context
+        self._start = self._step = start
+        self._progress = progress and context.is_first
+        self._meter = ThroughputMeter(2 * config.batch_size)
+        self._log = TrainingLog(out / "log.jsonl", start) if context.is_first else None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> RunLog:
+        if self._log:
+            self._stack.callback(self._finish, self._log)
+        self._bar = self._stack.enter_context(progress_bar(self._progress))
+        self._task = self._bar.add_task("training", total=self._config.steps, completed=self._start, note="")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def step(self, step: int, terms: LossTerms, rate: float, seconds_waiting: float, unusable: int) -> None:
+        """Another step is done.
+
+        Args:
+            step: steps done by now.
+            terms: this process's losses of the step.
+            rate: its learning rate.
+            seconds_waiting: for data, since the beginning.
+            unusable: images that this process had to leave out so far.
+        """
+        self._step = step
+        self._meter.step(seconds_waiting)
+        if step % self._config.log_every == 0 or step in (1, self._config.steps):
+            names = ("total", *terms.parts)
+            losses = self._context.mean(torch.stack([terms.total, *terms.parts.values()])).tolist()
+            values = dict(zip(names, losses, strict=True))
+            if self._log:
+                seconds = {"seconds": self._meter.seconds, "seconds_waiting_for_data": seconds_waiting}
+                left_out = {"unusable_images": unusable} if unusable else {}
+                self._log.write({"step": step, **values, "learning_rate": rate, **seconds, **left_out})
+            self._bar.update(self._task, note=" ".join(f"{name} {value:.2f}" for name, value in values.items()))
+        self._bar.update(self._task, completed=step)
+
+    def tell_speed(self) -> None:
+        """Log how fast the run went."""
+        if summary := self._meter.summary():
+            log.info("%s", summary)
+
+    def _finish(self, training_log: TrainingLog) -> None:
+        training_log.close()
+        if self._step > self._start:
+            try:
+                loss_curves(training_log.file, self._out / "loss.png")
+            except (UserError, OSError) as error:  # a run is not lost for want of a picture
+                log.warning("no picture of the losses: %s", error)
 
 
 def _lines(file: Path) -> list[dict[str, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from clmot.losses.contrast_masks import BoxLabels, Contrasted, contrasted
+from clmot.losses.contrast_masks import BoxLabels, ContrastiveSet, contrastive_set
 from clmot.structures import Batch
 
 
@@ -32,7 +32,7 @@ class EmbeddingQueue(nn.Module):
         self.register_buffer("identities", torch.full((size,), -1))
         self.register_buffer("pushed", torch.tensor(0))
 
-    def push(self, keys: Contrasted) -> None:
+    def push(self, keys: ContrastiveSet) -> None:
         """Remember some boxes."""
         size = len(self.embeddings)
         rows = torch.arange(len(keys.embeddings), device=self.embeddings.device)[-size:]
@@ -42,7 +42,7 @@ class EmbeddingQueue(nn.Module):
         self.identities[places] = keys.labels.identities[rows]
         self.pushed += len(keys.embeddings)
 
-    def remembered(self) -> Contrasted:
+    def remembered(self) -> ContrastiveSet:
         """Copies of what it holds."""
         held = slice(0, min(int(self.pushed), len(self.embeddings)))
         unknown = torch.full_like(self.sequence_index[held], -1)
@@ -52,11 +52,11 @@ class EmbeddingQueue(nn.Module):
             sequence_index=self.sequence_index[held].clone(),
             identities=self.identities[held].clone(),
         )
-        return Contrasted(self.embeddings[held].clone(), labels)
+        return ContrastiveSet(self.embeddings[held].clone(), labels)
 
 
 @torch.no_grad()
-def momentum_keys(network: nn.Module, batch: Batch) -> Contrasted:
+def momentum_keys(network: nn.Module, batch: Batch) -> ContrastiveSet:
     """What the moving average of the network, MoCo's momentum encoder, makes of a batch's boxes.
 
     Only of the first view of each pair: the second shows the same objects, and would cost as much again.
@@ -66,4 +66,4 @@ def momentum_keys(network: nn.Module, batch: Batch) -> Contrasted:
         batch: views and boxes.
     """
     first = batch.take(slice(None, None, 2))
-    return contrasted(network(first.images, first.embedding_boxes, first.image_index).embeddings, first)
+    return contrastive_set(network(first.images, first.embedding_boxes, first.image_index).embeddings, first)

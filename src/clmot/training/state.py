@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from timm.layers.norm_act import convert_sync_batchnorm
-from torch import nn
 
 from clmot.config import Config
 from clmot.detectors.registry import open_detector
@@ -17,9 +18,11 @@ from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model
 from clmot.protocols import Detector
+from clmot.structures import Batch
 from clmot.training.checkpoint import load_state, save_checkpoint
+from clmot.training.distributed import DistributedContext
 from clmot.training.init_weights import initialise
-from clmot.training.negative_queue import EmbeddingQueue
+from clmot.training.negative_queue import EmbeddingQueue, momentum_keys
 from clmot.training.optim import WeightAverage, make_optimizer
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,28 @@ class TrainingState:
     queue: EmbeddingQueue | None
     sequences: list[str]
     step: int
+
+    def set_up(self, fabric: Fabric) -> tuple[Any, torch.optim.Optimizer]:
+        """Network and optimiser as Fabric runs them, ready to train."""
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            # batch normalisation sees the batch of all processes; torch has it for GPUs alone
+            convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+        if self.config.train.compile:
+            # in place: a compiled copy would give the weights other names
+            self.network.compile()
+        network, optimizer = fabric.setup(self.network, self.optimizer)
+        network.train()
+        return network, optimizer
+
+    def advance(self, batch: Batch, fabric: Fabric, context: DistributedContext) -> None:
+        """After an optimiser step on a batch: the moving average follows the weights, the queue takes the boxes."""
+        self.average.update(self.network, self.step)
+        if self.queue is not None:
+            with fabric.autocast():
+                keys = momentum_keys(self.average.network, batch)
+            for rows in context.gather(keys):
+                self.queue.push(rows)
+        self.step += 1
 
     def save(self, run: Path) -> Path:
         """Write the checkpoint and delete the run's older ones.
@@ -136,8 +161,3 @@ def _network(config: Config, detector: Detector | None, device: torch.device) ->
         return Network(config.model)
     found = detector or open_detector(config.detector, device=device, image_size=config.model.image_size)
     return AttachedNetwork(config, found)
-
-
-def share_normalisation(network: nn.Module) -> None:
-    """Let batch normalisation see the batch of all processes (on GPUs; torch has it for nothing else)."""
-    convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

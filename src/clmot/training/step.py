@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from clmot.config import Config
-from clmot.losses.criterion import CONTRASTIVE, criterion
+from clmot.losses.criterion import criterion
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import STRIDE, Network
 from clmot.structures import Batch, LossTerms
-from clmot.training.distributed import Processes
+from clmot.training.distributed import DistributedContext
+from clmot.training.gradient_cache import cache_gradients, extra_negatives, mean_terms, split
 from clmot.training.negative_queue import EmbeddingQueue
-from clmot.training.parts import further_boxes, look_ahead, mean_terms, split
 
 
 def train_step(
@@ -25,7 +23,7 @@ def train_step(
     batch: Batch,
     config: Config,
     rate: float,
-    processes: Processes,
+    context: DistributedContext,
     queue: EmbeddingQueue | None = None,
 ) -> LossTerms:
     """Forward both views together, all losses, backward, clip, step; part by part where the batch is too large.
@@ -37,7 +35,7 @@ def train_step(
         batch: this process's views and boxes, on the network's device.
         config: the run's configuration.
         rate: learning rate of this step.
-        processes: that take the step together.
+        context: the processes that take the step together.
         queue: earlier boxes to contrast with.
 
     Returns:
@@ -50,18 +48,17 @@ def train_step(
         group["lr"] = rate
     optimizer.zero_grad()
     parts = split(batch, config.train.accumulate)
-    outlook = look_ahead(network, batch, parts, config.loss, processes, queue) if len(parts) > 1 else None
+    cache = cache_gradients(network, batch, parts, config.loss, context, queue) if len(parts) > 1 else None
     terms: list[LossTerms] = []
     for index, part in enumerate(parts):
         with fabric.no_backward_sync(network, enabled=part is not parts[-1]):  # type: ignore[arg-type]
             output = network(part.images, part.embedding_boxes, part.image_index)
-            others = contrast = None
-            counted: Callable[[Tensor], Tensor] = processes.mean
-            if outlook is not None:
-                counted, contrast = outlook.counted, outlook.embedding(index, output.embeddings)
-            elif config.loss.objective in CONTRASTIVE:
-                others = further_boxes(output, part, processes, queue)
-            terms.append(criterion(output, part, config.loss, network.task_weights, STRIDE, others, counted, contrast))
+            extra = None if cache else extra_negatives(output, part, config.loss, context, queue)
+            mean_count = cache.mean_count if cache else context.mean
+            contrast = cache.contrast(index, output.embeddings) if cache else None
+            terms.append(
+                criterion(output, part, config.loss, network.task_weights, STRIDE, extra, mean_count, contrast)
+            )
             fabric.backward(terms[-1].total / len(parts))
     mean = mean_terms(terms)
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.train.gradient_clip)

@@ -9,7 +9,7 @@ import pytest
 
 from clmot.config import DataConfig, ViewsConfig
 from clmot.errors import UserError
-from clmot.losses.contrast_masks import contrast_pairs, contrasted
+from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
 from clmot.structures import Dataset, Sample
 from clmot.views.loader import pack
 from clmot.views.pair_dataset import PairDataset
@@ -54,7 +54,7 @@ def test_every_positive_is_one_tracklet_and_every_negative_was_seen_together(dat
         drawn = [pairs[(index, 100 + index)] for index in range(start, start + 3)]
         batch = pack(drawn)
         assert (batch.identities == -1).all()
-        seen = contrasted(batch.boxes, batch)
+        seen = contrastive_set(batch.boxes, batch)
         # boxes lie at places that tell the tracklet, if one knows the frame
         truth, frames = _tracklets_of(drawn, dataset)
         positive, negative = contrast_pairs(seen.labels, seen.labels, "frame")

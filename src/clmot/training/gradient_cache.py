@@ -1,9 +1,9 @@
-"""A step in several parts, where memory is short: what each part must know of the others, so that the loss is one.
+"""Gradient caching: a step in several parts, where memory is short, with the loss and gradients of the whole batch.
 
-Losses are sums divided by counts, and boxes are contrasted with those of the other parts. So all parts are looked at
-once without gradients: this gives the counts, and the embeddings, at which the whole contrast says what it wants of
-each (Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup"). Every part then does
-its share. Batch normalisation alone sees a part at a time.
+Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup". All parts are computed once
+without gradients. This gives the counts that losses are divided by, and all embeddings; the gradient of the whole
+contrastive loss at each embedding is cached. Then each part is computed with gradients, and the cached ones flow back
+through it. Batch normalisation alone sees a part at a time.
 """
 
 from __future__ import annotations
@@ -14,52 +14,41 @@ import torch
 from torch import Tensor
 
 from clmot.config import LossConfig
-from clmot.losses.contrast_masks import Contrasted, contrasted
+from clmot.losses.contrast_masks import ContrastiveSet, contrastive_set
 from clmot.losses.criterion import CONTRASTIVE, embedding_loss, loss_sums
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import STRIDE, Network
 from clmot.structures import Batch, LossTerms, TrainingOutput
-from clmot.training.distributed import Processes
+from clmot.training.distributed import DistributedContext
 from clmot.training.negative_queue import EmbeddingQueue
 
 
-class Contrast(NamedTuple):
-    """What the contrast of all boxes of a step says.
-
-    Attributes:
-        total: sum over all anchors.
-        wanted: [m, d], its gradient for the embeddings of a part.
-    """
-
-    total: Tensor
-    wanted: Tensor
-
-
-class Outlook(NamedTuple):
+class GradientCache(NamedTuple):
     """What is known of a step before its parts are computed with gradients.
 
     Attributes:
         counts: float [4], means over parts and processes of what heatmap, size, offset and embedding losses count.
-        contrasts: of each part; None where boxes are not compared.
+        total: the contrastive loss summed over all anchors; None where boxes are not compared.
+        gradients: [m, d] for the embeddings of each part.
     """
 
     counts: Tensor
-    contrasts: list[Contrast] | None
+    total: Tensor | None
+    gradients: tuple[Tensor, ...]
 
-    def counted(self, counts: Tensor) -> Tensor:
+    def mean_count(self, counts: Tensor) -> Tensor:
         """What to divide by in place of a part's own counts."""
         return self.counts.to(counts)
 
-    def embedding(self, part: int, embeddings: Tensor) -> tuple[Tensor, Tensor] | None:
+    def contrast(self, part: int, embeddings: Tensor) -> tuple[Tensor, Tensor] | None:
         """Sum and count of the embedding loss of a part: the value of the whole, the gradient of this part's share.
 
-        The loss of a step is the mean over its parts, which takes one part's gradient by the number of parts.
+        The loss of a step is the mean over its parts, which divides one part's gradient by the number of parts.
         """
-        if self.contrasts is None:
+        if self.total is None:
             return None
-        total, wanted = self.contrasts[part]
-        share = (embeddings * wanted).sum() * len(self.contrasts)
-        return total + share - share.detach(), self.counts[3]
+        share = (embeddings * self.gradients[part]).sum() * len(self.gradients)
+        return self.total + share - share.detach(), self.counts[3]
 
 
 def split(batch: Batch, parts: int) -> list[Batch]:
@@ -68,14 +57,14 @@ def split(batch: Batch, parts: int) -> list[Batch]:
     return [batch.take(slice(first, first + views)) for first in range(0, len(batch.images), views)]
 
 
-def look_ahead(
+def cache_gradients(
     network: Network | AttachedNetwork,
     batch: Batch,
     parts: list[Batch],
     config: LossConfig,
-    processes: Processes,
+    context: DistributedContext,
     queue: EmbeddingQueue | None,
-) -> Outlook:
+) -> GradientCache:
     """Compute all parts once without gradients; the network's buffers and the random numbers stay as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     devices = [batch.images.device] if batch.images.is_cuda else []
@@ -88,21 +77,29 @@ def look_ahead(
             slices = output.parts
         for buffer, before in buffers:
             buffer.copy_(before)
-    mean, contrasts = torch.stack(counts).mean(dim=0), None
+    mean = torch.stack(counts).mean(dim=0)
+    total: Tensor | None = None
+    gradients: tuple[Tensor, ...] = ()
     if config.objective in CONTRASTIVE:
         whole = TrainingOutput(None, torch.cat(embeddings).requires_grad_(), None, slices)
-        total, count = embedding_loss(whole, batch, config, further_boxes(whole, batch, processes, queue))
-        (wanted,) = torch.autograd.grad(total, whole.embeddings)
+        total, count = embedding_loss(whole, batch, config, extra_negatives(whole, batch, config, context, queue))
+        (gradient,) = torch.autograd.grad(total, whole.embeddings)
         mean[3] = count
-        contrasts = [Contrast(total.detach(), each) for each in torch.split(wanted, [len(each) for each in embeddings])]
-    return Outlook(processes.mean(mean), contrasts)
+        total, gradients = total.detach(), torch.split(gradient, [len(each) for each in embeddings])
+    return GradientCache(context.mean(mean), total, gradients)
 
 
-def further_boxes(
-    output: TrainingOutput, batch: Batch, processes: Processes, queue: EmbeddingQueue | None
-) -> Contrasted | None:
-    """What a process's boxes are contrasted with beside each other: boxes of other processes, and remembered ones."""
-    others = processes.others(contrasted(output.embeddings, batch))
+def extra_negatives(
+    output: TrainingOutput,
+    batch: Batch,
+    config: LossConfig,
+    context: DistributedContext,
+    queue: EmbeddingQueue | None,
+) -> ContrastiveSet | None:
+    """What a process's boxes are contrasted with beside each other: boxes of other processes, and the queue's."""
+    if config.objective not in CONTRASTIVE:
+        return None
+    others = context.gather_others(contrastive_set(output.embeddings, batch))
     if queue is None:
         return others
     remembered = queue.remembered()

@@ -1,0 +1,68 @@
+"""The data as training may see it, and the configuration with what only the data tells."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from clmot.config import Config
+from clmot.datasets.describe import summary_lines
+from clmot.datasets.readers import read_dataset
+from clmot.errors import UserError
+from clmot.structures import Dataset
+from clmot.training.optim import fitting_warmup, steps_of
+from clmot.views.labels import labels_of, with_labels
+from clmot.views.tracklets import with_tracklets
+
+log = logging.getLogger(__name__)
+
+
+def read_training_data(
+    data: str | Path | Sequence[str | Path] | Dataset, config: Config, processes: int
+) -> tuple[Dataset, Config]:
+    """Read the data, keep of its identities what the objective learns from, and resolve the configuration.
+
+    Args:
+        data: folders or files, or a data set as read.
+        config: as the user gave it.
+        processes: that share each batch.
+
+    Returns:
+        The data set, and the configuration with `model.classes`, `model.identities`, `train.steps` and
+        `train.warmup_steps` as they follow from the data.
+
+    Raises:
+        UserError: the data cannot be read, or the configuration does not fit it.
+    """
+    shares = processes * config.train.accumulate
+    if config.train.batch_size % shares:
+        raise UserError(
+            f"train.batch_size must be a multiple of {shares} ({processes} processes x train.accumulate), "
+            f"got {config.train.batch_size}"
+        )
+    labels = labels_of(config)
+    if isinstance(data, Dataset):
+        dataset = data
+        for line in summary_lines(dataset):
+            log.info("%s", line)
+    else:
+        dataset = read_dataset(
+            [Path(path) for path in ([data] if isinstance(data, str | Path) else data)],
+            min_visibility=config.data.min_visibility,
+            min_score=config.data.score_threshold,
+            identities=config.data.identities and labels == "known",
+            format=config.data.format,
+        )
+        if config.data.tracklets:
+            dataset = with_tracklets(dataset)
+    dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
+    classified = identities if config.loss.objective in ("identity", "instance") else 0
+    model = dataclasses.replace(config.model, classes=dataset.classes, identities=classified)
+    train = dataclasses.replace(config.train, steps=steps_of(config.train, len(dataset.samples)))
+    warmup = fitting_warmup(train)
+    if warmup < train.warmup_steps:
+        log.info("train.warmup_steps: %d of %d, for a run of %d steps", warmup, train.warmup_steps, train.steps)
+    train = dataclasses.replace(train, warmup_steps=warmup)
+    return dataset, dataclasses.replace(config, model=model, train=train)
