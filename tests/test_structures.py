@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import clmot
-from clmot.structures import Detections
+from clmot.structures import Boxes, Detections
 
 FOUND = Detections(
     xyxy=np.array([[0, 0, 10, 20], [5, 5, 9, 9], [1, 2, 3, 4]]),
@@ -79,6 +79,44 @@ def test_a_row_that_is_not_there_is_an_index_error(index):
 def test_detections_of_other_shapes_or_classes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Detections(**{**vars(FOUND), **change})
+
+
+BOXES = Boxes(
+    boxes=np.arange(12, dtype=np.float32).reshape(3, 4),
+    classes=np.array([2, 0, 1]),
+    ignore=np.array([False, True, False]),
+    identities=np.array([-1, 5, 6]),
+)
+
+
+def test_boxes_without_scores_count_in_full():
+    assert BOXES.scores.tolist() == [1, 1, 1]
+    assert BOXES.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("index", [np.array([2, 0]), np.array([False, True, True]), slice(1, None), slice(0, 0)])
+def test_rows_of_tables_join_to_what_they_were_taken_from(index):
+    rows = BOXES.take(index)
+    joined = Boxes.join([rows, BOXES])
+    assert len(joined) == len(rows) + 3
+    for name in Boxes.COLUMNS:
+        assert getattr(rows, name).tolist() == getattr(BOXES, name)[index].tolist()
+        assert getattr(joined, name).tolist() == [*getattr(BOXES, name)[index].tolist(), *getattr(BOXES, name).tolist()]
+        assert getattr(Boxes.join([]), name).dtype == getattr(BOXES, name).dtype
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"boxes": np.zeros((3, 5), np.float32)}, r"Boxes.boxes must be \[3, 4\], got \[3, 5\]"),
+        ({"boxes": np.zeros((3, 4))}, "Boxes.boxes must be float32, got float64"),
+        ({"ignore": np.zeros(2, bool)}, r"Boxes.ignore must be \[3\], got \[2\]"),
+        ({"identities": np.zeros(3)}, "Boxes.identities must be int64, got float64"),
+    ],
+)
+def test_columns_of_another_length_or_type_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Boxes(**{**vars(BOXES), **change})
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from clmot.config.tracker import TrackerConfig
     from clmot.errors import UserError
     from clmot.evaluation.mot import evaluate
+    from clmot.evaluation.scores import Scores
     from clmot.inference.model import Model, load_model
     from clmot.reid.gallery import Gallery
-    from clmot.structures import Detections, Scores, TrackedFrame
+    from clmot.structures import Detections, TrackedFrame
     from clmot.tracking.multi_stream import Trackers
     from clmot.tracking.tracker import Tracker
     from clmot.training.trainer import train
@@ -27,7 +28,7 @@ _HOMES = {
     "Detections": "clmot.structures",
     "Gallery": "clmot.reid.gallery",
     "Model": "clmot.inference.model",
-    "Scores": "clmot.structures",
+    "Scores": "clmot.evaluation.scores",
     "TrackedFrame": "clmot.structures",
     "Tracker": "clmot.tracking.tracker",
     "TrackerConfig": "clmot.config.tracker",

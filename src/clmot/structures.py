@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from clmot.table import Schema, Table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,15 +30,43 @@ Image = npt.NDArray[np.uint8]
 """uint8 [height, width, 3], RGB."""
 
 
-def _score_in_full(boxes: Sample | View) -> None:
-    """Where no scores are given, every box counts in full."""
-    if vars(boxes)["scores"] is None:
-        object.__setattr__(boxes, "scores", np.ones(len(boxes.boxes), np.float32))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Boxes(Table):
+    """Annotated boxes.
+
+    Attributes:
+        boxes: float32 [n, 4], xyxy pixels, may extend beyond the image.
+        classes: int64 [n], index into `Dataset.classes`.
+        ignore: bool [n], True for ignored ("don't care") regions: whatever is found there counts for nothing.
+        identities: int64 [n], -1 where unknown.
+        scores: float32 [n], how much each box counts in training, in [0, 1]; all 1 where not given, as for ground
+            truth. Only a reader of detections gives them as the detector does: `clmot.datasets.box_weights` makes
+            weights of them.
+    """
+
+    COLUMNS: ClassVar[Schema] = {
+        "boxes": (np.float32, 4),
+        "classes": (np.int64,),
+        "ignore": (np.bool_,),
+        "identities": (np.int64,),
+        "scores": (np.float32,),
+    }
+
+    boxes: Float32Array
+    classes: Int64Array
+    ignore: BoolArray
+    identities: Int64Array
+    scores: Float32Array = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if vars(self)["scores"] is None:
+            object.__setattr__(self, "scores", np.ones(len(self.boxes), np.float32))
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sample:
-    """One annotated still image, as a reader yields it.
+class Sample(Boxes):
+    """One annotated image, as a reader yields it, with its boxes.
 
     Attributes:
         image: path of the image file.
@@ -45,13 +75,6 @@ class Sample:
         sequence: name of the sequence (or data set) the image belongs to. Two boxes from one sequence may show the
             same object; boxes from two sequences never do.
         frame: frame number in the sequence, 1-based.
-        boxes: float32 [n, 4], xyxy pixels, may extend beyond the image.
-        classes: int64 [n], index into `Dataset.classes`.
-        ignore: bool [n], True where a detector is neither rewarded nor punished.
-        identities: int64 [n], -1 where unknown.
-        scores: float32 [n], how much each box counts in training, in [0, 1]; all 1 where not given, as for ground
-            truth. Only a reader of detections gives them as the detector does: `clmot.datasets.box_weights` makes
-            weights of them.
     """
 
     image: Path
@@ -59,24 +82,10 @@ class Sample:
     height: int
     sequence: str
     frame: int
-    boxes: Float32Array
-    classes: Int64Array
-    ignore: BoolArray
-    identities: Int64Array
-    scores: Float32Array = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        n = len(self.boxes)
-        if self.boxes.shape != (n, 4):
-            raise ValueError(f"Sample.boxes must be [n, 4], got {self.boxes.shape}")
-        _score_in_full(self)
-        for name in ("classes", "ignore", "identities", "scores"):
-            if getattr(self, name).shape != (n,):
-                raise ValueError(f"Sample.{name} must be [{n}], got {getattr(self, name).shape}")
 
     def without_identities(self) -> Sample:
         """The same sample as label-free training sees it: every identity unknown."""
-        return replace(self, identities=np.full(len(self.boxes), -1, np.int64))
+        return replace(self, identities=np.full(len(self), -1, np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,37 +119,49 @@ class Dataset:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class View:
-    """One augmented view of a frame at the network's input size, with m boxes.
+class Picture(Boxes):
+    """An image with boxes and where each of them came from: what views are made of.
 
     Attributes:
         image: uint8 [height, width, 3], RGB.
-        boxes: float32 [m, 4], xyxy pixels of this view, not clipped to it.
-        embedding_boxes: float32 [m, 4], where the embedding is read: `boxes`, or off their centres.
-        classes: int64 [m].
-        ignore: bool [m]: ignored in the sample, or too little of the object is left in this view.
-        object_index: int64 [m], row of the sample that each box came from; -1: not contrasted with anything.
-        frame_index: int64 [m], which sample of the data set each box came from.
-        sequence_index: int64 [m], the number of that sample's sequence.
-        identities: int64 [m], unique in the data set, -1 where unknown (everywhere in label-free training).
-        matrix: float64 [3, 3], takes frame pixels to view pixels (the same one for image and boxes).
-        scores: float32 [m], how much each box counts, in (0, 1]; all 1 where not given.
+        object_index: int64 [n], row of the sample that each box came from; -1: not contrasted with anything.
+        frame_index: int64 [n], which sample of the data set that is.
+        sequence_index: int64 [n], the number of that sample's sequence.
+        identities: int64 [n], unique in the data set, -1 where unknown (everywhere in label-free training).
     """
 
+    COLUMNS: ClassVar[Schema] = {
+        **Boxes.COLUMNS,
+        "object_index": (np.int64,),
+        "frame_index": (np.int64,),
+        "sequence_index": (np.int64,),
+    }
+
     image: Image
-    boxes: Float32Array
-    embedding_boxes: Float32Array
-    classes: Int64Array
-    ignore: BoolArray
     object_index: Int64Array
     frame_index: Int64Array
     sequence_index: Int64Array
-    identities: Int64Array
-    matrix: npt.NDArray[np.float64]
-    scores: Float32Array = None  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        _score_in_full(self)
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.image.shape[:2]
+        return width, height
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View(Picture):
+    """One augmented view of a frame at the network's input size; boxes are in its pixels, not clipped to it.
+
+    Attributes:
+        embedding_boxes: float32 [n, 4], where the embedding is pooled: `boxes`, or off their centres.
+        matrix: float64 [3, 3], takes frame pixels to view pixels (the same one for image and boxes).
+    """
+
+    COLUMNS: ClassVar[Schema] = {**Picture.COLUMNS, "embedding_boxes": (np.float32, 4)}
+
+    embedding_boxes: Float32Array
+    matrix: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,22 +176,18 @@ class ViewPair:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
+class Batch(Table):
     """Views of several frames with their boxes packed along one axis of length m (no padding, no maximum).
 
     Attributes:
         images: uint8 [v, 3, height, width], RGB; views 2i and 2i+1 are a pair.
-        boxes: float32 [m, 4], xyxy pixels of the view.
-        embedding_boxes: float32 [m, 4], where the embedding is read.
-        classes: int64 [m].
-        ignore: bool [m].
         image_index: int64 [m], which view the box lies in.
-        object_index: int64 [m]: two boxes of one frame with equal index are the same object; -1: not contrasted.
-        frame_index: int64 [m], which frame the box came from, unique in the data set.
-        sequence_index: int64 [m], which sequence the frame belongs to.
-        identities: int64 [m], unique in the data set, -1 where unknown.
-        scores: float32 [m], how much each box counts, in (0, 1]; all 1 where not given.
+
+    All others are the columns of `View` as tensors. Two boxes of one frame with equal `object_index` are the same
+    object.
     """
+
+    COLUMNS: ClassVar[Schema] = {**View.COLUMNS, "image_index": (np.int64,)}
 
     images: Tensor
     boxes: Tensor
@@ -187,6 +204,7 @@ class Batch:
     def __post_init__(self) -> None:
         if vars(self)["scores"] is None:
             object.__setattr__(self, "scores", self.boxes.new_ones(len(self.boxes)))
+        super().__post_init__()
 
     def to(self, device: Any, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
@@ -197,14 +215,13 @@ class Batch:
         """The batch in page-locked memory (called by the data loader)."""
         return Batch(**{name: value.pin_memory() for name, value in vars(self).items()})
 
-    def take(self, views: slice) -> Batch:
+    def of_views(self, views: slice) -> Batch:
         """Some of the views with their boxes; the two of a pair must stay together for their objects to match."""
         index = self.image_index.new_full((len(self.images),), -1)
         index[views] = index[views].new_ones(len(index[views])).cumsum(0) - 1
         image_index = index[self.image_index]
-        kept = image_index >= 0
-        boxes = {name: value[kept] for name, value in vars(self).items() if name not in ("images", "image_index")}
-        return Batch(images=self.images[views], image_index=image_index[kept], **boxes)
+        kept = replace(self, images=self.images[views], image_index=image_index)
+        return kept.take(image_index >= 0)
 
 
 class OutputMaps(NamedTuple):
@@ -247,7 +264,7 @@ class LossTerms(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Detections:
+class Detections(Table):
     """Objects found in one image: the border between torch and NumPy.
 
     Attributes:
@@ -259,6 +276,8 @@ class Detections:
     Raises:
         ValueError: a shape is wrong, a number is not finite, or a box has no area.
     """
+
+    COLUMNS: ClassVar[Schema] = dict.fromkeys(("xyxy", "score", "class_id", "embedding"), (None,))
 
     xyxy: Float32Array
     score: Float32Array
@@ -294,9 +313,6 @@ class Detections:
             if not np.isfinite(self.embedding).all():
                 raise ValueError("Detections hold an embedding that is not finite")
 
-    def __len__(self) -> int:
-        return len(self.xyxy)
-
     def __getitem__(self, index: Any) -> Detections:
         """The chosen rows: of a slice, a mask [n] or row numbers [k]; the row of a number, as `Detections` of one row.
 
@@ -305,13 +321,7 @@ class Detections:
             IndexError: there is no such row.
         """
         whole = isinstance(index, np.ndarray) and index.dtype == np.int64 and index.ndim == 1
-        if not (whole or isinstance(index, slice)):
-            index = self._rows(index)
-        rows = object.__new__(Detections)  # rows of what was checked need no check
-        for name, value in vars(self).items():
-            # take is the faster way to index by an array of numbers
-            vars(rows)[name] = None if value is None else value.take(index, axis=0) if whole else value[index]
-        return rows
+        return self.take(index if whole or isinstance(index, slice) else self._rows(index))
 
     def __iter__(self) -> Iterator[Detections]:
         """Its rows, each as `Detections` of one row."""
@@ -372,63 +382,3 @@ class TrackedFrame:
         """float64 [n, 7]: x1, y1, x2, y2, track id, score, class."""
         found = self.detections
         return np.column_stack([found.xyxy, self.track_id, found.score, found.class_id]).astype(np.float64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowCounts:
-    """Rows of ground truth or of results.
-
-    Attributes:
-        rows: how many there are.
-        scored: how many of them the scores are made from.
-        left_out: how many are not, by reason.
-    """
-
-    rows: int
-    scored: int
-    left_out: dict[str, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredRows:
-    """What scores are made from.
-
-    Attributes:
-        rules: name of the benchmark whose rules decided.
-        truth: rows of ground truth.
-        results: rows of results.
-    """
-
-    rules: str
-    truth: RowCounts
-    results: RowCounts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Tracking scores: percentages as such (HOTA, DetA, AssA, MOTA, MOTP, IDF1), counts as numbers (IDSW, MT, ML, ...).
-
-    Attributes:
-        combined: metric name to value over all sequences (and classes) together.
-        sequences: sequence name to metric name to value, over its classes together.
-        classes: class name to the scores of that class alone; empty where there is one class.
-        intervals: metric name to the ends of the 95 % interval of its combined value; empty if not asked for.
-        rows: by sequence, whose rules decided what counts, and how many rows they left out; empty where unknown.
-    """
-
-    combined: dict[str, float]
-    sequences: dict[str, dict[str, float]]
-    classes: dict[str, Scores] = field(default_factory=dict)
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    rows: dict[str, ScoredRows] = field(default_factory=dict, compare=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The form written as JSON: ``{"combined": {...}, "sequences": {name: {...}}}``, and the rest if there is."""
-        content: dict[str, Any] = {"combined": self.combined, "sequences": self.sequences}
-        if self.classes:
-            content["classes"] = {name: scores.as_dict() for name, scores in self.classes.items()}
-        if self.intervals:
-            content["intervals"] = {name: list(ends) for name, ends in self.intervals.items()}
-        if self.rows:
-            content["rows"] = {name: asdict(rows) for name, rows in self.rows.items()}
-        return content

@@ -11,7 +11,6 @@ from clmot.datasets.readers.assembly import (
     BoxRows,
     Frame,
     assemble,
-    order_of_rows,
     position_of,
 )
 from clmot.datasets.readers.table import read_table
@@ -41,7 +40,7 @@ def build(rows: list[tuple[float, ...]]) -> Dataset:
     frame, left, classes, ignore, identities = map(np.array, zip(*rows, strict=True))
     boxes = np.stack([left, left * 0, left + 4, left * 0 + 9], axis=1).astype(np.float32)
     columns = BoxRows(
-        frame=frame.astype(np.int64),
+        place=frame.astype(np.int64),
         boxes=boxes,
         classes=classes.astype(np.int64),
         ignore=ignore.astype(bool),
@@ -71,17 +70,6 @@ def test_no_rows() -> None:
     dataset = assemble(FRAMES, BoxRows.join([]), NAMES, Counter())
     assert [sample.boxes.shape for sample in dataset.samples] == [(0, 4)] * 3
     assert dataset.classes == NAMES
-
-
-SIDES = st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 1.5, np.inf])
-
-
-@given(st.lists(st.tuples(st.integers(-1, 2), SIDES, SIDES, SIDES, SIDES, st.booleans(), st.integers(0, 2))))
-def test_order_of_rows(rows: list[tuple[float, ...]]) -> None:
-    table = np.array(rows, np.float32).reshape(-1, 7)
-    frame, boxes, others = table[:, 0].astype(np.int64), table[:, 1:5], (table[:, 5] > 0, table[:, 6].astype(np.int64))
-    order = order_of_rows(frame, boxes, *others)
-    np.testing.assert_array_equal(order, np.lexsort((*others[::-1], *boxes.T[::-1], frame)))
 
 
 @given(st.lists(st.integers(0, 20)), st.lists(st.integers(0, 20), unique=True).map(sorted))

@@ -164,7 +164,7 @@ def test_images_of_a_video_are_one_sequence(tmp_path: Path) -> None:
             f'<track id="0" label="a">\n{shape(3, 1, 1, 9, 9)}\n{shape(3, 1, 1, 9, 9)}</track>',
             r"xml:7: track 0 is in frame 3 already",
         ),
-        (f'<track id="0" label="a">{shape(70, 1, 1, 9, 9)}</track>', r"frames 70 to 70, but .* are 0 to 8"),
+        (f'<track id="0" label="a">{shape(70, 1, 1, 9, 9)}</track>', r"frames 70 to 70, but .* are frames 0 to 8"),
         (
             f'<track id="0" label="a" task_id="1">{shape(0, 1, 1, 9, 9)}</track><track id="1" label="a" task_id="2"/>',
             r"tracks of 2 tasks; export the tasks one by one",

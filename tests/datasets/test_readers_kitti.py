@@ -102,7 +102,7 @@ def test_labels_without_images(tmp_path: Path) -> None:
         tmp_path, LABELS.replace("\n0 ", "\n90 ").replace("\n2 ", "\n92 ").replace("0 -1", "90 -1", 1), "0002"
     )
     (tmp_path / "label_02" / "0001.txt").unlink()
-    with pytest.raises(UserError, match=r"0002\.txt: frames 90 to 92, but its images are 0 to 2"):
+    with pytest.raises(UserError, match=r"0002\.txt: frames 90 to 92, but the images of 0002 are frames 0 to 2"):
         read_dataset([tmp_path])
 
 

@@ -111,7 +111,7 @@ def view(boxes: list[int], ignored: tuple[int, ...], unknown: tuple[int, ...]) -
         embedding_boxes=placed,
         classes=np.zeros(n, np.int64),
         ignore=np.isin(np.arange(n), ignored),
-        object_index=np.where(np.isin(np.arange(n), unknown), -1, boxes),
+        object_index=np.where(np.isin(np.arange(n), unknown), -1, np.array(boxes, np.int64)),
         frame_index=np.full(n, 7),
         sequence_index=np.full(n, 2),
         identities=np.full(n, -1),

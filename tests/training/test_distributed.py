@@ -123,7 +123,7 @@ def one_of_two(rank: int, folder: Path, port: int) -> None:
     together = config("train.devices=2")
     fabric, context = join_processes(together.train)
     found: dict[str, object] = {"rank": context.rank}
-    batch = load_batch(folder / "scenes/stills").take(slice(4 * rank, 4 * rank + 4))
+    batch = load_batch(folder / "scenes/stills").of_views(slice(4 * rank, 4 * rank + 4))
     for name, changes in CASES.items():
         found[name] = gradients(config(*changes), batch, fabric, context)
 

@@ -24,9 +24,9 @@ from clmot.evaluation.comparison import Comparison, Difference
 from clmot.evaluation.detection import DetectionScores
 from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
 from clmot.evaluation.probe import CHANGES
+from clmot.evaluation.scores import Scores
 from clmot.evaluation.tables import DETECTION_METRICS, TABLE_METRICS, comparison_table, detection_table, scores_table
 from clmot.reid.gallery import NamedTrack
-from clmot.structures import Scores
 from clmot.visualize.table import Table, show
 
 WIDTHS = (40, 60, 80, 100, 160)

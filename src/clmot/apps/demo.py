@@ -17,6 +17,7 @@ from clmot.apps.track.pipeline import track
 from clmot.config import load_config
 from clmot.errors import UserError, plural, require
 from clmot.evaluation.mot import evaluate, write_json
+from clmot.evaluation.scores import Scores
 from clmot.inference.model import Model, load_model, untrained
 from clmot.io.atomic import write_whole_bytes, write_whole_text
 from clmot.io.frame_choice import FrameChoice
@@ -24,7 +25,7 @@ from clmot.io.progress import progress_bar
 from clmot.io.sources import open_one
 from clmot.io.video import decode_video
 from clmot.models.saved_model import find_checkpoint
-from clmot.structures import Detections, Image, Scores
+from clmot.structures import Detections, Image
 from clmot.synthetic import write_scenes
 from clmot.training.trainer import train
 from clmot.visualize.draw import contact_sheet

@@ -90,14 +90,7 @@ class _Weigher:
         self.below += int((finite & ~enough).sum())
         self.ignored += int((unsure & ~sample.ignore).sum())
         weights: Float32Array = sample.scores if self._by_chance else np.ones_like(sample.scores)
-        return replace(
-            sample,
-            boxes=sample.boxes[keep],
-            classes=sample.classes[keep],
-            ignore=(sample.ignore | unsure)[keep],
-            identities=sample.identities[keep],
-            scores=weights[keep],
-        )
+        return replace(sample, ignore=sample.ignore | unsure, scores=weights).take(keep)
 
 
 def _without_unused_classes(dataset: Dataset) -> Dataset:

@@ -241,17 +241,8 @@ def _with_classes(dataset: Dataset, names: dict[str, str], where: str) -> Datase
         new = class_map[sample.classes]
         keep = (new >= 0) | sample.ignore
         left_out += int((~keep).sum())
-        samples.append(
-            replace(
-                sample,
-                boxes=sample.boxes[keep],
-                # a region to ignore masks every class alike, so any class will do
-                classes=np.maximum(new[keep], 0),
-                ignore=sample.ignore[keep],
-                identities=sample.identities[keep],
-                scores=sample.scores[keep],
-            )
-        )
+        # a region to ignore masks every class alike, so any class will do
+        samples.append(replace(sample, classes=np.maximum(new, 0)).take(keep))
     skipped = dataset.skipped + Counter({"class not in the mix": left_out})
     return replace(dataset, samples=samples, classes=classes, skipped=skipped)
 

@@ -12,8 +12,8 @@ from clmot.evaluation.benchmarks import Benchmark, find_truth
 from clmot.evaluation.bootstrap import interval
 from clmot.evaluation.metrics import Metrics
 from clmot.evaluation.mot import Measurement
+from clmot.evaluation.scores import Scores
 from clmot.io.frame_choice import FrameChoice
-from clmot.structures import Scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,18 +24,20 @@ from clmot.datasets.readers.coco_records import EXPECTED, Category, Id
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError, plural
+from clmot.evaluation.scores import ScoredRows
 from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array, left_out_text, row_counts, share_inside
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
 from clmot.io.mot_sequences import describe_folder, video_name
 from clmot.io.mot_text import MotRows, read_mot_rows
-from clmot.structures import BoolArray, Dataset, Int64Array, Sample, ScoredRows
+from clmot.structures import BoolArray, Dataset, Int64Array, Sample
+from clmot.table import Table
 
 _MATCH_IOU = 0.5
 _DETECTORS = ("DPM", "FRCNN", "SDP")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BoxList:
+class BoxList(Table):
     """Scored boxes of many images.
 
     Attributes:
@@ -50,8 +52,7 @@ class BoxList:
     score: Float64Array
     class_id: Int64Array
 
-    def __getitem__(self, index: Any) -> BoxList:
-        return BoxList(**{name: value[index] for name, value in vars(self).items()})
+    __getitem__ = Table.take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,8 +260,7 @@ def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[BoxList
         for name, file in files.items()
         if file
     ]
-    whole = BoxList(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
-    return whole, passed_over
+    return BoxList.join(parts), passed_over
 
 
 def _of_sequence(

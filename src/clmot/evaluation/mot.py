@@ -17,12 +17,12 @@ from clmot.errors import UserError, plural
 from clmot.evaluation.benchmarks import Benchmark, SequenceTruth, find_truth
 from clmot.evaluation.bootstrap import Replicates, draw_sequences, interval, replicate
 from clmot.evaluation.metrics import Fields, Metrics, summary
+from clmot.evaluation.scores import ScoredRows, Scores
 from clmot.evaluation.track_rows import OTHER_CLASSES, OTHER_FRAMES, left_out_text, total_rows, trackeval_data
 from clmot.io.atomic import write_whole_text
 from clmot.io.class_names import LABELS
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import describe_folder
-from clmot.structures import ScoredRows, Scores
 
 __all__ = ["Benchmark", "evaluate", "write_json"]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from clmot.errors import plural
 from clmot.evaluation.bootstrap import FEW_VIDEOS
+from clmot.evaluation.scores import ScoredRows, Scores
 from clmot.evaluation.track_rows import left_out_text, total_rows
 from clmot.io.mot_sequences import video_name
-from clmot.structures import ScoredRows, Scores
 from clmot.visualize.table import Table
 
 if TYPE_CHECKING:

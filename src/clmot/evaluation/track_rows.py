@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from scipy.optimize import linear_sum_assignment
 
 from clmot import boxes as box
 from clmot.errors import UserError, plural
+from clmot.evaluation.scores import RowCounts, ScoredRows
 from clmot.io.mot_text import check_unique, counts, read_mot_table
-from clmot.structures import BoolArray, Int64Array, RowCounts, ScoredRows
+from clmot.structures import BoolArray, Int64Array
+from clmot.table import Table
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -26,7 +28,7 @@ _MATCH_IOU = 0.5 - _EPSILON
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TrackRows:
+class TrackRows(Table):
     """Rows of a file, ordered by frame and id.
 
     Attributes:
@@ -46,12 +48,7 @@ class TrackRows:
     class_id: Int64Array
     line: Int64Array
 
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def __getitem__(self, index: Any) -> TrackRows:
-        """The chosen rows (a mask or index array that keeps the order)."""
-        return replace(self, **{name: value[index] for name, value in vars(self).items()})
+    __getitem__ = Table.take
 
     def in_order(self) -> TrackRows:
         """The same rows by frame and id, so that their order in the file decides nothing."""

@@ -54,7 +54,7 @@ class GradientCache(NamedTuple):
 def split(batch: Batch, parts: int) -> list[Batch]:
     """A batch in parts of as many frames each."""
     views = len(batch.images) // parts
-    return [batch.take(slice(first, first + views)) for first in range(0, len(batch.images), views)]
+    return [batch.of_views(slice(first, first + views)) for first in range(0, len(batch.images), views)]
 
 
 def cache_gradients(

@@ -65,5 +65,5 @@ def momentum_keys(network: nn.Module, batch: Batch) -> ContrastiveSet:
         network: the moving average, in evaluation mode.
         batch: views and boxes.
     """
-    first = batch.take(slice(None, None, 2))
+    first = batch.of_views(slice(None, None, 2))
     return contrastive_set(network(first.images, first.embedding_boxes, first.image_index).embeddings, first)

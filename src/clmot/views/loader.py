@@ -16,15 +16,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from clmot.config import DataConfig, ViewsConfig
 from clmot.errors import UserError
-from clmot.structures import Batch, Dataset, Float64Array, Int64Array, ViewPair
+from clmot.structures import Batch, Dataset, Float64Array, Int64Array, View, ViewPair
 from clmot.views.pair_dataset import ORDER_STREAM, Draw, PairDataset
-from clmot.views.picture import PER_BOX
 from clmot.views.unusable import Fault, UnusableImages
 
 
@@ -32,16 +30,11 @@ def pack(pairs: Sequence[ViewPair]) -> Batch:
     """View pairs as one batch: views 2i and 2i+1 are pair i, all boxes lie along one axis."""
     views = [view for pair in pairs for view in pair.views]
     counts = torch.tensor([len(view.boxes) for view in views])
-
-    def joined(name: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([getattr(view, name) for view in views]))
-
     return Batch(
         # the channel axis is moved, not copied: the result is in channels_last layout, which convolutions prefer
         images=torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2),
         image_index=torch.repeat_interleave(torch.arange(len(views)), counts),
-        embedding_boxes=joined("embedding_boxes"),
-        **{name: joined(name) for name in PER_BOX},
+        **{name: torch.from_numpy(np.concatenate([getattr(view, name) for view in views])) for name in View.COLUMNS},
     )
 
 

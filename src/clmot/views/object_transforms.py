@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from clmot import boxes as box_ops
-from clmot.structures import Image
-from clmot.views.picture import Donor, Picture, no_donor
+from clmot.structures import Image, Picture
+from clmot.views.picture import Donor, no_donor
 from clmot.views.pixels import Region, blend_into, region_in, resize, soft_box
 
 MIN_SIDE = 8

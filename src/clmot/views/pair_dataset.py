@@ -14,8 +14,8 @@ from torch.utils.data import Dataset as TorchDataset
 from clmot.config import ViewsConfig
 from clmot.errors import UserError
 from clmot.io.image import read_image
-from clmot.structures import Dataset, Sample, ViewPair
-from clmot.views.picture import Donor, Picture, picture_of
+from clmot.structures import Boxes, Dataset, Picture, Sample, ViewPair
+from clmot.views.picture import Donor, picture_of
 from clmot.views.random_streams import Streams
 from clmot.views.temporal_pairs import as_neighbour, match_samples, match_tracklets
 from clmot.views.unusable import MOST_IN_A_ROW, Fault, UnusableImage, first_messages
@@ -54,11 +54,7 @@ class PairDataset(TorchDataset[ViewPair]):
         self._paths = np.array([os.fsencode(sample.image) for sample in samples], np.bytes_)
         self._facts = np.array([(s.width, s.height, number[s.sequence], s.frame) for s in samples], np.int64)
         self._ends = np.cumsum([0, *(len(sample.boxes) for sample in samples)])
-        self._boxes = np.concatenate([np.empty((0, 4), np.float32), *(sample.boxes for sample in samples)])
-        self._classes = np.concatenate([np.empty(0, np.int64), *(sample.classes for sample in samples)])
-        self._ignore = np.concatenate([np.empty(0, np.bool_), *(sample.ignore for sample in samples)])
-        self._identities = np.concatenate([np.empty(0, np.int64), *(sample.identities for sample in samples)])
-        self._scores = np.concatenate([np.empty(0, np.float32), *(sample.scores for sample in samples)])
+        self._boxes = Boxes.join(samples)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -169,9 +165,5 @@ class PairDataset(TorchDataset[ViewPair]):
             height=height,
             sequence=self.sequences[sequence_index],
             frame=frame,
-            boxes=self._boxes[rows],
-            classes=self._classes[rows],
-            ignore=self._ignore[rows],
-            identities=self._identities[rows],
-            scores=self._scores[rows],
+            **vars(self._boxes.take(rows)),
         )

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from clmot import boxes as box_ops
-from clmot.structures import Sample
-from clmot.views.picture import Picture
+from clmot.structures import Picture, Sample
 
 MIN_IOU = 0.5
 """Boxes that overlap less are not matched."""

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int64
 
 from clmot import boxes as box_ops
 from clmot.config import ViewsConfig
-from clmot.structures import Image, View, ViewPair
+from clmot.structures import Image, Picture, View, ViewPair
 from clmot.views.object_transforms import occlude
-from clmot.views.picture import Donor, Picture, no_donor
+from clmot.views.picture import Donor, no_donor
 from clmot.views.random_streams import Streams
 from clmot.views.transforms import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
 
@@ -154,17 +154,6 @@ def _centres_inside(boxes: Float[np.ndarray, "n 4"], size: tuple[int, int]) -> B
 def _view(pixels: Image, picture: Picture, matrix: Float[np.ndarray, "3 3"], min_visible_share: float) -> View:
     height, width = pixels.shape[:2]
     placed = place_boxes(picture.boxes, picture.size, matrix, (width, height), min_visible_share)
-    rows = placed.object_index
-    return View(
-        image=pixels,
-        boxes=placed.boxes,
-        embedding_boxes=placed.boxes,
-        classes=picture.classes[rows],
-        ignore=picture.ignore[rows] | placed.ignore,
-        object_index=picture.object_index[rows],
-        frame_index=picture.frame_index[rows],
-        sequence_index=picture.sequence_index[rows],
-        identities=picture.identities[rows],
-        scores=picture.scores[rows],
-        matrix=matrix,
-    )
+    kept = picture.take(placed.object_index)
+    changed = {"image": pixels, "boxes": placed.boxes, "ignore": kept.ignore | placed.ignore}
+    return View(**{**vars(kept), **changed}, embedding_boxes=placed.boxes, matrix=matrix)

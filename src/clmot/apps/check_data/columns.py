@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
 from clmot.apps.check_data.findings import MOST_EXAMPLES, MOST_PLACES, Example
-from clmot.structures import BoolArray, Float32Array, Int64Array, Sample
+from clmot.structures import BoolArray, Boxes, Float32Array, Int64Array, Sample
+from clmot.table import Schema
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Columns:
+class Columns(Boxes):
     """The n boxes of some samples.
 
     Attributes:
         samples: the samples.
         sample: int64 [n], position of each box's sample, ascending.
-        boxes: float32 [n, 4], xyxy pixels.
-        classes: int64 [n].
-        ignore: bool [n].
-        identities: int64 [n], -1 where unknown.
-        scores: float32 [n].
         size: float32 [n, 2], width and height of each box's image.
         sequence: int64 [samples], the number of each sample's sequence.
         frame: int64 [samples].
     """
 
+    COLUMNS: ClassVar[Schema] = {**Boxes.COLUMNS, "sample": (np.int64,), "size": (np.float32, 2)}
+
     samples: Sequence[Sample]
     sample: Int64Array
-    boxes: Float32Array
-    classes: Int64Array
-    ignore: BoolArray
-    identities: Int64Array
-    scores: Float32Array
     size: Float32Array
     sequence: Int64Array
     frame: Int64Array
@@ -43,53 +36,32 @@ class Columns:
     @staticmethod
     def of(samples: Sequence[Sample]) -> Columns:
         """The boxes of samples, in their order."""
-        counts = [len(sample.boxes) for sample in samples]
+        counts = [len(sample) for sample in samples]
         sizes = np.array([(sample.width, sample.height) for sample in samples], np.float32).reshape(-1, 2)
         numbers: dict[str, int] = {}
-
-        def join(name: str, kind: type[np.generic], shape: tuple[int, ...] = (0,)) -> np.ndarray:
-            return np.concatenate([np.empty(shape, kind), *(getattr(sample, name) for sample in samples)])
-
         return Columns(
+            **vars(Boxes.join(samples)),
             samples=samples,
             sample=np.repeat(np.arange(len(samples)), counts),
-            boxes=join("boxes", np.float32, (0, 4)),
-            classes=join("classes", np.int64),
-            ignore=join("ignore", np.bool_),
-            identities=join("identities", np.int64),
-            scores=join("scores", np.float32),
             size=np.repeat(sizes, counts, axis=0),
             sequence=np.array([numbers.setdefault(sample.sequence, len(numbers)) for sample in samples], np.int64),
             frame=np.array([sample.frame for sample in samples], np.int64),
         )
 
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @cached_property
+    @property
     def extent(self) -> Float32Array:
         """Width and height of each box, float32 [n, 2]."""
         return np.asarray(self.boxes[:, 2:] - self.boxes[:, :2])
 
-    @cached_property
+    @property
     def counted(self) -> BoolArray:
         """The boxes that are not ignored, bool [n]."""
         return ~self.ignore
 
-    @cached_property
+    @property
     def row(self) -> Int64Array:
         """Each box's row in its sample, int64 [n]."""
         return np.asarray(np.arange(len(self)) - np.searchsorted(self.sample, self.sample), np.int64)
-
-    def take(self, chosen: BoolArray) -> Columns:
-        """Some of the boxes; the samples stay."""
-        names = ("sample", "boxes", "classes", "ignore", "identities", "scores", "size")
-        return Columns(
-            samples=self.samples,
-            sequence=self.sequence,
-            frame=self.frame,
-            **{name: getattr(self, name)[chosen] for name in names},
-        )
 
     def places(self, index: Int64Array) -> tuple[str, ...]:
         """The images of the first few of some boxes."""

@@ -18,7 +18,7 @@ from clmot.apps.check_data.leaks import equal_images
 from clmot.apps.check_data.parts import Part
 from clmot.datasets.writers import coco
 from clmot.errors import UserError
-from clmot.structures import BoolArray, Dataset, Float32Array, Int64Array, Sample
+from clmot.structures import Boxes, Dataset, Float32Array, Int64Array, Sample
 
 _SAME_SHAPE = 0.01
 """Relative difference of aspect ratios below which one image is the other one scaled."""
@@ -123,7 +123,11 @@ def repaired(part: Part, files: dict[Path, ImageFile], leaks: set[int]) -> tuple
     identities = columns.identities.copy()
     identities[keep] = split_identities(columns.take(keep))
     changes["boxes with a new id"] += int((identities != columns.identities).sum())
-    return replace(part.dataset, samples=_samples(columns, identities, keep), skipped=Counter(), weights=None), changes
+    columns = replace(columns, identities=identities).take(keep)
+    repaired = [
+        replace(sample, **Boxes.columns_of(columns.take(columns.sample == i))) for i, sample in enumerate(samples)
+    ]
+    return replace(part.dataset, samples=repaired, skipped=Counter(), weights=None), changes
 
 
 def split_identities(columns: Columns) -> Int64Array:
@@ -206,22 +210,3 @@ def _at_true_size(sample: Sample, size: tuple[int, int] | None) -> Sample | None
         return None
     boxes = (sample.boxes * np.tile(scale, 2)).astype(np.float32)
     return replace(sample, width=size[0], height=size[1], boxes=boxes)
-
-
-def _samples(columns: Columns, identities: Int64Array, keep: BoolArray) -> list[Sample]:
-    starts = np.searchsorted(columns.sample, np.arange(len(columns.samples) + 1))
-    samples = []
-    for i, sample in enumerate(columns.samples):
-        index = np.arange(starts[i], starts[i + 1])
-        index = index[keep[index]]
-        samples.append(
-            replace(
-                sample,
-                boxes=columns.boxes[index],
-                classes=columns.classes[index],
-                ignore=columns.ignore[index],
-                identities=identities[index],
-                scores=columns.scores[index],
-            )
-        )
-    return samples

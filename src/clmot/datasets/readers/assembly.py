@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.structures import BoolArray, Dataset, Float32Array, Int64Array, Sample
+from clmot.structures import Boxes, Dataset, Float32Array, Int64Array, Sample
+from clmot.table import Schema
 
 ANY_CLASS = -1
 """Class of a region to ignore whatever may be in it."""
@@ -37,44 +38,17 @@ class Frame(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BoxRows:
-    """Annotated boxes as columns.
+class BoxRows(Boxes):
+    """The boxes of several images, which need not be finite, with scores on whatever scale.
 
     Attributes:
-        frame: int64 [n], position of the box's image among the frames, -1 where there is no such image.
-        boxes: float32 [n, 4], xyxy pixels, 0-based continuous coordinates; need not be finite.
+        place: int64 [n], position of the box's image among the frames, -1 where there is no such image.
         classes: int64 [n], position among the class names, or `ANY_CLASS`.
-        ignore: bool [n].
-        identities: int64 [n], -1 where unknown.
-        scores: float32 [n], of a detector, on whatever scale; all 1 where not given.
     """
 
-    frame: Int64Array
-    boxes: Float32Array
-    classes: Int64Array
-    ignore: BoolArray
-    identities: Int64Array
-    scores: Float32Array = None  # type: ignore[assignment]
+    COLUMNS: ClassVar[Schema] = {**Boxes.COLUMNS, "place": (np.int64,)}
 
-    def __post_init__(self) -> None:
-        if vars(self)["scores"] is None:
-            object.__setattr__(self, "scores", np.ones(len(self.boxes), np.float32))
-
-    @staticmethod
-    def join(parts: Sequence[BoxRows]) -> BoxRows:
-        """All rows of several parts, in their order."""
-        if not parts:
-            none = np.empty(0, np.int64)
-            boxes = np.empty((0, 4), np.float32)
-            return BoxRows(frame=none, boxes=boxes, classes=none, ignore=none.astype(np.bool_), identities=none)
-        return BoxRows(
-            frame=np.concatenate([part.frame for part in parts]),
-            boxes=np.concatenate([part.boxes for part in parts]),
-            classes=np.concatenate([part.classes for part in parts]),
-            ignore=np.concatenate([part.ignore for part in parts]),
-            identities=np.concatenate([part.identities for part in parts]),
-            scores=np.concatenate([part.scores for part in parts]),
-        )
+    place: Int64Array
 
 
 def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipped: Counter[str]) -> Dataset:
@@ -91,7 +65,7 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
         skipped: rows left out before, by reason.
     """
     well_formed = box.well_formed(rows.boxes)
-    keep = well_formed & (rows.frame >= 0)
+    keep = well_formed & (rows.place >= 0)
     skipped = skipped + Counter(
         {"degenerate box": int((~well_formed).sum()), "frame without image": int((well_formed & ~keep).sum())}
     )
@@ -100,37 +74,33 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
     # a region to ignore masks every class alike, so any class will do for those that have none here
     class_map = np.zeros(len(names) + 1, np.int64)
     class_map[used] = np.arange(len(used))
-    classes = class_map[rows.classes]
-    order = order_of_rows(rows.frame, rows.boxes, classes, rows.ignore, rows.scores, rows.identities)
-    order = order[keep[order]]
-    starts = np.searchsorted(rows.frame[order], np.arange(len(frames) + 1))
-    samples = []
-    for i, frame in enumerate(frames):
-        index = order[starts[i] : starts[i + 1]]
-        samples.append(
-            Sample(
-                image=frame.image,
-                width=frame.width,
-                height=frame.height,
-                sequence=frame.sequence,
-                frame=frame.number,
-                boxes=rows.boxes[index],
-                classes=classes[index],
-                ignore=rows.ignore[index],
-                identities=np.maximum(rows.identities[index], -1),
-                scores=rows.scores[index],
-            )
+    rows = replace(rows, classes=class_map[rows.classes], identities=np.maximum(rows.identities, -1)).take(keep)
+    return Dataset(samples=samples_of(frames, rows), classes=tuple(names[i] for i in used), skipped=skipped)
+
+
+def samples_of(frames: Sequence[Frame], rows: BoxRows) -> list[Sample]:
+    """The images with their boxes, ordered by sequence and frame.
+
+    The order of a sample's boxes is the file's in no way and never looks at identities, except between equal boxes.
+    """
+    keys = (rows.identities, rows.scores, rows.ignore, rows.classes, *rows.boxes.T[::-1], rows.place)
+    rows = rows.take(np.lexsort(keys))
+    ends = np.searchsorted(rows.place, np.arange(len(frames) + 1))
+    samples = [
+        Sample(
+            image=frame.image,
+            width=frame.width,
+            height=frame.height,
+            sequence=frame.sequence,
+            frame=frame.number,
+            **Boxes.columns_of(rows.take(slice(ends[i], ends[i + 1]))),
         )
-    samples.sort(key=lambda sample: (sample.sequence, sample.frame))
-    return Dataset(samples=samples, classes=tuple(names[i] for i in used), skipped=skipped)
+        for i, frame in enumerate(frames)
+    ]
+    return sorted(samples, key=lambda sample: (sample.sequence, sample.frame))
 
 
-def order_of_rows(frame: Int64Array, boxes: Float32Array, *others: npt.NDArray[Any]) -> Int64Array:
-    """The order of rows by frame, box and the other columns, in which their order in the file has no part."""
-    return np.lexsort((*others[::-1], *boxes.T[::-1], frame))
-
-
-def to_float32(boxes: npt.NDArray[np.float64]) -> Float32Array:
+def to_float32(boxes: npt.NDArray[np.floating]) -> Float32Array:
     """Boxes in single precision; what is too large for it becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return boxes.astype(np.float32)

@@ -13,19 +13,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from clmot import boxes as box
-from clmot.datasets.readers.assembly import order_of_rows
+from clmot.datasets.readers.assembly import BoxRows, Frame, samples_of
 from clmot.datasets.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video, same_ids
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.places import Absent, ImageFinder, annotation_files, split_names
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
-from clmot.structures import BoolArray, Dataset, Float32Array, Int64Array, Sample
+from clmot.structures import Dataset, Int64Array
 
 
 def annotation_file(path: Path) -> tuple[Path, str]:
@@ -83,24 +82,20 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     names = {each.id: each.name for each in sorted(content.categories, key=_id_order)}
     annotations = results[1] if results else content.annotations
     rows = _rows(annotations, f"{results[0]}: $" if results else f"{path}: $.annotations", names, list(images))
-    keep = box.well_formed(rows.boxes) & (rows.image >= 0)
+    keep = box.well_formed(rows.boxes) & (rows.place >= 0)
     skipped = Counter(
         {
-            "image not listed": int((rows.image < 0).sum()),
-            "degenerate box": int((~keep & (rows.image >= 0)).sum()),
+            "image not listed": int((rows.place < 0).sum()),
+            "degenerate box": int((~keep & (rows.place >= 0)).sum()),
         }
     )
-    classes, class_map = _used_classes(rows.names, set(rows.category[keep].tolist()))
-    places = _sequences_and_frames(content.videos, images, path, bool((rows.identity[keep] >= 0).any()))
+    rows = rows.take(keep)
+    classes, class_map = _used_classes(list(names.values()), set(rows.classes.tolist()))
+    places = _sequences_and_frames(content.videos, images, path, bool((rows.identities >= 0).any()))
     finder, absent = ImageFinder(path), Absent()
-    # Rows are put in an order that is the file's in no way and never looks at identities, except between equal boxes.
-    order = order_of_rows(rows.image, rows.boxes, rows.category, rows.ignore, rows.score, rows.identity)
-    order = order[keep[order]]
-    starts = np.searchsorted(rows.image[order], np.arange(len(images) + 1))
-    samples = []
+    frames: list[Frame] = []
+    position = np.full(len(images), -1)
     for i, (key, image) in enumerate(images.items()):
-        index = order[starts[i] : starts[i + 1]]
-        sequence, frame = places[key]
         file = finder(image.file_name)
         if file is None:
             absent.add(image.file_name, path, finder.places)
@@ -108,41 +103,14 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
         width, height = image.width, image.height
         if width is None or height is None:
             width, height = read_image_size(file)
-        samples.append(
-            Sample(
-                image=file,
-                width=width,
-                height=height,
-                sequence=sequence,
-                frame=frame,
-                boxes=rows.boxes[index],
-                classes=class_map[rows.category[index]],
-                ignore=rows.ignore[index],
-                identities=rows.identity[index],
-                scores=rows.score[index],
-            )
-        )
-    absent.settle(len(samples), skipped)
-    samples.sort(key=lambda sample: (sample.sequence, sample.frame))
-    return Dataset(samples=samples, classes=classes, skipped=skipped)
+        position[i] = len(frames)
+        frames.append(Frame(file, width, height, *places[key]))
+    absent.settle(len(frames), skipped)
+    rows = replace(rows, place=position[rows.place], classes=class_map[rows.classes])
+    return Dataset(samples=samples_of(frames, rows.take(rows.place >= 0)), classes=classes, skipped=skipped)
 
 
-class _Rows(NamedTuple):
-    """The annotations as columns."""
-
-    boxes: Float32Array
-    image: Int64Array
-    """Position of the image, -1 where it is not listed."""
-    category: Int64Array
-    """Position in `names`."""
-    ignore: BoolArray
-    identity: Int64Array
-    score: Float32Array
-    names: list[str]
-    """Category names by category id."""
-
-
-def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image_ids: list[Id]) -> _Rows:
+def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image_ids: list[Id]) -> BoxRows:
     """Annotations by image and category; boxes that are not finite or have no area are still among them."""
     category = _positions([each.category_id for each in annotations], names)
     if category.min(initial=0) < 0:
@@ -151,16 +119,14 @@ def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image
             f"{where}[{first}].category_id is {annotations[first].category_id!r}, which is not in categories"
         )
     ltwh = np.array([each.bbox for each in annotations], np.float64).reshape(-1, 4)  # null becomes NaN
-    score = np.array([each.score for each in annotations], np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return _Rows(
+        return BoxRows(
+            place=_positions([each.image_id for each in annotations], image_ids),
             boxes=box.ltwh_to_xyxy(ltwh).astype(np.float32),
-            image=_positions([each.image_id for each in annotations], image_ids),
-            category=category,
+            classes=category,
             ignore=np.array([bool(each.iscrowd or each.ignore) for each in annotations], np.bool_),
-            identity=np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64),
-            score=score.astype(np.float32),
-            names=list(names.values()),
+            identities=np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64),
+            scores=np.array([each.score for each in annotations], np.float64).astype(np.float32),
         )
 
 

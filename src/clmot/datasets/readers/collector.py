@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from clmot.datasets.readers.places import Absent
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.structures import BoolArray, Dataset, Float32Array, Int64Array
+
+_NO_BOXES, _NO_CLASSES = np.empty((0, 4)), np.empty(0, np.int64)
 
 
 class Object(NamedTuple):
@@ -29,6 +31,7 @@ class Object(NamedTuple):
     class_id: int
     ignore: bool = False
     identity: int = -1
+    score: float = 1.0
 
 
 class Collector:
@@ -53,76 +56,84 @@ class Collector:
         """The number of a class, a new one where the name is new."""
         return self._class_ids.setdefault(name, len(self._class_ids))
 
-    def start(self, frame: Frame) -> None:
-        """Add an image; the rows that are added from now on are in it."""
-        self._frames.append(frame)
-
-    def add_rows(
+    def add_frames(
         self,
-        boxes: npt.NDArray[np.float64],
+        frames: Sequence[Frame],
+        place: Int64Array,
+        boxes: npt.NDArray[np.floating],
         classes: Int64Array,
         *,
         ignore: BoolArray | None = None,
         identities: Int64Array | None = None,
         scores: Float32Array | None = None,
     ) -> None:
-        """Add objects of the newest image.
+        """Add images with their objects.
 
         Args:
-            boxes: float64 [n, 4], xyxy pixels; need not be finite.
+            frames: the images.
+            place: int64 [n], position of each object's image among them, -1 for none: left out and counted.
+            boxes: float [n, 4], xyxy pixels; need not be finite.
             classes: int64 [n].
             ignore: bool [n], by default nowhere.
             identities: int64 [n], by default unknown.
             scores: float32 [n], of a detector, by default 1.
         """
         n = len(boxes)
-        self._rows.append(
-            BoxRows(
-                frame=np.full(n, len(self._frames) - 1, np.int64),
-                boxes=to_float32(boxes),
-                classes=classes,
-                ignore=np.zeros(n, np.bool_) if ignore is None else ignore,
-                identities=np.full(n, -1, np.int64) if identities is None else identities,
-                scores=np.ones(n, np.float32) if scores is None else scores,
-            )
+        rows = BoxRows(
+            place=np.where(place >= 0, place + len(self._frames), -1),
+            boxes=to_float32(boxes),
+            classes=classes,
+            ignore=np.zeros(n, np.bool_) if ignore is None else ignore,
+            identities=np.full(n, -1, np.int64) if identities is None else identities,
+            scores=np.ones(n, np.float32) if scores is None else scores,
         )
+        self._rows.append(rows)
+        self._frames += frames
+
+    def add_image(
+        self,
+        frame: Frame,
+        boxes: npt.NDArray[np.floating] = _NO_BOXES,
+        classes: Int64Array = _NO_CLASSES,
+        **columns: Any,
+    ) -> None:
+        """Add an image with its objects, as `add_frames` takes them."""
+        self.add_frames([frame], np.zeros(len(boxes), np.int64), boxes, classes, **columns)
 
     def add(self, frame: Frame, objects: Sequence[Object]) -> None:
-        """Add an image with its objects."""
-        self.start(frame)
+        """Add an image with its objects one by one."""
         width = len(Object._fields)
         # three times as fast as an array of the tuples
         table = np.fromiter(chain.from_iterable(objects), np.float64, width * len(objects)).reshape(-1, width)
         classes, ignore, identities = table[:, 4].astype(np.int64), table[:, 5] > 0, table[:, 6].astype(np.int64)
-        self.add_rows(table[:, :4], classes, ignore=ignore, identities=identities)
+        scores = table[:, 7].astype(np.float32)
+        self.add_image(frame, table[:, :4], classes, ignore=ignore, identities=identities, scores=scores)
 
     def add_sequence(
         self,
         name: str,
         images: dict[int, Path],
-        frame: Int64Array,
-        boxes: npt.NDArray[np.float64],
+        number: Int64Array,
+        boxes: npt.NDArray[np.floating],
         classes: Int64Array,
         *,
         file: Path,
         first: int = 1,
-        ignore: BoolArray | None = None,
-        identities: Int64Array | None = None,
         size: tuple[int, int] | None = None,
+        **columns: Any,
     ) -> None:
         """Add a sequence with its objects; without images it is absent.
 
         Args:
             name: of the sequence.
             images: its images by number; all of them are samples.
-            frame: int64 [n], the number of each object's image; objects without image are left out and counted.
-            boxes: float64 [n, 4], as of `add_rows`, and so the other columns.
+            number: int64 [n], the number of each object's image; objects without image are left out and counted.
+            boxes: float [n, 4], as of `add_frames`, and so the other columns.
             classes: int64 [n].
             file: the annotation file, for messages.
             first: the number that is frame 1.
-            ignore: bool [n].
-            identities: int64 [n].
             size: width and height of the images, by default those of the first one.
+            **columns: as of `add_frames`.
 
         Raises:
             UserError: there are images and objects, and no object has one.
@@ -130,21 +141,16 @@ class Collector:
         if not images:
             self.absent.add(file.stem, file)
             return
-        numbers = sorted(images)
-        place = position_of(frame, numbers)
-        if len(frame) and (place < 0).all():
+        present = sorted(images)
+        place = position_of(number, present)
+        if len(number) and (place < 0).all():
             raise UserError(
-                f"{file}: frames {frame.min()} to {frame.max()}, but its images are {numbers[0]} to {numbers[-1]}; "
-                "no object has an image"
+                f"{file}: frames {number.min()} to {number.max()}, but the images of {name} are frames {present[0]} to "
+                f"{present[-1]}; no object has an image"
             )
-        self.add_rows(boxes, classes, ignore=ignore, identities=identities)
-        self._rows[-1] = replace(self._rows[-1], frame=np.where(place >= 0, place + len(self._frames), -1))
-        size = size or read_image_size(images[numbers[0]])
-        self._frames += [Frame(images[number], *size, name, number - first + 1) for number in numbers]
-
-    def set_scores(self, scores: Sequence[float]) -> None:
-        """Give the objects that were added last the scores of a detector."""
-        self._rows[-1] = replace(self._rows[-1], scores=np.array(scores, np.float32))
+        size = size or read_image_size(images[present[0]])
+        frames = [Frame(images[each], *size, name, each - first + 1) for each in present]
+        self.add_frames(frames, place, boxes, classes, **columns)
 
     def dataset(self) -> Dataset:
         """The data set of all images, as `assemble` makes it.
@@ -155,6 +161,12 @@ class Collector:
         self.absent.settle(len(self._frames), self.skipped)
         dataset = assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
         return replace(dataset, notes=tuple(self.notes))
+
+
+def annotated(images: dict[int, Path], number: Int64Array) -> dict[int, Path]:
+    """The images between the first and the last with an object, by number; all where that would be none."""
+    first, last = number.min(), number.max()
+    return {each: image for each, image in images.items() if first <= each <= last} or images
 
 
 def extent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:

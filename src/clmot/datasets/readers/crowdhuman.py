@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,9 +15,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from clmot import boxes as box
-from clmot.datasets.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.datasets.readers.assembly import Frame, to_float32
+from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import Absent, ImageFinder, annotation_files
+from clmot.datasets.readers.places import ImageFinder, annotation_files
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.text import read_text
@@ -54,33 +54,25 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
     files = [path] if path.is_file() else annotation_files(path, ".odgt")
     if not files:
         raise UserError(f"{path}: no annotation_train.odgt or the like there")
-    absent, skipped = Absent(), Counter[str]()
-    frames: list[Frame] = []
-    persons: list[_Persons] = []
+    collector = Collector(["person"])
     for file in files:
         finder = ImageFinder(file)
         for key, each in _records(file):
             image = finder(f"{key}.jpg")
             if image is None:
-                absent.add(f"{key}.jpg", file, finder.places)
+                collector.absent.add(f"{key}.jpg", file, finder.places)
                 continue
-            persons.append(each)
-            frames.append(Frame(image, *read_image_size(image), f"{file.stem}/{key}", 1))
-    absent.settle(len(frames), skipped)
-    full_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.full for each in persons])))
-    visible_boxes = to_float32(box.ltwh_to_xyxy(np.concatenate([each.visible for each in persons])))
-    hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
-    rows = BoxRows(
-        frame=np.repeat(np.arange(len(frames)), [len(each.full) for each in persons]),
-        boxes=full_boxes if body == "full" else visible_boxes,
-        classes=np.zeros(len(full_boxes), np.int64),
-        ignore=np.concatenate([each.ignore for each in persons]) | hidden,
-        identities=np.full(len(full_boxes), -1, np.int64),
-    )
-    dataset = assemble(frames, rows, ("person",), skipped)
-    if len(files) == 1:
-        return dataset
-    return dataclasses.replace(dataset, notes=(", ".join(sorted({file.name for file in files})),))
+            full_boxes, visible_boxes = (to_float32(box.ltwh_to_xyxy(ltwh)) for ltwh in (each.full, each.visible))
+            hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
+            collector.add_image(
+                Frame(image, *read_image_size(image), f"{file.stem}/{key}", 1),
+                full_boxes if body == "full" else visible_boxes,
+                np.zeros(len(full_boxes), np.int64),
+                ignore=each.ignore | hidden,
+            )
+    if len(files) > 1:
+        collector.notes.append(", ".join(sorted({file.name for file in files})))
+    return collector.dataset()
 
 
 def _records(path: Path) -> list[tuple[str, _Persons]]:

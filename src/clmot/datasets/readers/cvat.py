@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from clmot.datasets.readers.assembly import Frame
-from clmot.datasets.readers.collector import Collector, sequence_name
+from clmot.datasets.readers.collector import Collector, annotated, sequence_name
 from clmot.datasets.readers.cvat_document import ROOT, Document
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import IMAGE_FOLDERS, ImageFinder, images_in
@@ -82,8 +82,8 @@ def _of_images(document: Document) -> Dataset:
             continue
         subsets.add(subset)
         sequence = _video_name(path, meta) if is_video else sequence_name(path.parent / name, path.parent)
-        collector.start(Frame(image, width, height, sequence, key - min(ids) + 1 if is_video else 1))
-        collector.add_rows(boxes, classes)
+        frame = Frame(image, width, height, sequence, key - min(ids) + 1 if is_video else 1)
+        collector.add_image(frame, boxes, classes)
     if len(subsets) > 1:
         collector.notes.append(f"subsets {', '.join(sorted(map(str, subsets)))}")
     return collector.dataset()
@@ -93,7 +93,6 @@ def _of_video(document: Document) -> Dataset:
     path, meta, tracks = document.path, document.meta, document.tracks
     images = _frame_images(path)
     numbers = np.concatenate([track.frames for track in tracks])
-    first, last = int(numbers.min()), int(numbers.max())
     size = meta.find(".//original_size")
     if size is not None:
         width, height = (whole_number(size.findtext(side), path, size, side, 1) for side in ("width", "height"))
@@ -102,7 +101,7 @@ def _of_video(document: Document) -> Dataset:
     collector.skipped += document.skipped
     collector.add_sequence(
         _video_name(path, meta),
-        {number: image for number, image in images.items() if first <= number <= last} or images,
+        annotated(images, numbers),
         numbers,
         np.concatenate([track.boxes for track in tracks]),
         np.repeat(np.array([track.class_id for track in tracks], np.int64), lengths),

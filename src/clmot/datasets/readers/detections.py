@@ -9,15 +9,16 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clmot.datasets.readers.assembly import BoxRows, Frame, assemble, position_of, to_float32
-from clmot.datasets.readers.collector import sequence_name
+from clmot.datasets.readers.assembly import Frame
+from clmot.datasets.readers.collector import Collector, annotated, sequence_name
 from clmot.datasets.readers.detections_columns import SIDES
-from clmot.datasets.readers.detections_images import Video, find_images, find_video, ordered_images, with_image_list
+from clmot.datasets.readers.detections_images import find_images, find_video, ordered_images, with_image_list
 from clmot.datasets.readers.detections_rows import DetectedRows, first_detection, read_detected_rows
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json
@@ -94,118 +95,86 @@ def _read_file(file: Path) -> Dataset:
 
 def _read_videos(files: list[Path], skipped: Counter[str]) -> Dataset:
     """MOTChallenge text, each file of one video."""
-    frames: list[Frame] = []
-    parts: list[BoxRows] = []
-    names: dict[str, int] = {}
+    collector = Collector()
+    collector.skipped = skipped
     for file in files:
         rows = read_mot_detections(file)
         skipped["degenerate box"] += rows.skipped
-        video = find_video(file)
         labels = ["person" if number <= 1 else f"class {number}" for number in rows.class_id.tolist()]
         # trackers write -1 for a score that they do not know
         unknown = bool((rows.confidence == -1).all())
-        parts.append(
-            _rows_of_video(
-                video,
-                rows.frame,
-                frames,
-                file,
-                boxes=rows.boxes,
-                classes=np.array([names.setdefault(label, len(names)) for label in labels], np.int64),
-                ignore=np.zeros(len(rows), np.bool_),
-                identities=rows.identity,
-                scores=np.ones(len(rows), np.float32) if unknown else rows.confidence.astype(np.float32),
-            )
+        _add_video(
+            collector,
+            file,
+            rows.frame,
+            rows.boxes,
+            np.array([collector.class_id(label) for label in labels], np.int64),
+            identities=rows.identity,
+            scores=None if unknown else rows.confidence.astype(np.float32),
         )
-    return assemble(frames, BoxRows.join(parts), list(names) or ["person"], skipped)
+    return collector.dataset()
 
 
-def _rows_of_video(video: Video, number: Int64Array, frames: list[Frame], file: Path, **columns: Any) -> BoxRows:
-    """The boxes of a video by frame number, whose frames are added to those of others."""
-    present = list(video.images)
-    if len(number) and not np.isin(number, present).any():
-        raise UserError(
-            f"{file}: frames {number.min()} to {number.max()}, but the images of {video.name} are frames {present[0]} "
-            f"to {present[-1]}; no row has an image"
-        )
-    first, last = (number.min(), number.max()) if len(number) else (0, -1)
-    seen = [each for each in present if first <= each <= last]
-    place = position_of(number, seen)
-    width, height = read_image_size(video.images[present[0]])
-    before = len(frames)
-    frames += [Frame(video.images[each], width, height, video.name, each) for each in seen]
-    return BoxRows(frame=np.where(place >= 0, place + before, -1), **columns)
+def _add_video(collector: Collector, file: Path, number: Int64Array, *columns: Any, **others: Any) -> None:
+    video = find_video(file)
+    if len(number):
+        collector.add_sequence(video.name, annotated(video.images, number), number, *columns, file=file, **others)
 
 
 def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
     """Rows of supervision, ultralytics or COCO results, in one file or several."""
-    frames: list[Frame] = []
-    parts: list[BoxRows] = []
-    names: dict[str, int] = {}
-    skipped: Counter[str] = Counter()
+    collector = Collector()
+    images = {file: _images(file, rows, collector.skipped) for file, rows in files if rows.place != "frame"}
+    place_of = _sequences({image for found in images.values() for image in found if image})
     for file, rows in files:
-        class_map = np.array([names.setdefault(name, len(names)) for name in rows.names], np.int64)
-        columns: dict[str, Any] = {
-            "boxes": to_float32(rows.boxes),
-            "classes": class_map[rows.classes],
-            "ignore": np.zeros(len(rows.boxes), np.bool_),
-            "identities": rows.identities,
-            "scores": rows.scores.astype(np.float32),
-        }
+        class_map = np.array([collector.class_id(name) for name in rows.names], np.int64)
+        classes, scores = class_map[rows.classes], rows.scores.astype(np.float32)
         if rows.place == "frame":
-            numbers = np.array(rows.keys, np.int64)[rows.image]
-            parts.append(_rows_of_video(find_video(file), numbers, frames, file, **columns))
+            number = np.array(rows.keys, np.int64)[rows.image]
+            _add_video(collector, file, number, rows.boxes, classes, identities=rows.identities, scores=scores)
             continue
-        place, sizes = _add_images(file, rows, frames, skipped)
-        if rows.in_shares:
-            columns["boxes"] = to_float32(rows.boxes * np.tile(sizes[place], 2))
-        part = BoxRows(frame=place + len(frames) - len(sizes), **columns)
+        # two names may be of one image
+        position = {image: i for i, image in enumerate(dict.fromkeys(filter(None, images[file])))}
+        frames = [Frame(image, *read_image_size(image), *place_of[image]) for image in position]
+        place = np.array([position[image] if image else -1 for image in images[file]], np.int64)[rows.image]
+        sizes = np.array([(frame.width, frame.height) * 2 for frame in frames], np.int64).reshape(-1, 4)
+        boxes = rows.boxes * sizes[place] if rows.in_shares else rows.boxes
         # the images that are not there are counted, their boxes are not
-        parts.append(BoxRows(**{name: column[place >= 0] for name, column in vars(part).items()}))
-    frames = _as_sequences(frames)
-    return assemble(frames, BoxRows.join(parts), list(names) or ["object"], skipped)
+        there = place >= 0
+        collector.add_frames(
+            frames,
+            place[there],
+            boxes[there],
+            classes[there],
+            identities=rows.identities[there],
+            scores=scores[there],
+        )
+    return collector.dataset()
 
 
-def _add_images(
-    file: Path, rows: DetectedRows, frames: list[Frame], skipped: Counter[str]
-) -> tuple[Int64Array, Int64Array]:
-    """Add the images of some rows to the frames: which of them each row is of, and their sizes [images, 2].
-
-    Rows of images that are not there are of -1; these images are counted.
-    """
+def _images(file: Path, rows: DetectedRows, skipped: Counter[str]) -> list[Path | None]:
+    """The image of each key of some rows; None for those that are not there, which are counted."""
     if rows.place == "order":
         images = ordered_images(_count_of_lists(file), file)
-        paths: list[Path | None] = [images[int(key)] for key in rows.keys]
-    else:
-        found = find_images(rows.keys, file, skipped)
-        paths = [found.get(key) for key in rows.keys]
-    # two names may be of one image
-    number = {path: i for i, path in enumerate(dict.fromkeys(filter(None, paths)))}
-    of_key = np.array([number[path] if path else -1 for path in paths], np.int64)
-    sizes = [read_image_size(path) for path in number]
-    frames += [Frame(path, *size, "", 1) for path, size in zip(number, sizes, strict=True)]
-    return of_key[rows.image], np.array(sizes, np.int64).reshape(-1, 2)
+        return [images[int(key)] for key in rows.keys]
+    found = find_images(rows.keys, file, skipped)
+    return [found.get(key) for key in rows.keys]
 
 
 def _count_of_lists(file: Path) -> int:
     return len(load_json(file))
 
 
-def _as_sequences(frames: list[Frame]) -> list[Frame]:
-    """Frames without a sequence as those of their folders, in natural order."""
+def _sequences(images: Iterable[Path]) -> dict[Path, tuple[str, int]]:
+    """Images as the frames of their folders, in natural order: sequence name and frame number of each."""
     folders: dict[Path, list[Path]] = {}
-    for frame in frames:
-        if not frame.sequence:
-            folders.setdefault(frame.image.parent, []).append(frame.image)
-    places = {
+    for image in images:
+        folders.setdefault(image.parent, []).append(image)
+    return {
         image: (sequence_name(folder, folder.parent if folder.name != "images" else folder), number)
-        for folder, images in folders.items()
-        for number, image in enumerate(sorted(images, key=natural_order), 1)
+        for folder, members in folders.items()
+        for number, image in enumerate(sorted(members, key=natural_order), 1)
     }
-    return [
-        frame if frame.sequence else frame._replace(sequence=places[frame.image][0], number=places[frame.image][1])
-        for frame in frames
-    ]
 
 
 def _sequence_files(path: Path) -> list[Path]:

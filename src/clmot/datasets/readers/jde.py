@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from clmot import boxes as box
-from clmot.datasets.readers.assembly import BoxRows, Frame, assemble, to_float32
+from clmot.datasets.readers.assembly import Frame
+from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import Absent
 from clmot.datasets.readers.table import LARGEST_SHARE, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import FRAME_SUFFIXES
 from clmot.io.text import read_text
-from clmot.structures import Dataset
+from clmot.structures import Dataset, Float64Array, Int64Array
 
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
 _IMAGES, _LABELS = "images", "labels_with_ids"
@@ -49,53 +48,51 @@ def read_jde(path: Path) -> Dataset:
     Raises:
         UserError: nothing there; no listed image is there; a label file is faulty (named by line).
     """
-    skipped, absent = Counter[str](), Absent()
-    pairs, base = (_listed if path.is_file() else _labelled)(path, skipped, absent)
-    absent.settle(len(pairs), skipped)
-    if not pairs:
+    collector = Collector()
+    pairs, base = (_listed if path.is_file() else _labelled)(path, collector)
+    if not pairs and not collector.absent:
         raise UserError(f"{path}: no image with a label file ({_LABELS}/**/*.txt) there")
-    names = {image: _sequence_name(image, base) for image, _ in pairs}
-    numbers = _frame_numbers(names)
-    frames: list[Frame] = []
-    parts: list[BoxRows] = []
-    for image, labels in pairs:
-        values, line = read_table(labels, _COLUMNS, whole=_COLUMNS[:2])
-        with np.errstate(invalid="ignore"):
-            in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
-        if in_pixels.any():
-            i, j = np.argwhere(in_pixels)[0]
-            raise UserError(
-                f"{labels}:{line[i]}: {_COLUMNS[2 + j]} is {values[i, 2 + j]:g}, expected a share of the image's size"
-            )
+    sequences = {image: _sequence_name(image, base) for image, _ in pairs}
+    numbers = _frame_numbers(sequences)
+    tables = [(image, _read_labels(labels)) for image, labels in pairs]
+    for number in sorted({0, *(number for _, (classes, _, _) in tables for number in classes.tolist())}):
+        collector.class_id(_class_name(number))
+    for image, (classes, identities, cxcywh) in tables:
         width, height = read_image_size(image)
-        cxcywh = values[:, 2:] * np.array([width, height, width, height])
-        corner = cxcywh[:, :2] - cxcywh[:, 2:] / 2
-        n = len(values)
-        parts.append(
-            BoxRows(
-                frame=np.full(n, len(frames)),
-                boxes=to_float32(box.ltwh_to_xyxy(np.concatenate([corner, cxcywh[:, 2:]], axis=1))),
-                classes=values[:, 0].astype(np.int64),
-                ignore=np.zeros(n, np.bool_),
-                identities=values[:, 1].astype(np.int64),
-            )
+        cxcywh = cxcywh * np.array([width, height, width, height])
+        ltwh = np.concatenate([cxcywh[:, :2] - cxcywh[:, 2:] / 2, cxcywh[:, 2:]], axis=1)
+        class_ids = np.array([collector.class_id(_class_name(number)) for number in classes.tolist()], np.int64)
+        frame = Frame(image, width, height, sequences[image], numbers[image])
+        collector.add_image(frame, box.ltwh_to_xyxy(ltwh), class_ids, identities=identities)
+    return collector.dataset()
+
+
+def _class_name(number: int) -> str:
+    return "person" if number == 0 else f"class {number}"
+
+
+def _read_labels(file: Path) -> tuple[Int64Array, Int64Array, Float64Array]:
+    """Classes, identities and boxes (centre and size, in shares) of a label file."""
+    values, line = read_table(file, _COLUMNS, whole=_COLUMNS[:2])
+    with np.errstate(invalid="ignore"):
+        in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
+    if in_pixels.any():
+        i, j = np.argwhere(in_pixels)[0]
+        raise UserError(
+            f"{file}:{line[i]}: {_COLUMNS[2 + j]} is {values[i, 2 + j]:g}, expected a share of the image's size"
         )
-        if n and parts[-1].classes.min() < 0:
-            i = int(np.argmin(parts[-1].classes))
-            raise UserError(f"{labels}:{line[i]}: class is {parts[-1].classes[i]}, expected a number >= 0")
-        frames.append(Frame(image, width, height, names[image], numbers[image]))
-    rows = BoxRows.join(parts)
-    classes = np.unique(rows.classes)
-    rows = BoxRows(**{**vars(rows), "classes": np.searchsorted(classes, rows.classes)})
-    class_names = ["person" if i == 0 else f"class {i}" for i in classes.tolist()] or ["person"]
-    return assemble(frames, rows, class_names, skipped)
+    classes, identities = values[:, :2].astype(np.int64).T
+    if classes.min(initial=0) < 0:
+        i = int(np.argmin(classes))
+        raise UserError(f"{file}:{line[i]}: class is {classes[i]}, expected a number >= 0")
+    return classes, identities, values[:, 2:]
 
 
 _Pairs = list[tuple[Path, Path]]
 """Images with their label files."""
 
 
-def _listed(path: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, Path]:
+def _listed(path: Path, collector: Collector) -> tuple[_Pairs, Path]:
     """The labelled images of a list file, and the folder that its paths start from."""
     text = read_text(path).replace("\\", "/")
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -117,7 +114,7 @@ def _listed(path: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, 
             raise UserError(f"{path}:{number}: {name} is on line {seen[image]} already")
         seen[image] = number
         if not image.is_file():
-            absent.add(image, Path(f"{path}:{number}"))
+            collector.absent.add(image, Path(f"{path}:{number}"))
             continue
         folders = image.parent.parts
         if _IMAGES not in folders:
@@ -128,13 +125,13 @@ def _listed(path: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, 
         if labels.is_file():
             pairs.append((image, labels))
         else:
-            skipped["image without label file"] += 1
+            collector.skipped["image without label file"] += 1
     if Path(lines[0][1]).is_absolute():
         root = Path(os.path.commonpath([owner.parent for owner in owners]))
     return pairs, root
 
 
-def _labelled(folder: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pairs, Path]:
+def _labelled(folder: Path, collector: Collector) -> tuple[_Pairs, Path]:
     """As `_listed`: every label file below a folder with its image."""
     pairs: _Pairs = []
     for labels_root in _label_folders(folder):
@@ -148,11 +145,11 @@ def _labelled(folder: Path, skipped: Counter[str], absent: Absent) -> tuple[_Pai
         for labels in label_files:
             image = images.get(labels.relative_to(labels_root).with_suffix(""))
             if image is None:
-                absent.add(labels.stem, labels, [image_root])
+                collector.absent.add(labels.stem, labels, [image_root])
                 continue
             pairs.append((image, labels))
             del images[labels.relative_to(labels_root).with_suffix("")]
-        skipped["image without label file"] += len(images)
+        collector.skipped["image without label file"] += len(images)
     return pairs, folder.absolute()
 
 

@@ -82,8 +82,8 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
         check_levels(file, line, occluded=(occluded, -1, 3))
         visible = (1 - values[:, 1].clip(0, 1)) * _VISIBLE_SHARE[np.maximum(occluded, 0)]
         image = image_of[file.stem]
-        collector.start(Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1))
-        collector.add_rows(values[:, 4:8], kind, ignore=(kind == ANY_CLASS) | (visible < min_visibility))
+        frame = Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1)
+        collector.add_image(frame, values[:, 4:8], kind, ignore=(kind == ANY_CLASS) | (visible < min_visibility))
     return collector.dataset()
 
 

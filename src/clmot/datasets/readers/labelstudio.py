@@ -77,9 +77,10 @@ def read_labelstudio(path: Path) -> Dataset:
             continue
         width, height = read_image_size(image)
         objects = _objects(result, width, height, where, collector)
-        collector.add(Frame(image, width, height, sequence_name(image.with_suffix(""), file.parent), 1), objects)
         if key == "predictions":
-            collector.set_scores([_score(region, chosen) for region in result if _labels(region)])
+            scores = [_score(region, chosen) for region in result if _labels(region)]
+            objects = [each._replace(score=score) for each, score in zip(objects, scores, strict=True)]
+        collector.add(Frame(image, width, height, sequence_name(image.with_suffix(""), file.parent), 1), objects)
     return collector.dataset()
 
 
@@ -181,7 +182,7 @@ def _add_video(result: list[_Record], address: str, file: Path, where: str, coll
             at = at / 100 * (width, height, width, height)
             frame += shown.astype(int).tolist()
             objects += [Object(x, y, x + w, y + h, class_id, identity=i) for x, y, w, h in at.tolist()]
-    rows = np.array(objects, np.float64).reshape(-1, 7)
+    rows = np.array(objects, np.float64).reshape(-1, len(Object._fields))
     collector.add_sequence(
         name,
         images,

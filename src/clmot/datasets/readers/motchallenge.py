@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.datasets.readers.collector import Collector
+from clmot.datasets.readers.collector import Collector, annotated
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import split_names
 from clmot.errors import UserError
@@ -106,13 +106,11 @@ def add_sequence(collector: Collector, sequence: SequenceFolder, rows: MotRows, 
         # whatever has an image: the rest is counted as that
         collector.skipped["class other than person (gt/labels.txt may name others)"] += int((has_image & ~keep).sum())
         keep |= ~has_image
-    first, last = rows.frame.min(), rows.frame.max()
-    images = dict(zip(sequence.frames, sequence.images, strict=True))
     collector.add_sequence(
         sequence.name,
-        {frame: image for frame, image in images.items() if first <= frame <= last} or images,
+        annotated(dict(zip(sequence.frames, sequence.images, strict=True)), rows.frame),
         rows.frame[keep],
-        rows.boxes[keep].astype(np.float64),
+        rows.boxes[keep],
         classes[keep],
         file=file,
         ignore=ignore[keep],

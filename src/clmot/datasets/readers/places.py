@@ -207,6 +207,9 @@ class Absent:
         self._count = 0
         self._first = ""
 
+    def __bool__(self) -> bool:
+        return self._count > 0
+
     def add(self, name: object, file: Path, places: Iterable[Path] = ()) -> None:
         """Count one that a file names and that was looked for in some places."""
         if not self._count:

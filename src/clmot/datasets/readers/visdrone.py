@@ -83,8 +83,8 @@ def read_visdrone(path: Path, *, min_visibility: float = 0.1) -> Dataset:
                 identities=np.where(is_object, identity, -1),
             )
         elif image := image_of.get(file.stem):
-            collector.start(Frame(image, *read_image_size(image), sequence_name(image.with_suffix(""), path), 1))
-            collector.add_rows(boxes, classes, ignore=ignore)
+            place = Frame(image, *read_image_size(image), sequence_name(image.with_suffix(""), path), 1)
+            collector.add_image(place, boxes, classes, ignore=ignore)
         else:
             collector.absent.add(file.stem, file, [path / "images"])
     return collector.dataset()

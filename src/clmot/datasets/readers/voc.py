@@ -61,11 +61,11 @@ def read_voc(path: Path) -> Dataset:
         folder = file.parent
         if folder not in names:
             names[folder] = sequence_name(folder, folder)
-        collector.start(Frame(image, width, height, f"{names[folder]}/{file.stem}", 1))
         class_of = {each: collector.class_id(each) for each in dict.fromkeys(objects.names)}
         classes = np.array([class_of[each] for each in objects.names], np.int64)
         # pixels count from 1, and the last one is inside
-        collector.add_rows(objects.corners - (1, 1, 0, 0), classes, ignore=objects.difficult)
+        frame = Frame(image, width, height, f"{names[folder]}/{file.stem}", 1)
+        collector.add_image(frame, objects.corners - (1, 1, 0, 0), classes, ignore=objects.difficult)
     return collector.dataset()
 
 

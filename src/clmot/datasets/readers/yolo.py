@@ -98,15 +98,17 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
     for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks or form.has_scores).items():
         width, height = read_image_size(image)
         each, file = rows[image], label_file(image)
-        collector.start(Frame(image, width, height, sequence, frame))
+        place = Frame(image, width, height, sequence, frame)
         if each is None:
+            collector.add_image(place)
             continue
         if (each.class_id >= len(names)).any():
             i = int(np.argmax(each.class_id >= len(names)))
             known = f"0 to {len(names) - 1} ({', '.join(names)})"
             raise UserError(f"{file}:{each.line[i]}: class {each.class_id[i]}, but classes are {known}")
         boxes, identities = form.parse(each, file)
-        collector.add_rows(
+        collector.add_image(
+            place,
             boxes * [width, height, width, height],
             class_map[each.class_id],
             identities=identities,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from clmot.structures import Detections, Float32Array, Int64Array, TrackedFrame
+from clmot.table import Table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Rows:
+class Rows(Table):
     """Boxes of many frames, ordered by track and frame.
 
     Attributes:
@@ -35,16 +36,11 @@ class Rows:
     class_id: Int64Array
     embedding: Float32Array
 
-    def __len__(self) -> int:
-        return len(self.frame)
+    __getitem__ = Table.take
 
-    def __getitem__(self, index: Any) -> Self:
-        """The chosen rows (a mask or index array), which must keep the order."""
-        return type(self)(**{name: value[index] for name, value in vars(self).items()})
-
-    def merged(self, other: Self) -> Self:
+    def merged(self, other: Rows) -> Rows:
         """These rows and others."""
-        both = type(self)(**{name: np.concatenate([value, getattr(other, name)]) for name, value in vars(self).items()})
+        both = Rows.join([self, other])
         return both[np.lexsort((both.frame, both.track_id))]
 
     @property
