@@ -135,3 +135,19 @@ def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "label_02").mkdir()
     with pytest.raises(UserError, match=r"no label_02/0000\.txt beside image_02/0000"):
         read_kitti(tmp_path)
+
+
+def test_rows_with_a_score_are_boxes_of_a_detector(tmp_path: Path) -> None:
+    rows = f"0 1 Car 0 0 -1.5 1 1 11 9 {IN_SPACE} 0.9\n1 1 Car 0 0 -1.5 1 1 11 9 {IN_SPACE} 0.5\n"
+    make_sequence(tmp_path / "sequences", rows)
+    assert [each.scores.tolist() for each in read_kitti(tmp_path / "sequences").samples] == [
+        [pytest.approx(0.9)],
+        [0.5],
+        [],
+    ]
+    objects = tmp_path / "objects"
+    for name in ("image_2", "label_2"):
+        (objects / name).mkdir(parents=True)
+    cv2.imwrite(str(objects / "image_2" / "a.png"), np.zeros((24, 32, 3), np.uint8))
+    (objects / "label_2" / "a.txt").write_text(rows.split("\n")[1].removeprefix("1 1 "))
+    assert read_kitti(objects).samples[0].scores.tolist() == [0.5]

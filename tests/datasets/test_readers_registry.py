@@ -121,3 +121,57 @@ def test_a_folder_that_is_not_of_the_named_format(tmp_path: Path, name: str) -> 
     (tmp_path / "a").write_text("text")
     with pytest.raises(UserError, match=str(tmp_path)):
         read_dataset([tmp_path / "a"], format=name)
+
+
+@pytest.mark.parametrize(
+    ("tree", "note"),
+    [
+        ({"VisDrone2019-DET-train/A": "", "VisDrone2019-DET-val/A": ""}, "split VisDrone2019-DET-train (VisDrone2019"),
+        ({"train2017/A": "", "val2017/A": ""}, "split train2017 (val2017 not read: name them)"),
+        ({"VOC2012/A": ""}, "in VOC2012"),
+        ({"export/export/A": ""}, "in export/export"),
+    ],
+)
+def test_data_sets_below_the_folder_that_is_named(tmp_path: Path, tree: dict[str, str], note: str) -> None:
+    """As archives are unpacked; A stands for an image and its annotation."""
+    for name in tree:
+        folder = (tmp_path / name).parent
+        folder.mkdir(parents=True)
+        (folder / f"{folder.name}.jpg").write_bytes(JPEG)
+        shape = '{"label": "a", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}'
+        (folder / f"{folder.name}.json").write_text(
+            f'{{"version": "5", "imagePath": "{folder.name}.jpg", "imageWidth": 50, "imageHeight": 30, '
+            f'"shapes": [{shape}]}}'
+        )
+    dataset = read_dataset([tmp_path])
+    assert len(dataset.samples) == 1
+    assert note in dataset.notes[0]
+
+
+def test_two_data_sets_that_end_in_one_split_are_not_chosen_from(tmp_path: Path) -> None:
+    for name in ("DET-train", "MOT-train"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.json").write_text('{"version": "5", "shapes": [], "imagePath": "a.jpg"}')
+    with pytest.raises(UserError, match="no data set here .found DET-train/, MOT-train/"):
+        read_dataset([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("export.zip", "PK", "an archive; unpack it, and name the folder"),
+        (
+            "a.json",
+            '[{"image": "a.jpg", "label": [{"rectanglelabels": ["a"]}]}]',
+            "Label Studio's JSON-MIN: export JSON",
+        ),
+        ("a.json", '{"a.jpg1": {"regions": [{"shape_attributes": {}}]}}', "of the VGG Image Annotator: export COCO"),
+        ("a.json", '[{"image": "a.jpg", "annotations": [{"coordinates": {"x": 1}}]}]', "CreateML's JSON: export COCO"),
+    ],
+)
+def test_exports_that_cannot_be_read_are_called_what_they_are(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_dataset([tmp_path / name])

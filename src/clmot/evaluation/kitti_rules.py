@@ -58,12 +58,9 @@ def read_labels(path: Path) -> tuple[TrackRows, Float64Array, Int64Array]:
     """
     # the readers of all formats come with it, and scoring MOTChallenge needs none
     from clmot.datasets.readers.table import read_table
-    from clmot.io.text import read_text
 
-    first = next(filter(None, read_text(path).splitlines()), "")
-    columns = (*COLUMNS, "score") if len(first.replace(",", " ").split()) == len(COLUMNS) + 1 else COLUMNS
     words = _TYPES | {name.lower(): number for name, number in _TYPES.items()}
-    values, line = read_table(path, columns, whole=columns[:2], words={"type": words})
+    values, line = read_table(path, COLUMNS, optional=["score"], whole=COLUMNS[:2], words={"type": words})
     if (values[:, 0] < 0).any():
         wrong = int(np.argmax(values[:, 0] < 0))
         raise UserError(f"{path}:{line[wrong]}: frame is {values[wrong, 0]:g}, expected 0 or more")

@@ -37,6 +37,8 @@ from clmot.structures import Dataset
 
 __all__ = ["FORMATS", "format_named", "read_dataset", "recognise"]
 
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+
 _log = logging.getLogger(__name__)
 
 MIX = Format(
@@ -156,7 +158,8 @@ def recognise(path: Path, name: str = "auto") -> tuple[Format, Path] | None:
     """The format of a path and the place that it is read from; None where it is of no known one.
 
     Where a folder is none but it, or its folder of annotations, holds those of splits (``train``, ``valid``, ``test``),
-    the first of them that is one is read, training before validation before test.
+    the first of them that is one is read, training before validation before test. The only folder in a folder is read
+    in its place.
 
     Args:
         path: the file or folder.
@@ -172,6 +175,9 @@ def recognise(path: Path, name: str = "auto") -> tuple[Format, Path] | None:
         for each in formats:
             if place.exists() and each.matches(place):
                 return each, place
+    below = folders_in(path)
+    if len(below) == 1 and below[0] not in splits and (found := recognise(below[0])):
+        return found if found[0] in formats else (formats[0], path)
     return (formats[0], path) if name != "auto" and path.exists() else None
 
 
@@ -185,8 +191,10 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
         dataset = weigh_by_score(format.read(place, min_visibility), min_score, place)
         notes = [f"{path}: {format.name}", *dataset.notes]
         if place != path:
-            others = [folder.name for folder in split_folders(place.parent).values() if folder != place]
-            notes.append(f"split {place.name}" + f" ({', '.join(others)} not read: name them)" * bool(others))
+            splits = [folder.name for folder in split_folders(place.parent).values()]
+            others = [name for name in splits if name != place.name]
+            what = f"split {place.name}" if place.name in splits else f"in {place.relative_to(path)}"
+            notes.append(what + f" ({', '.join(others)} not read: name them)" * bool(others))
         return replace(dataset, notes=(", ".join(notes),))
     if chosen:
         raise UserError(f"{path}: no such file or folder")
@@ -198,5 +206,7 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
     expected = f"expected {sequences.EXPECTED}, or {coco_records.EXPECTED}, or what else 'clmot data list' shows"
     if not path.is_dir():
         what = "not a file of a known format" if path.exists() else "no such file or folder"
+        if path.suffix.lower() in _ARCHIVES and path.exists():
+            what, expected = "an archive", "unpack it, and name the folder"
         raise UserError(f"{path}: {what}; {expected}")
     raise UserError(f"{path}: no data set here ({sequences.describe_folder(path)}); {expected}")

@@ -13,6 +13,16 @@ from clmot.errors import UserError
 from clmot.io.text import decode_text, read_bytes
 
 
+_OTHER_TOOLS = {
+    b'"rectanglelabels"': "Label Studio's JSON-MIN: export JSON or COCO there",
+    b'"shape_attributes"': "of the VGG Image Annotator: export COCO there",
+    b'"coordinates"': "CreateML's JSON: export COCO",
+    b'"geometryType"': "of Supervisely: export COCO or YOLO there",
+    b'"data_row"': "of Labelbox: convert it to COCO",
+}
+"""Tools whose JSON is not read, by a key that nobody else has."""
+
+
 def load_json(path: Path, kind: Any = Any, expected: str = "") -> Any:
     """The content of a JSON file; numbers may be NaN and Infinity, as Python writes them.
 
@@ -37,11 +47,17 @@ def load_json(path: Path, kind: Any = Any, expected: str = "") -> Any:
     except msgspec.ValidationError as error:
         fault = _fault(error, path, "$")
         whole = " - at " not in str(error) and expected
-        raise UserError(f"{fault}; expected {expected}") if whole else fault from error
+        raise UserError(f"{fault}; expected {expected}{_tool_of(content)}") if whole else fault from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
     except RecursionError as error:
         raise UserError(f"{path}: not a JSON text file") from error
+
+
+def _tool_of(content: bytes) -> str:
+    """What the file is, where another tool's JSON tells."""
+    head = content[:100_000]
+    return next((f"; this is {name}" for mark, name in _OTHER_TOOLS.items() if mark in head), "")
 
 
 def as_kind(value: Any, kind: Any, path: Path, place: str) -> Any:

@@ -3,11 +3,12 @@
 A row of ``label_02/0000.txt`` is a box: frame (0-based), track id, type, truncated (0 to 2), occluded (0 to 3), alpha,
 left, top, right, bottom (0-based pixels, cut at the image), and seven numbers about the object in space. Images are
 ``image_02/0000/000000.png``. Of single images, ``label_2/000000.txt`` has such rows without frame and id, and
-``truncated`` is a share; the image is ``image_2/000000.png``.
+``truncated`` is a share; the image is ``image_2/000000.png``. Results have a score last.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,12 @@ from clmot.datasets.readers.assembly import ANY_CLASS, Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import images_in
-from clmot.datasets.readers.table import check_levels, read_table
+from clmot.datasets.readers.table import Float64Array, check_levels, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_sequences import numbered_images
-from clmot.structures import Dataset
+from clmot.structures import Dataset, Float32Array
 
 _TYPES = {name: i for i, name in enumerate(TYPES)} | {"DontCare": ANY_CLASS}
 _VISIBLE_SHARE = np.array([1.0, 0.75, 0.25, 1.0])
@@ -51,7 +52,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         return _read_objects(root, files, min_visibility)
     collector = Collector(TYPES, unit="sequence")
     for file in files:
-        values, line = read_table(file, COLUMNS, whole=COLUMNS[:5], words={"type": _TYPES})
+        values, line = read_table(file, COLUMNS, optional=["score"], whole=COLUMNS[:5], words={"type": _TYPES})
         frame, identity, kind, truncated, occluded = values[:, :5].astype(np.int64).T
         check_levels(file, line, truncated=(truncated, -1, 2), occluded=(occluded, -1, 3))
         visible = _VISIBLE_SHARE[np.maximum(truncated, 0)] * _VISIBLE_SHARE[np.maximum(occluded, 0)]
@@ -65,6 +66,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
             first=0,
             ignore=(kind == ANY_CLASS) | (visible < min_visibility),
             identities=identity,
+            scores=_scores(values, COLUMNS),
         )
     return collector.dataset()
 
@@ -77,14 +79,22 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
         if file.stem not in image_of:
             collector.absent.add(file.stem, file, [root / "image_2"])
             continue
-        values, line = read_table(file, COLUMNS[2:], whole=("type", "occluded"), words={"type": _TYPES})
+        values, line = read_table(
+            file, COLUMNS[2:], optional=["score"], whole=("type", "occluded"), words={"type": _TYPES}
+        )
         kind, occluded = values[:, [0, 2]].astype(np.int64).T
         check_levels(file, line, occluded=(occluded, -1, 3))
         visible = (1 - values[:, 1].clip(0, 1)) * _VISIBLE_SHARE[np.maximum(occluded, 0)]
         image = image_of[file.stem]
         frame = Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1)
-        collector.add_image(frame, values[:, 4:8], kind, ignore=(kind == ANY_CLASS) | (visible < min_visibility))
+        ignore = (kind == ANY_CLASS) | (visible < min_visibility)
+        collector.add_image(frame, values[:, 4:8], kind, ignore=ignore, scores=_scores(values, COLUMNS[2:]))
     return collector.dataset()
+
+
+def _scores(values: Float64Array, columns: Sequence[str]) -> Float32Array | None:
+    """What stands after the columns, float32 [n]; None where nothing does."""
+    return values[:, len(columns)].astype(np.float32) if values.shape[1] > len(columns) else None
 
 
 def _labels(path: Path) -> tuple[Path, Path]:

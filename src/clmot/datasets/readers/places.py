@@ -27,6 +27,7 @@ SPLITS = {
 }
 """Splits by the names, in small letters, that tools give to their folders."""
 
+_SPLIT_AT_END = re.compile(r"^(?:.*[-_. ])?([a-z]+)[0-9]*$")
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the names of uploaded files."""
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -60,10 +61,18 @@ def annotation_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def split_folders(path: Path) -> dict[str, Path]:
-    """The folders of a data set's splits in a folder, by split, training first."""
+    """The folders of a data set's splits in a folder, by split, training first.
+
+    A split's name may also end a longer one (``VisDrone2019-DET-train``, ``train2017``), where no other folder's does.
+    """
     by_name = {child.name.lower(): child for child in folders_in(path)}
-    found = {split: next((by_name[name] for name in names if name in by_name), None) for split, names in SPLITS.items()}
-    return {split: folder for split, folder in found.items() if folder}
+    found = {}
+    for split, names in SPLITS.items():
+        exact = [by_name[name] for name in names if name in by_name]
+        ending = [child for name, child in by_name.items() if _SPLIT_AT_END.sub(r"\1", name) in names]
+        if exact or len(ending) == 1:
+            found[split] = (exact or ending)[0]
+    return found
 
 
 class ImageFinder:

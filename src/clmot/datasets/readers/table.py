@@ -24,6 +24,7 @@ def read_table(
     path: Path,
     columns: Sequence[str],
     *,
+    optional: Sequence[str] = (),
     whole: Sequence[str] = (),
     words: Mapping[str, Mapping[str, int]] | None = None,
 ) -> tuple[Float64Array, Int64Array]:
@@ -32,11 +33,12 @@ def read_table(
     Args:
         path: the file.
         columns: what the columns are called, in their order; each line must have exactly these.
+        optional: columns after them, which all lines have or none.
         whole: the columns that hold whole numbers only.
         words: for columns of words, the number that stands for each word.
 
     Returns:
-        The values, float64 [n, columns], and the 1-based line of each row, int64 [n]. Values may be NaN or infinite
+        The values, float64 [n, columns (and optional ones)], and the 1-based line of each row, int64 [n]. Values may be NaN or infinite
         except in the `whole` columns.
 
     Raises:
@@ -50,6 +52,8 @@ def read_table(
         row = content.split()
         if not row:
             continue
+        if not rows and optional and len(row) == len(columns) + len(optional):
+            columns = (*columns, *optional)
         if len(row) != len(columns):
             raise UserError(f"{path}:{number}: {len(row)} columns, expected {len(columns)}: {', '.join(columns)}")
         for column, numbers in words.items():
