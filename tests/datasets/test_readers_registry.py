@@ -152,7 +152,7 @@ def test_two_data_sets_that_end_in_one_split_are_not_chosen_from(tmp_path: Path)
     for name in ("DET-train", "MOT-train"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.json").write_text('{"version": "5", "shapes": [], "imagePath": "a.jpg"}')
-    with pytest.raises(UserError, match="no data set here .found DET-train/, MOT-train/"):
+    with pytest.raises(UserError, match=r"no data set here \(found DET-train/, MOT-train/"):
         read_dataset([tmp_path])
 
 

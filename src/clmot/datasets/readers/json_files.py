@@ -12,7 +12,6 @@ import msgspec
 from clmot.errors import UserError
 from clmot.io.text import decode_text, read_bytes
 
-
 _OTHER_TOOLS = {
     b'"rectanglelabels"': "Label Studio's JSON-MIN: export JSON or COCO there",
     b'"shape_attributes"': "of the VGG Image Annotator: export COCO there",

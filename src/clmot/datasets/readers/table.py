@@ -38,8 +38,8 @@ def read_table(
         words: for columns of words, the number that stands for each word.
 
     Returns:
-        The values, float64 [n, columns (and optional ones)], and the 1-based line of each row, int64 [n]. Values may be NaN or infinite
-        except in the `whole` columns.
+        The values, float64 [n, columns (and optional ones)], and the 1-based line of each row, int64 [n]. Values may be
+        NaN or infinite except in the `whole` columns.
 
     Raises:
         UserError: the file cannot be read; a line has another number of columns; a value is no number, no whole number
