@@ -1,4 +1,4 @@
-"""What a CVAT XML file says, gathered while it is parsed: a million boxes are too many for a tree of elements."""
+"""What a CVAT XML file says, gathered while it is parsed: a million boxes are too many for one tree of elements."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers.expat import XMLParserType
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from clmot.datasets.readers.collector import extent
-from clmot.datasets.readers.xml_files import ElementWithLine, attribute, line_of, number, parse, whole_number
+from clmot.datasets.readers.xml_files import attribute, children_of_root, line_of, number, whole_number
 from clmot.errors import UserError
 from clmot.structures import Float64Array, Int64Array
 
 ROOT = "annotations"
 """The root element of a CVAT file."""
 
-_SHAPES = ("box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "skeleton")
+_OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton")
 _BOX = ("xtl", "ytl", "xbr", "ybr")
 _MASK = ("left", "top", "width", "height")
 _Box = tuple[float, float, float, float]
@@ -82,130 +81,48 @@ class Document:
         self.tasks: set[str | None] = set()
         self.classes: dict[str, int] = {}
         self.skipped: Counter[str] = Counter()
-        self._depth = 0
-        self._parent = Element("")
-        # of the shapes of an image: boxes and classes; of those of a track: boxes by frame
-        self._boxes: list[_Box] = []
-        self._class_ids: list[int] = []
-        self._by_frame: dict[int, _Box] = {}
-        parse(path, ROOT, self._set_handlers)
+        for element in children_of_root(path, ROOT):
+            if element.tag == "image":
+                self._add_image(element)
+            elif element.tag == "track":
+                self._add_track(element)
+            elif element.tag == "meta":
+                self.meta = element
 
-    def _set_handlers(self, parser: XMLParserType) -> None:
-        self._parser = parser
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = None
+    def _add_image(self, image: Element) -> None:
+        boxes: list[_Box] = []
+        class_ids: list[int] = []
+        for shape in image:
+            box = self._box(shape)
+            if box is not None:
+                boxes.append(box)
+                class_ids.append(self._class_id(shape))
+        image[:] = []
+        table = np.array(boxes, np.float64).reshape(-1, 4)
+        self.images.append(ImageShapes(image, table, np.array(class_ids, np.int64)))
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 3:
-            if self._parent.tag == "track":
-                self._add_to_track(name, attributes)
-            elif self._parent.tag == "image":
-                self._add_to_image(name, attributes)
-        elif self._depth == 2:
-            self._parent = self._element(name, attributes)
-            self._boxes, self._class_ids, self._by_frame = [], [], {}
-            if name == "meta":
-                self._build_meta()
-
-    def _end(self, name: str) -> None:
-        self._depth -= 1
-        if self._depth == 1:
-            if name == "track":
-                self._finish_track()
-            elif name == "image":
-                boxes = np.array(self._boxes, np.float64).reshape(-1, 4)
-                self.images.append(ImageShapes(self._parent, boxes, np.array(self._class_ids, np.int64)))
-
-    def _element(self, name: str, attributes: dict[str, str]) -> Element:
-        """The element that starts here: for what is looked at slowly."""
-        element = ElementWithLine(name, attributes)
-        element.line = self._parser.CurrentLineNumber
-        return element
-
-    def _build_meta(self) -> None:
-        """Take what is in the meta element as a tree."""
-        builder, depth = TreeBuilder(), 1
-        builder.start("meta", {})
-
-        def start(name: str, attributes: dict[str, str]) -> None:
-            nonlocal depth
-            depth += 1
-            builder.start(name, attributes)
-
-        def end(name: str) -> None:
-            nonlocal depth
-            depth -= 1
-            builder.end(name)
-            if depth == 0:
-                self.meta = builder.close()
-                self._set_handlers(self._parser)
-                self._end(name)
-
-        self._parser.StartElementHandler = start
-        self._parser.EndElementHandler = end
-        self._parser.CharacterDataHandler = builder.data
-
-    def _add_to_image(self, name: str, attributes: dict[str, str]) -> None:
-        box = self._box(name, attributes)
-        if box is not None:
-            label = attributes.get("label")
-            if label is None:
-                label = attribute(self._element(name, attributes), "label", self.path)
-            self._boxes.append(box)
-            self._class_ids.append(self._class_id(label))
-
-    def _add_to_track(self, name: str, attributes: dict[str, str]) -> None:
-        if attributes.get("outside") == "1":
-            return
-        box = self._box(name, attributes)
-        if box is not None:
-            try:
-                frame = int(attributes["frame"])
-            except (KeyError, ValueError):
-                frame = -1
-            if frame < 0:
-                # once more and slowly, to say what is wrong
-                element = self._element(name, attributes)
-                frame = whole_number(attribute(element, "frame", self.path), self.path, element, "frame")
-            if frame in self._by_frame:
-                where = f"{self.path}:{self._parser.CurrentLineNumber}"
-                raise UserError(f"{where}: track {self._parent.get('id')} is in frame {frame} already")
-            self._by_frame[frame] = box
-
-    def _finish_track(self) -> None:
-        track = self._parent
+    def _add_track(self, track: Element) -> None:
         self.tasks.add(track.get("task_id"))
         identity = whole_number(attribute(track, "id", self.path), self.path, track, "id")
-        if not self._by_frame:
-            return
-        frames, boxes = np.array(list(self._by_frame)), np.array(list(self._by_frame.values()))
-        class_id = self._class_id(attribute(track, "label", self.path))
-        identity = identity if len(frames) > 1 else -1
-        self.tracks.append(Track(identity, class_id, frames, boxes))
+        boxes: dict[int, _Box] = {}
+        for shape in track:
+            box = None if shape.get("outside") == "1" else self._box(shape)
+            if box is None:
+                continue
+            frame = whole_number(attribute(shape, "frame", self.path), self.path, shape, "frame")
+            if frame in boxes:
+                raise UserError(f"{self.path}:{line_of(shape)}: track {identity} is in frame {frame} already")
+            boxes[frame] = box
+        if boxes:
+            identity = identity if len(boxes) > 1 else -1
+            frames = np.array(list(boxes), np.int64)
+            self.tracks.append(Track(identity, self._class_id(track), frames, np.array(list(boxes.values()))))
 
-    def _class_id(self, label: str) -> int:
-        return self.classes.setdefault(label, len(self.classes))
+    def _class_id(self, element: Element) -> int:
+        return self.classes.setdefault(attribute(element, "label", self.path), len(self.classes))
 
-    def _box(self, name: str, attributes: dict[str, str]) -> _Box | None:
+    def _box(self, shape: Element) -> _Box | None:
         """The upright box around a shape; None for shapes without one, which are counted, and for other elements."""
-        if name == "box" and "rotation" not in attributes:
-            try:
-                return (
-                    float(attributes["xtl"]),
-                    float(attributes["ytl"]),
-                    float(attributes["xbr"]),
-                    float(attributes["ybr"]),
-                )
-            except (KeyError, ValueError):
-                pass
-        if name not in _SHAPES:
-            return None
-        return self._other_box(self._element(name, attributes))
-
-    def _other_box(self, shape: Element) -> _Box | None:
-        """The box of what is no upright box, or of a faulty one."""
         path = self.path
         if shape.tag == "box":
             box = _values(shape, _BOX, path)
@@ -219,13 +136,18 @@ class Document:
             if any(len(point) != 2 for point in points):
                 raise UserError(f"{path}:{line_of(shape)}: points are '{shape.get('points')}', expected x,y;x,y;...")
             return extent([(number(x, path, shape, "points"), number(y, path, shape, "points")) for x, y in points])
-        self.skipped[f"shape without a box ({shape.tag})"] += 1
+        if shape.tag in _OTHER_SHAPES:
+            self.skipped[f"shape without a box ({shape.tag})"] += 1
         return None
 
 
 def _values(shape: Element, names: Sequence[str], path: Path) -> _Box:
     """Four attributes as numbers."""
-    left, top, third, fourth = (number(attribute(shape, name, path), path, shape, name) for name in names)
+    try:
+        left, top, third, fourth = map(float, map(shape.attrib.__getitem__, names))
+    except (KeyError, ValueError):
+        # once more and slowly, to say what is wrong
+        left, top, third, fourth = (number(attribute(shape, name, path), path, shape, name) for name in names)
     return left, top, third, fourth
 
 

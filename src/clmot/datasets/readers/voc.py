@@ -7,18 +7,14 @@ width W has ``xmin`` 1 and ``xmax`` W.
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-import numpy as np
-
 from clmot.datasets.readers.assembly import Frame
-from clmot.datasets.readers.collector import Collector, sequence_name
+from clmot.datasets.readers.collector import Collector, Object, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import ImageFinder, annotation_files
-from clmot.datasets.readers.voc_objects import SIDES, VocObjects, split_objects
-from clmot.datasets.readers.xml_files import children_of_root, line_of, number, read_twice, read_xml, root_name
+from clmot.datasets.readers.xml_files import children_of_root, line_of, number, root_name
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import describe_folder
@@ -26,6 +22,7 @@ from clmot.io.text import read_text
 from clmot.structures import Dataset
 
 _ROOT = "annotation"
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 EXPECTED = "Annotations/*.xml and JPEGImages/*.jpg, or the .xml files beside the images"
 """What a Pascal VOC folder looks like, for error messages."""
 
@@ -52,7 +49,7 @@ def read_voc(path: Path) -> Dataset:
     finder = ImageFinder(files[0])
     names: dict[Path, str] = {}
     for file in files:
-        name, size, objects = read_twice(partial(_read_file, file, collector.skipped))
+        name, size, rows = _read_file(file, collector.skipped)
         image = finder(name) or finder(file.stem)
         if image is None:
             collector.absent.add(name or file.stem, file, finder.places)
@@ -61,47 +58,33 @@ def read_voc(path: Path) -> Dataset:
         folder = file.parent
         if folder not in names:
             names[folder] = sequence_name(folder, folder)
-        class_of = {each: collector.class_id(each) for each in dict.fromkeys(objects.names)}
-        classes = np.array([class_of[each] for each in objects.names], np.int64)
-        # pixels count from 1, and the last one is inside
         frame = Frame(image, width, height, f"{names[folder]}/{file.stem}", 1)
-        collector.add_image(frame, objects.corners - (1, 1, 0, 0), classes, ignore=objects.difficult)
+        collector.add(frame, [Object(*sides, collector.class_id(label), ignore) for label, sides, ignore in rows])
     return collector.dataset()
 
 
-def _read_file(path: Path, skipped: Counter[str], lines: bool) -> tuple[str, tuple[int, int] | None, VocObjects]:
+_Row = tuple[str, tuple[float, float, float, float], bool]
+"""Class, box and whether to ignore it."""
+
+
+def _read_file(path: Path, skipped: Counter[str]) -> tuple[str, tuple[int, int] | None, list[_Row]]:
     """The image's name and size, as far as they are given, and what is in it."""
-    content = read_xml(path)
-    alike = None if lines else split_objects(content)
-    if alike:
-        objects, rest = alike
-        name, size, elements = _parse(rest, path, lines)
-        # in a comment, or deeper than below the root, the objects are none
-        if [len(element) for element in elements] == [0]:
-            return name, size, objects
-    name, size, elements = _parse(content, path, lines)
-    rows = [row for element in elements if (row := _object(element, path)) is not None]
-    skipped["object without a box"] += len(elements) - len(rows)
-    corners = np.array([row[1] for row in rows], np.float64).reshape(-1, 4)
-    return name, size, VocObjects([row[0] for row in rows], corners, np.array([row[2] for row in rows], np.bool_))
-
-
-def _parse(content: bytes, path: Path, lines: bool) -> tuple[str, tuple[int, int] | None, list[Element]]:
-    """The image's name and size, as far as they are given, and the elements of objects."""
-    objects: list[Element] = []
     name, size = "", None
-    for element in children_of_root(path, _ROOT, lines=lines, content=content):
+    rows: list[_Row | None] = []
+    for element in children_of_root(path, _ROOT):
         if element.tag == "object":
-            objects.append(element)
+            rows.append(_row(element, path))
         elif element.tag == "filename":
             name = (element.text or "").strip()
         elif element.tag == "size":
             size = _size(element, path)
-    return name, size, objects
+    found = [row for row in rows if row is not None]
+    skipped["object without a box"] += len(rows) - len(found)
+    return name, size, found
 
 
-def _object(element: Element, path: Path) -> tuple[str, list[float], bool] | None:
-    """The class, sides and difficulty of an object; None where it has no box."""
+def _row(element: Element, path: Path) -> _Row | None:
+    """An object; None where it has no box."""
     name = (element.findtext("name") or "").strip()
     if not name:
         raise UserError(f"{path}:{line_of(element)}: <object> has no name")
@@ -109,8 +92,10 @@ def _object(element: Element, path: Path) -> tuple[str, list[float], bool] | Non
     corners = element.find("bndbox")
     if corners is None:
         return None
-    sides = [number(corners.findtext(side), path, corners, side) for side in SIDES]
-    return name, sides, (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
+    left, top, right, bottom = (number(corners.findtext(side), path, corners, side) for side in _SIDES)
+    ignore = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
+    # pixels count from 1, and the last one is inside
+    return name, (left - 1, top - 1, right, bottom), ignore
 
 
 def _size(element: Element, path: Path) -> tuple[int, int] | None:
