@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import Detections, Tracker, TrackerConfig
+from clmot.config.tracker import Family
 from clmot.structures import Image, TrackedFrame
 
 os.environ.setdefault("YOLO_VERBOSE", "false")
@@ -54,6 +55,7 @@ class Entry:
         make: starts one for a video of some frame rate.
         needs_images: whether `update` must get them.
         embeds: whether detections are to have embeddings.
+        config: of our own.
     """
 
     name: str
@@ -61,6 +63,14 @@ class Entry:
     make: Callable[[float], Running]
     needs_images: bool = False
     embeds: bool = False
+    config: TrackerConfig | None = None
+
+    def suited(self, family: Family) -> Entry:
+        """With the scores of such detections, as `clmot track` has them, where it is ours and has those of a family."""
+        if self.config is None:
+            return self
+        config = self.config.suited(family)
+        return replace(self, make=lambda rate: _Ours(replace(config, frame_rate=rate)))
 
     def missing(self) -> str:
         """Why it cannot take part, empty if it can."""
@@ -235,7 +245,7 @@ def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = 
     if not camera:
         config = replace(config, camera="none")
     images = config.camera != "none"
-    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate)), images, embeds)
+    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate)), images, embeds, config)
 
 
 def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:

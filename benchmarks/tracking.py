@@ -52,7 +52,7 @@ from clmot import Detections
 from clmot import boxes as box
 from clmot.apps.track.external_boxes import rescaled
 from clmot.config import load_config
-from clmot.config.tracker import PRESETS
+from clmot.config.tracker import PRESETS, Family
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import PERSON, read_sequence_info
@@ -81,12 +81,14 @@ class Scenario:
         folder: of the sequences with ground truth.
         detections: by sequence, and there by frame.
         frames: which of them are tracked and scored.
+        family: what their scores are like.
     """
 
     name: str
     folder: Path
     detections: dict[str, dict[int, Detections]]
     frames: FrameChoice = EVERY_FRAME
+    family: Family = "detector"
 
 
 def by_frame(rows: MotRows, score: npt.NDArray[np.float64], least: float) -> dict[int, Detections]:
@@ -151,7 +153,9 @@ def real_scenarios(
     names = [each.name for each in sorted(folder.iterdir()) if (each / "gt" / "gt.txt").is_file()]
     files = {name: folder / name / "det" / "det.txt" for name in names}
     if "public" in wanted:
-        yield Scenario("public", folder, {name: detected(file, least) for name, file in files.items()})
+        yield Scenario(
+            "public", folder, {name: detected(file, least) for name, file in files.items()}, family="rescaled"
+        )
     if "unscored" in wanted:
         yield Scenario("public, unscored", folder, {name: unscored(file) for name, file in files.items()})
     if "yolox" in wanted:
@@ -168,7 +172,8 @@ def real_scenarios(
         yield Scenario("oracle", folder, {name: annotated(folder / name / "gt" / "gt.txt") for name in names})
     if "validation" in wanted and VALIDATION in names:
         here = folder / VALIDATION
-        yield Scenario("validation, public", here, {VALIDATION: detected(here / "det" / "det.txt", least)})
+        public = {VALIDATION: detected(here / "det" / "det.txt", least)}
+        yield Scenario("validation, public", here, public, family="rescaled")
         yield Scenario("validation, oracle", here, {VALIDATION: annotated(here / "gt" / "gt.txt")})
 
 
@@ -379,7 +384,7 @@ def main() -> None:
         for scenario in scenarios:
             folder = out / scenario.name.replace(", ", "-")
             shutil.rmtree(folder, ignore_errors=True)
-            results = track(scenario, entries, models, folder)
+            results = track(scenario, [each.suited(scenario.family) for each in entries], models, folder)
             draws = DRAWS if len(scenario.detections) > 1 else 0
             compared = compare(results, scenario.folder, frames=scenario.frames, bootstrap=draws)
             print_table(scenario, entries, compared, missing)
