@@ -21,7 +21,7 @@ def looks(individuals, frames, common=3.0, noise=0.3, seed=0):
 def test_is_the_mean_of_all_frames_so_far():
     video, centring = looks(5, 7), RunningMean(2.0)
     for t, frame in enumerate(video, 1):
-        given = centring(frame, sure=4, known=5)
+        given = centring(frame, high=4, known=5)
         expected = frame - video[:t, :4].reshape(-1, 16).mean(axis=0, dtype=np.float64) * 5 / (5 + 2)
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(given, expected, atol=1e-5)

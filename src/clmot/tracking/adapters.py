@@ -7,7 +7,7 @@ ultralytics ``Results``     one image's: ``boxes.xyxy``, ``boxes.conf``, ``boxes
 arrays, tensors, lists      [n, 4] boxes (x1, y1, x2, y2), [n, 5] with scores, [n, 6] with classes, as boxmot's
 =========================== =========================================================================================
 
-Where there are no scores, every box is sure (1); where there are no classes, all are of class 0. Boxes without area and
+Where there are no scores, every score is 1; where there are no classes, all are of class 0. Boxes without area and
 boxes or scores that are not finite are left out and counted (`clmot.io.box_input`).
 """
 
@@ -114,18 +114,18 @@ def _detections(xyxy: Any, score: Any = None, class_id: Any = None, embedding: A
         boxes = _as_array(xyxy).astype(np.float32)
         scores = (np.ones(len(boxes)) if score is None else _as_array(score)).astype(np.float32)
     classes: Any = np.zeros(len(boxes)) if class_id is None else _as_array(class_id)
-    looks: Any = None if embedding is None else _as_array(embedding)
+    embedding_rows: Any = None if embedding is None else _as_array(embedding)
     rows = None
     left_out = _NOTHING
-    columns = [scores, classes] if looks is None else [scores, classes, looks]
+    columns = [scores, classes] if embedding_rows is None else [scores, classes, embedding_rows]
     if boxes.ndim == 2 and boxes.shape[1] == 4 and all(each.shape[:1] == boxes.shape[:1] for each in columns):
         # else `Detections` says what is wrong
         kept, left_out = usable(boxes, scores)
         if left_out:
             rows = kept.nonzero()[0]
             boxes, scores, classes = boxes[rows], scores[rows], classes[rows]
-            looks = looks if looks is None else looks[rows]
-    return Taken(Detections(xyxy=boxes, score=scores, class_id=classes, embedding=looks), rows, left_out)
+            embedding_rows = embedding_rows if embedding_rows is None else embedding_rows[rows]
+    return Taken(Detections(xyxy=boxes, score=scores, class_id=classes, embedding=embedding_rows), rows, left_out)
 
 
 def _as_array(values: Any) -> npt.NDArray[Any]:

@@ -1,17 +1,18 @@
 """Which detection each track gets: the stages, in their order.
 
-Each stage works on what the stages before it left over:
+Each stage works on what the stages before it left over. High-score detections have at least `high_score`, low-score
+ones at least `low_score`.
 
-1. confident detections to confirmed tracks, also lost ones, by appearance and motion (`TrackerConfig.association`), by
-   overlap where there are no embeddings;
-2. confident detections to confirmed tracks seen in the last frame, by overlap;
-3. unsure detections to the same tracks, by overlap (ByteTrack);
-4. confident detections to confirmed tracks where these were last seen, by overlap (OC-SORT);
-5. confident detections to unconfirmed tracks, by overlap;
-6. confident detections to tracks seen in the last frame or not yet confirmed, to the nearest: for objects that move so
+1. first association: high-score detections to confirmed tracks, lost ones among them, by appearance and motion
+   (FairMOT, BoT-SORT), or by overlap and direction (ByteTrack, OC-SORT) where there are no embeddings;
+2. high-score detections to confirmed tracks seen in the last frame, by overlap (FairMOT);
+3. low-score detections to the same tracks, by overlap (ByteTrack's second association);
+4. high-score detections to confirmed tracks where these were last seen, by overlap (OC-SORT's recovery);
+5. high-score detections to unconfirmed tracks, by overlap;
+6. high-score detections to tracks seen in the last frame or not yet confirmed, to the nearest: for objects that move so
    far between frames that they do not overlap themselves.
 
-Costs are worked out only for pairs that are near enough to be made (`clmot.tracking.candidates`). Tracks are in the
+Costs are worked out only for pairs that are near enough to be matches (`clmot.tracking.candidates`). Tracks are in the
 order of their age, so the confirmed ones come first; detections are in the order of their scores, so the highest come
 first. Parts of them are therefore slices.
 
@@ -48,7 +49,7 @@ _ANY = 1e6
 _TALLER = 1.3
 """Objects are not so many times taller in the next frame."""
 
-_Costs = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
+PairCosts = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
 """Pairs as rows of tracks and of detections, and what each costs."""
 
 PIXEL = np.array([0, 0, 1, 1], np.float32)
@@ -71,50 +72,62 @@ def associate(
         int64 [n]: no detection is given twice. bool [m]: which detections are left. int64 [k]: the tracks of the last
         stage, whose filters may not believe what they see.
     """
-    made = _Pairing(len(tracks), len(found))
-    if not len(found) or not len(tracks):
-        return made.match, made.free, made.nearest
-    pricing = _Pricing(tracks, found, config, frame)
-    confirmed, high = tracks.confirmed, found.count(config.high_score)
-    has_looks = trusted and found.embedding.shape[1] > 0
-    if has_looks and config.association == "fused":
-        made.add(pricing.looks_and_motion(confirmed, high), config.appearance_threshold)
-    elif has_looks and config.association == "gated":
-        made.add(pricing.overlap_or_looks(confirmed, high), config.motion_only_iou_threshold)
-    else:
-        made.add(pricing.overlap_and_direction(confirmed, high), config.motion_only_iou_threshold)
+    matches = Matches(len(tracks), len(found))
+    if len(found) and len(tracks):
+        _match_in_stages(matches, tracks, found, config, frame, trusted and found.embedding.shape[1] > 0)
+    return matches.match, matches.free, matches.nearest
 
-    rows, columns = made.left(len(tracks), max(high, found.count(config.low_score)))
+
+def _match_in_stages(
+    matches: Matches, tracks: Tracks, found: Found, config: TrackerConfig, frame: int, has_appearance: bool
+) -> None:
+    """The stages of the module's text; each sees what those before it left over."""
+    cost_model = CostModel(tracks, found, config, frame)
+    confirmed, high = tracks.confirmed, found.count(config.high_score)
+
+    # 1. First association, with high-score detections: FairMOT's fused cost, BoT-SORT's gated one, or overlap with
+    #    OC-SORT's observation-centric momentum.
+    if has_appearance and config.association == "fused":
+        matches.add(cost_model.appearance_and_motion(confirmed, high), config.appearance_threshold)
+    elif has_appearance and config.association == "gated":
+        matches.add(cost_model.overlap_or_appearance(confirmed, high), config.motion_only_iou_threshold)
+    else:
+        matches.add(cost_model.overlap_and_direction(confirmed, high), config.motion_only_iou_threshold)
+
+    # Overlaps of all that is left are worked out once, for stages 2 to 5.
+    rows, columns = matches.left(len(tracks), max(high, found.count(config.low_score)))
     if not len(rows) or not len(columns):
-        return made.match, made.free, made.nearest
-    some_confirmed, some_sure = rows[0] < confirmed, columns[0] < high
-    if not some_confirmed and not some_sure:
-        return made.match, made.free, made.nearest
-    expected, last = pricing.expected_and_last(rows, columns, some_confirmed and some_sure)
+        return
+    any_confirmed, any_high = rows[0] < confirmed, columns[0] < high
+    if not any_confirmed and not any_high:
+        return
+    expected, last_seen = cost_model.expected_and_last(rows, columns, any_confirmed and any_high)
     row, column, _ = expected
-    sure = column < high
-    if some_confirmed:
+    is_high = column < high
+    if any_confirmed:
         seen = (row < confirmed) & (tracks.detection.take(row) >= 0)
-        if some_sure:
-            made.add_some(expected, seen & sure, config.iou_threshold)
-        made.add_some(expected, seen & ~sure, LOW_SCORE_IOU_DISTANCE)
-        made.add_some(last, (last[0] < confirmed) & (last[1] < high), config.recovery_iou_threshold)
-    if some_sure and len(tracks) > confirmed:
-        made.add_some(pricing.scored(expected), (row >= confirmed) & sure, config.unconfirmed_iou_threshold)
-    if some_sure and config.nearest_distance:
-        rows, columns = made.left(len(tracks), high)
+        # 2. FairMOT's second association, by overlap, with tracks seen in the last frame.
+        if any_high:
+            matches.add_some(expected, seen & is_high, config.iou_threshold)
+        # 3. ByteTrack's second association, with low-score detections.
+        matches.add_some(expected, seen & ~is_high, LOW_SCORE_IOU_DISTANCE)
+        # 4. OC-SORT's observation-centric recovery: high-score detections where tracks were last seen.
+        matches.add_some(last_seen, (last_seen[0] < confirmed) & (last_seen[1] < high), config.recovery_iou_threshold)
+    # 5. Unconfirmed tracks, by overlap.
+    if any_high and len(tracks) > confirmed:
+        matches.add_some(cost_model.scored(expected), (row >= confirmed) & is_high, config.unconfirmed_iou_threshold)
+    # 6. Who does not overlap itself from frame to frame: the nearest.
+    if any_high and config.nearest_distance:
+        rows, columns = matches.left(len(tracks), high)
         rows = rows[(rows >= confirmed) | (tracks.detection.take(rows) >= 0)]
         if len(rows) and len(columns):
-            made.add(
-                pricing.nearest(rows, columns, confirmed, has_looks),
-                config.appearance_threshold if has_looks else _ANY,
-            )
-            made.nearest = rows[made.match.take(rows) >= 0]
-    return made.match, made.free, made.nearest
+            limit = config.appearance_threshold if has_appearance else _ANY
+            matches.add(cost_model.nearest(rows, columns, confirmed, has_appearance), limit)
+            matches.nearest = rows[matches.match.take(rows) >= 0]
 
 
-class _Pairing:
-    """Who has been given to whom so far.
+class Matches:
+    """Which track has which detection so far.
 
     Attributes:
         match: int64 [n], detection of each track, -1 for none.
@@ -130,12 +143,12 @@ class _Pairing:
         self.free = np.ones(found, np.bool_)
 
     def left(self, tracks: int, found: int) -> tuple[Int64Array, Int64Array]:
-        """Those of the first so many tracks and detections that have nobody."""
+        """Those of the first so many tracks and detections that are unmatched."""
         return (self.match[:tracks] < 0).nonzero()[0], self.free[:found].nonzero()[0]
 
-    def add(self, priced: _Costs, limit: float) -> None:
+    def add(self, pairs: PairCosts, limit: float) -> None:
         """Make the best of the pairs, all of which are of tracks and detections that are left."""
-        row, column, cost = priced
+        row, column, cost = pairs
         if not len(row):
             return
         chosen = assign(row, column, cost, limit)
@@ -144,9 +157,9 @@ class _Pairing:
             self.match[row.take(chosen)] = column
             self.free[column] = False
 
-    def add_some(self, priced: _Costs, usable: BoolArray, limit: float) -> None:
+    def add_some(self, pairs: PairCosts, usable: BoolArray, limit: float) -> None:
         """Make the best of those pairs that are usable and still left."""
-        row, column, cost = priced
+        row, column, cost = pairs
         if not len(row):
             return
         those = (usable & (cost < limit)).nonzero()[0]
@@ -156,8 +169,8 @@ class _Pairing:
             self.add((row.take(left), column.take(left), cost.take(left)), limit)
 
 
-class _Pricing:
-    """What pairs of some tracks and some detections cost; pairs too far apart, or of two classes, are left out.
+class CostModel:
+    """Costs of pairs of tracks and detections; pairs too far apart, or of two classes, are left out.
 
     Tracks and detections are chosen by their rows, or by a number: the first so many.
     """
@@ -170,7 +183,7 @@ class _Pricing:
             self._expected, self._xyxy = self._expected + PIXEL, self._xyxy + PIXEL
         self._one_class = _all_equal(found.class_id, tracks.class_id)
 
-    def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[_Costs, _Costs]:
+    def expected_and_last(self, rows: Int64Array, columns: Int64Array, last: bool) -> tuple[PairCosts, PairCosts]:
         """IoU distance to where the tracks are expected; and to where they were last seen, if wanted and configured."""
         tracks, n = self._tracks, len(rows)
         places = self._expected.take(rows, axis=0)
@@ -188,12 +201,12 @@ class _Pricing:
             self._allowed(row[split:], column[split:], cost[split:]),
         )
 
-    def scored(self, priced: _Costs) -> _Costs:
+    def scored(self, pairs: PairCosts) -> PairCosts:
         """IoU distances with the score fused in, if configured."""
-        row, column, cost = priced
+        row, column, cost = pairs
         return row, column, 1 - (1 - cost) * self._found.score.take(column) if self._config.fuse_score else cost
 
-    def overlap_and_direction(self, tracks: int, found: int) -> _Costs:
+    def overlap_and_direction(self, tracks: int, found: int) -> PairCosts:
         """IoU distance less how well the direction agrees, if configured."""
         row, column, overlap = overlapping(self._expected[:tracks], self._xyxy[:found])
         row, column, cost = self.scored(self._allowed(row, column, 1 - overlap))
@@ -204,19 +217,19 @@ class _Pricing:
         agreement = costs.direction_agreement(origin, last, target)
         return row, column, cost - self._config.direction_weight * agreement * self._found.score.take(column)
 
-    def overlap_or_looks(self, tracks: int, found: int) -> _Costs:
+    def overlap_or_appearance(self, tracks: int, found: int) -> PairCosts:
         """The lesser of IoU distance and half the cosine distance, as far as the latter has a say."""
         row, column, cost = self.overlap_and_direction(tracks, found)
         overlap = paired_overlap(self._expected, self._xyxy, row, column)
         near = 1 - overlap <= PROXIMITY
-        half = costs.gate(self._looks(row, column) / 2, near, APPEARANCE_REACH)
+        half = costs.gate(self._appearance(row, column) / 2, near, APPEARANCE_REACH)
         return row, column, np.minimum(cost, half)
 
-    def looks_and_motion(self, tracks: int, found: int) -> _Costs:
+    def appearance_and_motion(self, tracks: int, found: int) -> PairCosts:
         """Cosine distance fused with the Mahalanobis distance, and for lost tracks some IoU distance."""
         near = kalman.within_gate(self._tracks.motion[:tracks], self._found.measurement[:found])
         row, column, motion = self._allowed(*near)
-        cost = costs.fuse_motion(self._looks(row, column), motion, self._config.appearance_weight)
+        cost = costs.fuse_motion(self._appearance(row, column), motion, self._config.appearance_weight)
         if self._config.lost_overlap_weight:
             # what costs too much already need not be compared
             lost = ((self._tracks.detection.take(row) < 0) & (cost < self._config.appearance_threshold)).nonzero()[0]
@@ -225,18 +238,18 @@ class _Pricing:
                 cost[lost] += self._config.lost_overlap_weight * (1 - overlap)
         return row, column, cost
 
-    def nearest(self, rows: Int64Array, columns: Int64Array, confirmed: int, has_looks: bool) -> _Costs:
+    def nearest(self, rows: Int64Array, columns: Int64Array, confirmed: int, has_appearance: bool) -> PairCosts:
         """Cosine distance, or how far the centres are apart, of those within reach that are about as tall.
 
         In reach is what the filter deems possible, and what is not farther than so many sizes of the object; with
-        looks, which have seen all that is possible, of confirmed tracks the latter only.
+        appearance, whose stage has seen all that is possible, of confirmed tracks the latter only.
         """
         motion = self._tracks.motion
         place, target = motion.position.take(rows, axis=0), self._found.measurement.take(columns, axis=0)
         height = place[:, 3]
         size = (1 + np.abs(place[:, 2])) / 2 * height  # half of width and height together
         reach = np.square(self._config.nearest_distance * size)
-        first = int(rows.searchsorted(confirmed)) if has_looks else 0
+        first = int(rows.searchsorted(confirmed)) if has_appearance else 0
         possible = motion.position_variance[rows[first:], 0] + np.square(height[first:] / 20)
         np.maximum(reach[first:], _GATE_OF_PLACE * possible, out=reach[first:])
         distance = np.square(target[:, 0] - place[:, :1])
@@ -247,13 +260,13 @@ class _Pricing:
         row, column = row[alike], column[alike]
         cost = np.sqrt(distance[row, column]) / np.maximum(size[row], _SHORTEST)
         row, column, cost = self._allowed(rows.take(row), columns.take(column), cost)
-        return row, column, self._looks(row, column) if has_looks else cost
+        return row, column, self._appearance(row, column) if has_appearance else cost
 
-    def _looks(self, row: Int64Array, column: Int64Array) -> Float32Array:
+    def _appearance(self, row: Int64Array, column: Int64Array) -> Float32Array:
         """Cosine distance to the track's embedding."""
         return costs.cosine_distance(self._tracks.embedding, self._found.embedding, row, column)
 
-    def _allowed(self, row: Int64Array, column: Int64Array, cost: npt.NDArray[np.floating[Any]]) -> _Costs:
+    def _allowed(self, row: Int64Array, column: Int64Array, cost: npt.NDArray[np.floating[Any]]) -> PairCosts:
         """Those of the pairs that are of one class."""
         if self._one_class:
             return row, column, cost

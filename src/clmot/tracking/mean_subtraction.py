@@ -1,8 +1,8 @@
 """What all objects of a video have in common, taken out of their embeddings.
 
 The light, the camera and the place go into every embedding of a video, and tell no two objects in it apart. So the mean
-of the embeddings so far is subtracted from each, and unit length restored. Few individuals are no mean: one alone would
-be left with nothing but noise. The mean therefore begins with some individuals whose embedding is zero.
+of the embeddings so far is subtracted from each, and unit length restored. A few identities are no mean: one alone
+would be left with nothing but noise. The mean therefore begins with some identities whose embedding is zero.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class RunningMean:
     """The mean of a video's embeddings so far.
 
     Args:
-        individuals: how many with an embedding of zeros it begins with; 0 leaves embeddings as they are.
+        identities: how many with an embedding of zeros it begins with; 0 leaves embeddings as they are.
     """
 
-    def __init__(self, individuals: float) -> None:
-        self._individuals = individuals
+    def __init__(self, identities: float) -> None:
+        self._identities = identities
         self.reset()
 
     def reset(self) -> None:
@@ -33,26 +33,26 @@ class RunningMean:
         self._total = np.zeros(0, np.float64)
         self._count = 0
 
-    def __call__(self, embedding: Float32Array, sure: int, known: int) -> Float32Array:
+    def __call__(self, embedding: Float32Array, high: int, known: int) -> Float32Array:
         """Embeddings less the mean of all so far, theirs among them.
 
         Args:
             embedding: float32 [m, d] of unit length, of one frame.
-            sure: so many of them, the first, go into the mean.
-            known: how many individuals have been told apart so far.
+            high: so many of them, the first, go into the mean.
+            known: how many identities have been told apart so far.
 
         Returns:
             float32 [m, d] of unit length.
         """
-        if not self._individuals or not embedding.size:
+        if not self._identities or not embedding.size:
             return embedding
         if len(self._total) != embedding.shape[1]:
             self._total, self._count = np.zeros(embedding.shape[1]), 0
-        self._total += np.ones(sure, np.float32) @ embedding[:sure]  # the sum, in a third of the time
-        self._count += sure
+        self._total += np.ones(high, np.float32) @ embedding[:high]  # the sum, in a third of the time
+        self._count += high
         if not known or not self._count:
             return embedding
-        share = known / (known + self._individuals) / self._count
+        share = known / (known + self._identities) / self._count
         centred = embedding - (share * self._total).astype(np.float32)
         return unit(centred, out=centred)
 

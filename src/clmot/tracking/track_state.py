@@ -26,7 +26,7 @@ _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detect
 
 
 class Found:
-    """The detections of a frame as the association wants them: the surest first.
+    """The detections of a frame as the association wants them: the highest scores first.
 
     Args:
         detections: as they come.
@@ -111,8 +111,8 @@ class Tracks:
         self.unseen = np.empty(0)
         names = ["motion", "embedding", "unseen"]
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
-            looks_alone = dimensions and config.association == "fused" and not config.appearance_trust
-            directed = config.direction_weight and not looks_alone
+            appearance_only = dimensions and config.association == "fused" and not config.appearance_trust
+            directed = config.direction_weight and not appearance_only
             past = _DIRECTION_FRAMES + 1 if directed else 1
             self.observed = np.empty((0, past, 4))
             self.observed_frame = np.empty((0, past), np.int64)
@@ -242,7 +242,7 @@ class Tracks:
         config = self._config
         measurement, score = found.measurement.take(match, axis=0), found.score.take(match)
         if config.observation_reupdate:
-            self._walk(seen, measurement, frame)
+            self._reupdate(seen, measurement, frame)
         motion = kalman.update(self.motion, measurement, (~seen).nonzero()[0])
         if nearest is not None and len(nearest):
             far = nearest[kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE]
@@ -275,7 +275,7 @@ class Tracks:
         return np.asarray(self.observed[np.arange(len(self)), first, :2])
 
     def _learn(self, seen: BoolArray, match: Int64Array, score: Float32Array, found: Found) -> None:
-        """What sure detections teach about looks."""
+        """Move the average embeddings towards those of high-score detections."""
         config = self._config
         if not self.embedding.shape[1]:
             return
@@ -294,8 +294,8 @@ class Tracks:
         new += self.embedding
         self.embedding = unit(new, out=new)
 
-    def _walk(self, seen: BoolArray, measurement: npt.NDArray[np.float64], frame: int) -> None:
-        """Replace what is expected of tracks found again by a filter that saw them walk a straight line there."""
+    def _reupdate(self, seen: BoolArray, measurement: npt.NDArray[np.float64], frame: int) -> None:
+        """Observation-centric re-update (OC-SORT): filters of tracks found again walk a straight line there."""
         gap = frame - self.last_frame
         again = (seen & (gap > 1)).nonzero()[0]
         if not len(again):

@@ -74,7 +74,7 @@ class Tracker:
         if camera is not None and not hasattr(camera, "estimate"):
             raise TypeError(f"camera is {camera!r}, not a CameraMotion; by name it is TrackerConfig(camera=...)")
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
-        self._centring = RunningMean(self.config.mean_subtraction)
+        self._running_mean = RunningMean(self.config.mean_subtraction)
         self._trust = Trust(self.config.appearance_trust)
         self._clock = Clock(self.config.frame_rate)
         self.reset()
@@ -87,7 +87,7 @@ class Tracker:
         self._frame = 0
         self._next_id = 1
         self._size: tuple[int, int] | None = None
-        self._centring.reset()
+        self._running_mean.reset()
         self._trust.reset()
         self._clock.reset()
         self.left_out: Counter[str] = Counter()
@@ -154,34 +154,40 @@ class Tracker:
 
     def advance(self, checked: Checked) -> TrackedFrame:
         """`update` with what `check` has just returned."""
-        frame, seconds, (detections, given_rows, left_out), found, image = checked
-        matrix = self._camera_motion(image, detections.xyxy, frame)  # first, as a camera of the user's may fail
-        if left_out:
-            count_left_out(self.left_out, left_out, "tracker")
+        frame, seconds, taken, found, image = checked
+        config = self.config
+        matrix = self._camera_motion(image, taken.detections.xyxy, frame)  # first, as a camera of the user's may fail
+        if taken.left_out:
+            count_left_out(self.left_out, taken.left_out, "tracker")
         starting = self._frame == 0
-        starters = found.count(max(self.config.high_score, self.config.new_track_score))
-        individuals = starters if starting else self._next_id - 1
-        found.embedding = self._centring(found.embedding, found.count(self.config.high_score), individuals)
+        high = found.count(config.high_score)
+        starters = found.count(max(config.high_score, config.new_track_score))
 
+        # 1. Appearance: running mean subtraction, and whether embeddings tell the objects apart.
+        found.embedding = self._running_mean(found.embedding, high, starters if starting else self._next_id - 1)
+        if not len(self._tracks) and self._tracks.embedding.shape[1] != found.embedding.shape[1]:
+            self._tracks = Tracks(config, found.embedding.shape[1])
         tracks = self._tracks
-        if not len(tracks) and tracks.embedding.shape[1] != found.embedding.shape[1]:
-            tracks = self._tracks = Tracks(self.config, found.embedding.shape[1])
+
+        # 2. Prediction: the camera's motion, the time that passed, and the Kalman filters.
         self._move(image, matrix)
-        config, passed, update = self.config, self._clock.go(seconds), self._clock.updates
+        passed, update = self._clock.go(seconds), self._clock.updates
         tracks.age(passed)
-        more = int(config.published_bookkeeping)
+        extra = int(config.published_bookkeeping)  # frames that lost tracks live longer in the published code
         if passed > 1.5 * self._clock.step:  # what would have ended in the frames left out
-            tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + more))
+            tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + extra))
         steps = round(passed * (config.noise_rate or config.frame_rate), 9)
         tracks.predict(steps)
+
+        # 3. Association, in the stages of `associate`.
         if self._trust.due(found.embedding.shape[1]):
-            sure = found.embedding[: found.count(config.high_score)]
-            self._trust.look(tracks.embedding[tracks.seen], sure)
-        trusted = self._trust.given
-        match, free, nearest = associate(tracks, found, config, update, trusted)
+            self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
+        match, free, nearest = associate(tracks, found, config, update, self._trust.given)
+
+        # 4. Life of the tracks: update, end, start, confirm.
         tracks.match(match, found, update, nearest, steps)
-        alive = tracks.unseen < self._clock.life(config.lost_seconds, more)
-        if more:  # one frame more, but not twice
+        alive = tracks.unseen < self._clock.life(config.lost_seconds, extra)
+        if extra:  # one frame more, but not twice
             alive &= (tracks.hits > 0) | (match >= 0)
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
@@ -189,30 +195,34 @@ class Tracker:
         self._end_duplicates()
         self._confirm(starting)
         self._frame = frame
+        return self._shown(taken, found)
 
+    def _shown(self, taken: Taken, found: Found) -> TrackedFrame:
+        """The confirmed tracks that the newest frame shows, in the order of its detections."""
+        tracks, config = self._tracks, self.config
         detection = tracks.detection[: tracks.confirmed]
         shown = (detection >= 0).nonzero()[0]
         track_id = np.zeros(len(found), np.int64)
         track_id[found.order.take(detection.take(shown))] = tracks.track_id.take(shown)
         rows = track_id.nonzero()[0]
-        given = detections[rows]
-        if self.config.boxes == "filter":
+        given = taken.detections[rows]
+        if config.boxes == "filter":
             place = np.empty((len(found), 4), np.float32)
             place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
             place = place.take(rows, axis=0)  # the detection's own where the filter believes in none
             # rows of its own, of boxes that are well formed either way: what the constructor checks need no second look
             vars(given)["xyxy"] = np.where(box.well_formed(place)[:, None], place, given.xyxy)
-        if self.config.max_aspect or self.config.min_area:
+        if config.max_aspect or config.min_area:
             width, height = (given.xyxy[:, 2:] - given.xyxy[:, :2]).T
-            plausible = width * height > self.config.min_area
-            if self.config.max_aspect:
-                plausible &= width <= self.config.max_aspect * height
+            plausible = width * height > config.min_area
+            if config.max_aspect:
+                plausible &= width <= config.max_aspect * height
             given, rows = given[plausible], rows[plausible]
         return TrackedFrame(
-            frame=frame,
+            frame=self._frame,
             detections=given,
             track_id=track_id.take(rows),
-            rows=rows if given_rows is None else given_rows.take(rows),
+            rows=rows if taken.rows is None else taken.rows.take(rows),
         )
 
     def lost(self) -> TrackedFrame:
@@ -273,7 +283,7 @@ class Tracker:
         state = {f"tracks.{name}": value.copy() for name, value in self._tracks.arrays().items()}
         if self._camera is not None:
             state |= {f"camera.{name}": value for name, value in self._camera.state().items()}
-        state |= {f"centring.{name}": value for name, value in self._centring.state().items()}
+        state |= {f"centring.{name}": value for name, value in self._running_mean.state().items()}
         state |= {f"trust.{name}": value for name, value in self._trust.state().items()}
         state["clock.time"] = self._clock.state()
         return state | {"clock": np.array([self._frame, self._next_id, *size], np.int64)}
@@ -311,7 +321,7 @@ class Tracker:
             raise ValueError(
                 f"this is not the state of a tracker with the same configuration: {reason_of(error)}"
             ) from error
-        self._tracks, self._centring, self._trust, self._camera = tracks, centring, trust, camera
+        self._tracks, self._running_mean, self._trust, self._camera = tracks, centring, trust, camera
         self._clock = clock
         self._frame, self._next_id = frame, next_id
         self._size = (width, height) if width or height else None

@@ -46,13 +46,13 @@ def join_tracklets(
         raise ValueError("joining needs an embedding of each box, all of one length")
     first = rows.starts
     last = np.append(first, len(rows))[1:] - 1
-    looks = _mean_embeddings(rows, first)
+    means = _mean_embeddings(rows, first)
     earlier, later = _candidates(rows.frame[first], rows.frame[last], max_gap)
     possible = (rows.class_id[last[earlier]] == rows.class_id[first[later]]) & _near(
         rows, last[earlier], first[later], max_speed
     )
     earlier, later = earlier[possible], later[possible]
-    cost = 1 - np.einsum("kd,kd->k", looks[earlier], looks[later])
+    cost = 1 - np.einsum("kd,kd->k", means[earlier], means[later])
     below = cost < threshold
     successor = _best_joins(earlier[below], later[below], cost[below], len(first), threshold)
 
