@@ -228,7 +228,7 @@ def test_score_fusion_prefers_the_surer_of_two_boxes():
 
 
 def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far(monkeypatch):
-    config = TrackerConfig(association="gated", iou_threshold=0.0)
+    config = TrackerConfig(association="gated", iou_threshold=0.0, nearest_distance=0.0)
     beside = [detect([[100, 100], [108, 100]], LOOKS[:2])] * 3
     swapped = detect([[101, 100], [107, 100]], LOOKS[[1, 0]])
     assert last_ids(config, [*beside, swapped]) == [2, 1]
@@ -340,7 +340,7 @@ def test_tracks_move_with_the_camera(tmp_path):
     path = tmp_path / "motion.txt"
     path.write_text("".join(f"{t} 1 0 {40 if t == 6 else 0} 0 1 0\n" for t in range(1, 9)))
     video = [detect([100, 100])] * 5 + [detect([140, 100])] * 3
-    config = TrackerConfig(camera="file", camera_file=str(path), **{"association": "overlap"})
+    config = TrackerConfig(camera="file", camera_file=str(path), association="overlap", nearest_distance=0.0)
     assert last_ids(config, video) == [1]
     assert last_ids(replace(config, camera="none", camera_file=""), video) == [2]
     everything = replace(EVERYTHING, camera="file", camera_file=str(path), association="overlap")
