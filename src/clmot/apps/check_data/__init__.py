@@ -1,4 +1,4 @@
-"""The dataset doctor: looks for everything about annotated images that makes training or scores go wrong."""
+"""Looks for everything about annotated images that makes training or scores go wrong (``clmot data check``)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from clmot.apps.check_data.boxes import check_boxes
 from clmot.apps.check_data.columns import Columns
 from clmot.apps.check_data.coordinates import check_coordinates
-from clmot.apps.check_data.findings import SEVERITIES, Example, Finding, Report
+from clmot.apps.check_data.findings import Example, Finding, Report
 from clmot.apps.check_data.identities import check_identities
 from clmot.apps.check_data.images import ImageFile, Progress, check_images, check_loose_images, examine
+from clmot.apps.check_data.kinds import SEVERITIES
 from clmot.apps.check_data.leaks import check_leaks
 from clmot.apps.check_data.parts import Part, image_files, read_part
 from clmot.apps.check_data.repair import Repair, repair, require_new_folder
@@ -84,9 +85,7 @@ def check(
                 found[each.check] = replace(found.get(each.check, each), examples=each.examples)
             examples += _ordinary(part)
         else:
-            found |= {
-                each.check: each for each in check_loose_images(part.path, {image: files[image] for image in own})
-            }
+            found |= {each.check: each for each in check_loose_images([files[image] for image in own])}
         findings += [each.at(part.path) for each in found.values()]
     findings += check_leaks([(part.path, part.dataset.samples) for part in parts], files)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))

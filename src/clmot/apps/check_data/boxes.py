@@ -8,7 +8,7 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.apps.check_data.columns import Columns
-from clmot.apps.check_data.findings import Finding
+from clmot.apps.check_data.findings import Finding, found
 from clmot.errors import plural
 from clmot.structures import BoolArray
 
@@ -26,6 +26,7 @@ def check_boxes(columns: Columns, max_detections: int) -> Iterator[Finding]:
     yield from _no_boxes(columns)
     yield from _duplicates(columns)
     yield from _outside(columns)
+    yield from _across_the_border(columns)
     yield from _too_many(columns, max_detections)
 
 
@@ -55,71 +56,26 @@ def outside(columns: Columns) -> BoolArray:
 def _no_boxes(columns: Columns) -> Iterator[Finding]:
     count = np.bincount(columns.sample[columns.counted], minlength=len(columns.samples))
     empty = np.flatnonzero(count == 0)
-    if not len(columns.samples):
-        return
-    if len(empty) == len(count):
-        yield Finding(
-            check="no boxes",
-            severity="error",
-            what="no image has a box to train on",
-            count=len(empty),
-            places=columns.images(empty),
-            advice="see what was left out and why; name the format with data.format=NAME if it was taken for another",
-        )
-    elif len(empty):
-        yield Finding(
-            check="frames without boxes",
-            severity="information",
-            what=f"{plural(len(empty), 'frame')} of {len(count):,} without a box",
-            count=len(empty),
-            places=columns.images(empty),
-            advice="fine where nothing is to be seen; frames that nobody annotated teach that people are background",
-        )
+    check = "no boxes" if len(empty) == len(count) else "frames without boxes"
+    return found(check, len(empty), columns.images(empty), total=len(count))
 
 
 def _duplicates(columns: Columns) -> Iterator[Finding]:
-    index = np.flatnonzero(duplicates(columns))
-    if len(index):
-        yield Finding(
-            check="duplicate boxes",
-            severity="warning",
-            what=f"{plural(len(index), 'box', 'boxes')} equal to another of the same frame",
-            count=len(index),
-            places=columns.places(index),
-            advice="keep one of each: contrastive training takes the other for a different object (--fix does)",
-            examples=columns.examples(index, "annotated twice"),
-        )
+    return columns.found("duplicate boxes", np.flatnonzero(duplicates(columns)), "annotated twice")
 
 
 def _outside(columns: Columns) -> Iterator[Finding]:
-    counted = columns.counted
-    lost = np.flatnonzero(outside(columns) & counted)
-    if len(lost):
-        yield Finding(
-            check="boxes outside the image",
-            severity="warning",
-            what=f"{plural(len(lost), 'box', 'boxes')} of which no part is inside the image",
-            count=len(lost),
-            places=columns.places(lost),
-            advice="remove them (--fix does); many of them point to wrong coordinates",
-            examples=columns.examples(lost, "nothing of it is in the image"),
-        )
+    lost = np.flatnonzero(outside(columns) & columns.counted)
+    return columns.found("boxes outside the image", lost, "nothing of it is in the image")
+
+
+def _across_the_border(columns: Columns) -> Iterator[Finding]:
     low, high = columns.boxes[:, :2] < 0, columns.boxes[:, 2:] > columns.size
-    across = counted & (low | high).any(axis=1) & ~outside(columns)
-    if across.any():
-        index = np.flatnonzero(across)
-        inside = box.visible_share(columns.boxes[index] / np.tile(columns.size[index], 2), 1, 1)
-        index = index[np.argsort(inside, kind="stable")]
-        share = len(index) / max(int(counted.sum()), 1)
-        yield Finding(
-            check="boxes across the image's border",
-            severity="information",
-            what=f"{plural(len(index), 'box', 'boxes')} ({share:.1%}) reaching beyond the image",
-            count=len(index),
-            places=columns.places(np.sort(index)),
-            advice="right where boxes hold whole objects, as in MOTChallenge: nothing is clipped",
-            examples=columns.examples(index, "reaches farthest beyond the image"),
-        )
+    index = np.flatnonzero(columns.counted & (low | high).any(axis=1) & ~outside(columns))
+    inside = box.visible_share(columns.boxes[index] / np.tile(columns.size[index], 2), 1, 1)
+    index = index[np.argsort(inside, kind="stable")]
+    share = len(index) / max(int(columns.counted.sum()), 1)
+    return columns.found("boxes across the image's border", index, "reaches farthest beyond the image", share=share)
 
 
 def _too_many(columns: Columns, max_detections: int) -> Iterator[Finding]:
@@ -128,12 +84,6 @@ def _too_many(columns: Columns, max_detections: int) -> Iterator[Finding]:
     if len(crowded):
         worst = crowded[np.argsort(-count[crowded], kind="stable")]
         rows = np.flatnonzero(columns.counted & (columns.sample == worst[0]))
-        yield Finding(
-            check="more boxes than decoding keeps",
-            severity="warning",
-            what=f"{plural(len(crowded), 'frame')} with more than {max_detections} boxes, up to {count.max()}",
-            count=len(crowded),
-            places=columns.images(worst),
-            advice=f"training takes them all, but at most {max_detections} are found: set detect.max_detections higher",
-            examples=columns.examples(rows, plural(int(count.max()), "box", "boxes")),
-        )
+        examples = columns.examples(rows, plural(int(count.max()), "box", "boxes"))
+        values = {"limit": max_detections, "most": count.max()}
+        yield from found("more boxes than decoding keeps", len(crowded), columns.images(worst), examples, **values)

@@ -10,42 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from clmot.apps.check_data.findings import MOST_PLACES, Finding, Severity
+from clmot.apps.check_data.findings import Finding, found
+from clmot.apps.check_data.kinds import KINDS
 from clmot.datasets.readers import coco
 from clmot.datasets.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video, same_ids
 from clmot.datasets.readers.json_files import as_kind, load_json
 from clmot.datasets.readers.places import ImageFinder
-from clmot.errors import UserError, plural
+from clmot.errors import UserError
 from clmot.structures import Dataset
 
 _Faults = dict[str, list[str]]
 """Kind of fault to the places where it is."""
 
-_KINDS: dict[str, tuple[Severity, str, str]] = {
-    "faulty records": ("error", "not readable", "correct or remove them (--fix leaves them out)"),
-    "missing images": (
-        "warning",
-        "of images that are not there",
-        "put the files there; a partial download is read as far as it goes (--fix leaves them out)",
-    ),
-    "same image id twice": ("error", "with the id of an image before them", "give each image an id of its own"),
-    "same file twice": ("error", "with the file of an image before them", "join their annotations (--fix does)"),
-    "same annotation id twice": ("warning", "with the id of an annotation before them", "number the annotations anew"),
-    "annotations without image": (
-        "warning",
-        "of images that are not listed",
-        "list the images, or remove the annotations (--fix does)",
-    ),
-    "numbers that are not finite": (
-        "warning",
-        "with a number that is not finite (NaN)",
-        "the reader leaves them out; export them again, or remove them (--fix does)",
-    ),
-    "boxes without area": (
-        "warning",
-        "whose box has no positive width and height",
-        "the reader leaves them out; bbox is left, top, width, height (--fix removes them)",
-    ),
+_KINDS = {
+    "missing images": KINDS["records of missing images"],
+    **{check: KINDS[check]._replace(unit="record") for check in ("numbers that are not finite", "boxes without area")},
 }
 
 
@@ -63,15 +42,7 @@ def check_records(path: Path) -> Iterator[Finding]:
     file, _ = coco.annotation_file(path)
     _, faults = clean(_load(file), file)
     for check, places in faults.items():
-        severity, sign, advice = _KINDS[check]
-        yield Finding(
-            check=check,
-            severity=severity,
-            what=f"{plural(len(places), 'record')} {sign}",
-            count=len(places),
-            places=tuple(places[:MOST_PLACES]),
-            advice=advice,
-        )
+        yield from found(check, len(places), places, kind=_KINDS.get(check))
 
 
 def salvage(path: Path, min_visibility: float) -> Dataset:

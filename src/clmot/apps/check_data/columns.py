@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
-from clmot.apps.check_data.findings import MOST_EXAMPLES, MOST_PLACES, Example
+from clmot.apps.check_data.findings import Example, Finding, found
 from clmot.structures import BoolArray, Boxes, Float32Array, Int64Array, Sample
 from clmot.table import Schema
 
@@ -63,17 +64,20 @@ class Columns(Boxes):
         """Each box's row in its sample, int64 [n]."""
         return np.asarray(np.arange(len(self)) - np.searchsorted(self.sample, self.sample), np.int64)
 
-    def places(self, index: Int64Array) -> tuple[str, ...]:
-        """The images of the first few of some boxes."""
-        return self.images(np.unique(self.sample[index]))
+    def images(self, index: Iterable[int]) -> Iterator[Path]:
+        """The images of some samples."""
+        return (self.samples[i].image for i in index)
 
-    def images(self, index: Int64Array) -> tuple[str, ...]:
-        """The names of the first few of some samples' images."""
-        return tuple(str(self.samples[i].image) for i in index[:MOST_PLACES].tolist())
+    def named(self, index: Int64Array) -> Iterator[str]:
+        """Some boxes, by image and id."""
+        return (f"{self.samples[self.sample[i]].image} (id {self.identities[i]})" for i in index)
 
-    def examples(self, index: Int64Array, title: str) -> tuple[Example, ...]:
-        """Pictures of the first few of some boxes, one for each image; the boxes of one image together."""
-        found = list(dict.fromkeys(self.sample[index].tolist()))[:MOST_EXAMPLES]
-        return tuple(
-            Example.of(self.samples[i], self.row[index[self.sample[index] == i]].tolist(), title) for i in found
-        )
+    def examples(self, index: Int64Array, title: str) -> Iterator[Example]:
+        """Pictures of some boxes, one for each image; the boxes of one image together."""
+        for i in dict.fromkeys(self.sample[index].tolist()):
+            yield Example.of(self.samples[i], self.row[index[self.sample[index] == i]].tolist(), title)
+
+    def found(self, check: str, index: Int64Array, title: str, **values: Any) -> Iterator[Finding]:
+        """The finding of a check about some boxes, the worst first."""
+        places = self.images(np.unique(self.sample[index]).tolist())
+        return found(check, len(index), places, self.examples(index, title), **values)

@@ -7,13 +7,13 @@ the sign it looks for. They are made to stay silent on real data, where boxes li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot.apps.check_data.columns import Columns
-from clmot.apps.check_data.findings import Finding, Severity
+from clmot.apps.check_data.findings import Finding
 from clmot.errors import plural
 from clmot.structures import Float32Array, Int64Array
 
@@ -31,23 +31,16 @@ _CLUSTER = 5
 """So many boxes on the same line of pixels are no chance."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fault:
+class Fault(NamedTuple):
     """One way for coordinates to be wrong.
 
     Attributes:
         check: its name, as `Finding.check`.
-        severity: how bad it is.
-        sign: what is seen, the end of a sentence that begins with the boxes.
-        advice: what to do.
         rule: whether boxes show it.
         move: how to put it right, where that is certain.
     """
 
     check: str
-    severity: Severity
-    sign: str
-    advice: str
     rule: Rule
     move: Move | None = None
 
@@ -74,21 +67,13 @@ def diagnose(columns: Columns) -> Iterator[tuple[Fault, Int64Array]]:
 
 def check_coordinates(columns: Columns) -> Iterator[Finding]:
     """The findings about coordinates, one for each kind of fault."""
-    found: dict[str, tuple[Fault, list[Int64Array]]] = {}
+    by_check: dict[str, list[Int64Array]] = {}
     for fault, index in diagnose(columns):
-        found.setdefault(fault.check, (fault, []))[1].append(index[columns.counted[index]])
-    for fault, groups in found.values():
+        by_check.setdefault(fault.check, []).append(index[columns.counted[index]])
+    for check, groups in by_check.items():
         index = np.sort(np.concatenate(groups))
         names = dict.fromkeys(columns.samples[i].sequence for i in columns.sample[index].tolist())
-        yield Finding(
-            check=fault.check,
-            severity=fault.severity,
-            what=f"{plural(len(index), 'box', 'boxes')} in {plural(len(names), 'sequence')} {fault.sign}",
-            count=len(index),
-            places=columns.places(index),
-            advice=fault.advice,
-            examples=columns.examples(index, fault.check),
-        )
+        yield from columns.found(check, index, check, sequences=plural(len(names), "sequence"))
 
 
 def _normalised(boxes: Float32Array, size: Float32Array) -> bool:
@@ -165,66 +150,13 @@ def _cut_off_at(side: Float32Array, line: int) -> bool:
 
 
 FAULTS = (
-    Fault(
-        check="normalised boxes",
-        severity="error",
-        sign="are no larger than two pixels: shares of the image (0 to 1) taken for pixels",
-        advice="multiply by the image's width and height (--fix does)",
-        rule=_normalised,
-        move=_to_pixels,
-    ),
-    Fault(
-        check="corners for sizes",
-        severity="error",
-        sign="are wider than their left and higher than their top: right and bottom written for width and height",
-        advice="write left, top, right - left, bottom - top (--fix does)",
-        rule=_corners_for_sizes,
-        move=_sizes_to_corners,
-    ),
-    Fault(
-        check="boxes of a larger image",
-        severity="error",
-        sign="lie outside of their image by a fifth: annotated at another resolution, or in another form of box",
-        advice="scale the boxes as the images were scaled",
-        rule=_larger_image,
-    ),
-    Fault(
-        check="centre for corner",
-        severity="warning",
-        sign="stay half a box away from the left and upper border and reach half beyond the others: centres written "
-        "for left and top",
-        advice="subtract half of width and height",
-        rule=_centre_for_corner,
-    ),
-    Fault(
-        check="corner for centre",
-        severity="warning",
-        sign="stay half a box away from the right and lower border and reach half beyond the others: left and top "
-        "written for centres",
-        advice="add half of width and height",
-        rule=_corner_for_centre,
-    ),
-    Fault(
-        check="boxes of a smaller image",
-        severity="warning",
-        sign="stay in the upper left two thirds of their images: annotated at another resolution?",
-        advice="look at the pictures; scale the boxes as the images were scaled",
-        rule=_smaller_image,
-    ),
-    Fault(
-        check="coordinates from 0",
-        severity="warning",
-        sign="are cut off one pixel outside of the image: written from 0 in a format that counts pixels from 1",
-        advice="add 1 to left and top in the file; the error is a pixel",
-        rule=_from_zero,
-    ),
-    Fault(
-        check="coordinates from 1",
-        severity="warning",
-        sign="are cut off at the second pixel, or one pixel beyond the image: written from 1 in a format that counts "
-        "from 0",
-        advice="subtract 1 from left and top in the file; the error is a pixel",
-        rule=_from_one,
-    ),
+    Fault("normalised boxes", _normalised, _to_pixels),
+    Fault("corners for sizes", _corners_for_sizes, _sizes_to_corners),
+    Fault("boxes of a larger image", _larger_image),
+    Fault("centre for corner", _centre_for_corner),
+    Fault("corner for centre", _corner_for_centre),
+    Fault("boxes of a smaller image", _smaller_image),
+    Fault("coordinates from 0", _from_zero),
+    Fault("coordinates from 1", _from_one),
 )
 """All faults, the most certain first."""

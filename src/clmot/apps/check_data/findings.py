@@ -1,20 +1,19 @@
-"""What the dataset doctor says: findings, and the report that holds them."""
+"""What a check of a data set says: findings, and the report that holds them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from clmot.apps.check_data.kinds import KINDS, SEVERITIES, Kind, Severity
 from clmot.apps.check_data.summary import Summary
+from clmot.errors import plural
 from clmot.io.atomic import write_whole_text
 from clmot.structures import Float32Array, Sample
-
-Severity = Literal["error", "warning", "information"]
-"""Training stops or goes wrong; it may go wrong; good to know."""
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "information")
 
 MOST_PLACES = 5
 MOST_EXAMPLES = 3
@@ -82,6 +81,39 @@ class Finding:
             "advice": self.advice,
             "path": None if self.path is None else str(self.path),
         }
+
+
+def found(
+    check: str,
+    count: int,
+    places: Iterable[object] = (),
+    examples: Iterable[Example] = (),
+    *,
+    kind: Kind | None = None,
+    **values: Any,
+) -> Iterator[Finding]:
+    """The finding of a check, if there is anything to find.
+
+    Args:
+        check: its name.
+        count: how many of what the check counts.
+        places: where they are; the first few are kept.
+        examples: pictures of the worst; the first few are kept.
+        kind: what it says, by default that of the name in `KINDS`.
+        **values: what its sign has in braces.
+    """
+    kind = kind or KINDS[check]
+    if count:
+        counted = plural(count, *kind.unit.split("/")) if kind.unit else ""
+        yield Finding(
+            check=check,
+            severity=kind.severity,
+            what=f"{counted} {kind.sign.format(count=count, **values)}".lstrip(),
+            count=count,
+            places=tuple(map(str, islice(places, MOST_PLACES))),
+            advice=kind.advice.format(count=count, **values),
+            examples=tuple(islice(examples, MOST_EXAMPLES)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot.apps.check_data.columns import Columns
-from clmot.apps.check_data.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding
+from clmot.apps.check_data.findings import MOST_EXAMPLES, Example, Finding, found
 from clmot.errors import plural
-from clmot.structures import Int64Array
+from clmot.structures import BoolArray, Int64Array
 
 _JUMP = 1.5
 """Displacement in box sizes (square root of the area) from one frame to the next that no person makes at video rate.
@@ -108,90 +109,52 @@ def repeated(columns: Columns) -> Int64Array:
 
 
 def _twice_in_a_frame(known: Columns) -> Iterator[Finding]:
+    def examples() -> Iterator[Example]:
+        for i in index.tolist():
+            both = (known.sample == known.sample[i]) & (known.identities == known.identities[i])
+            yield _example(known, both, known.sample[i], f"id {known.identities[i]}, {plural(int(both.sum()), 'time')}")
+
     index = repeated(known)
-    if not len(index):
-        return
-    examples = []
-    for i in index[:MOST_EXAMPLES].tolist():
-        both = (known.sample == known.sample[i]) & (known.identities == known.identities[i])
-        sample = known.samples[known.sample[i]]
-        title = f"id {known.identities[i]}, {plural(int(both.sum()), 'time')}"
-        others = sample.boxes[~np.isin(sample.identities, known.identities[i])]
-        examples.append(Example(image=sample.image, boxes=known.boxes[both], title=title, others=others))
-    yield Finding(
-        check="id twice in a frame",
-        severity="error",
-        what=f"{plural(len(index), 'box', 'boxes')} whose id another box of the frame has",
-        count=len(index),
-        places=_named(known, index),
-        advice="give each object of a frame an id of its own (--fix splits them)",
-        examples=tuple(examples),
-    )
+    return found("id twice in a frame", len(index), known.named(index), examples())
 
 
 def _jumps(known: Columns) -> Iterator[Finding]:
+    def examples() -> Iterator[Example]:
+        for pair in zip(first.tolist(), second.tolist(), strict=True):
+            for i, word in zip(pair, ("before", "after"), strict=True):
+                frame = single.samples[single.sample[i]].frame
+                title = f"id {single.identities[i]} {word} the jump, frame {frame}"
+                yield _example(single, np.array([i]), single.sample[i], title)
+
     kept = np.ones(len(known), np.bool_)
     kept[repeated(known)] = False
     single = known.take(kept)
     first, second = jumps(single)
-    if not len(first):
-        return
-    examples = []
-    for a, b in zip(first[:MOST_EXAMPLES].tolist(), second[:MOST_EXAMPLES].tolist(), strict=True):
-        for i, word in ((a, "before"), (b, "after")):
-            sample = single.samples[single.sample[i]]
-            others = sample.boxes[sample.identities != single.identities[i]]
-            title = f"id {single.identities[i]} {word} the jump, frame {sample.frame}"
-            examples.append(Example(image=sample.image, boxes=single.boxes[i : i + 1], title=title, others=others))
-    yield Finding(
-        check="ids that jump",
-        severity="warning",
-        what=f"{plural(len(first), 'time')} an id is somewhere else, or of another size, in the next frame",
-        count=len(first),
-        places=_named(single, second),
-        advice="one id for two objects, or two ids swapped: look at the pictures (--fix splits them)",
-        examples=tuple(examples),
-    )
+    return found("ids that jump", len(first), single.named(second), islice(examples(), 2 * MOST_EXAMPLES))
+
+
+def _example(columns: Columns, chosen: Int64Array | BoolArray, number: int, title: str) -> Example:
+    """Some boxes of a sample, and those of it with other identities."""
+    sample = columns.samples[number]
+    others = sample.boxes[~np.isin(sample.identities, columns.identities[chosen])]
+    return Example(image=sample.image, boxes=columns.boxes[chosen], title=title, others=others)
 
 
 def _several_classes(known: Columns) -> Iterator[Finding]:
     sequence = known.sequence[known.sample]
     order = np.lexsort((known.classes, known.identities, sequence))
     same = (sequence[order[1:]] == sequence[order[:-1]]) & (known.identities[order[1:]] == known.identities[order[:-1]])
-    changed = order[1:][same & (known.classes[order[1:]] != known.classes[order[:-1]])]
-    if len(changed):
-        keys = {(int(sequence[i]), int(known.identities[i])) for i in changed}
-        yield Finding(
-            check="ids of several classes",
-            severity="warning",
-            what=f"{plural(len(keys), 'id')} with boxes of more than one class",
-            count=len(keys),
-            places=_named(known, np.sort(changed)),
-            advice="one object has one class: correct the class, or give the objects ids of their own",
-            examples=known.examples(np.sort(changed), "its id has another class elsewhere"),
-        )
+    changed = np.sort(order[1:][same & (known.classes[order[1:]] != known.classes[order[:-1]])])
+    keys = {(int(sequence[i]), int(known.identities[i])) for i in changed}
+    examples = known.examples(changed, "its id has another class elsewhere")
+    return found("ids of several classes", len(keys), known.named(changed), examples)
 
 
 def _one_for_each_box(known: Columns) -> Iterator[Finding]:
-    sequence = known.sequence[known.sample]
     if len(np.unique(known.sample)) < 2:
         return
-    keys = np.stack([sequence, known.identities], axis=1)
+    keys = np.stack([known.sequence[known.sample], known.identities], axis=1)
     _, count = np.unique(keys, axis=0, return_counts=True)
     once = int((count == 1).sum())
     if len(count) >= 20 and once >= 0.9 * len(count):
-        yield Finding(
-            check="ids seen once",
-            severity="warning",
-            what=f"{once:,} of {plural(len(count), 'id')} occur in one frame only",
-            count=once,
-            places=_named(known, np.arange(min(len(known), MOST_PLACES))),
-            advice="these number boxes, not objects: they teach and score nothing about tracking",
-        )
-
-
-def _named(columns: Columns, index: Int64Array) -> tuple[str, ...]:
-    """The first few of some boxes, by image and id."""
-    return tuple(
-        f"{columns.samples[columns.sample[i]].image} (id {columns.identities[i]})" for i in index[:MOST_PLACES].tolist()
-    )
+        yield from found("ids seen once", once, known.named(np.arange(len(known))), ids=plural(len(count), "id"))

@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from clmot.apps.check_data.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding
-from clmot.errors import UserError, plural
+from clmot.apps.check_data.findings import Example, Finding, found
+from clmot.apps.check_data.kinds import KINDS
+from clmot.errors import UserError
 from clmot.io.image import read_with_depth
 from clmot.io.image_size import read_image_size
 from clmot.structures import BoolArray, Image, Sample
@@ -80,58 +81,31 @@ def difference_hash(image: Image) -> BoolArray | None:
 
 def check_images(samples: Sequence[Sample], files: dict[Path, ImageFile]) -> Iterator[Finding]:
     """The findings about the image files of samples."""
-    for problem, advice in (
-        ("missing", "put the files there, or remove their annotations (--fix does)"),
-        ("corrupt", "fetch or export the files again, or remove them (--fix does)"),
-    ):
+    for problem in ("missing", "corrupt"):
         paths = [sample.image for sample in samples if files[sample.image].problem == problem]
-        if paths:
-            yield Finding(
-                check=f"{problem} images",
-                severity="error",
-                what=f"{plural(len(paths), f'{problem} image')} of {len(samples):,}",
-                count=len(paths),
-                places=tuple(map(str, paths[:MOST_PLACES])),
-                advice=advice,
-            )
-    deep: dict[str, list[Path]] = {}
-    for sample in samples:
-        if files[sample.image].depth:
-            deep.setdefault(files[sample.image].depth, []).append(sample.image)
-    if deep:
-        yield Finding(
-            check="images of more than 8 bits",
-            severity="information" if len(deep) == 1 else "warning",
-            what=f"{plural(sum(map(len, deep.values())), 'image')} of more than 8 bits, scaled to 8: "
-            + "; ".join(f"{len(paths):,} {depth}" for depth, paths in deep.items()),
-            count=sum(map(len, deep.values())),
-            places=tuple(f"{paths[0]}: {depth}" for depth, paths in list(deep.items())[:MOST_PLACES]),
-            advice="look at a few with clmot data show; where they are too bright or too dark, export 8-bit images",
-        )
+        yield from found(f"{problem} images", len(paths), paths, total=len(samples))
+    yield from _deep_images([sample.image for sample in samples if files[sample.image].depth], files)
     again = [second for _, second in same_frames(samples)]
-    if again:
-        yield Finding(
-            check="frame numbers given twice",
-            severity="warning",
-            what=f"{plural(len(again), 'image')} with the frame number of another image of their sequence",
-            count=len(again),
-            places=tuple(f"{sample.image} (frame {sample.frame})" for sample in again[:MOST_PLACES]),
-            advice="number the frames of a sequence from 1 without repeats (--fix does, in the order of the images)",
-        )
+    places = (f"{sample.image} (frame {sample.frame})" for sample in again)
+    yield from found("frame numbers given twice", len(again), places)
     other = [sample for sample in samples if files[sample.image].size not in (None, (sample.width, sample.height))]
-    if other:
-        yield Finding(
-            check="images of another size",
-            severity="error",
-            what=f"{plural(len(other), 'image')} of another size than annotated",
-            count=len(other),
-            places=tuple(_sizes(sample, files) for sample in other[:MOST_PLACES]),
-            advice="annotate the size that the boxes were drawn at, or put the images there that they were drawn on "
-            "(--fix scales the boxes where the shape is the same)",
-            examples=tuple(
-                Example.of(sample, range(len(sample.boxes)), _sizes(sample, files)) for sample in other[:MOST_EXAMPLES]
-            ),
-        )
+    yield from found(
+        "images of another size",
+        len(other),
+        (_sizes(sample, files) for sample in other),
+        (Example.of(sample, range(len(sample)), _sizes(sample, files)) for sample in other),
+    )
+
+
+def _deep_images(images: Sequence[Path], files: dict[Path, ImageFile]) -> Iterator[Finding]:
+    by_depth: dict[str, list[Path]] = {}
+    for image in images:
+        by_depth.setdefault(files[image].depth, []).append(image)
+    check = "images of more than 8 bits"
+    kind = KINDS[check] if len(by_depth) == 1 else KINDS[check]._replace(severity="warning")
+    places = (f"{paths[0]}: {depth}" for depth, paths in by_depth.items())
+    depths = "; ".join(f"{len(paths):,} {depth}" for depth, paths in by_depth.items())
+    return found(check, len(images), places, kind=kind, depths=depths)
 
 
 def same_frames(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
@@ -143,18 +117,10 @@ def same_frames(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
             yield other, sample
 
 
-def check_loose_images(path: Path, files: dict[Path, ImageFile]) -> Iterator[Finding]:
+def check_loose_images(files: Sequence[ImageFile]) -> Iterator[Finding]:
     """The corrupt images below a path whose annotations cannot be read."""
-    corrupt = [file.path for file in files.values() if file.problem]
-    if corrupt:
-        yield Finding(
-            check="corrupt images",
-            severity="error",
-            what=f"{plural(len(corrupt), 'image file')} of {len(files):,} below {path} cannot be decoded",
-            count=len(corrupt),
-            places=tuple(map(str, corrupt[:MOST_PLACES])),
-            advice="fetch or export the files again, or remove them together with their annotations",
-        )
+    corrupt = [file.path for file in files if file.problem]
+    return found("corrupt images", len(corrupt), corrupt, total=len(files))
 
 
 def _examine(path: Path, *, fast: bool) -> ImageFile:

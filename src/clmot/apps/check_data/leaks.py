@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clmot.apps.check_data.findings import MOST_EXAMPLES, MOST_PLACES, Example, Finding, Severity
+from clmot.apps.check_data.findings import MOST_EXAMPLES, Example, Finding, found
 from clmot.apps.check_data.images import HASH_BITS, ImageFile
-from clmot.errors import plural
 from clmot.structures import Sample
 
 _NEAR = 10
@@ -47,35 +46,20 @@ def check_leaks(parts: Sequence[tuple[Path, Sequence[Sample]]], files: dict[Path
     same = equal_images(parts, files)
     said = {id(match.sample) for match in same}
     alike = [match for match in similar_images(parts, files) if id(match.sample) not in said]
-    kinds: tuple[tuple[list[Match], bool, str, Severity, str, str], ...] = (
-        (same, True, "same image in two splits", "error", "also in another of the paths", _SPLIT_ADVICE),
-        (
-            alike,
-            True,
-            "similar images in two splits",
-            "warning",
-            "resembling one in another of the paths",
-            _SCENE_ADVICE,
-        ),
-        (same, False, "same image twice", "warning", "in the data a second time", _TWICE_ADVICE),
-        (alike, False, "similar images", "information", "resembling one of another sequence", _SIMILAR_ADVICE),
-    )
-    for matches, across, check, severity, sign, advice in kinds:
-        found = [match for match in matches if match.across_paths == across]
-        if found:
-            yield Finding(
-                check=check,
-                severity=severity,
-                what=f"{plural(len(found), 'image')} {sign}",
-                count=len(found),
-                places=tuple(f"{match.sample.image} = {match.other.image}" for match in found[:MOST_PLACES]),
-                advice=advice,
-                examples=tuple(
-                    Example.of(sample, (), f"{number + 1}{letter}: {sample.sequence}, frame {sample.frame}")
-                    for number, match in enumerate(found[:MOST_EXAMPLES])
-                    for letter, sample in (("a", match.other), ("b", match.sample))
-                ),
-            )
+    for matches, kind in ((same, "same image"), (alike, "similar images")):
+        for across in (True, False):
+            where = " in two splits" if across else "" if kind == "similar images" else " twice"
+            chosen = [match for match in matches if match.across_paths == across]
+            places = (f"{match.sample.image} = {match.other.image}" for match in chosen)
+            yield from found(kind + where, len(chosen), places, _both(chosen[:MOST_EXAMPLES]))
+
+
+def _both(matches: Sequence[Match]) -> list[Example]:
+    return [
+        Example.of(sample, (), f"{number}{letter}: {sample.sequence}, frame {sample.frame}")
+        for number, match in enumerate(matches, 1)
+        for letter, sample in (("a", match.other), ("b", match.sample))
+    ]
 
 
 def equal_images(parts: Sequence[tuple[Path, Sequence[Sample]]], files: dict[Path, ImageFile]) -> list[Match]:
@@ -139,11 +123,3 @@ def similar_images(parts: Sequence[tuple[Path, Sequence[Sample]]], files: dict[P
             (path, sample, _), (other_path, twin, _) = members[start + i], members[nearest[i]]
             found.append(Match(sample=sample, path=path, other=twin, other_path=other_path))
     return found
-
-
-_SPLIT_ADVICE = "what is trained on must not be scored on: leave them out of one of the two (--fix: of the later one)"
-_SCENE_ADVICE = "the same scene, or a copy saved again: scores on one split then flatter training on the other"
-_TWICE_ADVICE = "keep one: contrastive training takes the two for different objects (--fix does)"
-_SIMILAR_ADVICE = (
-    "photos of one scene, or a fixed camera: the same object may be taken for two; join them to a sequence"
-)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from clmot import boxes as box
-from clmot.apps.check_data.findings import MOST_PLACES, Finding, Severity
+from clmot.apps.check_data.findings import Finding, found
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.motchallenge import add_sequence
-from clmot.errors import UserError, plural
+from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import (
     SequenceFolder,
@@ -25,40 +25,6 @@ from clmot.io.mot_sequences import (
 from clmot.io.mot_text import parse_mot_table, read_mot_table, to_mot_rows
 from clmot.io.text import read_text
 from clmot.structures import BoolArray, Dataset, Float64Array, Int64Array
-
-_Kind = tuple[str, Severity, str, str]
-"""Check, severity, what is the matter with the rows, and what to do."""
-
-_NOT_FINITE: _Kind = (
-    "numbers that are not finite",
-    "warning",
-    "with a number that is not finite (NaN)",
-    "readers leave them out; export them again, or remove them (--fix does)",
-)
-_NO_AREA: _Kind = (
-    "boxes without area",
-    "warning",
-    "whose box has no positive width and height",
-    "readers leave them out; columns are left, top, width, height (--fix removes them)",
-)
-_SAME_ROW: _Kind = (
-    "duplicate rows",
-    "warning",
-    "equal to a row before",
-    "keep one of each (--fix does)",
-)
-_SAME_ID: _Kind = (
-    "id twice in a frame",
-    "error",
-    "whose id is in the frame already, with another box",
-    "give each object of a frame an id of its own (--fix splits them)",
-)
-_NO_IMAGE: _Kind = (
-    "rows without image",
-    "warning",
-    "of frames that have no image",
-    "readers leave them out; add the images, or remove the rows (--fix does)",
-)
 
 
 class RawFile(NamedTuple):
@@ -81,15 +47,7 @@ def check_rows(path: Path) -> Iterator[Finding]:
     """The findings about the rows of all ground truth at a path, by line."""
     files = [read_raw(file) for folder in sequence_folders(path) if (file := ground_truth_file(folder))]
     refused = [reason for file in files for reason in file.refused]
-    if refused:
-        yield Finding(
-            check="lines that are no rows",
-            severity="error",
-            what=f"{plural(len(refused), 'line')} not readable as a row",
-            count=len(refused),
-            places=tuple(refused[:MOST_PLACES]),
-            advice="correct or remove them (--fix leaves them out)",
-        )
+    yield from found("lines that are no rows", len(refused), refused)
     degenerate = [~_well_formed(file.table) for file in files]
     infinite = [np.asarray(~np.isfinite(file.table[:, 2:7]).all(axis=1)) for file in files]
     # what is left out anyway repeats nothing
@@ -98,21 +56,18 @@ def check_rows(path: Path) -> Iterator[Finding]:
         np.asarray(_twice(file.table, bad) & ~same) for file, bad, same in zip(files, degenerate, repeated, strict=True)
     ]
     flat = [np.asarray(bad & ~nan) for bad, nan in zip(degenerate, infinite, strict=True)]
-    yield from _finding(files, infinite, *_NOT_FINITE)
-    yield from _finding(files, flat, *_NO_AREA)
-    yield from _finding(files, repeated, *_SAME_ROW)
-    yield from _finding(files, twice, *_SAME_ID)
-    yield from _finding(files, [_without_image(file) for file in files], *_NO_IMAGE)
-    by_frame = [file for file in files if _sorted_by_frame(file.table)]
-    if by_frame:
-        yield Finding(
-            check="rows sorted by frame",
-            severity="information",
-            what=f"{plural(len(by_frame), 'ground-truth file')} of {len(files)} sorted by frame, not by id",
-            count=len(by_frame),
-            places=tuple(str(file.path) for file in by_frame[:MOST_PLACES]),
-            advice="nothing to do: no result depends on the order of the rows",
-        )
+    for check, rows in (
+        ("numbers that are not finite", infinite),
+        ("boxes without area", flat),
+        ("duplicate rows", repeated),
+        ("id twice in a frame", twice),
+        ("rows without image", [_without_image(file) for file in files]),
+    ):
+        lines = [(file.path, file.line[each].tolist()) for file, each in zip(files, rows, strict=True)]
+        places = (f"{path}:{line}" for path, numbers in lines for line in numbers)
+        yield from found(check, sum(len(numbers) for _, numbers in lines), places)
+    by_frame = [file.path for file in files if _sorted_by_frame(file.table)]
+    yield from found("rows sorted by frame", len(by_frame), by_frame, total=len(files))
 
 
 def salvage(path: Path, min_visibility: float) -> Dataset:
@@ -239,18 +194,3 @@ def _without_image(file: RawFile) -> BoolArray:
 def _sorted_by_frame(table: Float64Array) -> bool:
     frame, identity = table[:, 0], table[:, 1]
     return len(np.unique(frame)) > 1 and bool((np.diff(frame) >= 0).all()) and not bool((np.diff(identity) >= 0).all())
-
-
-def _finding(
-    files: list[RawFile], found: list[BoolArray], check: str, severity: Severity, sign: str, advice: str
-) -> Iterator[Finding]:
-    """One finding about rows of several files, if there are any."""
-    count = sum(int(each.sum()) for each in found)
-    if count:
-        places = [
-            f"{file.path}:{line}" for file, each in zip(files, found, strict=True) for line in file.line[each].tolist()
-        ]
-        what = f"{plural(count, 'row')} {sign}"
-        yield Finding(
-            check=check, severity=severity, what=what, count=count, places=tuple(places[:MOST_PLACES]), advice=advice
-        )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clmot.apps.check_data import coco, motchallenge
-from clmot.apps.check_data.findings import Finding
+from clmot.apps.check_data.findings import Finding, found
+from clmot.apps.check_data.kinds import KINDS
 from clmot.datasets.readers import format_named, read_dataset, recognise
 from clmot.errors import UserError
 from clmot.io.image import IMAGE_SUFFIXES
@@ -49,16 +50,7 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
             [path], min_visibility=min_visibility, min_score=min_score, identities=True, format=format
         )
     except UserError as error:
-        findings.append(
-            Finding(
-                check="unreadable",
-                severity="error",
-                what=f"training stops here: {error}",
-                count=1,
-                places=(str(path),),
-                advice="correct what the message names; what could be read all the same is checked below",
-            )
-        )
+        findings += found("unreadable", 1, [path], error=error)
     name, place = _format_and_place(path, format)
     by_rows = _ROW_BY_ROW.get(name)
     if by_rows:
@@ -101,11 +93,8 @@ def _left_out(dataset: Dataset, *, detailed: bool) -> Iterator[Finding]:
     for reason, count in sorted(dataset.skipped.items()):
         if not count or (detailed and reason in _BY_ROWS):
             continue
-        faulty = reason in _BY_ROWS
-        yield Finding(
-            check="degenerate boxes" if reason == "degenerate box" else f"left out: {reason}",
-            severity="warning" if faulty else "information",
-            what=f"{count:,} left out by the reader: {reason}",
-            count=count,
-            advice="correct the annotation, or remove the rows (--fix does)" if faulty else "fine where it is meant",
-        )
+        kind = KINDS["degenerate boxes"]
+        if reason not in _BY_ROWS:
+            kind = kind._replace(severity="information", advice="fine where it is meant")
+        check = "degenerate boxes" if reason == "degenerate box" else f"left out: {reason}"
+        yield from found(check, count, kind=kind, reason=reason)

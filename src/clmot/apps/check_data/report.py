@@ -1,4 +1,4 @@
-"""What the dataset doctor found: on the terminal, and as an HTML page with histograms and pictures."""
+"""What a check found: on the terminal, and as an HTML page with histograms and pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from clmot.apps.check_data.findings import Example, Finding, Report, Severity
+from clmot.apps.check_data.findings import Example, Finding, Report
+from clmot.apps.check_data.kinds import Severity
 from clmot.apps.check_data.repair import Repair
 from clmot.apps.check_data.summary import QUANTITIES, Summary
 from clmot.errors import UserError, plural
