@@ -63,15 +63,16 @@ from clmot.apps.bench.measures import (
     tracking_measures,
     tracking_name,
 )
-from clmot.apps.bench.methods import OURS, find_arm
+from clmot.apps.bench.methods import OURS, find_method
 from clmot.apps.bench.plan import Fold, Plan
-from clmot.apps.bench.runner import Finished, commit, run_bench, slug
+from clmot.apps.bench.runner import commit, run_bench
+from clmot.apps.bench.runs import Finished, slug
 from clmot.config import Config, DetectorConfig, load_config
 from clmot.detectors.frozen import fingerprint, frozen
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
-from clmot.evaluation.mot import write_text
 from clmot.inference.model import Model, load_model
+from clmot.io.atomic import write_whole_json
 from clmot.io.image import read_image
 from clmot.models.encoder import STRIDES
 from clmot.protocols import Detector, FeatureDetector, FeatureMaps, Matrix
@@ -82,7 +83,7 @@ from clmot.views.transforms import letterbox_matrix
 CONSOLE = Console(width=130)
 SCENARIOS = ("synthetic", "real")
 DETECTOR = "none"
-"""The arm of `clmot bench` that learns no embedding."""
+"""The method of `clmot bench` that learns no embedding."""
 MEASURES = ("embedding", "tracking")
 LOOKS = ("rank-1", "TPR@FAR=0.1")
 CHECK_EVERY = 5
@@ -215,12 +216,12 @@ def real(data: Path, steps: int | None, overrides: Sequence[str]) -> Scenario:
 
 
 def networks(scenario: Scenario, out: Path, seed: int) -> dict[str, Finished]:
-    """The detector and the joint network, trained and scored as arms of `clmot bench`."""
+    """The detector and the joint network, trained and scored as methods of `clmot bench`."""
     plan = Plan(
         common=scenario.common,
         seeds=(seed,),
         folds=(scenario.fold,),
-        arms=(find_arm(DETECTOR), find_arm(OURS)),
+        methods=(find_method(DETECTOR), find_method(OURS)),
         references=(),
         measures=MEASURES,
         every=(1,),
@@ -265,7 +266,7 @@ def head_row(scenario: Scenario, name: str, detector: FeatureDetector, config: C
     )
     row = Row(name=name, scores=scores, minutes=seconds() / 60, identical=check.frames)
     content = {"scores": scores, "minutes": row.minutes, "identical": row.identical}
-    write_text(file, json.dumps(content, indent=1) + "\n")
+    write_whole_json(file, content, "scores")
     return row
 
 
@@ -317,7 +318,7 @@ def stopwatch(file: Path, settings: Any) -> Iterator[Callable[[], float]]:
         yield lambda: float(took)
     finally:
         took += time.perf_counter() - began
-        write_text(file, json.dumps({"settings": settings, "seconds": took}, indent=1) + "\n")
+        write_whole_json(file, {"settings": settings, "seconds": took}, "the time")
 
 
 def mean(sequences: Iterator[dict[str, float]]) -> dict[str, float]:
@@ -343,10 +344,10 @@ def rows_of(scenario: Scenario, out: Path, seed: int, head_steps: int) -> list[R
     plain, joint = (
         Row(
             name=name,
-            scores=mean(each.scores for each in trained[arm].sequences.values()),
-            minutes=trained[arm].facts["minutes"],
+            scores=mean(each.scores for each in trained[method].sequences.values()),
+            minutes=trained[method].facts["minutes"],
         )
-        for arm, name in ((DETECTOR, "detector"), (OURS, "joint network"))
+        for method, name in ((DETECTOR, "detector"), (OURS, "joint network"))
     )
     run = trained[DETECTOR].run.folder(out) / "run"
     detector = OwnNetwork(load_model(run, device=scenario.common.train.device))
@@ -418,7 +419,7 @@ def main() -> None:
         }
         facts = {"commit": commit(), "threads": torch.get_num_threads(), "seed": options.seed}
         content = {**facts, "head_steps": options.head_steps, "scenarios": figures}
-        write_text(options.json, json.dumps(content, indent=2) + "\n")
+        write_whole_json(options.json, content, "scores")
 
 
 if __name__ == "__main__":

@@ -314,22 +314,16 @@ def print_table(scenario: Scenario, entries: Sequence[Entry], compared: Comparis
         cells = [f"{scores[metric]:.{0 if metric == 'IDSW' else 1}f}" for metric in METRICS]
         difference = compared.differences.get(key)
         for metric in ("HOTA", "IDF1"):
-            cell = ""
-            if difference is not None:
-                cell = f"{difference.combined[metric]:+.1f}"
-                if metric in difference.intervals:
-                    low, high = difference.intervals[metric]
-                    cell += f" [{low:+.1f}, {high:+.1f}]"
-            cells.append(cell)
+            cells.append("" if difference is None else difference[metric].text(1))
         table.add_row(name, *cells)
     for name, reason in missing.items():
         table.add_row(name, reason.split(":")[0])
     CONSOLE.print(table)
     for metric in ("HOTA", "IDF1"):
         ahead = [
-            f"{entry.name} {compared.differences[key].combined[metric]:+.1f}"
+            f"{entry.name} {compared.differences[key][metric].value:+.1f}"
             for entry, key in zip(entries, compared.scores, strict=True)
-            if entry.package and compared.differences[key].combined[metric] > 0
+            if entry.package and compared.differences[key][metric].value > 0
         ]
         CONSOLE.print(f"ahead of {DEFAULT} in {metric}: {', '.join(ahead) or 'no peer'}")
     CONSOLE.print()
@@ -395,9 +389,9 @@ def main() -> None:
 
 
 def _figures(compared: Comparison) -> Iterator[dict[str, Any]]:
-    for key, scores in compared.scores.items():
-        difference = compared.differences.get(key)
-        yield scores.as_dict() | ({"minus_ours": vars(difference)} if difference else {})
+    content = compared.as_dict()
+    for key, scores in content["results"].items():
+        yield scores | ({"minus_ours": content["differences"][key]} if key in content["differences"] else {})
 
 
 if __name__ == "__main__":

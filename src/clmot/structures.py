@@ -9,7 +9,7 @@ This module imports no torch, so that tracking and scoring work without it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -28,6 +28,8 @@ Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 """uint8 [height, width, 3], RGB."""
+Embed = Callable[[Image, Float32Array], Float32Array]
+"""Image and boxes ([n, 4], xyxy pixels) to unit vectors [n, d], as `clmot.Model.embed`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

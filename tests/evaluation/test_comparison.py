@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.evaluation.bootstrap import draw_sequences, interval
+from clmot.evaluation.bootstrap import Difference, draw_sequences, interval
 from clmot.evaluation.comparison import compare
 from clmot.evaluation.mot import evaluate
 from clmot.evaluation.tables import comparison_csv, comparison_table, scores_csv, scores_table
@@ -89,7 +89,7 @@ def test_one_sequence_has_no_interval(root: Path, caplog: pytest.LogCaptureFixtu
         "no intervals: they need two or more sequences to draw from"
     ] * 2
     assert scores.intervals == {}
-    assert [difference.intervals for difference in compared.differences.values()] == [{}]
+    assert [each.interval for each in compared.differences["b/s0.txt"].values()] == [None] * len(scores.combined)
 
 
 def test_paired_differences(root: Path) -> None:
@@ -98,11 +98,12 @@ def test_paired_differences(root: Path) -> None:
     assert found.scores == {"a": one, "b": other}
     difference = found.differences["b"]
     for metric in ("HOTA", "MOTA", "IDF1", "IDSW", "FN"):
-        assert difference.combined[metric] == other.combined[metric] - one.combined[metric]
-        assert difference.sequences["s2"][metric] == other.sequences["s2"][metric] - one.sequences["s2"][metric]
-    assert difference.combined["MOTA"] > 5
-    low, high = difference.intervals["MOTA"]
-    assert 0 < low < difference.combined["MOTA"] < high
+        assert difference[metric].value == other.combined[metric] - one.combined[metric]
+        expected = other.sequences["s2"][metric] - one.sequences["s2"][metric]
+        assert found.of_sequences("b")["s2"][metric] == expected
+    assert difference["MOTA"].value > 5
+    low, high = difference["MOTA"].interval
+    assert 0 < low < difference["MOTA"].value < high
     # the sets differ more surely than each is known
     assert high - low < one.intervals["MOTA"][1] - one.intervals["MOTA"][0]
     assert found == compare([root / "a", root / "b"], root / "gt", bootstrap=300)
@@ -115,8 +116,7 @@ def test_a_set_does_not_differ_from_itself(root: Path) -> None:
     found = compare([root / "a", root / "x" / "a"], root / "gt", bootstrap=20)
     assert list(found.scores) == ["a", "x/a"] or len(set(found.scores)) == 2
     [difference] = found.differences.values()
-    assert set(difference.combined.values()) == {0}
-    assert set(difference.intervals.values()) == {(0, 0)}
+    assert set(difference.values()) == {Difference(0, (0, 0))}
     with pytest.raises(UserError, match="two of the result sets to compare are the same folder"):
         compare([root / "b", root / "copy"], root / "gt")
     with pytest.raises(UserError, match="two or more sets"):
@@ -146,5 +146,5 @@ def test_tables(root: Path) -> None:
     assert [line.split("|")[1].strip() for line in lines[2:]] == [
         "a", "b", "**b - a**", "95 % interval", "s0", "s1", "s2", "s3", "s4",
     ]  # fmt: skip
-    assert f"| **b - a** | **{found.differences['b'].combined['HOTA']:+.1f}** |" in lines[4]
+    assert f"| **b - a** | **{found.differences['b']['HOTA'].value:+.1f}** |" in lines[4]
     assert comparison_csv(found).splitlines()[1].startswith(f"a,combined,{found.scores['a'].combined['HOTA']!r},")

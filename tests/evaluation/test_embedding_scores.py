@@ -151,21 +151,21 @@ def test_histogram_knows_colours_and_where_they_are():
     assert cosine[0, 4] == pytest.approx(1, abs=1e-6)
 
 
-def test_centred_is_what_the_tracker_sees_frame_after_frame():
+def test_mean_subtraction_is_the_trackers_frame_after_frame():
     found = sequence(people=5, moments=6)
-    centred = found.centred(2.0)
+    subtracted = found.mean_subtracted(2.0)
     # the order in which boxes are listed does not matter, only when they were seen
     order = np.random.default_rng(1).permutation(len(found.identities))
     shuffled = EmbeddedSequence(
         embeddings=found.embeddings[order], identities=found.identities[order], seconds=found.seconds[order]
-    ).centred(2.0)
-    np.testing.assert_allclose(shuffled.embeddings, centred.embeddings[order], atol=1e-5)
+    ).mean_subtracted(2.0)
+    np.testing.assert_allclose(shuffled.embeddings, subtracted.embeddings[order], atol=1e-5)
     for i, second in enumerate(found.seconds):
         before = found.seconds <= second
         known = len(set(found.identities[before]))
         expected = found.embeddings[i] - found.embeddings[before].mean(axis=0) * known / (known + 2)
-        np.testing.assert_allclose(centred.embeddings[i], expected / np.linalg.norm(expected), atol=1e-5)
-    assert found.centred(0.0).embeddings.tolist() == found.embeddings.tolist()
+        np.testing.assert_allclose(subtracted.embeddings[i], expected / np.linalg.norm(expected), atol=1e-5)
+    assert found.mean_subtracted(0.0).embeddings.tolist() == found.embeddings.tolist()
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clmot.errors import UserError
-from clmot.evaluation.mot import evaluate, write_json
+from clmot.evaluation.mot import evaluate
 from clmot.evaluation.tables import TABLE_METRICS, scores_table
+from clmot.io.atomic import write_whole_json
 
 Row = Sequence[float]
 
@@ -289,13 +290,13 @@ def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(name in text for name in (*TABLE_METRICS, "seq", "combined", "100.0"))
 
-    write_json(scores, tmp_path / "scores.json")
+    write_whole_json(tmp_path / "scores.json", scores.as_dict(), "scores")
     content = json.loads((tmp_path / "scores.json").read_text())
     assert content.pop("rows")["seq"]["truth"]["scored"] == 20
     assert content == {"combined": scores.combined, "sequences": scores.sequences}
     assert content["combined"]["MOTA"] == 100
     with pytest.raises(UserError, match=r"scores\.json: cannot write scores"):
-        write_json(scores, tmp_path / "none" / "scores.json")
+        write_whole_json(tmp_path / "none" / "scores.json", scores.as_dict(), "scores")
     assert not list(tmp_path.glob("*.partial"))
 
 

@@ -3,11 +3,11 @@ import pytest
 
 from clmot.evaluation.two_view import (
     EmbeddedViews,
-    centred,
     compare_views,
     effective_rank,
     embed_views,
     label_free_scores,
+    mean_subtracted,
     suggested_threshold,
 )
 from clmot.structures import View, ViewPair
@@ -58,9 +58,9 @@ def test_equals_the_loop():
     assert found["chance"] == pytest.approx(1 / (1 + 8 + 40))
 
 
-def test_centred_views_are_less_the_mean_of_their_sequence():
+def test_mean_subtracted_views_are_less_the_mean_of_their_sequence():
     views = views_of(0.7)
-    seen = centred(views, 2.0)
+    seen = mean_subtracted(views, 2.0)
     for sequence in np.unique(views.sequence_index):
         here = views.sequence_index == sequence
         frames = [set(views.object_index[here & (views.frame_index == f)]) for f in np.unique(views.frame_index[here])]
@@ -68,7 +68,7 @@ def test_centred_views_are_less_the_mean_of_their_sequence():
         expected = views.embeddings[here] - views.embeddings[here].mean(axis=0) * known / (known + 2)
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(seen.embeddings[here], expected, atol=1e-5)
-    assert centred(views, 0.0).embeddings.tolist() == views.embeddings.tolist()
+    assert mean_subtracted(views, 0.0).embeddings.tolist() == views.embeddings.tolist()
 
 
 def test_better_embeddings_score_better():

@@ -10,6 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+import clmot
 from clmot.apps import demo
 from clmot.apps.adapt.judgement import Judgement
 from clmot.apps.adapt.report import Adaptation, adaptation_table
@@ -42,7 +43,7 @@ SCORES = Scores(
 )
 COMPARISON = Comparison(
     scores={"before": SCORES, LONG: SCORES},
-    differences={LONG: Difference(combined=VALUES, sequences={"b": VALUES}, intervals=ENDS)},
+    differences={LONG: {name: Difference(value, ENDS.get(name)) for name, value in VALUES.items()}},
 )
 DETECTED = dict.fromkeys(DETECTION_METRICS, 12.3) | {"TP": 123456}
 FOUND = DetectionScores(combined=DETECTED, classes={LONG: DETECTED, "b": DETECTED})
@@ -138,7 +139,7 @@ def test_a_number_stands_in_one_line_where_there_is_room_for_it() -> None:
 
 
 def test_all_tables_are_made_in_one_place() -> None:
-    source = Path(demo.__file__).parent
+    source = Path(clmot.__file__).parent
     makers = [file.name for file in source.rglob("*.py") if "from rich.table import Table" in file.read_text()]
     assert makers == ["table.py"]
 

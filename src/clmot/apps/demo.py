@@ -1,26 +1,24 @@
-"""The whole way once, on scenes of our own: stills with boxes in, a scored tracker out. Or a shipped model at work."""
+"""The whole way once, on scenes of our own: frames with boxes in, a scored tracker out. Or a shipped model at work."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from clmot import shipped
 from clmot.apps.track.pipeline import track
 from clmot.config import load_config
 from clmot.errors import UserError, plural, require
-from clmot.evaluation.mot import evaluate, write_json
+from clmot.evaluation.mot import evaluate
 from clmot.evaluation.scores import Scores
 from clmot.inference.model import Model, load_model, untrained
-from clmot.io.atomic import write_whole_bytes, write_whole_text
+from clmot.io.atomic import write_whole_json, write_whole_text
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.image import write_image
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_one
 from clmot.io.video import decode_video
@@ -44,7 +42,7 @@ UNTRAINED = "untrained embedding + motion"
 
 
 def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bool = True) -> dict[str, Scores]:
-    """Make scenes, train label-free on the stills, track unseen clips three ways, print and save one table.
+    """Make scenes, train label-free on its frames, track unseen clips three ways, print and save one table.
 
     All three rows use the very same detections; they differ in what association may look at.
 
@@ -200,9 +198,7 @@ def save_picture(video: Path, file: Path, moments: Sequence[float] = (0.3, 0.4, 
     """
     frames = [image for _, image in decode_video(str(video))]
     sheet = contact_sheet([frames[int(moment * len(frames))] for moment in moments], columns=2)
-    bgr = cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(file.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    write_whole_bytes(file, encoded.tobytes(), "the picture")
+    write_image(file, sheet, "the picture", quality=85)
 
 
 def comparison_table(rows: dict[str, Scores]) -> Table:
@@ -231,7 +227,7 @@ def _make_scenes(scenes: Path, seed: int, progress: bool, **amounts: int) -> Non
 
 def _save(rows: dict[str, Scores], out: Path, facts: dict[str, Any]) -> None:
     for name, scores in rows.items():
-        write_json(scores, out / "results" / f"{slug(name)}.json")
+        write_whole_json(out / "results" / f"{slug(name)}.json", scores.as_dict(), "scores")
     combined = {name: scores.combined for name, scores in rows.items()}
     write_whole_text(out / "scores.md", comparison_table(rows).markdown(), "scores")
-    write_whole_text(out / "scores.json", json.dumps({"rows": combined, **facts}, indent=2) + "\n", "scores")
+    write_whole_json(out / "scores.json", {"rows": combined, **facts}, "scores")

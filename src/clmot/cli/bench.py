@@ -24,7 +24,7 @@ def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = 
     Parameters
     ----------
     config
-        YAML file: data, arms, seeds, steps, references, measures (docs/bench.md).
+        YAML file: data, methods, seeds, steps, references, measures (docs/bench.md).
     out
         Folder for trainings, tracks, scores, report.md and report.html.
     part

@@ -80,7 +80,7 @@ def evaluate(
     json
         Also write the scores to this file.
     """
-    from clmot.evaluation.mot import write_text
+    from clmot.io.atomic import write_whole_json, write_whole_text
 
     if detections is not None:
         if results:
@@ -96,7 +96,7 @@ def evaluate(
         if given:
             raise UserError(f"evaluate: {', '.join(given)}: for tracks only, not with --detections")
         from clmot.evaluation.detection import evaluate_detections
-        from clmot.evaluation.tables import content_json, detection_csv, detection_table
+        from clmot.evaluation.tables import detection_csv, detection_table
 
         found = evaluate_detections(detections, gt, min_score=min_score)
         table, content, rows = detection_table(found), found.as_dict(), detection_csv(found)
@@ -105,7 +105,7 @@ def evaluate(
             raise UserError("evaluate: name a folder of results, or --detections")
         from clmot.evaluation.comparison import compare
         from clmot.evaluation.mot import evaluate as run_evaluation
-        from clmot.evaluation.tables import comparison_csv, comparison_table, content_json, scores_csv, scores_table
+        from clmot.evaluation.tables import comparison_csv, comparison_table, scores_csv, scores_table
         from clmot.io.frame_choice import FrameChoice
 
         choice = FrameChoice(every=every, part=frames)
@@ -125,9 +125,11 @@ def evaluate(
             )
             table, content, rows = comparison_table(comparison), comparison.as_dict(), comparison_csv(comparison)
     show(table)
-    for file, text in ((markdown, table.markdown()), (csv, rows), (json, content_json(content))):
+    for file, text in ((markdown, table.markdown()), (csv, rows)):
         if file is not None:
-            write_text(file, text)
+            write_whole_text(file, text, "scores")
+    if json is not None:
+        write_whole_json(json, content, "scores")
 
 
 def _compare_frames(results: Path, choice: FrameChoice) -> None:

@@ -418,9 +418,9 @@ def recognise(
         auto, cpu, cuda or cuda:N.
     """
     from clmot.apps.gallery.recognise import recognise_tracks
-    from clmot.apps.gallery.report import names_json, names_table
-    from clmot.evaluation.mot import write_text
+    from clmot.apps.gallery.report import names_content, names_table
     from clmot.inference.model import load_model
+    from clmot.io.atomic import write_whole_json
     from clmot.io.sources import open_one
     from clmot.reid.gallery import Gallery
 
@@ -433,7 +433,7 @@ def recognise(
     )
     show(names_table(named))
     if json is not None:
-        write_text(json, names_json(named))
+        write_whole_json(json, names_content(named), "names")
 
 
 def _named_track(argument: str) -> tuple[int, str]:

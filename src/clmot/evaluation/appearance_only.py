@@ -1,8 +1,8 @@
-"""Tracking by looks alone: what an embedding is worth where neither motion nor a detector can help or hurt.
+"""Appearance-only association: what an embedding is worth where neither motion nor a detector can help or hurt.
 
-Every annotated box of a frame goes to the track that it looks most like, wherever either is, by the assignment of
-least total cosine distance, or starts a track of its own. A track looks like the moving average of its boxes and is
-never given up.
+Every annotated box of a frame goes to the track whose appearance is nearest, wherever either is, by the assignment of
+least total cosine distance, or starts a track of its own. A track's appearance is the moving average of its boxes;
+no track ends.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def associate(sequence: EmbeddedSequence, threshold: float) -> Int64Array:
         threshold: largest cosine distance of a match.
     """
     tracks = np.full(len(sequence.seconds), -1, np.int64)
-    looks: Float32Array = np.empty((0, sequence.embeddings.shape[1]), np.float32)
+    appearance: Float32Array = np.empty((0, sequence.embeddings.shape[1]), np.float32)
     for moment in np.unique(sequence.seconds):
         rows = np.flatnonzero(sequence.seconds == moment)
         seen = sequence.embeddings[rows]
-        cost = np.minimum(1 - seen @ looks.T, threshold + 1e-6)
+        cost = np.minimum(1 - seen @ appearance.T, threshold + 1e-6)
         row, track = linear_sum_assignment(cost)
         matched = cost[row, track] <= threshold
         row, track = row[matched], track[matched]
         tracks[rows[row]] = track
-        updated = MOMENTUM * looks[track] + (1 - MOMENTUM) * seen[row]
-        looks[track] = updated / np.maximum(np.linalg.norm(updated, axis=1, keepdims=True), 1e-12)
+        updated = MOMENTUM * appearance[track] + (1 - MOMENTUM) * seen[row]
+        appearance[track] = updated / np.maximum(np.linalg.norm(updated, axis=1, keepdims=True), 1e-12)
         new = np.setdiff1d(np.arange(len(rows)), row)
-        tracks[rows[new]] = len(looks) + np.arange(len(new))
-        looks = np.concatenate([looks, seen[new]])
+        tracks[rows[new]] = len(appearance) + np.arange(len(new))
+        appearance = np.concatenate([appearance, seen[new]])
     return tracks
 
 

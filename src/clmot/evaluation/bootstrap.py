@@ -8,6 +8,7 @@ interval of its own, which is much narrower than the two intervals suggest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,24 @@ FEW_VIDEOS = 10
 
 Replicates = dict[str, npt.NDArray[np.float64]]
 """By metric, the score in each draw."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more one thing scores than another.
+
+    Attributes:
+        value: one score minus the other.
+        interval: of that at `LEVEL`, from the same draws for both; None without a bootstrap.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+
+    def text(self, places: int) -> str:
+        """``+1.5 [+0.2, +2.8]``."""
+        ends = "" if self.interval is None else " [{:+.{p}f}, {:+.{p}f}]".format(*self.interval, p=places)
+        return f"{self.value:+.{places}f}{ends}"
 
 
 def draw_sequences(names: Sequence[str], repeats: int, seed: int) -> list[list[int]] | None:

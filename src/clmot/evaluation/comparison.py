@@ -9,26 +9,11 @@ from typing import Any
 
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark, find_truth
-from clmot.evaluation.bootstrap import interval
+from clmot.evaluation.bootstrap import Difference, interval
 from clmot.evaluation.metrics import Metrics
 from clmot.evaluation.mot import Measurement
 from clmot.evaluation.scores import Scores
 from clmot.io.frame_choice import FrameChoice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One result set minus the first, metric by metric.
-
-    Attributes:
-        combined: over all sequences together.
-        sequences: of each sequence.
-        intervals: of `combined`, from sequences drawn anew, the same for both sets; empty without a bootstrap.
-    """
-
-    combined: dict[str, float]
-    sequences: dict[str, dict[str, float]]
-    intervals: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +22,33 @@ class Comparison:
 
     Attributes:
         scores: by result set, in the order given.
-        differences: of each result set but the first, to the first.
+        differences: of each result set but the first, minus the first, by metric, over all sequences together. The
+            intervals draw sequences anew, the same for both sets.
     """
 
     scores: dict[str, Scores]
-    differences: dict[str, Difference]
+    differences: dict[str, dict[str, Difference]]
+
+    def of_sequences(self, name: str) -> dict[str, dict[str, float]]:
+        """A result set minus the first, by sequence and metric."""
+        first = next(iter(self.scores.values())).sequences
+        return {
+            sequence: {metric: value - first[sequence][metric] for metric, value in values.items()}
+            for sequence, values in self.scores[name].sequences.items()
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """The form written as JSON: ``{"results": {name: ...}, "differences": {name: ...}}``."""
         return {
             "results": {name: scores.as_dict() for name, scores in self.scores.items()},
-            "differences": {name: vars(difference) for name, difference in self.differences.items()},
+            "differences": {
+                name: {
+                    "combined": {metric: each.value for metric, each in found.items()},
+                    "sequences": self.of_sequences(name),
+                    "intervals": {metric: each.interval for metric, each in found.items() if each.interval},
+                }
+                for name, found in self.differences.items()
+            },
         }
 
 
@@ -88,21 +89,16 @@ def compare(
     first, *others = names
     differences = {}
     for name, drawn in zip(others, replicates[1:], strict=True):
-        both = (scores[name].sequences, scores[first].sequences)
-        if both[0].keys() != both[1].keys():
+        if scores[name].sequences.keys() != scores[first].sequences.keys():
             raise UserError(f"{name}: its sequences are not those of {first}; compare the same sequences")
-        differences[name] = Difference(
-            combined=_minus(scores[name].combined, scores[first].combined),
-            sequences={sequence: _minus(both[0][sequence], both[1][sequence]) for sequence in both[0]},
-            intervals={metric: interval(drawn[metric] - replicates[0][metric]) for metric in drawn}
-            if drawn and replicates[0]
-            else {},
-        )
+        differences[name] = {
+            metric: Difference(
+                value - scores[first].combined[metric],
+                interval(drawn[metric] - replicates[0][metric]) if drawn and replicates[0] else None,
+            )
+            for metric, value in scores[name].combined.items()
+        }
     return Comparison(scores=scores, differences=differences)
-
-
-def _minus(values: dict[str, float], others: dict[str, float]) -> dict[str, float]:
-    return {name: value - others[name] for name, value in values.items()}
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

@@ -7,7 +7,7 @@ they differ by scenery, which says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.io.image import read_image
-from clmot.structures import BoolArray, Float32Array, Image, Int64Array, Sample
+from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, Sample
 from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -42,25 +42,24 @@ class EmbeddedSequence:
     identities: Int64Array
     seconds: npt.NDArray[np.float64]
 
-    def centred(self, individuals: float) -> EmbeddedSequence:
-        """The same boxes as a tracker sees them: less the mean of all until then (`clmot.tracking.mean_subtraction`).
+    def mean_subtracted(self, prior: float) -> EmbeddedSequence:
+        """The same boxes after online mean subtraction (`clmot.tracking.mean_subtraction`), as the tracker does it.
 
         Args:
-            individuals: as `tracker.mean_subtraction`; those of the annotation count as known from when they are
-                first seen.
+            prior: as `tracker.mean_subtraction`; annotated identities count as known from when they are first seen.
         """
-        centring, known = RunningMean(individuals), set[int]()
+        subtraction, known = RunningMean(prior), set[int]()
         embeddings = self.embeddings.copy()
         for second in np.unique(self.seconds):
             here = np.flatnonzero(self.seconds == second)
             known |= set(self.identities[here].tolist())
-            embeddings[here] = centring(embeddings[here], len(here), len(known))
+            embeddings[here] = subtraction(embeddings[here], len(here), len(known))
         return replace(self, embeddings=embeddings)
 
 
 def embed_sequences(
     samples: Iterable[Sample],
-    embed: Callable[[Image, Float32Array], Float32Array],
+    embed: Embed,
     frame_rates: dict[str, float],
     every: int = 1,
 ) -> list[EmbeddedSequence]:

@@ -6,7 +6,6 @@ TrackEval (`clmot.evaluation.metrics`).
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,12 +18,9 @@ from clmot.evaluation.bootstrap import Replicates, draw_sequences, interval, rep
 from clmot.evaluation.metrics import Fields, Metrics, summary
 from clmot.evaluation.scores import ScoredRows, Scores
 from clmot.evaluation.track_rows import OTHER_CLASSES, OTHER_FRAMES, left_out_text, total_rows, trackeval_data
-from clmot.io.atomic import write_whole_text
 from clmot.io.class_names import LABELS
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import describe_folder
-
-__all__ = ["Benchmark", "evaluate", "write_json"]
 
 _log = logging.getLogger(__name__)
 
@@ -163,27 +159,6 @@ class Measurement:
         return Scores(
             combined=summary(combined), sequences={name: summary(fields) for name, fields in sequences.items()}
         )
-
-
-def write_json(scores: Scores, path: Path) -> None:
-    """Write ``{"combined": {...}, "sequences": {name: {...}}}``; the file appears under its name only when whole.
-
-    ``"rows"`` says by whose rules how many rows count; where there are several classes or intervals, ``"classes"`` and
-    ``"intervals"`` are there too.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    write_text(path, json.dumps(scores.as_dict(), indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write scores in whatever form; the file appears under its name only when whole.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    write_whole_text(path, text, "scores")
 
 
 def _measure(

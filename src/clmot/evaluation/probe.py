@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from clmot.evaluation.two_view import compare_views, embed_each, put_together
-from clmot.structures import BoolArray, Float32Array, Image, View, ViewPair
+from clmot.structures import BoolArray, Embed, Image, View, ViewPair
 from clmot.views.pixels import region_in
 
 UNCHANGED = "unchanged"
@@ -77,9 +77,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def probe(
-    pairs: Sequence[ViewPair], embed: Callable[[Image, Float32Array], Float32Array], seed: int = 0
-) -> dict[str, float]:
+def probe(pairs: Sequence[ViewPair], embed: Embed, seed: int = 0) -> dict[str, float]:
     """Rank-1 across two views of a frame, the second one changed, for each of the `CHANGES`.
 
     Args:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clmot.errors import plural
 from clmot.evaluation.bootstrap import FEW_VIDEOS
@@ -47,10 +46,13 @@ def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METR
     for name, difference in comparison.differences.items():
         title = f"{name} - {first}"
         strong.add(title)
-        rows = [[title, *_cells(difference.combined, metrics, "+")]]
-        if difference.intervals:
-            rows.append(["95 % interval", *_intervals(difference.intervals, difference.combined, metrics, "+")])
-        rows += [[f"  {sequence}", *_cells(values, metrics, "+")] for sequence, values in difference.sequences.items()]
+        values = {metric: difference[metric].value for metric in metrics}
+        rows = [[title, *_cells(values, metrics, "+")]]
+        intervals = {metric: ends for metric in metrics if (ends := difference[metric].interval)}
+        if intervals:
+            rows.append(["95 % interval", *_intervals(intervals, values, metrics, "+")])
+        for sequence, each in comparison.of_sequences(name).items():
+            rows.append([f"  {sequence}", *_cells(each, metrics, "+")])
         sections.append(rows)
     notes = [note for name, scores in comparison.scores.items() for note in rows_notes(scores.rows, name)]
     # the rules and the ground truth are the same for all
@@ -113,11 +115,6 @@ def detection_csv(scores: DetectionScores) -> str:
     """Every metric of every class in full precision."""
     rows = [("combined", name, values) for name, values in [("all", scores.combined), *scores.classes.items()]]
     return _csv(("sequence", "class"), rows)
-
-
-def content_json(content: Mapping[str, Any]) -> str:
-    """Scores as JSON; what cannot be told is null."""
-    return json.dumps(content, indent=2).replace("NaN", "null") + "\n"
 
 
 def _csv(keys: Sequence[str], rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> str:

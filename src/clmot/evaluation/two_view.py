@@ -7,14 +7,14 @@ may show the same object. Views are easier than time: what fails here fails in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clmot.structures import BoolArray, Float32Array, Image, Int64Array, View, ViewPair
+from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, View, ViewPair
 from clmot.tracking.mean_subtraction import RunningMean
 
 COLLAPSED_RANK = 2.0
@@ -43,7 +43,7 @@ class EmbeddedViews:
     sequence_index: Int64Array
 
 
-def embed_views(pairs: Iterable[ViewPair], embed: Callable[[Image, Float32Array], Float32Array]) -> EmbeddedViews:
+def embed_views(pairs: Iterable[ViewPair], embed: Embed) -> EmbeddedViews:
     """Embed the boxes of views, ignored ones left out.
 
     Args:
@@ -53,7 +53,7 @@ def embed_views(pairs: Iterable[ViewPair], embed: Callable[[Image, Float32Array]
     return embed_each((view for pair in pairs for view in pair.views), embed)
 
 
-def embed_each(views: Iterable[View], embed: Callable[[Image, Float32Array], Float32Array]) -> EmbeddedViews:
+def embed_each(views: Iterable[View], embed: Embed) -> EmbeddedViews:
     """`embed_views` of views one by one."""
     rows: list[tuple[npt.NDArray[np.generic], ...]] = []
     for view in views:
@@ -141,12 +141,12 @@ def label_free_scores(views: EmbeddedViews, pairs: ViewComparison) -> dict[str, 
     return scores | {"collapsed": float(collapsed)}
 
 
-def centred(views: EmbeddedViews, individuals: float) -> EmbeddedViews:
+def mean_subtracted(views: EmbeddedViews, prior: float) -> EmbeddedViews:
     """The same boxes after online mean subtraction (`clmot.tracking.mean_subtraction`), as a tracker uses them.
 
     Args:
         views: embedded boxes.
-        individuals: as `tracker.mean_subtraction`. As many as the fullest frame shows are taken to be known.
+        prior: as `tracker.mean_subtraction`. As many as the fullest frame shows are taken to be known.
     """
     embeddings = views.embeddings.copy()
     for sequence in np.unique(views.sequence_index):
@@ -155,7 +155,7 @@ def centred(views: EmbeddedViews, individuals: float) -> EmbeddedViews:
             len(np.unique(views.object_index[here & (views.frame_index == frame)]))
             for frame in np.unique(views.frame_index[here])
         )
-        embeddings[here] = RunningMean(individuals)(embeddings[here], int(here.sum()), known)
+        embeddings[here] = RunningMean(prior)(embeddings[here], int(here.sum()), known)
     return replace(views, embeddings=embeddings)
 
 
@@ -163,7 +163,7 @@ def suggested_threshold(pairs: ViewComparison) -> float:
     """The cosine distance that `SUGGESTED_SHARE` of genuine pairs stay within, for `tracker.appearance_threshold`.
 
     Args:
-        pairs: of `centred` views, if the tracker centres.
+        pairs: of `mean_subtracted` views, if the tracker subtracts the mean.
     """
     return float(1 - np.quantile(pairs.genuine, 1 - SUGGESTED_SHARE)) if len(pairs.genuine) else float("nan")
 

@@ -7,10 +7,13 @@ was there before.
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from clmot.errors import UserError, reason_of
 
@@ -115,6 +118,18 @@ def whole_folder(path: Path, what: str, *, replace: bool = False) -> Iterator[Pa
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot make the folder: {reason_of(error)}") from error
+
+
 def check_new(path: Path) -> None:
     """Check that a folder to write is not there yet, or empty.
 
@@ -132,6 +147,24 @@ def write_whole_text(path: Path, text: str, what: str, *, errors: str = "strict"
         UserError: the file cannot be written.
     """
     write_whole_bytes(path, text.encode("utf-8", errors), what)
+
+
+def write_whole_json(path: Path, content: Mapping[str, Any], what: str) -> None:
+    """Write JSON, all or nothing; numbers that are not finite become null. Arguments as of `whole_file`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    write_whole_text(path, json.dumps(_known(content), indent=2, ensure_ascii=False) + "\n", what)
+
+
+def _known(value: Any) -> Any:
+    """A value in which nothing is NaN or infinite, for which JSON has no word."""
+    if isinstance(value, Mapping):
+        return {key: _known(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole_bytes(path: Path, content: bytes, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading of image files."""
+"""Reading and writing of image files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
+from clmot.io.atomic import write_whole_bytes
 from clmot.structures import Image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -44,6 +45,27 @@ def read_image(path: Path) -> Image:
         UserError: the file cannot be read, is not an image, or is truncated.
     """
     return read_with_depth(path)[0]
+
+
+def write_image(path: Path, image: Image, what: str, *, quality: int = 95) -> None:
+    """Write an image in the format that the file's ending names, all or nothing.
+
+    Args:
+        path: the file.
+        image: uint8 [height, width, 3], RGB.
+        what: it is, for messages: ``the picture``.
+        quality: of a JPEG.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    write_whole_bytes(path, encoded_image(image, path.suffix, quality), what)
+
+
+def encoded_image(image: Image, suffix: str, quality: int = 95) -> bytes:
+    """An image (uint8 [height, width, 3], RGB) as the content of a file with this ending."""
+    _, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
 
 
 def read_with_depth(path: Path) -> tuple[Image, str]:

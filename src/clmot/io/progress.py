@@ -1,8 +1,21 @@
 """One look for every progress bar."""
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
+
+_Item = TypeVar("_Item")
 
 
 def progress_bar(enabled: bool = True) -> Progress:
@@ -23,3 +36,10 @@ def progress_bar(enabled: bool = True) -> Progress:
         expand=True,
         disable=not enabled,
     )
+
+
+def followed(items: Iterable[_Item], bar: Progress, task: TaskID) -> Iterator[_Item]:
+    """The items, while the bar counts those that are done with."""
+    for item in items:
+        yield item
+        bar.advance(task)

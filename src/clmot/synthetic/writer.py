@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from clmot.errors import UserError
 from clmot.io.atomic import whole_folder
+from clmot.io.image import encoded_image
 from clmot.synthetic.scene import PEDESTRIAN, Frame, Scene
 
 _QUALITY = 90
@@ -111,7 +111,8 @@ def _write_sequence(folder: Path, scene: Scene, moments: range, frame_rate: int,
     (folder / "gt").mkdir(exist_ok=True)
     for number, moment in enumerate(moments, start=1):
         frame = scene.render(moment)
-        _write_image(folder / "img1" / f"{number:06d}.jpg", frame)
+        image = encoded_image(frame.image, ".jpg", _QUALITY)
+        (folder / "img1" / f"{number:06d}.jpg").write_bytes(image)
         lines, in_frame = _rows(number, frame)
         rows += lines
         scored += in_frame
@@ -119,15 +120,6 @@ def _write_sequence(folder: Path, scene: Scene, moments: range, frame_rate: int,
     (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
     (folder / "seqinfo.ini").write_text(_seqinfo(folder.name, len(moments), scene.size, frame_rate), newline="\n")
     return scored
-
-
-def _write_image(path: Path, frame: Frame) -> None:
-    encoded, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    if not encoded:
-        raise RuntimeError(f"{path}: JPEG encoding failed")
-    path.write_bytes(data.tobytes())
 
 
 def _rows(number: int, frame: Frame) -> tuple[list[str], int]:

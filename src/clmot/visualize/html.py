@@ -9,9 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import cv2
-
 from clmot.io.atomic import write_whole_text
+from clmot.io.image import encoded_image
 from clmot.structures import Image
 
 if TYPE_CHECKING:
@@ -112,8 +111,7 @@ def picture(image: Image, caption: str = "", quality: int = 80) -> Html:
         caption: below it.
         quality: of the JPEG.
     """
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return _figure("image/jpeg", encoded.tobytes(), caption)
+    return _figure("image/jpeg", encoded_image(image, ".jpg", quality), caption)
 
 
 def plot(figure: Figure, caption: str = "") -> Html:

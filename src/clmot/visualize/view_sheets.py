@@ -9,6 +9,7 @@ import numpy as np
 
 from clmot.config import ViewsConfig
 from clmot.io.atomic import write_whole_bytes
+from clmot.io.image import encoded_image
 from clmot.structures import Image, View, ViewPair
 from clmot.visualize.draw import Colour, contact_sheet, track_colour
 
@@ -70,7 +71,7 @@ def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    _write_png(contact_sheet([image for pair in pairs for image in draw_pair(pair)], columns=2), out)
+    _write_png(out, contact_sheet([image for pair in pairs for image in draw_pair(pair)], columns=2))
 
 
 def transforms_sheet(rows: Mapping[str, Sequence[ViewPair]], out: Path) -> None:
@@ -87,7 +88,7 @@ def transforms_sheet(rows: Mapping[str, Sequence[ViewPair]], out: Path) -> None:
     columns = len(images) // len(rows)
     labels = [name if column == 0 else "" for name in rows for column in range(columns)]
     width = min(images[0].shape[1], _ROW_WIDTH // columns)
-    _write_png(contact_sheet(images, columns, labels=labels, cell_width=width), out)
+    _write_png(out, contact_sheet(images, columns, labels=labels, cell_width=width))
 
 
 def draw_pair(pair: ViewPair) -> tuple[Image, Image]:
@@ -96,6 +97,10 @@ def draw_pair(pair: ViewPair) -> tuple[Image, Image]:
         _draw_view(view, [track_colour(number) for number in view.object_index.tolist()]) for view in pair.views
     )
     return first, second
+
+
+def _write_png(out: Path, sheet: Image) -> None:
+    write_whole_bytes(out, encoded_image(sheet, ".png"), "the picture")
 
 
 def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
@@ -121,11 +126,6 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
         cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(canvas, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
     return canvas
-
-
-def _write_png(sheet: Image, out: Path) -> None:
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    write_whole_bytes(out, encoded.tobytes(), "the picture")
 
 
 def _dashed_rectangle(

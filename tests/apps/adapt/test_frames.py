@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clmot.apps.adapt.frames import FEW_FRAMES, STRETCH, choose_frames, read_stills, take_stills, write_stills
+from clmot.apps.adapt.frames import FEW_FRAMES, STRETCH, choose_frames, read_frames, take_frames, write_frames
 from clmot.apps.adapt.mined_tracklets import find_tracklets
 from clmot.config import AdaptConfig
 from clmot.io.image import read_image
@@ -38,15 +38,15 @@ def taken(video, tmp_path):
     config, source = AdaptConfig(min_frames=3), open_one(video)
     with progress_bar(False) as bar:
         tracklets = find_tracklets(source, Finder(), config, bar)
-        return tracklets, take_stills(source, tracklets, config, tmp_path / "frames", bar)
+        return tracklets, take_frames(source, tracklets, config, tmp_path / "frames", bar)
 
 
-def test_stills_hold_tracklets_and_are_read_back(taken, tmp_path):
+def test_frames_hold_tracklets_and_are_read_back(taken, tmp_path):
     tracklets, (learned, held_out) = taken
     assert [sample.frame for sample in learned + held_out] == list(range(1, 41))
     assert [sample.frame < tracklets.split for sample in learned + held_out] == [True] * 32 + [False] * 8
-    write_stills(learned, ("car", "person"), tmp_path)
-    read = read_stills(tmp_path, ("car", "person"))
+    write_frames(learned, ("car", "person"), tmp_path)
+    read = read_frames(tmp_path, ("car", "person"))
     # no box is a person here, and yet the class stays
     assert read.classes == ("car", "person")
     assert len(read.samples) == len(learned)
@@ -63,4 +63,4 @@ def test_frames_with_a_lone_tracklet_teach_nothing(taken, tmp_path, video):
     alone = {number: np.where(each == each.max(), each, -1) for number, each in tracklets.numbers.items()}
     object.__setattr__(tracklets, "numbers", alone)
     with progress_bar(False) as bar:
-        assert take_stills(open_one(video), tracklets, AdaptConfig(), tmp_path, bar) == ([], [])
+        assert take_frames(open_one(video), tracklets, AdaptConfig(), tmp_path, bar) == ([], [])

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clmot.apps.adapt.frames import take_stills
+from clmot.apps.adapt.frames import take_frames
 from clmot.apps.adapt.judgement import Judgement, comparable_gap, judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
-from clmot.apps.adapt.report import MEASURES, verdict
+from clmot.apps.adapt.report import MEASURES, decide
 from clmot.config import AdaptConfig
 from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
 from clmot.io.progress import progress_bar
@@ -20,7 +20,7 @@ def held_out(video, tmp_path):
     source, config = open_one(video), AdaptConfig(min_frames=3, held_out=0.5)
     with progress_bar(False) as bar:
         tracklets = find_tracklets(source, Finder(), config, bar)
-        _, late = take_stills(source, tracklets, config, tmp_path / "frames", bar)
+        _, late = take_frames(source, tracklets, config, tmp_path / "frames", bar)
     return Dataset(samples=late, classes=("person",))
 
 
@@ -51,10 +51,10 @@ def test_what_tells_people_apart_scores_higher_than_chance(held_out):
     assert good.time["mAP"] == pytest.approx(1)
     assert good.views["rank-1"] > 0.8 > 0.7 > bad.views["rank-1"]
     assert good.score > bad.score + 0.2
-    assert verdict(bad, good)[0]
-    assert verdict(good, good)[1].endswith("less than 0.005 more")
-    assert not verdict(good, good)[0]
-    kept, reason = verdict(good, bad)
+    assert decide(bad, good)[0]
+    assert decide(good, good)[1].endswith("less than 0.005 more")
+    assert not decide(good, good)[0]
+    kept, reason = decide(good, bad)
     assert not kept
     assert reason.startswith("rolled back: the score went from")
     assert Judgement.from_dict(good.as_dict()).as_dict() == good.as_dict()
@@ -63,7 +63,7 @@ def test_what_tells_people_apart_scores_higher_than_chance(held_out):
 def test_a_collapse_is_rolled_back_whatever_it_scores(held_out):
     good = judged(by_colour, held_out)
     collapsed = dataclasses.replace(good, views=good.views | {"collapsed": 1.0})
-    assert verdict(good, collapsed) == (
+    assert decide(good, collapsed) == (
         False,
         "rolled back: the new embedding has collapsed, boxes all look alike to it",
     )
@@ -89,7 +89,7 @@ def judgement(*values: float) -> Judgement:
     ],
 )
 def test_an_adaptation_is_kept_where_it_gains_more_than_noise(after, kept, said):
-    decided, reason = verdict(judgement(*[0.5] * 7), judgement(*after))
+    decided, reason = decide(judgement(*[0.5] * 7), judgement(*after))
     assert (decided, said in reason) == (kept, True), reason
 
 

@@ -112,7 +112,7 @@ def test_where_people_overlap_tracklets_end():
     assert not set(before.tolist()) & set(after.tolist())
 
 
-def test_an_unsure_box_in_the_way_ends_a_tracklet_too():
+def test_a_low_score_box_in_the_way_ends_a_tracklet_too():
     frames = [[person(10)] for _ in range(15)]
     frames[7] = [person(10), person(13, score=0.1)]
     found = tracklets(frames, held_out=0.01)
@@ -126,7 +126,7 @@ def test_a_jump_ends_a_track_and_short_pieces_are_left_out():
     assert [found.numbers[t + 1].tolist() for t in (8, 9)] == [[-1]] * 2
 
 
-def test_nothing_sure_is_a_users_mistake():
+def test_no_high_score_is_a_users_mistake():
     with pytest.raises(UserError, match=r"street: the model finds no objects in 5 frames: .* 0\.20"):
         tracklets([[person(10, score=0.2)]] * 5)
     with pytest.raises(UserError, match="finds no objects in 0 frames"):

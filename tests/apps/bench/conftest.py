@@ -46,7 +46,7 @@ def write_plan(scenes: Path, tmp_path: Path):
             "steps": 2,
             "data": {"train": str(scenes / "stills"), "test": str(scenes / "clips")},
             "settings": TINY,
-            "arms": ["ours"],
+            "methods": ["ours"],
         } | changes
         file = tmp_path / "bench.yaml"
         file.write_text(yaml.safe_dump(content))

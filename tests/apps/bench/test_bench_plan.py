@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clmot.apps.bench.methods import ARMS, MOTION, OURS, budget_arms, find_arm, known_identities, merged
+from clmot.apps.bench.methods import METHODS, MOTION, OURS, budget_methods, find_method, known_identities, merged
 from clmot.apps.bench.plan import read_plan
 from clmot.config import load_config
 from clmot.errors import UserError
@@ -13,37 +13,37 @@ from clmot.errors import UserError
 
 def test_every_built_in_arm_fits_every_kind_of_network():
     common = load_config("demo")
-    for name in ARMS:
-        config = find_arm(name).config(common)
+    for name in METHODS:
+        config = find_method(name).config(common)
         supervised = "supervised" in name or "with identities" in name
         assert known_identities(config) == supervised
         assert (config.train, config.tracker, config.detect) == (common.train, common.tracker, common.detect)
-    assert find_arm("supervised, centre point").config(common).model.pooling == "center"
-    assert find_arm(OURS).config(common) == common
+    assert find_method("supervised, centre point").config(common).model.pooling == "center"
+    assert find_method(OURS).config(common) == common
 
 
 def test_an_arm_of_ones_own():
-    arm = find_arm("published, colder", {"like": "NT-Xent as published", "loss": {"temperature": 0.1}})
-    config = arm.config(load_config())
+    method = find_method("published, colder", {"like": "NT-Xent as published", "loss": {"temperature": 0.1}})
+    config = method.config(load_config())
     assert config.loss.temperature == 0.1
     assert config.loss.negatives == "frame"
     assert config.views.hsv == 0.5
-    assert find_arm("warm", {"loss": {"temperature": 1}}).config(load_config()).loss.temperature == 1
+    assert find_method("warm", {"loss": {"temperature": 1}}).config(load_config()).loss.temperature == 1
     assert merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
 
 
 def test_label_budget():
-    arms = budget_arms("supervised", [0, 0.01, 1])
-    assert [arm.name for arm in arms] == ["supervised, 1 % of identities", "supervised, 100 % of identities"]
-    assert [known_identities(arm.config(load_config())) for arm in arms] == [0.01, 1]
-    assert arms[1].config(load_config()) == find_arm("supervised").config(load_config())
+    methods = budget_methods("supervised", [0, 0.01, 1])
+    assert [method.name for method in methods] == ["supervised, 1 % of identities", "supervised, 100 % of identities"]
+    assert [known_identities(method.config(load_config())) for method in methods] == [0.01, 1]
+    assert methods[1].config(load_config()) == find_method("supervised").config(load_config())
 
 
 def test_defaults(write_plan, scenes):
-    plan = read_plan(write_plan(arms=None))
-    assert plan.arms[0].name == OURS
-    assert MOTION in [arm.name for arm in plan.arms]
-    assert MOTION not in [arm.name for arm in plan.trained]
+    plan = read_plan(write_plan(methods=None))
+    assert plan.methods[0].name == OURS
+    assert MOTION in [method.name for method in plan.methods]
+    assert MOTION not in [method.name for method in plan.trained]
     assert (plan.seeds, plan.every, plan.measures) == ((0,), (1, 5), ("embedding", "association", "tracking"))
     assert plan.common.train.steps == 2
     assert [path.name for path in plan.folds[0].test] == sorted(path.name for path in (scenes / "clips").iterdir())
@@ -64,14 +64,14 @@ def test_paths_are_relative_to_the_file_and_variables_filled_in(write_plan, scen
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"arm": ["ours"]}, "unknown key 'arm'.*arms"),
-        ({"arms": ["supervised"]}, "'ours' must be among them"),
-        ({"arms": ["ours", "supervized"]}, "no built-in arm 'supervized'.*supervised"),
-        ({"arms": {"ours": None, "x": {"loss": {"temprature": 1}}}}, "unknown key 'loss.temprature'"),
-        ({"arms": {"ours": None, "x": 3}}, "arm 'x': expected settings"),
-        ({"arms": {"ours": None, "x": {"train": {"steps": 5}}}}, "train.steps must be the same for every arm"),
-        ({"arms": {"ours": None, "x": {"tracker": {"preset": "byte"}}}}, "tracker.preset must be the same"),
-        ({"arms": {"ours": None, "x": {"model": {"encoder": "resnet18"}}}}, "model.encoder must be the same"),
+        ({"method": ["ours"]}, "unknown key 'method'.*methods"),
+        ({"methods": ["supervised"]}, "'ours' must be among them"),
+        ({"methods": ["ours", "supervized"]}, "no built-in method 'supervized'.*supervised"),
+        ({"methods": {"ours": None, "x": {"loss": {"temprature": 1}}}}, "unknown key 'loss.temprature'"),
+        ({"methods": {"ours": None, "x": 3}}, "method 'x': expected settings"),
+        ({"methods": {"ours": None, "x": {"train": {"steps": 5}}}}, "train.steps must be the same for every method"),
+        ({"methods": {"ours": None, "x": {"tracker": {"preset": "byte"}}}}, "tracker.preset must be the same"),
+        ({"methods": {"ours": None, "x": {"model": {"encoder": "resnet18"}}}}, "model.encoder must be the same"),
         ({"settings": {"data": {"identities": True}}}, "only supervised ones may see any"),
         ({"steps": 0}, "train.steps must be >= 1"),
         ({"seeds": []}, "seeds: expected whole numbers"),
@@ -82,7 +82,10 @@ def test_paths_are_relative_to_the_file_and_variables_filled_in(write_plan, scen
         ({"references": ["colour histgram"]}, "reference 'colour histgram'.*colour histogram"),
         ({"references": {"net": {"onnx": "none.onnx"}}}, "none.onnx: no such file"),
         ({"references": {"net": {"file": "none.onnx"}}}, "expected {onnx: FILE}"),
-        ({"arms": ["ours", "none"], "label_budget": {"arms": ["none", "none"], "shares": [1]}}, "two arms.*are named"),
+        (
+            {"methods": ["ours", "none"], "label_budget": {"methods": ["none", "none"], "shares": [1]}},
+            "two methods.*are named",
+        ),
         ({"data": {"train": "x"}}, "either 'test' or 'cross_validate'"),
         ({"data": {"test": "nowhere"}}, "no such folder"),
     ],
@@ -120,5 +123,13 @@ def test_the_documented_example_is_a_plan(scenes, tmp_path, monkeypatch):
     monkeypatch.setenv("CLMOT_DATA", str(tmp_path))
     (tmp_path / "bench.yaml").write_text(example[1])
     plan = read_plan(tmp_path / "bench.yaml")
-    assert len(plan.arms) > 5
+    assert len(plan.methods) > 5
     assert plan.references[-1].onnx == tmp_path / "weights" / "osnet_x0_25_msmt17.onnx"
+
+
+def test_a_plan_that_says_arms_is_read_with_a_note(write_plan, caplog):
+    file = write_plan(methods=["ours", "none"], label_budget={"methods": ["supervised"], "shares": [0.5]})
+    file.write_text(file.read_text().replace("methods:", "arms:"))
+    old = read_plan(file)
+    assert [each.name for each in old.methods] == ["ours", "none", "supervised, 50 % of identities"]
+    assert "'arms' are called 'methods' now" in caplog.text

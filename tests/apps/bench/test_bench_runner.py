@@ -11,7 +11,8 @@ from clmot.apps.bench.bench_report import as_markdown, make_report, write_report
 from clmot.apps.bench.measures import embedding_measures, found_again
 from clmot.apps.bench.methods import MOTION
 from clmot.apps.bench.plan import read_plan
-from clmot.apps.bench.runner import all_runs, run_bench
+from clmot.apps.bench.runner import run_bench
+from clmot.apps.bench.runs import all_runs
 from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
@@ -19,11 +20,11 @@ from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
 
 def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
     """Everything once; again without any training; and a report that is the same."""
-    arms = {"ours": None, MOTION: None, "warm": {"loss": {"temperature": 0.5, "objective": "none"}}}
+    methods = {"ours": None, MOTION: None, "warm": {"loss": {"temperature": 0.5, "objective": "none"}}}
     file = write_plan(
-        arms=arms,
+        methods=methods,
         seeds=[0],
-        label_budget={"arms": ["supervised"], "shares": [0, 0.5]},
+        label_budget={"methods": ["supervised"], "shares": [0, 0.5]},
         references=["colour histogram", "untrained network"],
     )
     plan, out = read_plan(file), tmp_path / "out"
@@ -37,9 +38,9 @@ def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
         assert len(each.sequences) == 2
         for measured in each.sequences.values():
             assert 0 <= measured.scores["rank-1"] <= 1
-            assert 0 <= measured.scores["rank-1, centred"] <= 1
-            assert 0 < measured.scores["IDF1, looks alone"] <= 100
-            if each.run.arm is not None:
+            assert 0 <= measured.scores["rank-1, mean-subtracted"] <= 1
+            assert 0 < measured.scores["IDF1, appearance only"] <= 100
+            if each.run.method is not None:
                 assert measured.scores["IDF1, true boxes by motion"] > 50
                 assert {"IDF1", "HOTA, every 5", "MOTA, by motion", "IDSW, true boxes, every 5"} <= set(measured.scores)
     # a network without an embedding tracks by motion
@@ -83,7 +84,7 @@ def test_label_free_arms_do_not_depend_on_identities(write_plan, scenes, tmp_pat
     scores = []
     for train in (scenes / "stills", shuffled):
         file = write_plan(
-            arms=["ours", "supervised"],
+            methods=["ours", "supervised"],
             data={"train": str(train), "test": str(scenes / "clips")},
             references=[],
             measures=["embedding"],
@@ -131,7 +132,7 @@ def test_cross_validation_holds_each_sequence_out(write_plan, scenes):
         ((scenes / "stills", second), (first,)),
         ((scenes / "stills", first), (second,)),
     ]
-    assert [run.fold.name for run in all_runs(plan) if run.arm] == [first.name, second.name]
+    assert [run.fold.name for run in all_runs(plan) if run.method] == [first.name, second.name]
 
 
 def test_found_again_agrees_with_rank_1(scenes):

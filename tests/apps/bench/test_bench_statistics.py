@@ -7,7 +7,7 @@ import pytest
 
 from clmot.apps.bench.measures import Measured
 from clmot.apps.bench.plan import Fold
-from clmot.apps.bench.runner import Finished, Run
+from clmot.apps.bench.runs import Finished, Run
 from clmot.apps.bench.statistics import Row, difference, rows_of, seed_means
 
 FOLD = Fold(name="test", train=(Path("a"),), test=(Path("b"),))
@@ -24,17 +24,17 @@ def test_means_over_sequences_of_each_seed():
 
 
 def test_differences_are_paired():
-    """Sequences and seeds differ by tens, the arms by one or two everywhere: the interval knows."""
+    """Sequences and seeds differ by tens, the methods by one or two everywhere: the interval knows."""
     keys = [(seed, sequence) for seed in range(3) for sequence in "abcd"]
     ours = row({key: 30.0 * key[0] + 10 * ord(key[1]) for key in keys})
     better = row({key: each.scores["IDF1"] + 1 + (key[1] in "ab") for key, each in ours.items()})
     found = difference(better, ours, "IDF1")
     assert found is not None
-    assert found.mean == pytest.approx(1.5)
-    assert found.ends is not None
-    assert 1 <= found.ends[0] < 1.5 < found.ends[1] <= 2
+    assert found.value == pytest.approx(1.5)
+    assert found.interval is not None
+    assert 1 <= found.interval[0] < 1.5 < found.interval[1] <= 2
     itself = difference(ours, ours, "IDF1")
-    assert (itself.mean, itself.ends) == (0, (0, 0))
+    assert (itself.value, itself.interval) == (0, (0, 0))
 
 
 def test_the_interval_of_one_way_is_the_textbook_bootstrap():
@@ -44,14 +44,14 @@ def test_the_interval_of_one_way_is_the_textbook_bootstrap():
     ours = row({(0, f"s{i}"): 0.0 for i in range(40)})
     found = difference(row({(0, f"s{i}"): value for i, value in enumerate(values)}), ours, "IDF1", repeats=20_000)
     error = 1.96 * values.std() / np.sqrt(40)
-    assert found.ends == pytest.approx((values.mean() - error, values.mean() + error), abs=0.06)
+    assert found.interval == pytest.approx((values.mean() - error, values.mean() + error), abs=0.06)
 
 
 def test_references_meet_every_seed():
     ours = row({(0, "a"): 1, (1, "a"): 3})
     found = difference(row({(-1, "a"): 5}), ours, "IDF1")
-    assert found.mean == 3
-    assert found.ends == (2, 4)
+    assert found.value == 3
+    assert found.interval == (2, 4)
 
 
 def test_one_sequence_and_one_seed():
@@ -62,15 +62,15 @@ def test_one_sequence_and_one_seed():
         return {(0, "a"): Measured(scores={"rank-1": sum(right) / 40, "IDF1": 50}, identities=identities)}
 
     found = difference(one((10, 15)), one((5, 15)), "rank-1")
-    assert found.mean == pytest.approx(5 / 40)
-    assert found.ends == pytest.approx((0, 0.5))
-    assert difference(one((10, 15)), one((5, 15)), "IDF1").ends is None
+    assert found.value == pytest.approx(5 / 40)
+    assert found.interval == pytest.approx((0, 0.5))
+    assert difference(one((10, 15)), one((5, 15)), "IDF1").interval is None
 
 
 def test_seeds_that_are_not_done_on_every_sequence_do_not_count():
     ours = row({(0, "a"): 0, (0, "b"): 0, (1, "a"): 0})
     other = row({(0, "a"): 1, (0, "b"): 3, (1, "a"): 100})
-    assert difference(other, ours, "IDF1").mean == 2
+    assert difference(other, ours, "IDF1").value == 2
     assert difference(row({(7, "a"): 1}), ours, "IDF1") is None
 
 

@@ -40,9 +40,8 @@ def test_what_is_told_is_what_evaluation_says(streets, tuned):
     assert found.best_value > found.base_value
     won = max(trial.value for trial in found.trials) - found.base_value
     assert found.best_value >= found.base_value + 0.95 * won
-    difference = found.comparison.differences["tuned"]
-    assert set(difference.sequences) == {"first", "second"}
-    assert difference.intervals
+    assert set(found.comparison.of_sequences("tuned")) == {"first", "second"}
+    assert found.comparison.differences["tuned"]["HOTA"].interval
 
 
 def test_the_file_says_what_is_best(tuned):

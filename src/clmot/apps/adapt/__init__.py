@@ -1,1 +1,1 @@
-"""A second stage of training, on video that nobody has labelled: what tracking is sure of teaches the embedding."""
+"""A second stage of training, on video without labels: unambiguous tracklets teach the embedding."""

@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from clmot.apps.adapt.mined_tracklets import Tracklets
 from clmot.config import AdaptConfig
 from clmot.datasets.readers.coco import read_coco
 from clmot.datasets.writers import coco
-from clmot.errors import UserError, reason_of
-from clmot.io.atomic import write_whole_bytes
+from clmot.io.atomic import make_folder
 from clmot.io.frame_choice import frames_in
+from clmot.io.image import write_image
 from clmot.io.sources import FrameSource
-from clmot.structures import Dataset, Image, Int64Array, Sample
+from clmot.structures import Dataset, Int64Array, Sample
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,8 +31,6 @@ MOST_FRAMES = 1000
 
 STRETCH = 20
 """Frames kept in a row of a video that is too long to keep all."""
-
-_AS_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, most: int = MOST_FRAMES) -> Int64Array:
@@ -58,7 +55,7 @@ def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, m
     return kept[np.isin(stretch, chosen)][:most]
 
 
-def take_stills(
+def take_frames(
     source: FrameSource, tracklets: Tracklets, config: AdaptConfig, folder: Path, bar: Progress
 ) -> tuple[list[Sample], list[Sample]]:
     """Write the frames to learn from and those held out, each only if two tracklets or more are in it.
@@ -80,24 +77,22 @@ def take_stills(
     parts = (numbers[numbers < tracklets.split], numbers[numbers >= tracklets.split])
     chosen = {int(each) for part in parts for each in choose_frames(part, tracklets.frame_rate, config)}
     samples = []
+    make_folder(folder)
     task = bar.add_task(f"{tracklets.name}: keeping frames", total=len(chosen), note="")
     with contextlib.closing(iter(source)) as frames:
         for number, image in frames:
             if number in chosen:
                 file = folder / f"{number:06d}.jpg"
-                _write(image, file)
+                write_image(file, image, "the frame")
                 samples.append(_sample(file, image.shape[1], image.shape[0], number, tracklets))
                 bar.update(task, advance=1)
                 if len(samples) == len(chosen):
                     break
-    before = [sample.frame < tracklets.split for sample in samples]
-    return (
-        [sample for sample, early in zip(samples, before, strict=True) if early],
-        [sample for sample, early in zip(samples, before, strict=True) if not early],
-    )
+    held_out = [sample for sample in samples if sample.frame >= tracklets.split]
+    return samples[: len(samples) - len(held_out)], held_out
 
 
-def write_stills(samples: Sequence[Sample], classes: Sequence[str], folder: Path) -> None:
+def write_frames(samples: Sequence[Sample], classes: Sequence[str], folder: Path) -> None:
     """Write ``annotations.json`` (COCO), in which tracklets are identities.
 
     Raises:
@@ -106,8 +101,8 @@ def write_stills(samples: Sequence[Sample], classes: Sequence[str], folder: Path
     coco.write(Dataset(samples=samples, classes=tuple(classes)), folder, images="reference")
 
 
-def read_stills(folder: Path, classes: Sequence[str]) -> Dataset:
-    """What `write_stills` wrote, with all the classes that the model knows, seen or not.
+def read_frames(folder: Path, classes: Sequence[str]) -> Dataset:
+    """What `write_frames` wrote, with all the classes that the model knows, seen or not.
 
     Raises:
         UserError: a file is missing or broken.
@@ -132,12 +127,3 @@ def _sample(file: Path, width: int, height: int, number: int, tracklets: Trackle
         identities=identities,
         scores=found.score,
     )
-
-
-def _write(image: Image, file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _AS_JPEG)
-    except OSError as error:
-        raise UserError(f"{file}: cannot write the frame: {reason_of(error)}") from error
-    write_whole_bytes(file, encoded.tobytes(), "the frame")

@@ -6,7 +6,7 @@ object has moved, turned and changed its light. Nobody labels either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,16 @@ import numpy as np
 from clmot.apps.embedding_quality.assess import VIEWS
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.evaluation.two_view import compare_views, embed_views, label_free_scores
-from clmot.structures import Dataset, Float32Array, Image, Sample
+from clmot.io.progress import followed
+from clmot.structures import Dataset, Embed, Sample
 from clmot.views.labels import with_labels
 from clmot.views.pair_dataset import PairDataset
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-Embed = Callable[[Image, Float32Array], Float32Array]
-"""Image and boxes ([n, 4], xyxy pixels) to unit vectors [n, d], as `clmot.Model.embed`."""
-
 GAP_SECONDS = 1.0
-"""Boxes nearer in time than this are not compared, for they look alike to anybody."""
+"""Boxes nearer in time than this are not compared, for their appearance has hardly changed."""
 
 MOST_VIEWED = 100
 """Frames seen in two views, at most."""
@@ -58,15 +56,12 @@ class Judgement:
         return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; None for what could not be measured."""
-        values = asdict(self) | {"score": self.score}
-        for part in ("views", "time"):
-            values[part] = {name: value if np.isfinite(value) else None for name, value in values[part].items()}
-        return values
+        """For JSON; NaN, which is written as null, for what could not be measured."""
+        return asdict(self) | {"score": self.score}
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Judgement:
-        """What `as_dict` gave."""
+        """What `as_dict` gave, from JSON."""
         views, time = (
             {name: float("nan") if value is None else value for name, value in values[part].items()}
             for part in ("views", "time")
@@ -102,14 +97,9 @@ def judge(
     viewed = np.unique(chosen).tolist()
     task = bar.add_task(name, total=len(viewed) + len(samples), note="")
 
-    def followed(items: Sequence[Any]) -> Iterator[Any]:
-        for item in items:
-            yield item
-            bar.advance(task)
-
-    views = embed_views((pairs[(index, index)] for index in followed(viewed)), embed)
+    views = embed_views((pairs[(index, index)] for index in followed(viewed, bar, task)), embed)
     gap = comparable_gap(samples, frame_rates)
-    sequences = embed_sequences(followed(samples), embed, dict(frame_rates))
+    sequences = embed_sequences(followed(samples, bar, task), embed, dict(frame_rates))
     return Judgement(
         views=label_free_scores(views, compare_views(views)),
         time=embedding_scores(sequences, (gap, np.inf), together=True),

@@ -1,7 +1,7 @@
 """Tracklets: the stretches of tracks that can be taken for granted.
 
-Tracks are made by motion alone, of sure detections, so that tracklets owe nothing to the embedding that is to learn
-from them. They end wherever one object may have been taken for another: where boxes overlap, and where the object is
+Tracks are made by motion alone, of high-score detections: tracklets owe nothing to the embedding that is to learn from
+them. They end wherever one object may have been taken for another: where boxes overlap, and where the object is
 missing for some frames.
 """
 
@@ -57,17 +57,17 @@ class Tracklets:
 def find_tracklets(
     source: FrameSource, model: Detector, config: AdaptConfig, bar: Progress, batch_size: int = 1
 ) -> Tracklets:
-    """Detect, track by motion, and keep what is sure.
+    """Detect, track by motion, and keep what is unambiguous.
 
     Args:
         source: the video.
         model: finds the objects. Of its tracker's constants only frame rate and camera motion are used.
-        config: what is sure.
+        config: the least score and the greatest overlap.
         bar: gets a task.
         batch_size: frames that go through the network together.
 
     Raises:
-        UserError: a frame cannot be read, or no detection in any is sure.
+        UserError: a frame cannot be read, or no detection in any scores enough.
     """
     rate = source.frame_rate or model.config.tracker.frame_rate
     tracker = Tracker(_by_motion(model.config.tracker, config, rate))
@@ -84,8 +84,8 @@ def find_tracklets(
     if not any((each.score >= config.min_score).any() for each in found.values()):
         best = max((float(each.score.max()) for each in found.values() if len(each)), default=0.0)
         raise UserError(
-            f"{source.name}: the model finds no objects in {plural(len(found), 'frame')}: the surest has "
-            f"a score of {best:.2f}, adapt.min_score is {config.min_score:g}"
+            f"{source.name}: the model finds no objects in {plural(len(found), 'frame')}: the highest "
+            f"score is {best:.2f}, adapt.min_score is {config.min_score:g}"
         )
     every = list(found)
     split = every[min(int(len(every) * (1 - config.held_out)), len(every) - 1)]

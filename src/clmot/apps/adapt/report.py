@@ -75,7 +75,7 @@ class Adaptation:
         return Adaptation(**{**values, **judgements, "model": Path(values["model"])})
 
 
-def verdict(before: Judgement, after: Judgement) -> tuple[bool, str]:
+def decide(before: Judgement, after: Judgement) -> tuple[bool, str]:
     """Whether to keep the new weights, and why, in one line.
 
     They are kept where the score rises by `LEAST_GAIN` at least, and no more measures got worse than better.

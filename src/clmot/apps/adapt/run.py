@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clmot.apps.adapt.frames import read_stills, take_stills, write_stills
+from clmot.apps.adapt.frames import read_frames, take_frames, write_frames
 from clmot.apps.adapt.judgement import judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
-from clmot.apps.adapt.report import Adaptation, adaptation_markdown, verdict
+from clmot.apps.adapt.report import Adaptation, adaptation_markdown, decide
 from clmot.apps.adapt.settings import training_config
 from clmot.config import Config, parse_overrides
-from clmot.errors import UserError, plural, reason_of
+from clmot.errors import UserError, plural
 from clmot.inference.model import Model, load_model
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
 from clmot.io.progress import progress_bar
 from clmot.io.sources import FrameSource, open_source
 from clmot.models.saved_model import load_saved_model
@@ -46,8 +46,8 @@ def adapt(
 ) -> Adaptation:
     """Teach a model's embedding on videos that nobody has labelled, and keep what it learned if that does not harm.
 
-    Tracks the videos by motion, keeps sure tracklets, trains on two views of each at two times with the same contrast
-    as ever, and judges old and new embedding on the last part of each video, which it did not learn from.
+    Tracks the videos by motion, keeps unambiguous tracklets, trains on two views of each at two times with the model's
+    own contrast, and judges old and new embedding on the last part of each video, which it did not learn from.
 
     Args:
         model: what `clmot.load_model` takes, exported files aside.
@@ -82,7 +82,7 @@ def adapt(
     before.config = dataclasses.replace(settings, model=saved.config.model)
     if not (out / HELD_OUT / "annotations.json").is_file():
         _keep_tracklets(sources, before, out, progress)
-    learned, held_out = (read_stills(out / part, before.classes) for part in (LEARNED, HELD_OUT))
+    learned, held_out = (read_frames(out / part, before.classes) for part in (LEARNED, HELD_OUT))
     rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}
     # a shipped model keeps its name: that is the same everywhere
     start = str(file.absolute()) if Path(model).exists() else str(model)
@@ -98,7 +98,7 @@ def adapt(
             judge(each.embed, held_out, rates, saved.config.model.image_size, name=name, bar=bar)
             for name, each in (("judging before", before), ("judging after", after))
         )
-    kept, reason = verdict(old, new)
+    kept, reason = decide(old, new)
     weights = saved.weights | (load_saved_model(checkpoint).weights if kept else {})
     found = Adaptation(
         # the model's own configuration: it is the same model, with other weights
@@ -112,7 +112,7 @@ def adapt(
         steps=config.train.steps,
     )
     write_whole_text(out / "report.md", adaptation_markdown(found), "the report")
-    write_whole_text(out / REPORT, json.dumps(found.as_dict(), indent=2) + "\n", "the report")
+    write_whole_json(out / REPORT, found.as_dict(), "the report")
     return found
 
 
@@ -145,11 +145,8 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
         return True
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out}: is not empty and holds no adaptation; choose another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot make the output folder: {reason_of(error)}") from error
-    write_whole_text(file, json.dumps(plan, indent=2) + "\n", "the plan")
+    make_folder(out)
+    write_whole_json(file, plan, "the plan")
     return False
 
 
@@ -161,21 +158,21 @@ def _keep_tracklets(sources: dict[str, FrameSource], model: Model, out: Path, pr
     with progress_bar(progress) as bar:
         for name, source in sources.items():
             tracklets = find_tracklets(source, model, config.adapt, bar)
-            early, late = take_stills(source, tracklets, config.adapt, out / "frames" / name, bar)
+            early, late = take_frames(source, tracklets, config.adapt, out / "frames" / name, bar)
             learned += early
             held_out += late
             log.info("%s: %s", name, _described(name, early, late))
     least = f"adapt.min_frames={config.adapt.min_frames}, adapt.min_score={config.adapt.min_score:g}"
     names = ", ".join(sources)
     if not learned:
-        raise UserError(f"{names}: too few tracklets: no frame shows two that are sure; try longer videos, or {least}")
+        raise UserError(f"{names}: too few tracklets: no frame shows two of them; try longer videos, or {least}")
     if not held_out:
         raise UserError(
             f"{names}: too few tracklets in the part held out to judge by (adapt.held_out={config.adapt.held_out:g}); "
             f"hold out more, or lower {least}"
         )
-    write_stills(learned, model.classes, out / LEARNED)
-    write_stills(held_out, model.classes, out / HELD_OUT)
+    write_frames(learned, model.classes, out / LEARNED)
+    write_frames(held_out, model.classes, out / HELD_OUT)
 
 
 def _described(name: str, learned: Sequence[Sample], held_out: Sequence[Sample]) -> str:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clmot.apps.bench.measures import ASSOCIATION, BY_MOTION, CENTRED, SHARES, TRACKING, TRUE_BOXES, tracking_name
+from clmot.apps.bench.bench_figures import figures
+from clmot.apps.bench.measures import (
+    ASSOCIATION,
+    BY_MOTION,
+    MEAN_SUBTRACTED,
+    SHARES,
+    TRACKING,
+    TRUE_BOXES,
+    tracking_name,
+)
 from clmot.apps.bench.methods import MOTION, OURS
 from clmot.apps.bench.plan import Plan
-from clmot.apps.bench.runner import Finished, all_runs, finished
-from clmot.apps.bench.statistics import Row, difference, rows_of, seed_means
+from clmot.apps.bench.runs import Finished, all_runs, finished
+from clmot.apps.bench.statistics import Row, difference, is_measured, rows_of, seed_means
 from clmot.errors import UserError
-from clmot.evaluation.mot import write_text
+from clmot.io.atomic import write_whole_text
 from clmot.visualize import html
 from clmot.visualize.table import Table
 
@@ -25,13 +34,14 @@ if TYPE_CHECKING:
 
 _MEANING = (
     "rank-1, mAP and TPR@FAR are those of embeddings at the annotated boxes, among pairs of boxes at least a second "
-    f"apart. '{ASSOCIATION}' gives every annotated box to the track it looks most like, at each embedding's best "
-    "threshold. Tracks come from an arm's own detections; 'by motion' are the same detections without the embedding, "
-    "'true boxes' the annotated boxes in their place, 'every 5' has only every fifth frame. HOTA, IDF1 and MOTA are in "
-    "percent. A score is the mean over sequences, then over seeds (in brackets between which values the seeds lie)."
+    f"apart. '{ASSOCIATION}' gives every annotated box to the track of nearest appearance, at each embedding's "
+    "best threshold. Tracks come from a method's own detections; 'by motion' are the same detections without the "
+    "embedding, 'true boxes' the annotated boxes in their place, 'every 5' has only every fifth frame. HOTA, IDF1 and "
+    "MOTA are in percent. A score is the mean over sequences, then over seeds (in brackets the least and the greatest "
+    "of the seeds)."
 )
 _PAIRED = (
-    "An arm minus ours with the same seed on the same sequence; in brackets the 95 % interval of the mean when seeds "
+    "A method minus ours with the same seed on the same sequence; in brackets the 95 % interval of the mean when seeds "
     "and sequences are drawn anew. With a single sequence, rank-1 draws the identities in it, and the other scores "
     "draw seeds alone: that says nothing of other sequences. Intervals from two or three are too narrow. Bold where "
     "the interval excludes 0."
@@ -68,8 +78,8 @@ def write_report(plan: Plan, out: Path) -> tuple[Path, Path]:
     report = make_report(plan, found, len(runs))
     pictures = {name: html.drawn(figure) for name, (_, figure) in report.figures.items()}
     for name, drawn in pictures.items():
-        write_text(out / f"{name}.svg", drawn)
-    write_text(out / "report.md", as_markdown(report))
+        write_whole_text(out / f"{name}.svg", drawn, "the figure")
+    write_whole_text(out / "report.md", as_markdown(report), "the report")
     html.write_page(_page(report, pictures), out / "report.html")
     return out / "report.md", out / "report.html"
 
@@ -82,10 +92,10 @@ def make_report(plan: Plan, found: Sequence[Finished], planned: int) -> Report:
         found: what is done.
         planned: how many runs there are to be.
     """
-    rows = rows_of(found, plan.every, motion=any(arm.name == MOTION for arm in plan.arms))
-    order = [name for name in (*(arm.name for arm in plan.arms), *(each.name for each in plan.references))]
+    rows = rows_of(found, plan.every, motion=any(method.name == MOTION for method in plan.methods))
+    order = [name for name in (*(method.name for method in plan.methods), *(each.name for each in plan.references))]
     rows = {name: rows[name] for name in order if name in rows}
-    groups = {title: metrics for title, metrics in _groups(plan).items() if _measured(rows, metrics)}
+    groups = {title: each for title, each in _groups(plan).items() if any(is_measured(rows, one) for one in each)}
     sequences = list(dict.fromkeys(sequence for row in rows.values() for _, sequence in row))
     ours = rows.get(OURS, {})
     return Report(
@@ -96,7 +106,7 @@ def make_report(plan: Plan, found: Sequence[Finished], planned: int) -> Report:
             sequence: _score_table(_only(rows, sequence), [metric for group in groups.values() for metric in group[:2]])
             for sequence in (sequences if len(sequences) > 1 else [])
         },
-        figures=dict(_figures(plan, rows, ours)),
+        figures=dict(figures(plan, rows)),
     )
 
 
@@ -104,9 +114,9 @@ def _groups(plan: Plan) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     if "embedding" in plan.measures:
         groups["Embeddings at the annotated boxes"] = list(SHARES)
-        groups["The same as a tracker sees them, less what their video has in common"] = list(CENTRED.values())
+        groups["After online mean subtraction"] = list(MEAN_SUBTRACTED.values())
     if "association" in plan.measures:
-        groups["Association by looks alone"] = [ASSOCIATION]
+        groups["Association by appearance only"] = [ASSOCIATION]
     if "tracking" in plan.measures:
         for every in plan.every:
             title = "Tracking" if every == 1 else f"Tracking at every {every}th frame"
@@ -116,17 +126,13 @@ def _groups(plan: Plan) -> dict[str, list[str]]:
     return groups
 
 
-def _measured(rows: dict[str, Row], metrics: Sequence[str]) -> bool:
-    return any(len(seed_means(row, metric)) for row in rows.values() for metric in metrics)
-
-
 def _only(rows: dict[str, Row], sequence: str) -> dict[str, Row]:
     return {name: {key: each for key, each in row.items() if key[1] == sequence} for name, row in rows.items()}
 
 
 def _score_table(rows: dict[str, Row], metrics: Sequence[str]) -> Table:
     lines = [[name, *(_spread(seed_means(row, metric), metric) for metric in metrics)] for name, row in rows.items()]
-    return Table(["arm", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
+    return Table(["method", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
 
 
 def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> Table:
@@ -139,7 +145,7 @@ def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -
 
 
 def _digits(metric: str) -> int:
-    return 3 if metric in {*SHARES, *CENTRED.values()} else 1
+    return 3 if metric in {*SHARES, *MEAN_SUBTRACTED.values()} else 1
 
 
 def _spread(values: np.ndarray, metric: str) -> str:
@@ -154,16 +160,12 @@ def _paired(row: Row, ours: Row, metric: str) -> str:
     found = difference(row, ours, metric)
     if found is None:
         return "-"
-    digits = _digits(metric)
-    if found.ends is None:
-        return f"{found.mean:+.{digits}f}"
-    low, high = found.ends
-    text = f"{found.mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
-    return f"**{text}**" if low > 0 or high < 0 else text
+    text = found.text(_digits(metric))
+    return f"**{text}**" if found.interval and (found.interval[0] > 0 or found.interval[1] < 0) else text
 
 
 def _facts(plan: Plan, found: Sequence[Finished], planned: int) -> list[str]:
-    trained = [each for each in found if each.run.arm is not None]
+    trained = [each for each in found if each.run.method is not None]
     minutes: dict[str, float] = {}
     for each in trained:
         minutes[each.run.name] = minutes.get(each.run.name, 0.0) + each.facts["minutes"]
@@ -180,7 +182,7 @@ def _facts(plan: Plan, found: Sequence[Finished], planned: int) -> list[str]:
         + (", ".join(f"{name} {value:.1f}" for name, value in minutes.items()) or "none"),
         "identities seen in training: "
         + (", ".join(f"{name} {100 * share:g} %" for name, share in seeing.items()) or "none")
-        + "; every other arm sees none",
+        + "; every other method sees none",
     ]
     if len(found) < planned:
         facts.append(f"not finished: {planned - len(found)} of {planned} runs are missing")
@@ -189,83 +191,6 @@ def _facts(plan: Plan, found: Sequence[Finished], planned: int) -> list[str]:
 
 def _distinct(values: Iterator[str] | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def _figures(plan: Plan, rows: dict[str, Row], ours: Row) -> Iterator[tuple[str, tuple[str, Figure]]]:
-    shown = [metric for metric in ("rank-1", "TPR@FAR=0.1", ASSOCIATION, "IDF1") if _measured(rows, [metric])]
-    if shown:
-        yield "scores", ("Means over seeds and sequences; dots are seeds.", _bars(rows, shown))
-    shown = [metric for metric in shown if _measured({OURS: ours}, [metric])]
-    if shown and len(rows) > 1:
-        yield "differences", ("Paired differences to ours, with 95 % intervals.", _forest(rows, ours, shown))
-    budget = [arm for arm in plan.arms if arm.share is not None and arm.name in rows]
-    if budget and ours and shown:
-        yield "label-budget", ("By share of the identities known in training; at 0 it is ours.", _budget(plan, rows))
-
-
-def _bars(rows: dict[str, Row], metrics: Sequence[str]) -> Figure:
-    figure, panels = _panels(metrics, len(rows))
-    for axes, metric in zip(panels, metrics, strict=True):
-        for place, row in enumerate(rows.values()):
-            values = seed_means(row, metric)
-            if len(values):
-                axes.barh(place, values.mean(), color="tab:blue", alpha=0.5)
-                axes.plot(values, np.full(len(values), place), ".", color="tab:orange")
-        axes.set_title(metric, fontsize=10)
-    panels[0].set_yticks(range(len(rows)), list(rows))
-    panels[0].invert_yaxis()
-    return figure
-
-
-def _forest(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> Figure:
-    others = {name: row for name, row in rows.items() if name != OURS}
-    figure, panels = _panels(metrics, len(others))
-    for axes, metric in zip(panels, metrics, strict=True):
-        axes.axvline(0, color="tab:gray", linewidth=1)
-        for place, row in enumerate(others.values()):
-            found = difference(row, ours, metric)
-            if found:
-                axes.plot(found.mean, place, "o", color="tab:blue")
-                if found.ends:
-                    axes.plot(found.ends, (place, place), color="tab:blue")
-        axes.set_title(f"{metric} - ours", fontsize=10)
-    panels[0].set_yticks(range(len(others)), list(others))
-    panels[0].invert_yaxis()
-    return figure
-
-
-def _budget(plan: Plan, rows: dict[str, Row]) -> Figure:
-    from matplotlib.figure import Figure as NewFigure
-
-    metrics = [metric for metric in ("rank-1", "TPR@FAR=0.1", "IDF1") if _measured(rows, [metric])]
-    figure = NewFigure(figsize=(3.6 * len(metrics), 3), layout="constrained")
-    curves: dict[str, dict[float, Row]] = {}
-    for arm in plan.arms:
-        if arm.share is not None and arm.name in rows:
-            base = arm.name.rpartition(", ")[0]
-            curves.setdefault(base, {0.0: rows[OURS]})[arm.share] = rows[arm.name]
-    for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
-        for base, points in curves.items():
-            known = {share: means for share, row in points.items() if len(means := seed_means(row, metric))}
-            shares = sorted(known)
-            middle = [known[share].mean() for share in shares]
-            ends = [[known[share].min() for share in shares], [known[share].max() for share in shares]]
-            (line,) = axes.plot([100 * share for share in shares], middle, marker="o", label=base)
-            axes.fill_between([100 * share for share in shares], *ends, color=line.get_color(), alpha=0.2)
-        # 0, 1, 5, 10 and 100 per cent apart from each other
-        axes.set_xscale("symlog", linthresh=1)
-        axes.set_xlabel("% of identities", fontsize=9)
-        axes.set_title(metric, fontsize=10)
-        axes.legend(fontsize=8)
-    return figure
-
-
-def _panels(metrics: Sequence[str], rows: int) -> tuple[Figure, list[Any]]:
-    # used without pyplot, whose global state and backends a library should leave alone
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=(2 + 2.4 * len(metrics), 1 + 0.3 * rows), layout="constrained")
-    return figure, list(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
 
 
 def as_markdown(report: Report) -> str:

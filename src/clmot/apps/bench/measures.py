@@ -1,9 +1,10 @@
-"""What is measured of an arm or a reference, sequence by sequence."""
+"""What is measured of a method or a reference, sequence by sequence."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,22 +20,20 @@ from clmot.evaluation.mot import evaluate
 from clmot.inference.model import Model
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import read_sequence_info
-from clmot.structures import Float32Array, Image
-
-Embed = Callable[[Image, Float32Array], Float32Array]
+from clmot.structures import Embed
 
 GAP = 1.0
 """Least distance in seconds between the frames that embeddings are compared across."""
 
 RATES = ("TPR@FAR=0.1", "TPR@FAR=0.01", "TPR@FAR=0.001")
 SHARES = ("rank-1", "mAP", *RATES)
-CENTRED = {name: f"{name}, centred" for name in SHARES}
-"""What the same scores are called of embeddings as a tracker sees them, less what their video has in common."""
-ASSOCIATION = "IDF1, looks alone"
+MEAN_SUBTRACTED = {name: f"{name}, mean-subtracted" for name in SHARES}
+"""The same scores after online mean subtraction, as the tracker does it."""
+ASSOCIATION = "IDF1, appearance only"
 TRACKING = ("HOTA", "IDF1", "MOTA", "IDSW")
 BY_MOTION, TRUE_BOXES, TRUE_BOXES_BY_MOTION = "by motion", "true boxes", "true boxes by motion"
 _WAYS = (("", True, None), (BY_MOTION, False, None), (TRUE_BOXES, True, "gt"), (TRUE_BOXES_BY_MOTION, False, "gt"))
-"""Name, whether looks count, and whose boxes: the detections by motion are those of the way before."""
+"""Name, whether appearance counts, and whose boxes: the detections by motion are those of the way before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class Measured:
     """What was measured on one sequence.
 
     Attributes:
-        scores: by the names of `measure_names`; shares in [0, 1], IDF1, HOTA and MOTA in percent.
+        scores: by name; shares in [0, 1], IDF1, HOTA and MOTA in percent. What could not be measured is left out.
         identities: of each identity the boxes that can be found again and how many are, at rank 1.
     """
 
@@ -56,7 +55,7 @@ def tracking_name(metric: str, how: str = "", every: int = 1) -> str:
 
 
 def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], every: int = 1) -> Measured:
-    """Of an embedding at the annotated boxes of a sequence: verification and retrieval, and association by looks.
+    """Verification, retrieval and appearance-only association of an embedding at a sequence's annotated boxes.
 
     Args:
         embed: image and boxes to unit vectors, as `clmot.Model.embed`.
@@ -72,16 +71,16 @@ def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], ever
     scores: dict[str, float] = {}
     found: dict[str, tuple[int, int]] = {}
     if "embedding" in measures:
-        as_they_are = embedding_scores(sequences, (GAP, np.inf))
-        centring = TrackerConfig().mean_subtraction
-        as_tracked = embedding_scores([sequence.centred(centring) for sequence in sequences], (GAP, np.inf))
-        scores |= {name: as_they_are[name] for name in SHARES}
-        scores |= {CENTRED[name]: as_tracked[name] for name in SHARES}
+        plain = embedding_scores(sequences, (GAP, np.inf))
+        prior = TrackerConfig().mean_subtraction
+        subtracted = embedding_scores([sequence.mean_subtracted(prior) for sequence in sequences], (GAP, np.inf))
+        scores |= {name: plain[name] for name in SHARES}
+        scores |= {MEAN_SUBTRACTED[name]: subtracted[name] for name in SHARES}
         for sequence in sequences:
             found |= found_again(sequence)
     if "association" in measures and sequences:
         scores[ASSOCIATION], _ = best_association(sequences[0])
-    return Measured(scores=scores, identities=found)
+    return Measured(scores={name: score for name, score in scores.items() if not math.isnan(score)}, identities=found)
 
 
 def found_again(sequence: EmbeddedSequence) -> dict[str, tuple[int, int]]:
@@ -98,24 +97,24 @@ def found_again(sequence: EmbeddedSequence) -> dict[str, tuple[int, int]]:
 
 
 def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence[int]) -> Measured:
-    """Of tracks: from the model's own detections and from the annotated boxes, each with looks and by motion alone.
+    """Scores of tracks from the model's own detections and from the annotated boxes, with appearance and without.
 
     A network that was taught no embedding tracks by motion alone throughout.
 
     Args:
-        model: the arm's network.
+        model: the method's network.
         folder: MOTChallenge sequence with ground truth.
         results: folder for the tracks.
         every: frame distances; 5 tracks frames 1, 6, 11, ...
     """
     scores: dict[str, float] = {}
-    looks = model.config.loss.objective != "none"
+    has_embedding = model.config.loss.objective != "none"
     for distance in every:
         recorder = Recorder(model)
         frames = FrameChoice(every=distance)
         for how, appearance, boxes in _WAYS:
             detector: Detector = model if boxes else Replay(model, recorder.found) if how == BY_MOTION else recorder
-            tracker = dataclasses.replace(model.config.tracker, appearance=appearance and looks)
+            tracker = dataclasses.replace(model.config.tracker, appearance=appearance and has_embedding)
             out = results / f"{how or 'tracks'}-{distance}".replace(" ", "-")
             track(folder, detector, out, tracker=tracker, frames=frames, boxes=boxes, progress=False, overwrite=True)
             combined = evaluate(out, folder, frames=frames).combined

@@ -1,4 +1,4 @@
-"""The arms of a comparison: named sets of settings that say how the embedding is taught, and nothing else."""
+"""The methods of a comparison: named sets of settings that say how the embedding is taught, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clmot.errors import UserError, did_you_mean
 
 OURS = "ours"
 MOTION = "motion only"
-"""Needs no training of its own: the detections of another arm, associated by motion."""
+"""Needs no training of its own: the detections of another method, associated by motion."""
 
 Settings = Mapping[str, Any]
 """Nested settings as in a configuration file: ``{"loss": {"temperature": 0.5}}``."""
@@ -36,7 +36,7 @@ _PUBLISHED: Settings = {
     "loss": {"temperature": 0.5, "negatives": "frame", "detection_views": "first", "task_weights": "fixed"},
 }
 
-ARMS: dict[str, Settings] = {
+METHODS: dict[str, Settings] = {
     OURS: {},
     "supervised": _SUPERVISED,
     "NT-Xent as published": _PUBLISHED,
@@ -54,23 +54,23 @@ ARMS: dict[str, Settings] = {
     "queue": {"loss": {"negatives": "queue"}},
     "negatives of the frame": {"loss": {"negatives": "frame"}},
 }
-"""Arms that a comparison can name without saying what they are."""
+"""Methods that a comparison can name without saying what they are."""
 
-DEFAULT_ARMS = (OURS, "supervised", "NT-Xent as published", "instance classes", "none", MOTION)
+DEFAULT_METHODS = (OURS, "supervised", "NT-Xent as published", "instance classes", "none", MOTION)
 
 COMMON = ("data", "detect", "tracker", "refine", "train.steps", "train.epochs", "train.batch_size", "train.seed")
-"""Sections and settings that every arm of a fair comparison shares, besides where the network starts from."""
+"""Sections and settings that every method of a fair comparison shares, besides where the network starts from."""
 _NETWORK = ("model.encoder", "model.encoder_options", "model.pretrained", "model.image_size", "model.neck")
 _OWN = ("data.identities", "data.identity_share", "data.tracklets")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class Method:
     """One way to teach the embedding.
 
     Attributes:
         name: its row in the report.
-        settings: laid over what all arms have in common.
+        settings: laid over what all methods have in common.
         share: of the identities, how many it was given as part of a label budget; None outside of one.
     """
 
@@ -79,17 +79,17 @@ class Arm:
     share: float | None = None
 
     def config(self, common: Config) -> Config:
-        """The arm's whole configuration.
+        """The method's whole configuration.
 
         Raises:
-            UserError: a setting is faulty, or one that all arms must share.
+            UserError: a setting is faulty, or one that all methods must share.
         """
-        where = f"arm '{self.name}'"
+        where = f"method '{self.name}'"
         config = common.updated(self.settings, where)
         for path in _names(self.settings):
             shared = any(path == each or path.startswith(f"{each}.") for each in (*COMMON, *_NETWORK))
             if shared and path not in _OWN:
-                raise UserError(f"{where}: {path} must be the same for every arm; put it under 'settings'")
+                raise UserError(f"{where}: {path} must be the same for every method; put it under 'settings'")
         return config
 
 
@@ -98,33 +98,33 @@ def known_identities(config: Config) -> float:
     return config.data.identity_share if config.data.identities else 0.0
 
 
-def find_arm(name: str, changes: Settings | None = None) -> Arm:
-    """An arm by name: a built-in one, or ``like`` one and changed.
+def find_method(name: str, changes: Settings | None = None) -> Method:
+    """A method by name: a built-in one, or ``like`` one and changed.
 
     Args:
-        name: of the arm.
-        changes: nested settings; ``like`` names the built-in arm they change (by default `OURS`).
+        name: of the method.
+        changes: nested settings; ``like`` names the built-in method they change (by default `OURS`).
 
     Raises:
-        UserError: there is no such built-in arm.
+        UserError: there is no such built-in method.
     """
     changes = dict(changes or {})
-    base = str(changes.pop("like", OURS if changes and name not in ARMS else name))
-    if base not in ARMS:
+    base = str(changes.pop("like", OURS if changes and name not in METHODS else name))
+    if base not in METHODS:
         raise UserError(
-            f"arm '{name}': no built-in arm '{base}'{did_you_mean(base, ARMS)}; known: {', '.join(ARMS)}; "
+            f"method '{name}': no built-in method '{base}'{did_you_mean(base, METHODS)}; known: {', '.join(METHODS)}; "
             "for one of your own give its settings"
         )
-    return Arm(name=name, settings=merged(ARMS[base], changes))
+    return Method(name=name, settings=merged(METHODS[base], changes))
 
 
-def budget_arms(base: str, shares: list[float]) -> list[Arm]:
-    """An arm with a smaller share of the identities each; share 0 is `OURS`, which needs no arm of its own."""
-    arm = find_arm(base)
+def budget_methods(base: str, shares: list[float]) -> list[Method]:
+    """A method with a smaller share of the identities each; share 0 is `OURS`, which needs no method of its own."""
+    method = find_method(base)
     return [
-        Arm(
+        Method(
             name=f"{base}, {100 * share:g} % of identities",
-            settings=merged(arm.settings, {"data": {"identities": True, "identity_share": share}}),
+            settings=merged(method.settings, {"data": {"identities": True, "identity_share": share}}),
             share=share,
         )
         for share in shares

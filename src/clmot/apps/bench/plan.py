@@ -1,14 +1,15 @@
-"""What a comparison is of: data, arms, seeds, references and measures, read from one YAML file (see docs/bench.md)."""
+"""What is compared: data, methods, seeds, references and measures, read from one YAML file (docs/bench.md)."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from clmot.apps.bench.methods import DEFAULT_ARMS, MOTION, OURS, Arm, budget_arms, find_arm
+from clmot.apps.bench.methods import DEFAULT_METHODS, MOTION, OURS, Method, budget_methods, find_method
 from clmot.config import Config, load_config, read_yaml
 from clmot.errors import UserError, did_you_mean
 from clmot.io.mot_sequences import ground_truth_file, sequence_folders, video_name
@@ -17,19 +18,12 @@ MEASURES = ("embedding", "association", "tracking")
 HISTOGRAM, UNTRAINED = "colour histogram", "untrained network"
 REFERENCES = (HISTOGRAM, UNTRAINED)
 
+_log = logging.getLogger(__name__)
+
 _KEYS = (
-    "recipe",
-    "steps",
-    "seeds",
-    "data",
-    "settings",
-    "arms",
-    "label_budget",
-    "references",
-    "measures",
-    "every",
-    "embed_every",
-)
+    "recipe", "steps", "seeds", "data", "settings", "methods",
+    "label_budget", "references", "measures", "every", "embed_every",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +32,7 @@ class Fold:
 
     Attributes:
         name: of the fold.
-        train: folders or files of stills.
+        train: folders or files of frames.
         test: MOTChallenge sequence folders, none of which shows a video that is trained on.
     """
 
@@ -67,10 +61,10 @@ class Plan:
     """A whole comparison.
 
     Attributes:
-        common: the configuration of every arm, before the arm's own settings.
-        seeds: each arm is trained once with each.
+        common: the configuration of every method, before the method's own settings.
+        seeds: each method is trained once with each.
         folds: and on each.
-        arms: in the order of the report; `OURS` is among them.
+        methods: in the order of the report; `OURS` is among them.
         references: embeddings to compare with.
         measures: those of `MEASURES` that are taken.
         every: frame distances at which tracking is scored.
@@ -80,16 +74,16 @@ class Plan:
     common: Config
     seeds: tuple[int, ...]
     folds: tuple[Fold, ...]
-    arms: tuple[Arm, ...]
+    methods: tuple[Method, ...]
     references: tuple[Reference, ...]
     measures: tuple[str, ...]
     every: tuple[int, ...]
     embed_every: int
 
     @property
-    def trained(self) -> tuple[Arm, ...]:
-        """The arms that need a training."""
-        return tuple(arm for arm in self.arms if arm.name != MOTION)
+    def trained(self) -> tuple[Method, ...]:
+        """The methods that need a training."""
+        return tuple(method for method in self.methods if method.name != MOTION)
 
 
 def read_plan(file: Path) -> Plan:
@@ -101,7 +95,7 @@ def read_plan(file: Path) -> Plan:
     Raises:
         UserError: an unknown key, a wrong value, no data, a test sequence without ground truth or trained on.
     """
-    content = read_yaml(file)
+    content = _renamed(read_yaml(file), file)
     _known(content, _KEYS, str(file))
     changes = dict(_section(content, "settings", file))
     if "steps" in content:
@@ -110,15 +104,15 @@ def read_plan(file: Path) -> Plan:
         changes["model"] = {**changes["model"], "pretrained": str(_path(start, file))}
     common = load_config(content.get("recipe")).updated(changes, f"{file}: settings")
     if common.data.identities or common.data.identity_share < 1:
-        raise UserError(f"{file}: settings: data.identities is for single arms; only supervised ones may see any")
-    arms = _arms(content, file)
-    for arm in arms:
-        arm.config(common)
+        raise UserError(f"{file}: settings: data.identities is for single methods; only supervised ones may see any")
+    methods = _methods(content, file)
+    for method in methods:
+        method.config(common)
     references = _references(content, file)
-    names = [*(arm.name for arm in arms), *(each.name for each in references)]
+    names = [*(method.name for method in methods), *(each.name for each in references)]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{file}: two arms or references are named '{name}'")
+            raise UserError(f"{file}: two methods or references are named '{name}'")
     measures = tuple(_list(content, "measures", MEASURES, file))
     for measure in measures:
         if measure not in MEASURES:
@@ -127,12 +121,25 @@ def read_plan(file: Path) -> Plan:
         common=common,
         seeds=_whole_numbers(content, "seeds", [0], 0, file),
         folds=_folds(_section(content, "data", file), file),
-        arms=arms,
+        methods=methods,
         references=references,
         measures=measures,
         every=_whole_numbers(content, "every", [1, 5], 1, file),
         embed_every=_whole_numbers(content, "embed_every", [1], 1, file)[0],
     )
+
+
+def _renamed(content: dict[str, Any], file: Path) -> dict[str, Any]:
+    """A plan of before, in which methods are called arms, under today's keys."""
+    budget = content.get("label_budget")
+    old = "arms" in content or (isinstance(budget, Mapping) and "arms" in budget)
+    if not old:
+        return content
+    _log.warning("%s: 'arms' are called 'methods' now", file)
+    content = {"methods" if key == "arms" else key: value for key, value in content.items()}
+    if isinstance(budget, Mapping):
+        content["label_budget"] = {"methods" if key == "arms" else key: value for key, value in budget.items()}
+    return content
 
 
 def _folds(data: Mapping[str, Any], file: Path) -> tuple[Fold, ...]:
@@ -179,27 +186,27 @@ def _annotated(path: Path) -> list[Path]:
     return found
 
 
-def _arms(content: Mapping[str, Any], file: Path) -> tuple[Arm, ...]:
-    given = content.get("arms") or list(DEFAULT_ARMS)
-    named = given if isinstance(given, Mapping) else dict.fromkeys(_list(content, "arms", DEFAULT_ARMS, file))
+def _methods(content: Mapping[str, Any], file: Path) -> tuple[Method, ...]:
+    given = content.get("methods") or list(DEFAULT_METHODS)
+    named = given if isinstance(given, Mapping) else dict.fromkeys(_list(content, "methods", DEFAULT_METHODS, file))
     for name, changes in named.items():
         if changes is not None and not isinstance(changes, Mapping):
-            raise UserError(f"{file}: arm '{name}': expected settings, got {changes!r}")
-    arms = [find_arm(str(name), changes) for name, changes in named.items()]
+            raise UserError(f"{file}: method '{name}': expected settings, got {changes!r}")
+    methods = [find_method(str(name), changes) for name, changes in named.items()]
     budget = content.get("label_budget") or {}
     if isinstance(budget, list):
         budget = {"shares": budget}
     if not isinstance(budget, Mapping):
         raise UserError(f"{file}: label_budget: expected a list of shares, got {budget!r}")
-    _known(budget, ("arms", "shares"), f"{file}: label_budget")
+    _known(budget, ("methods", "shares"), f"{file}: label_budget")
     shares = budget.get("shares", [])
     if not isinstance(shares, list) or not all(_is_number(share) and 0 <= share <= 1 for share in shares):
         raise UserError(f"{file}: label_budget: shares must be numbers in [0, 1], got {shares!r}")
-    for base in budget.get("arms", ["contrast with identities"]):
-        arms += budget_arms(str(base), shares)
-    if OURS not in [arm.name for arm in arms]:
-        raise UserError(f"{file}: arms: 'ours' must be among them; the others are compared with it")
-    return tuple(arms)
+    for base in budget.get("methods", ["contrast with identities"]):
+        methods += budget_methods(str(base), shares)
+    if OURS not in [method.name for method in methods]:
+        raise UserError(f"{file}: methods: 'ours' must be among them; the others are compared with it")
+    return tuple(methods)
 
 
 def _references(content: Mapping[str, Any], file: Path) -> tuple[Reference, ...]:

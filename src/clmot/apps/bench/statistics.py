@@ -1,40 +1,26 @@
-"""Means over seeds and sequences, and how sure a difference to another arm is."""
+"""Means over seeds and sequences, and how sure a difference to another method is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot.apps.bench.measures import BY_MOTION, TRACKING, TRUE_BOXES, TRUE_BOXES_BY_MOTION, Measured, tracking_name
 from clmot.apps.bench.methods import MOTION, OURS
-from clmot.apps.bench.runner import Finished
-from clmot.evaluation.bootstrap import interval
+from clmot.apps.bench.runs import Finished
+from clmot.evaluation.bootstrap import Difference, interval
 
 REPEATS = 2000
 Row = dict[tuple[int, str], Measured]
-"""What was measured of one arm, by seed and sequence."""
+"""What was measured of one method, by seed and sequence."""
 
 _NO_SEED = -1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A row's mean minus that of `OURS`, over the seeds and sequences that both have.
-
-    Attributes:
-        mean: of the paired differences.
-        ends: of the 95 % interval; None where there is nothing to draw from.
-    """
-
-    mean: float
-    ends: tuple[float, float] | None
-
-
 def rows_of(finished: Iterable[Finished], every: Sequence[int], motion: bool) -> dict[str, Row]:
-    """What was measured by arm or reference, in the order met.
+    """What was measured by method or reference, in the order met.
 
     Args:
         finished: the runs; each sequence is scored in one fold.
@@ -71,6 +57,11 @@ def seed_means(row: Row, metric: str) -> npt.NDArray[np.float64]:
     return np.array([np.mean(values) for _, values in sorted(by_seed.items())], np.float64)
 
 
+def is_measured(rows: Mapping[str, Row], metric: str) -> bool:
+    """Whether anything was scored by this metric."""
+    return any(metric in measured.scores for row in rows.values() for measured in row.values())
+
+
 def difference(row: Row, ours: Row, metric: str, repeats: int = REPEATS, seed: int = 0) -> Difference | None:
     """A row against `OURS`, pair by pair; None where there is no pair.
 
@@ -99,12 +90,11 @@ def difference(row: Row, ours: Row, metric: str, repeats: int = REPEATS, seed: i
     names = next(list(units) for units in by_seed.values() if len(units) == most)
     table = np.array([[units[name] for name in names] for units in by_seed.values() if len(units) == most])
     weight = np.array([weights[name] for name in names])
-    return Difference(
-        mean=float(np.average(table.mean(axis=0), weights=weight)), ends=_ends(table, weight, repeats, seed)
-    )
+    mean = float(np.average(table.mean(axis=0), weights=weight))
+    return Difference(mean, _interval(table, weight, repeats, seed))
 
 
-def _ends(
+def _interval(
     table: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], repeats: int, seed: int
 ) -> tuple[float, float] | None:
     """Percentile interval of the weighted mean of [seeds, units], both drawn with replacement."""

@@ -5,12 +5,11 @@ With boxes alone, by two views of each frame; where the annotation has identitie
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,17 +21,17 @@ from clmot.evaluation.embedding import SelfOverlap, areas_by_gap, embed_sequence
 from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.two_view import (
     ViewComparison,
-    centred,
     compare_views,
     embed_views,
     label_free_scores,
+    mean_subtracted,
     suggested_threshold,
 )
 from clmot.inference.model import Model, untrained
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import write_whole_json
 from clmot.io.mot_sequences import read_sequence_info
-from clmot.io.progress import progress_bar
-from clmot.structures import Float32Array, Image, Sample
+from clmot.io.progress import followed, progress_bar
+from clmot.structures import Embed, Float32Array, Image, Sample
 from clmot.views.labels import with_labels
 from clmot.views.loader import StepSampler
 from clmot.views.pair_dataset import PairDataset
@@ -40,9 +39,6 @@ from clmot.views.tracklets import with_tracklets
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-_Item = TypeVar("_Item")
-Embed = Callable[[Image, Float32Array], Float32Array]
 
 TRAINED, UNTRAINED, HISTOGRAM = "this model", "untrained", "colour histogram"
 
@@ -68,7 +64,7 @@ class Assessment:
     Attributes:
         label_free: from two views (`clmot.evaluation.two_view.label_free_scores`), and the ``suggested threshold``.
         identified: by gap, as in `GAPS` (`clmot.evaluation.embedding.embedding_scores`); empty without identities.
-        pairs: of the views as a tracker sees them, for a picture.
+        pairs: of the views after online mean subtraction, for a picture.
         probes: rank-1 across two views of which one was changed (`clmot.evaluation.probe.probe`).
         areas: area under the ROC curve by gap, as in `AREA_GAPS`, by identities; where there are none, by tracklets
             (`clmot.views.tracklets`); empty without either.
@@ -119,7 +115,7 @@ class Assessment:
             "motion": None if self.motion is None else self.motion._asdict(),
             "verdict": self.verdict(),
         }
-        write_whole_text(file, json.dumps(content, indent=2).replace("NaN", "null") + "\n", "scores")
+        write_whole_json(file, content, "scores")
 
 
 def assess(
@@ -173,25 +169,19 @@ def assess(
     with progress_bar(progress) as bar:
         for name, embed in embedders.items():
             task = bar.add_task(name, total=len(draws) + len(probed) * (1 + len(CHANGES)) + len(seen_again), note="")
-            views = embed_views((pairs[draw] for draw in _followed(draws, bar, task)), embed)
-            assessment.pairs[name] = compare_views(centred(views, model.config.tracker.mean_subtraction))
+            views = embed_views((pairs[draw] for draw in followed(draws, bar, task)), embed)
+            assessment.pairs[name] = compare_views(mean_subtracted(views, model.config.tracker.mean_subtraction))
             scores = label_free_scores(views, compare_views(views))
             scores["suggested threshold"] = suggested_threshold(assessment.pairs[name])
             assessment.label_free[name] = scores
             assessment.probes[name] = probe(probed, _counted(embed, bar, task), seed)
-            sequences = embed_sequences(_followed(seen_again, bar, task), embed, rates)
+            sequences = embed_sequences(followed(seen_again, bar, task), embed, rates)
             for gap, by_name in assessment.identified.items():
                 by_name[name] = embedding_scores(sequences, GAPS[gap])
             if seen_again:
                 areas = areas_by_gap(sequences, [*AREA_GAPS.values(), np.inf], together=tracklets)
                 assessment.areas[name] = dict(zip(AREA_GAPS, areas, strict=True))
     return replace(assessment, motion=self_overlap(seen_again)) if seen_again else assessment
-
-
-def _followed(items: Sequence[_Item], bar: Progress, task: TaskID) -> Iterator[_Item]:
-    for item in items:
-        yield item
-        bar.advance(task)
 
 
 def _counted(embed: Embed, bar: Progress, task: TaskID) -> Embed:

@@ -71,5 +71,5 @@ def margins_picture(found: Assessment, picture: Path) -> None:
         axes.set_title(name, fontsize=10)
         axes.set_yticks([])
     panels[0].legend(fontsize=8, loc="upper left")
-    panels[-1].set_xlabel("cosine, as a tracker sees it", fontsize=9)
+    panels[-1].set_xlabel("cosine after online mean subtraction", fontsize=9)
     save_figure(figure, picture)

@@ -1,9 +1,9 @@
-"""Who tracks are, as a table and as JSON."""
+"""The names of tracks, as a table and as JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from typing import Any
 
 from clmot.reid.gallery import NamedTrack
 from clmot.visualize.table import Table
@@ -19,9 +19,9 @@ def names_table(named: Mapping[int, NamedTrack]) -> Table:
     return Table(["track", "name", "share", "distance", "boxes"], [rows], prose=frozenset({1}))
 
 
-def names_json(named: Mapping[int, NamedTrack]) -> str:
-    """``{"3": {"name": "Ada", "share": 0.9, "distance": 0.12, "detections": 40}}``; what is not known is null."""
-    content = {
+def names_content(named: Mapping[int, NamedTrack]) -> dict[str, Any]:
+    """For JSON: ``{"3": {"name": "Ada", "share": 0.9, "distance": 0.1, "detections": 40}}``; unknown is null."""
+    return {
         str(track): {
             "name": each.name,
             "share": each.share if each.name else None,
@@ -30,4 +30,3 @@ def names_json(named: Mapping[int, NamedTrack]) -> str:
         }
         for track, each in named.items()
     }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -17,10 +17,11 @@ import numpy as np
 
 from clmot.apps.tune.cache import CachedSequence
 from clmot.config.tracker import TrackerConfig
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark, find_truth
 from clmot.evaluation.metrics import Fields, Metrics, summary
 from clmot.evaluation.mot import Measurement
+from clmot.io.atomic import make_folder
 from clmot.io.class_names import write_class_names
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_text import write_mot_text
@@ -89,10 +90,7 @@ class Judge:
         Raises:
             UserError: they cannot be written.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot make the folder: {reason_of(error)}") from error
+        make_folder(folder)
         for name in self._sequences:
             self._write(name, config, folder)
 

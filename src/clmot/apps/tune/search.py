@@ -32,7 +32,7 @@ from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.errors import UserError, reason_of
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.progress import progress_bar
 
@@ -151,10 +151,7 @@ def tune(
     held = frozenset((changes or {}).get("tracker", {})) - {"preset"}
     if "frame_rate" in held:
         raise UserError("tracker.frame_rate: sequences have their own; correct frameRate in their seqinfo.ini")
-    try:
-        (out / "detections").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot make the folder: {reason_of(error)}") from error
+    make_folder(out / "detections")
     files, classes = found.collect(
         data, out / "detections", config, benchmark=benchmark, frames=frames, progress=progress
     )
