@@ -53,7 +53,9 @@ EMBEDDING = {
     | {f"TPR@FAR={rate:g}": 0.5 for rate in FALSE_ACCEPT_RATES}
     for name in ("this embedding", "an untrained one of the same network")
 }
-ASSESSED = SimpleNamespace(label_free=EMBEDDING, probes=EMBEDDING, identified={"after 1 s": EMBEDDING})
+ASSESSED = SimpleNamespace(
+    label_free=EMBEDDING, probes=EMBEDDING, identified={"after 1 s": EMBEDDING}, areas={LONG: {"1 s": 0.9}}
+)
 JUDGED = Judgement(
     views=dict.fromkeys(("rank-1", "TPR@FAR=0.01", "alignment", "uniformity", "collapsed"), 0.5),
     time=dict.fromkeys(("rank-1", "mAP", "TPR@FAR=0.1"), 0.5),
