@@ -3,8 +3,38 @@
 Boxes are float ``xyxy`` pixels in continuous coordinates; functions that convert name both ends.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Bool, Float
+
+from clmot.errors import reason_of
+
+LARGEST = 2.0**24
+"""Pixels beyond which float32 does not tell one from the next: no image has such a corner."""
+
+
+def as_numbers(values: Any, kind: type[np.generic] | None = np.float64) -> npt.NDArray[Any]:
+    """An array of numbers, from NumPy, lists, or tensors of any device and precision.
+
+    Args:
+        values: whatever somebody has them in.
+        kind: dtype of the result; None keeps whole numbers whole.
+
+    Raises:
+        ValueError: there is something else in it.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "cmM" or (array.dtype.kind == "O" and not array.ndim):
+            raise ValueError("None" if values is None else array.dtype)
+        with np.errstate(over="ignore"):
+            return array if kind is None and array.dtype.kind in "iufb" else array.astype(kind or np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"no array of numbers ({reason_of(error)})") from error
 
 
 def ltwh_to_xyxy(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
@@ -68,9 +98,13 @@ def visible_share(boxes: Float[np.ndarray, "n 4"], width: int | float, height: i
 
 def well_formed(boxes: Float[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
     """True where a box is finite and has positive width and height."""
-    finite = np.isfinite(boxes).all(axis=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(finite & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        return np.asarray(finite(boxes) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+
+
+def finite(boxes: Float[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
+    """True where all corners of a box are numbers, and no more than `LARGEST`."""
+    return np.asarray((np.abs(boxes) <= LARGEST).all(axis=1))
 
 
 def warp(boxes: Float[np.ndarray, "n 4"], matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "n 4"]:

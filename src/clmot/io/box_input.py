@@ -1,8 +1,8 @@
 """What every door asks of boxes and scores that come from a detector or from a file.
 
-Boxes that no object can have (without area, or not finite) are left out and counted. A score is a chance. On another
-scale it means something in its order alone: that is of use where a whole file is at hand, and refused where there is no
-more than one frame.
+Boxes that no object can have (without area, not finite, or beyond all images) are left out and counted. A score is a
+chance. On another scale it means something in its order alone: that is of use where a whole file is at hand, and
+refused where there is no more than one frame.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import reason_of
+from clmot import boxes as box
+from clmot.boxes import as_numbers
 from clmot.structures import BoolArray, Float32Array
 
 NO_AREA = "box without area"
@@ -26,34 +27,20 @@ _ROUNDING = 1e-3
 _log = logging.getLogger(__name__)
 
 
-def as_numbers(values: Any) -> npt.NDArray[np.float64]:
-    """An array of numbers, from NumPy, lists, or tensors of any device and precision.
-
-    Raises:
-        ValueError: there is something else in it.
-    """
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().float().numpy()
-    try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"no table of numbers ({reason_of(error)})") from error
-
-
 def as_boxes(values: Any) -> Float32Array:
     """Boxes alone: float32 [n, 4], xyxy, of an array, a tensor, a list, or of detections of whatever kind.
 
     Raises:
-        ValueError: another shape, or a box that is not finite.
+        ValueError: another shape, or a box that is not finite or beyond all images.
     """
     boxes = as_numbers(getattr(values, "xyxy", values))
     boxes = boxes.reshape(-1, 4) if boxes.shape in ((0,), (4,)) else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes must be [n, 4] (x1, y1, x2, y2), got {list(boxes.shape)}")
-    finite = np.isfinite(boxes).all(axis=1)
+    finite = box.finite(boxes)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise ValueError(f"box {row} is not finite: {boxes[row].tolist()}")
+        raise ValueError(f"box {row} is not finite, or beyond all images: {boxes[row].tolist()}")
     return boxes.astype(np.float32)
 
 
@@ -64,7 +51,7 @@ def usable(boxes: Float32Array, score: npt.NDArray[np.floating[Any]]) -> tuple[B
         boxes: [n, 4], xyxy.
         score: [n].
     """
-    finite = np.isfinite(boxes).all(axis=1) & np.isfinite(score)
+    finite = box.finite(boxes) & np.isfinite(score)
     kept: BoolArray = finite & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     if kept.all():
         return kept, Counter()

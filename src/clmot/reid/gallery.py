@@ -24,8 +24,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from jaxtyping import Float
 
+from clmot.boxes import as_numbers
 from clmot.errors import UserError, reason_of, require
-from clmot.io.box_input import as_numbers
 from clmot.io.named_arrays import read_arrays, write_arrays
 from clmot.structures import Detections, Float32Array, TrackedFrame
 from clmot.tracking.assignment import assign

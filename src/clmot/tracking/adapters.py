@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clmot.boxes import as_numbers
 from clmot.errors import UserError, reason_of
-from clmot.io.box_input import as_numbers, usable
+from clmot.io.box_input import usable
 from clmot.structures import Detections, Int64Array, TrackedFrame
 
 AnyDetections = Any

@@ -19,7 +19,7 @@ from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.tracker import Checked, Tracker, configuration
 
 Name = str | int
-"""Of a stream; 1 and "1" are two."""
+"""Of a stream; 1 and "1" are two, 1 and NumPy's 1 are one."""
 
 _Name = TypeVar("_Name", bound=Name)
 
@@ -92,7 +92,7 @@ class Trackers:
             if not isinstance(each, Mapping):
                 raise TypeError(f"streams come by name, as {{'door': detections}}, not as {type(each).__name__}")
         for name in detections:
-            if isinstance(name, bool) or not isinstance(name, Name):
+            if isinstance(name, bool) or not isinstance(name, Name | np.integer):
                 raise TypeError(f"a stream is named by a string or a whole number, not by {name!r}")
         stray = [name for name in (*images, *frames, *times) if name not in detections]
         if stray:
@@ -106,7 +106,7 @@ class Trackers:
                 checked[name] = trackers[name].check(found, images.get(name), frames.get(name), times.get(name))
             except (TypeError, ValueError, UserError) as error:
                 raise type(error)(f"stream '{name}': {error}") from error
-        self._trackers |= trackers
+        self._trackers |= {_plain(name): tracker for name, tracker in trackers.items()}
         return {name: trackers[name].advance(each) for name, each in checked.items()}
 
     def drop(self, name: Name) -> None:
@@ -160,3 +160,7 @@ class Trackers:
         with saved.named(Path(path)):
             trackers.restore(state)
         return trackers
+
+
+def _plain(name: Any) -> Name:
+    return name if isinstance(name, str) else int(name)

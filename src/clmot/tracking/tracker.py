@@ -9,6 +9,7 @@ of the video. Unseen, an unconfirmed track ends at once, a confirmed one after `
 from __future__ import annotations
 
 import copy
+import numbers
 import operator
 from collections import Counter
 from collections.abc import Mapping
@@ -119,7 +120,7 @@ class Tracker:
             unless `TrackerConfig.boxes` is "filter", boxes.
 
         Raises:
-            TypeError: nobody knows how to read the detections or the image, or the frame number is no whole number; the
+            TypeError: nobody knows how to read the detections or the image, the frame number is no whole number, or the time no number; the
                 tracker is as it was before.
             ValueError: scores that are not in [0, 1], a frame number or time that does not grow, embeddings of another
                 length than before, no image, or one of another shape; the tracker is as it was before.
@@ -142,6 +143,8 @@ class Tracker:
         number = self._frame + 1 if frame is None else _whole(frame)
         if not self._frame < number <= _LARGEST_FRAME:
             raise ValueError(f"frame {number} comes after frame {self._frame}; frames start at 1 and must grow")
+        if time is not None and (isinstance(time, bool) or not isinstance(time, numbers.Real)):
+            raise TypeError(f"time is {time!r:.60}, not a number of seconds")
         seconds = self._clock.at(number - self._frame, time)
         if image is None and self.config.camera != "auto" and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
@@ -345,7 +348,10 @@ class Tracker:
             self._camera = _camera(self.config)
         if self._camera is None or (image is None and self._camera.needs_images):
             return None
-        return self._camera.estimate(image, boxes, frame)
+        matrix = np.asarray(self._camera.estimate(image, boxes, frame))
+        if matrix.shape != (2, 3) or matrix.dtype.kind not in "if" or not np.isfinite(matrix).all():
+            raise ValueError(f"the camera's motion must be a finite [2, 3] matrix, got {matrix.dtype} {matrix.shape}")
+        return matrix
 
     def _move(self, image: Image | None, matrix: npt.NDArray[np.float64] | None) -> None:
         """Move the tracks as the camera moved, and scale them where the frame's size has changed."""
