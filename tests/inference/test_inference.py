@@ -105,7 +105,9 @@ def test_a_model_is_a_detector_that_takes_lists(model):
         model.detect_batch(images[0])
 
 
-@pytest.mark.parametrize("boxes", [np.zeros((2, 5)), np.zeros(8), [[0, 0, np.nan, 4]], [[0, 0, 1e39, 4]], [[0, 0, 1e38, 4]], "boxes"])
+@pytest.mark.parametrize(
+    "boxes", [np.zeros((2, 5)), np.zeros(8), [[0, 0, np.nan, 4]], [[0, 0, 1e39, 4]], [[0, 0, 1e38, 4]], "boxes"]
+)
 def test_boxes_that_are_none_are_not_embedded(model, boxes):
     with pytest.raises(ValueError, match=r"boxes must be|box 0 is not finite|no array"):
         model.embed(picture(128, 96), boxes)

@@ -33,6 +33,13 @@ def files(tmp_path):
     graph = onnx.helper.make_graph([], "nothing", [], [])
     (tmp_path / "net.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
     np.savez(tmp_path / "a.npz", a=np.zeros(1))
+    head, media, index = (
+        b"\0\0\0\x10ftypisom\0\0\0\0",
+        b"\0\0\0\1mdat" + (26).to_bytes(8) + bytes(10),
+        b"\0\0\0\x08moov",
+    )
+    (tmp_path / "whole.mp4").write_bytes(head + media + index)
+    (tmp_path / "unfinished.mp4").write_bytes(head + media)
     return tmp_path
 
 
@@ -49,6 +56,8 @@ KINDS = {
     "cut.safetensors": "a damaged file",
     "net.onnx": "ONNX",
     "a.npz": "a ZIP archive",
+    "whole.mp4": "a video or picture",
+    "unfinished.mp4": "a video without its index: its recording did not end",
     ".": "a folder",
     "none": "no file",
 }

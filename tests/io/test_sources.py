@@ -191,7 +191,7 @@ def test_missing_and_empty(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no images, videos or sequences \(it is empty\)"):
         open_source(tmp_path)
     (tmp_path / "notes.txt").write_text("nothing to see")
-    with pytest.raises(UserError, match=r"cannot be read as video"):
+    with pytest.raises(UserError, match=r"notes\.txt: cannot be read as video: it is text"):
         open_source(tmp_path / "notes.txt")
 
 

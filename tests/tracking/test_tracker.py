@@ -484,7 +484,7 @@ def test_frame_numbers():
 
 @pytest.mark.parametrize("time", [True, "3", [1], 1j, np.datetime64("2026-01-01")])
 def test_a_time_that_is_no_number_is_refused_by_name(time):
-    with pytest.raises(TypeError, match="time is .*, not a number of seconds"):
+    with pytest.raises(TypeError, match=r"time is .*, not a number of seconds"):
         Tracker().update(NOTHING, time=time)
 
 

@@ -125,7 +125,7 @@ def test_streams_have_the_same_names_in_the_same_order_after_loading(tmp_path):
 def test_a_stream_s_number_may_be_numpy_s(tmp_path):
     trackers = Trackers()
     trackers.update({3: []})
-    assert trackers.update(dict.fromkeys(np.array([3, 4]), []))[3].frame == 2
+    assert trackers.update({number: [] for number in np.array([3, 4])})[3].frame == 2
     trackers.save(tmp_path / "all")
     assert Trackers.load(tmp_path / "all").names == (3, 4)
 

@@ -140,15 +140,16 @@ def test_a_camera_of_the_user_that_fails_leaves_the_tracks_as_they_were():
         def estimate(self, image, boxes=None, frame=None):
             if frame == 5:
                 raise OSError("gimbal")
-            return answer if frame == 6 else super().estimate(image, boxes, frame)
+            return self.answer if frame == 6 else super().estimate(image, boxes, frame)
 
-    tracker = Tracker(TrackerConfig(), Broken("none"))
+    camera = Broken("none")
+    tracker = Tracker(TrackerConfig(), camera)
     for _ in range(4):
         tracker.update(looks(BOXES))
     before = tracker.state()
     with pytest.raises(OSError, match="gimbal"):
         tracker.update(looks(BOXES))
-    for answer in ("left", np.eye(3), np.full((2, 3), np.nan)):
+    for camera.answer in ("left", np.eye(3), np.full((2, 3), np.nan)):
         with pytest.raises(ValueError, match=r"camera's motion must be a finite \[2, 3\] matrix"):
             tracker.update(looks(BOXES), frame=6)
     same(before, tracker.state())

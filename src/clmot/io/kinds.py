@@ -36,6 +36,8 @@ def kind_of(path: Path) -> str:
                 file.seek(8)
                 said = json.loads(file.read(length)).get("__metadata__", {}).get("format", "")
             return f"a {said} file" if said.startswith("clmot ") else "a safetensors file"
+        if start[4:8] == b"ftyp":
+            return "a video or picture" if _has_index(path) else "a video without its index: its recording did not end"
     except (OSError, ValueError, zipfile.BadZipFile):
         return "a damaged file" if path.exists() else "no file"
     known = next((kind for begin, kind in _STARTS.items() if start.startswith(begin)), None)
@@ -43,11 +45,22 @@ def kind_of(path: Path) -> str:
         return known
     if not start:
         return "an empty file"
-    if start[4:8] == b"ftyp":
-        return "a video or picture"
     if path.suffix.lower() == ".onnx":
         return "ONNX"
     text = start.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     if "\0" in text or "\ufffd" in text[:-1]:
         return "a binary file"
     return "JSON" if text[:1] in ("{", "[") else "text"
+
+
+def _has_index(path: Path) -> bool:
+    """Whether a file of MP4's kind has the part that says where its frames are, which is written last (ISO 14496-12)."""
+    with path.open("rb") as file:
+        while header := file.read(16):
+            if header[4:8] in (b"moov", b"meta", b"moof"):
+                return True
+            size = int.from_bytes(header[:4]) if header[:4] != b"\0\0\0\1" else int.from_bytes(header[8:])
+            if size < 8:
+                return False
+            file.seek(size - len(header), 1)
+    return False

@@ -15,6 +15,7 @@ import numpy as np
 
 from clmot.errors import UserError, reason_of
 from clmot.io.frame_choice import frames_in
+from clmot.io.kinds import kind_of
 from clmot.io.reading import Reading
 from clmot.structures import Image
 
@@ -99,7 +100,7 @@ def probe_video(address: str) -> VideoInfo:
             if live:
                 frame_rate, length = _measured_rate(stamps, frame_rate), None
     except (av.FFmpegError, OSError) as error:
-        raise UserError(f"{shown}: cannot be read as video: {reason_of(error)}") from error
+        raise UserError(f"{shown}: cannot be read as video: {_reason(address, error)}") from error
     return VideoInfo(frame_rate, length, live, endless)
 
 
@@ -302,6 +303,15 @@ def _open_container(address: str) -> InputContainer:
         return av.open(local_address(address))
     options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
     return av.open(address, options=options, timeout=_NETWORK_TIMEOUT)
+
+
+def _reason(address: str, error: Exception) -> str:
+    """Why a video cannot be opened: FFmpeg's reason, or what the file is where that is no video."""
+    import av
+
+    if is_address(address) or not isinstance(error, av.error.InvalidDataError):
+        return reason_of(error)
+    return f"it is {kind_of(Path(address))} ({reason_of(error)})"
 
 
 def _video_stream(container: InputContainer, shown: str) -> VideoStream:

@@ -120,8 +120,8 @@ class Tracker:
             unless `TrackerConfig.boxes` is "filter", boxes.
 
         Raises:
-            TypeError: nobody knows how to read the detections or the image, the frame number is no whole number, or the time no number; the
-                tracker is as it was before.
+            TypeError: nobody knows how to read the detections or the image, the frame number is no whole number, or the
+                time no number; the tracker is as it was before.
             ValueError: scores that are not in [0, 1], a frame number or time that does not grow, embeddings of another
                 length than before, no image, or one of another shape; the tracker is as it was before.
         """
