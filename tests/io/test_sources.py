@@ -157,6 +157,27 @@ def test_a_truncated_animation_keeps_its_beginning(tmp_path: Path, suffix: str) 
     assert source.reading.lost >= 1
 
 
+def test_pages_of_a_tiff_are_frames_but_no_thumbnail_is(tmp_path: Path) -> None:
+    first, *others = [Pillow.new("L", (64, 48), value) for value in (10, 20, 30)]
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    [source] = open_source(tmp_path / "a.tif")
+    assert [(number, int(image[0, 0, 0])) for number, image in source] == [(1, 10), (2, 20), (3, 30)]
+    first.save(tmp_path / "b.tif", save_all=True, append_images=[first.resize((32, 24))])
+    assert open_source(tmp_path / "b.tif")[0].length == 1
+    deep = [Pillow.fromarray(np.full((48, 64), value, np.uint16)) for value in (10, 20)]
+    deep[0].save(tmp_path / "c.tif", save_all=True, append_images=deep[1:])
+    with pytest.raises(UserError, match=r"c\.tif: holds 2 pages of more than 8 bits"):
+        open_source(tmp_path / "c.tif")
+
+
+def test_opencv_is_quiet_about_a_cut_off_picture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Pillow.new("RGB", (64, 48)).save(tmp_path / "a.webp", save_all=True, append_images=[Pillow.new("RGB", (64, 48), 9)])
+    (tmp_path / "a.webp").write_bytes((tmp_path / "a.webp").read_bytes()[:-60])
+    with pytest.raises(UserError, match=r"1 of 1 frame cannot be decoded"):
+        list(open_source(tmp_path / "a.webp")[0])
+    assert capfd.readouterr().err == ""
+
+
 def test_one_picture_is_one_frame(tmp_path: Path) -> None:
     save_image(tmp_path / "shot%03d.png", 7)
     [source] = open_source(tmp_path / "shot%03d.png")

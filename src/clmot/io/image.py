@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import math
@@ -126,15 +127,30 @@ def _decode(path: Path) -> npt.NDArray[Any]:
     image = _wide_tiff(data) if data.startswith(_TIFF) else None
     if image is None and data and (not data.startswith(_JPEG) or (data := _whole_jpeg(data))):
         # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        image = _opencv_decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         raise UserError(f"{path}: not a readable image (corrupt or truncated)")
     return image
 
 
+def _opencv_decode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
+    with quiet_opencv():
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+@contextlib.contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """OpenCV's own account of what fails is long, and ours follows."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
 def _wide_tiff(data: bytes) -> npt.NDArray[Any] | None:
     """A TIFF of 32 or 64 bits, which OpenCV decodes only as it stands, [height, width, 3], BGR; None for others."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    image = _opencv_decode(data, cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype.itemsize < 4:
         return None
     return image[..., :3] if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)

@@ -54,7 +54,7 @@ def kind_of(path: Path) -> str:
 
 
 def _has_index(path: Path) -> bool:
-    """Whether a file of MP4's kind (ISO 14496-12) has the part that says where its frames are, which is written last."""
+    """Whether a file of MP4's kind (ISO 14496-12) has the part that says where its frames are: it is written last."""
     with path.open("rb") as file:
         while header := file.read(16):
             if header[4:8] in (b"moov", b"meta", b"moof"):

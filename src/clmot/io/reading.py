@@ -77,12 +77,14 @@ class Reading:
         self.lost += max(0, frames)
 
     def check(self) -> None:
-        """Whether enough of the frames could be decoded, at the end of a pass.
+        """Whether enough of the frames could be decoded, at the end of a pass; the log says how many could not.
 
         Raises:
             UserError: more than `LARGEST_SHARE` of them could not.
         """
         total = self.lost + self._read
+        if self.lost > 1:
+            _log.warning("%s: %d of %s cannot be decoded", self.name, self.lost, plural(total, "frame"))
         if self.lost > LARGEST_SHARE * total:
             raise UserError(
                 f"{self.name}: {self.lost} of {plural(total, 'frame')} cannot be decoded; copy or record it again"

@@ -19,7 +19,7 @@ import numpy as np
 
 from clmot.errors import UserError, plural
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.image import IMAGE_SUFFIXES, read_image
+from clmot.io.image import IMAGE_SUFFIXES, quiet_opencv, read_image
 from clmot.io.live import stay_connected
 from clmot.io.mot_sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
 from clmot.io.prefetch import prefetch
@@ -31,7 +31,11 @@ VIDEO_SUFFIXES = frozenset(
 )
 """By which videos are told in a folder; a file that is named may be called anything."""
 
-_ANIMATIONS = frozenset({".apng", ".gif", ".png", ".webp"})
+_PAGES = frozenset({".tif", ".tiff"})
+_ANIMATIONS = _PAGES | {".apng", ".gif", ".png", ".webp"}
+
+_OF_8_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
+"""Pillow's modes."""
 
 _LIVE_END = 2.0
 """Seconds that the end of a live stream is waited for."""
@@ -143,7 +147,7 @@ def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Seq
     found = [each for source in given for each in open_source(source)]
     if not found:
         raise UserError("no source: name a video, images, MOTChallenge sequences, a webcam's number or an address")
-    origins = [str(Path(each.origin).absolute()) for each in found]
+    origins = [str(Path(each.origin).resolve()) for each in found]
     twice = [each.origin for each, origin in zip(found, origins, strict=True) if origins.count(origin) > 1]
     if twice:
         raise UserError(f"{twice[0]}: is named twice")
@@ -267,14 +271,22 @@ def _images(
 
 
 def _pictures(path: Path) -> FrameSource:
-    """The source of an image file, which may move (GIF, WebP, PNG)."""
+    """The source of an image file, which may move (GIF, WebP, PNG) or have pages of one size (TIFF).
+
+    Raises:
+        UserError: the pages have more than 8 bits.
+    """
     from PIL import Image as Pillow
 
-    seconds, announced = [0.0], 1
+    seconds, announced, mode = [0.0], 1, ""
     try:
         with Pillow.open(path) as file:
+            mode = file.mode
             for index in itertools.count() if path.suffix.lower() in _ANIMATIONS else (0,):
+                size = file.size
                 file.seek(index)
+                if path.suffix.lower() in _PAGES and file.size != size:
+                    raise EOFError  # a thumbnail, or the same picture smaller
                 file.load()  # some formats know the duration then only
                 # browsers show what has no duration for a tenth of a second
                 seconds.append(seconds[-1] + (file.info.get("duration") or 100) / 1000)
@@ -284,6 +296,8 @@ def _pictures(path: Path) -> FrameSource:
         announced = max(announced, len(seconds))
     if max(announced, len(seconds) - 1) == 1:
         return _images(path.stem, [path], origin=path)
+    if mode not in _OF_8_BITS:
+        raise UserError(f"{path}: holds {len(seconds) - 1} pages of more than 8 bits; write each as a file of its own")
     reading = Reading(str(path))
     return FrameSource(
         name=path.stem,
@@ -403,12 +417,8 @@ def _film(index: int, reading: Reading) -> Frames:
 
 
 def _open_webcam(index: int) -> cv2.VideoCapture:
-    # OpenCV's own account of a missing camera is ten lines long
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
+    with quiet_opencv():
         camera = cv2.VideoCapture(index)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if not camera.isOpened():
         raise UserError(f"webcam {index}: cannot be opened; is it connected, and free?")
     return camera

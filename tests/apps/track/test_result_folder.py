@@ -90,6 +90,7 @@ def test_every_source_gets_a_name_of_its_own(
     ("given", "message"),
     [
         (["a.mp4", "./a.mp4"], "a.mp4: is named twice"),
+        (["a.mp4", "x/../a.mp4"], "a.mp4: is named twice"),
         (["x*.mp4"], r"x\*\.mp4: no video or folder is called so \(0 files\)"),
         (["1.png", "2.png"], r"1\.png: is an image; name the folder"),
         ([], "no source: name a video"),
@@ -100,6 +101,7 @@ def test_sources_that_cannot_be_meant(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_video(tmp_path / "a.mp4", 1)
+    (tmp_path / "x").mkdir()
     for number in (1, 2):
         cv2.imwrite(f"{number}.png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match=message):
