@@ -143,9 +143,7 @@ class Tracker:
         number = self._frame + 1 if frame is None else _whole(frame)
         if not self._frame < number <= _LARGEST_FRAME:
             raise ValueError(f"frame {number} comes after frame {self._frame}; frames start at 1 and must grow")
-        if time is not None and (isinstance(time, bool) or not isinstance(time, numbers.Real)):
-            raise TypeError(f"time is {time!r:.60}, not a number of seconds")
-        seconds = self._clock.at(number - self._frame, time)
+        seconds = self._clock.at(number - self._frame, None if time is None else _seconds(time))
         if image is None and self.config.camera != "auto" and self._camera is not None and self._camera.needs_images:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         image = None if image is None else as_image(image)
@@ -417,6 +415,17 @@ def _whole(frame: Any) -> int:
     if isinstance(frame, bool | np.bool_) or not hasattr(frame, "__index__"):
         raise TypeError(f"frame is {frame!r}, not a whole number")
     return operator.index(frame)
+
+
+def _seconds(time: Any) -> float:
+    """A time as it was given.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    if isinstance(time, bool) or not isinstance(time, numbers.Real):
+        raise TypeError(f"time is {time!r:.60}, not a number of seconds")
+    return float(time)
 
 
 def _camera(config: TrackerConfig) -> CameraMotion:
