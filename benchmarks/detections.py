@@ -13,7 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
-from clmot.apps.track.pipeline import write_detections
+from clmot.apps.track.write_detections import write_detections
 from clmot.config import Config
 from clmot.inference.attached import load_detector
 

@@ -33,7 +33,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -45,12 +45,13 @@ from rich.console import Console
 from rich.table import Table
 
 from clmot import track
-from clmot.apps.track.outputs import Sinks
+from clmot.apps.track.outputs import Outputs
 from clmot.config import Config
 from clmot.errors import UserError
 from clmot.export.save import export
 from clmot.inference.exported import load_exported
 from clmot.inference.model import Model, load_model, load_network
+from clmot.io.sources import open_sources
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.shipped import DEFAULT
@@ -197,15 +198,16 @@ def stage_times(video: Path, model: Model, out: Path, with_video: bool) -> dict[
     """Median milliseconds a frame of each stage, one after the other."""
     clocks = Clocks(model.device.type == "cuda")
     tracker = model.tracker()
-    sinks = Sinks(video.stem, out, with_video, None, FRAME_RATE, model.classes, model.config.refine)
+    [source] = open_sources(str(video))
+    outputs = Outputs(source, out, frame_rate=FRAME_RATE, classes=model.classes, video=with_video)
     maps, letterbox = model.network.maps, model.letterbox
     model.network.maps, model.letterbox = clocks.time("network", maps), clocks.time("letterbox", letterbox)  # type: ignore[method-assign]
     detect = clocks.time("detect", model.detect)
-    update, write = clocks.time("association", tracker.update), clocks.time("write", sinks.write)
-    frames = decode_video(str(video))
+    update, write = clocks.time("association", tracker.update), clocks.time("write", outputs.write)
+    frames = iter(source)
     take = clocks.time("decode video", lambda: next(frames, None))
     try:
-        with sinks:
+        with outputs:
             while frame := take():
                 number, image = frame
                 write(image, update(detect(image), image, frame=number))
@@ -296,9 +298,9 @@ class Weighed:
         self.notes: list[dict[str, float]] = []
         self._model, self._every, self._frames, self._begin = model, every, 0, time.perf_counter()
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The model's detections."""
-        found = self._model.detect_batch(images)
+        found = self._model.detect(images)
         for _ in images:
             self._frames += 1
             if self._frames % self._every == 0:

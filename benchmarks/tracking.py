@@ -50,7 +50,7 @@ from rich.table import Table
 
 from clmot import Detections
 from clmot import boxes as box
-from clmot.apps.track.external_boxes import rescaled
+from clmot.apps.track.external_detections import rescaled
 from clmot.config import load_config
 from clmot.config.tracker import PRESETS, Family
 from clmot.evaluation.comparison import Comparison, compare

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clmot.training.trainer import train
 
 # Loaded when first used, so that `clmot.Tracker` needs no torch and `--help` is quick.
-_HOMES = {
+_LAZY = {
     "Config": "clmot.config",
     "Detections": "clmot.structures",
     "Gallery": "clmot.reid.gallery",
@@ -68,6 +68,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _LAZY:
         raise AttributeError(f"module 'clmot' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,9 +1,9 @@
-"""What a detector of others must be able to do, and what one that shares its features can do besides."""
+"""What a detector must be able to do, and what one with a configuration or with feature maps can do besides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,15 @@ from torch import Tensor
 
 from clmot.structures import Detections, Image
 
+if TYPE_CHECKING:
+    from clmot.config import Config
+
 Matrix = npt.NDArray[np.float64]
 """float64 [3, 3], takes pixels of an image to pixels of the detector's input."""
 
 
 class FeatureMaps(NamedTuple):
-    """What a detector's backbone says about v images.
+    """A detector's feature maps of v images.
 
     Attributes:
         maps: [v, c_l, h_l, w_l] for each level l, finest first.
@@ -33,7 +36,7 @@ class FeatureMaps(NamedTuple):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds objects."""
+    """Finds objects; every `clmot.Model` is one."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -55,6 +58,14 @@ def require_detector(detector: object) -> None:
         raise TypeError(f"{detector!r:.60} is no detector: it {lacks} (clmot.protocols.Detector)")
 
 
+class ConfiguredDetector(Detector, Protocol):
+    """A detector that brings the configuration it is tracked with."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration, for its sections detect, tracker and refine."""
+
+
 @runtime_checkable
 class FeatureDetector(Detector, Protocol):
     """A detector that shows the feature maps it finds objects by."""
@@ -67,4 +78,4 @@ class FeatureDetector(Detector, Protocol):
         """Its maps of the images, without gradients."""
 
     def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
-        """Objects and maps from one forward pass; the objects are those of `detect` to the bit."""
+        """Objects and maps from one forward pass; the objects are bit-exact those of `detect`."""

@@ -91,9 +91,9 @@ def test_replay_changes_embeddings_and_nothing_else():
     model = Model(network, config, "cpu")
     images = [np.random.default_rng(i).integers(0, 255, (96, 160, 3), dtype=np.uint8) for i in range(2)]
     recorder = demo.Recorder(model)
-    found = recorder.detect_batch(images)
-    same = demo.Replay(model, recorder.found).detect_batch(images)
-    other = demo.Replay(model, recorder.found, demo.untrained(model, 0)).detect_batch(images)
+    found = recorder.detect(images)
+    same = demo.Replay(model, recorder.found).detect(images)
+    other = demo.Replay(model, recorder.found, demo.untrained(model, 0)).detect(images)
     for a, b, c in zip(found, same, other, strict=True):
         assert isinstance(a, Detections)
         assert len(a) > 0

@@ -1,4 +1,4 @@
-"""Every verb on disks that are full or in the way, and with output that cannot be written: one line, exit code 2."""
+"""Every command on disks that are full or in the way, and with output that cannot be written: one line, exit code 2."""
 
 import os
 import resource
@@ -46,7 +46,7 @@ WRITING = {
     "train": "train {stills} --out {out} --steps 1 train.batch_size=2 model.image_size=[128,96]",
     "tune": "tune gt {clip} --out {out} --trials 2 --jobs 1",
 }
-"""What verbs write, and the cheapest call that comes to it; but submit and import-weights, whose input is large."""
+"""What commands write, and the cheapest call that comes to it; but submit and import-weights, whose input is large."""
 
 PRINTING = {
     "config": "config",
@@ -68,7 +68,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     write_scenes(folder / "scenes", still_frames=4, still_sequences=1, clips=1, clip_frames=8, size=(256, 160), seed=3)
     clip = next(each for each in (folder / "scenes" / "clips").iterdir() if each.is_dir())
-    config = Config().updated({"model": {"image_size": [128, 96]}})
+    small = {"encoder": "resnet10t", "encoder_options": {"channels": [8, 8, 16, 16]}, "width": 8, "stripes": 2}
+    config = Config().updated({"model": {"image_size": [128, 96], **small}})
     torch.manual_seed(0)
     save_checkpoint(folder / "run", 1, config, Network(config.model).state_dict(), None)
     truth = np.loadtxt(clip / "gt" / "gt.txt", delimiter=",", ndmin=2)[:, :7]
@@ -171,10 +172,10 @@ def test_output_that_cannot_be_written(
         assert not name == "track" or (tmp_path / "x" / f"{places['clip'].name}.txt").is_file()
 
 
-def test_every_verb_is_here() -> None:
-    verbs = {name for name in app if not name.startswith("-")}
+def test_every_command_is_here() -> None:
+    commands = {name for name in app if not name.startswith("-")}
     groups = {name.split()[0] for name in (*WRITING, *PRINTING)}
-    assert verbs - groups == {"submit", "import-weights"}
+    assert commands - groups == {"submit", "import-weights"}
     for group in ("data", "gallery"):
         inner = {f"{group} {name}" for name in app[group] if not name.startswith("-")}
         assert inner <= {*WRITING, *PRINTING}

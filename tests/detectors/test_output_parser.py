@@ -8,7 +8,7 @@ import torch
 
 from clmot.config import DetectorConfig
 from clmot.detectors.frozen import load_into
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.python_function import FunctionDetector, open_function
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
@@ -20,21 +20,21 @@ IMAGE = np.zeros((16, 16, 3), np.uint8)
 
 
 def test_keeps_the_wanted_classes_in_the_wanted_order():
-    answers = Answers("x", LABELS, ("bus", "person"), 0.3)
+    answers = OutputParser("x", LABELS, ("bus", "person"), 0.3)
     found = answers([BOX] * 4, [0.9, 0.8, 0.7, 0.2], torch.tensor([1, 2, 5, 1]))
     assert answers.classes == ("bus", "person")
     assert found.class_id.tolist() == [1, 0]
     np.testing.assert_allclose(found.score, [0.9, 0.7])
-    assert Answers("x", LABELS).classes == ("person", "car", "bus")
+    assert OutputParser("x", LABELS).classes == ("person", "car", "bus")
 
 
 @pytest.mark.parametrize("nothing", [[], np.empty((0, 4)), torch.empty(0)])
 def test_nothing_found_is_an_answer(nothing):
-    assert len(Answers("x", LABELS)(nothing, [], [])) == 0
+    assert len(OutputParser("x", LABELS)(nothing, [], [])) == 0
 
 
 def test_boxes_without_area_or_not_finite_are_left_out_and_counted(caplog):
-    answers, rows = Answers("x", LABELS), [BOX, [3, 3, 3, 9], [5, 5, 2, 9], [0, 0, np.nan, 8], BOX]
+    answers, rows = OutputParser("x", LABELS), [BOX, [3, 3, 3, 9], [5, 5, 2, 9], [0, 0, np.nan, 8], BOX]
     for _ in range(2):
         assert answers(rows, [0.9, 0.9, 0.9, 0.9, np.inf], [1] * 5).xyxy.tolist() == [BOX]
     assert answers.left_out == {"box without area": 4, "box or score that is not finite": 4}
@@ -55,7 +55,7 @@ def test_boxes_without_area_or_not_finite_are_left_out_and_counted(caplog):
 )
 def test_nonsense_is_refused_with_one_line(boxes, scores, labels, line):
     with pytest.raises(UserError, match=f"detector x: .*{line}") as caught:
-        Answers("x", LABELS)(boxes, scores, labels)
+        OutputParser("x", LABELS)(boxes, scores, labels)
     assert "\n" not in str(caught.value)
 
 
@@ -63,7 +63,7 @@ def test_a_class_it_does_not_know():
     with pytest.raises(
         UserError, match=r"knows no class 'persn' \(did you mean 'person'\?\); it knows person, car, bus"
     ):
-        Answers("x", LABELS, ("persn",))
+        OutputParser("x", LABELS, ("persn",))
 
 
 @pytest.mark.parametrize(

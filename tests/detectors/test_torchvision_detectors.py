@@ -10,7 +10,7 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from clmot.config import DetectorConfig
-from clmot.detectors.feature_hooks import Taps
+from clmot.detectors.feature_hooks import FeatureHooks
 from clmot.detectors.registry import open_detector
 from clmot.detectors.torchvision import TorchvisionDetector
 from clmot.protocols import Detector, FeatureDetector
@@ -110,7 +110,7 @@ def test_taps_take_the_last_module_of_each_stride_that_runs_once():
         network(torch.zeros(1, 3, 44, 60))
         return 60, 44
 
-    taps = Taps(network, run)
+    taps = FeatureHooks(network, run)
     assert taps.channels == {4: 5, 8: 6}
     images = torch.randn(2, 3, 44, 60)
     with torch.inference_mode(), taps.recording() as maps:
@@ -131,4 +131,4 @@ def test_maps_on_the_way_to_another_stride_are_not_what_a_block_says():
         features(torch.zeros(1, 3, 64, 64))
         return 64, 64
 
-    assert Taps(features, run).channels == {4: 24, 8: 32, 16: 96, 32: 1280}
+    assert FeatureHooks(features, run).channels == {4: 24, 8: 32, 16: 96, 32: 1280}

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from clmot.cli import scores as cli_scores
+from clmot.cli import evaluate as cli_evaluate
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import BENCHMARKS, LABELS
 from clmot.evaluation.mot import evaluate
@@ -247,4 +247,4 @@ def test_some_frames_only(tmp_path: Path, choice: FrameChoice, kept: set[int]) -
 
 
 def test_the_command_line_knows_every_benchmark() -> None:
-    assert get_args(cli_scores.Benchmark) == BENCHMARKS
+    assert get_args(cli_evaluate.Benchmark) == BENCHMARKS

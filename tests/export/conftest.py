@@ -1,11 +1,16 @@
 """One tiny random network, and what it looks like elsewhere: conversion takes seconds, so it is done once."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from clmot.config import Config, load_config
-from clmot.export.save import Export, export
+from clmot.detectors.frozen import fingerprint
+from clmot.export import save
+from clmot.export.graphs import Graph
+from clmot.export.save import Export, export, export_crops
 from clmot.inference.model import Model
 from clmot.models.network import Network
 
@@ -26,6 +31,23 @@ def config() -> Config:
             "detect.max_detections=20",
         ]
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_graph_is_converted_once():
+    """Conversion to ONNX takes most of the time of an export, and gives the same for the same graph."""
+    to_onnx, made = save.to_onnx, {}
+
+    def once(graph: Graph, config: Config):
+        options = [getattr(graph, name, None) for name in ("size", "inner", "pixels", "max_detections")]
+        key = (type(graph), fingerprint(graph), config.model.image_size, str(options))
+        if key not in made:
+            made[key] = to_onnx(graph, config)
+        return copy.deepcopy(made[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(save, "to_onnx", once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +76,18 @@ def maps_file(network: Network, config: Config, tmp_path_factory: pytest.TempPat
 def decoded_file(network: Network, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Export:
     pytest.importorskip("onnxruntime")
     return export(network, config, "onnx", tmp_path_factory.mktemp("onnx") / "decoded.onnx", decode=True)
+
+
+@pytest.fixture(scope="session")
+def crop_config(config: Config) -> Config:
+    """Of crops that are reduced to 32x64, as the model's images are."""
+    return config.updated({"detector": {"crop_size": [32, 64]}, "model": {"image_size": [32, 64]}}, "test")
+
+
+@pytest.fixture(scope="session")
+def crops_file(network: Network, crop_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    pytest.importorskip("onnxruntime")
+    return export_crops(network, crop_config, "onnx", tmp_path_factory.mktemp("onnx") / "reid.onnx", size=(64, 128))
 
 
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:

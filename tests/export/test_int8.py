@@ -16,7 +16,7 @@ from clmot.export.parity import pictures
 from clmot.export.save import export, export_crops
 from clmot.inference.model import load_model
 from clmot.io.image import read_image
-from clmot.io.runtimes import onnx_session
+from clmot.io.runtimes import open_network
 from clmot.models.attached import CropHead
 from clmot.structures import Detections
 from clmot.synthetic import write_scenes
@@ -37,20 +37,18 @@ def settings(config):
     return config.updated({"detect": {"max_detections": 300}}, "test")
 
 
-@pytest.fixture
-def _converted(maps_file, decoded_file, monkeypatch):
-    """Graphs of float32 files: conversion takes longest. Of a network that learned nothing, some peaks are chance."""
-    onnx = pytest.importorskip("onnx")
+@pytest.fixture(scope="module")
+def _untrained():
+    """Of a network that learned nothing, some peaks are chance."""
+    pytest.importorskip("onnxruntime")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "LEAST_FOUND", 0.8)
+        yield
 
-    def to_onnx(graph, config):
-        made = decoded_file if "boxes" in graph.outputs else maps_file
-        model = onnx.load(made.file)
-        for default in [each for each in model.graph.initializer if each.name == "score_threshold"]:
-            model.graph.initializer.remove(default)
-        return model, made.any_size
 
-    monkeypatch.setattr(save, "to_onnx", to_onnx)
-    monkeypatch.setattr(agreement, "LEAST_FOUND", 0.8)
+@pytest.fixture(scope="module")
+def int8_file(_untrained, network, settings, clip, tmp_path_factory):
+    return export(network, settings, "onnx", tmp_path_factory.mktemp("int8") / "int8.onnx", int8=[clip])
 
 
 def weights_by_name(model):
@@ -68,11 +66,9 @@ def weights_by_name(model):
     return found
 
 
-@pytest.mark.usefixtures("_converted")
-def test_convolutions_are_eight_bits_and_the_last_of_each_head_is_not(network, settings, clip, tmp_path):
+def test_convolutions_are_eight_bits_and_the_last_of_each_head_is_not(int8_file, settings):
     onnx = pytest.importorskip("onnx")
-    made = export(network, settings, "onnx", tmp_path / "int8.onnx", int8=[clip])
-    weights = weights_by_name(onnx.load(made.file))
+    weights = weights_by_name(onnx.load(int8_file.file))
     kinds = {name: value.dtype.name for name, value in weights.items()}
     heads = {f"network.{name}.out.weight" for name in ("heatmap", "size", "offset")}
     assert {name for name, kind in kinds.items() if kind == "float32"} == heads
@@ -80,27 +76,25 @@ def test_convolutions_are_eight_bits_and_the_last_of_each_head_is_not(network, s
     assert len(kinds) > 10
     # seven bits: no processor overflows
     assert max(int(np.abs(value.astype(int)).max()) for name, value in weights.items() if name not in heads) == 64
-    cost = made.agreement
+    cost = int8_file.agreement
     assert cost.images == 3
     assert cost.detections > 20
     assert 0.8 < cost.found <= 1
     assert 0.99 < cost.cosine < 1
-    assert made.apart == cost.apart < 1
+    assert int8_file.apart == cost.apart < 1
     assert list(cost.scores) == ["AP", "AP50", "rank-1", "TPR@FAR=0.1"]
     for before, now in cost.scores.values():
         assert abs(before - now) < 0.2
     # whatever else a file is good for, it is good for in eight bits
-    model = load_model(made.file)
+    model = load_model(int8_file.file)
     assert model.config == settings
     maps = model.network.maps(pictures(3, (96, 160)))
     assert maps.heatmap.shape == (3, 2, 40, 24)
     assert str(cost).splitlines()[1].startswith("AP: ")
 
 
-@pytest.mark.usefixtures("_converted")
-def test_integers_and_float32_give_nearly_the_same_maps(network, settings, clip, tmp_path):
-    made = export(network, settings, "onnx", tmp_path / "int8.onnx", int8=[clip])
-    model = load_model(made.file)
+def test_integers_and_float32_give_nearly_the_same_maps(int8_file, network, clip):
+    model = load_model(int8_file.file)
     pixels, _ = model.letterbox([read_image(read_dataset([clip]).samples[0].image)])
     with torch.inference_mode():
         for ours, theirs in zip(model.network.maps(pixels), network.maps(pixels), strict=True):
@@ -113,7 +107,7 @@ def test_integers_and_float32_give_nearly_the_same_maps(network, settings, clip,
     assert not torch.equal(model.network.maps(pixels).heatmap, network.maps(pixels).heatmap)
 
 
-@pytest.mark.usefixtures("_converted")
+@pytest.mark.usefixtures("_untrained")
 def test_openvino(network, settings, clip, tmp_path):
     pytest.importorskip("openvino")
     made = export(network, settings, "openvino", tmp_path / "int8.xml", int8=[clip])
@@ -124,17 +118,17 @@ def test_openvino(network, settings, clip, tmp_path):
     assert load_model(made.file).detect(draw_frames([clip], 12).held_out[0].image).embedding.shape[1] == 24
 
 
-@pytest.mark.usefixtures("_converted")
+@pytest.mark.usefixtures("_untrained")
 def test_decoded(network, config, clip, tmp_path):
     made = export(network, config, "onnx", tmp_path / "int8.onnx", decode=True, int8=[clip])
     assert made.outputs == ("boxes", "scores", "classes", "embeddings")
     # boxes of others cannot be embedded
     assert list(made.agreement.scores) == ["AP", "AP50"]
     # the threshold need not be given
-    assert len(onnx_session(str(made.file)).run(None, {"images": pictures(2, (128, 96)).numpy()})) == 4
+    assert len(open_network(made.file).run({"images": pictures(2, (128, 96)).numpy()})) == 4
 
 
-@pytest.mark.usefixtures("_converted")
+@pytest.mark.usefixtures("_untrained")
 def test_what_was_calibrated_on_nothing_is_refused(network, settings, clip, tmp_path, monkeypatch):
     """On black images nothing is ever above black's values, and so it stays."""
     out = tmp_path / "int8.onnx"
@@ -152,7 +146,7 @@ def test_what_was_calibrated_on_nothing_is_refused(network, settings, clip, tmp_
     assert [file.name for file in tmp_path.iterdir()] == ["int8.onnx"]
 
 
-@pytest.mark.usefixtures("_converted")
+@pytest.mark.usefixtures("_untrained")
 def test_nothing_to_compare_is_no_agreement(network, settings, clip, tmp_path):
     blind = settings.updated({"tracker": {"high_score": 1.0, "new_track_score": 1.0}}, "test")
     with pytest.raises(UserError, match=r"nothing reaches tracker\.high_score"):
@@ -244,7 +238,6 @@ def test_compare(other, detections, found, cosine):
         np.testing.assert_allclose([cost.found, cost.cosine], [found, cosine], atol=1e-6)
 
 
-@pytest.mark.usefixtures("_converted")
 def test_an_image_that_cannot_be_read_is_named_and_left_out(clip, tmp_path, caplog):
     for image in (clip / "img1").iterdir():
         (tmp_path / image.name).write_bytes(image.read_bytes())
@@ -257,14 +250,10 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out(clip, tmp_path, capl
 class TestCrops:
     """The embedding of crops in eight bits."""
 
-    @pytest.fixture
-    def crop_config(self, config):
-        return config.updated({"detector": {"crop_size": [32, 64]}}, "test")
-
     def test_of_annotated_boxes(self, network, crop_config, clip, tmp_path, monkeypatch):
         pytest.importorskip("onnxruntime")
         monkeypatch.setattr(agreement, "LEAST_COSINE", 0.9)
-        options = {"size": (32, 64), "int8": [clip], "int8_frames": 12}
+        options = {"size": (64, 128), "int8": [clip], "int8_frames": 12}
         made = export_crops(network, crop_config, "onnx", tmp_path / "reid.onnx", **options)
         assert made.agreement.images == 3
         boxes = read_dataset([clip]).samples
@@ -299,5 +288,5 @@ class TestCrops:
         head = CropHead(crop_config.updated({"model": {"levels": ["colour", "stride4"]}}, "test"))
         with pytest.raises(UserError, match="needs boxes: calibrate it on a data set, not on images alone"):
             export_crops(
-                head, crop_config, "onnx", tmp_path / "x.onnx", size=(32, 64), int8=[clip / "img1"], int8_frames=8
+                head, crop_config, "onnx", tmp_path / "x.onnx", size=(64, 128), int8=[clip / "img1"], int8_frames=8
             )

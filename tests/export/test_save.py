@@ -25,13 +25,13 @@ def test_other_answers_are_not_written(network, config, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     out = tmp_path / "network.onnx"
     out.write_bytes(b"what was here before")
-    right = save.run_onnx
+    right = save.open_network
 
-    def wrong(session):
-        run = right(session)
-        return lambda inputs: [each + 0.1 for each in run(inputs)]
+    def wrong(file):
+        network = right(file)
+        return network._replace(run=lambda inputs: [each + 0.1 for each in network.run(inputs)])
 
-    monkeypatch.setattr(save, "run_onnx", wrong)
+    monkeypatch.setattr(save, "open_network", wrong)
     with pytest.raises(UserError, match="export to onnx: not written: 1 of 128x96: heatmap differs by"):
         export(network, config, "onnx", out)
     assert out.read_bytes() == b"what was here before"
@@ -59,7 +59,9 @@ def test_a_missing_package_is_named(network, config, tmp_path, monkeypatch, to, 
     monkeypatch.setitem(sys.modules, package, None)
     for other in {"onnxscript", "onnxruntime"} - {package}:  # whether installed or not
         monkeypatch.setitem(sys.modules, other, sys)
-    with pytest.raises(UserError, match=rf"^{package} is not installed; pip install 'clmot\[{extra}\]'$"):
+    with pytest.raises(
+        UserError, match=rf"^the package {package} cannot be imported \(.*\); pip install 'clmot\[{extra}\]'$"
+    ):
         export(network, config, to, tmp_path / f"network{SUFFIXES[to]}")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clmot.boxes import iou
-from clmot.config import DetectorConfig, TrackerConfig, load_config
+from clmot.config import DetectorConfig, load_config
 from clmot.errors import UserError
 from clmot.inference.model import Model, load_model
 from clmot.models.network import Network
@@ -115,7 +115,7 @@ def test_boxes_that_are_none_are_not_embedded(model, boxes):
 
 def test_its_tracker_has_the_constants_of_clmot_track(network):
     model = Model(network, CONFIG.updated({"tracker": {"high_score": 0.55}}), "cpu", "float32")
-    assert model.tracker().config == model.config.tracker == TrackerConfig(high_score=0.55)
+    assert model.tracker().config == model.config.tracker == replace(CONFIG.tracker, high_score=0.55)
     assert model.tracker(12.5).config == replace(model.config.tracker, frame_rate=12.5)
     first, second = model.tracker(), model.tracker()
     assert first.update([[0, 0, 9, 9]]).frame == second.update([[0, 0, 9, 9]]).frame == 1
@@ -202,8 +202,9 @@ def test_what_names_no_model_is_refused(path):
 
 
 def test_a_detector_where_none_is_taken_is_refused(model):
-    with pytest.raises(UserError, match=r"finds objects itself; detector= goes with embeddings of clmot attach"):
-        load_model("clmot-pedestrian", device="cpu", detector=model)
+    for name in ("clmot-pedestrian", "exported.onnx", "python:mine.py:find"):
+        with pytest.raises(UserError, match=r"finds objects itself; detector= goes with embeddings of clmot attach"):
+            load_model(name, device="cpu", detector=model)
     for wrong, lacks in (("yolo", "no classes and no detect"), (type(model), "no classes|is a class")):
         with pytest.raises(TypeError, match=lacks):
             load_model("clmot-pedestrian", device="cpu", detector=wrong)

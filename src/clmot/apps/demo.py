@@ -158,7 +158,7 @@ class Recorder:
         self.config, self.classes, self._model = model.config, model.classes, model
         self.found: list[Detections] = []
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The model's detections."""
         found = self._model.detect_batch(images)
         self.found.extend(found)
@@ -172,7 +172,7 @@ class Replay:
         self.config, self.classes = model.config, model.classes
         self._found, self._embedder = iter(found), embedder
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The next detections, one for each image."""
         found = [next(self._found) for _ in images]
         if self._embedder is None:

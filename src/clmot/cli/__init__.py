@@ -1,4 +1,4 @@
-"""The command line: one verb, one function; the work is done elsewhere."""
+"""The command line: one command, one file; the work is done in `clmot.apps` and below."""
 
 from __future__ import annotations
 
@@ -12,8 +12,25 @@ from cyclopts import CycloptsError
 from rich.console import Console
 from rich.logging import RichHandler
 
-# importing a module of verbs adds them to the application
-from clmot.cli import attach, bench, data, export, scores, tracking, training  # noqa: F401
+# importing the module of a command adds it to the application
+from clmot.cli import (  # noqa: F401
+    adapt,
+    attach,
+    bench,
+    config,
+    data,
+    demo,
+    detect,
+    embed,
+    evaluate,
+    export,
+    gallery,
+    import_weights,
+    submit,
+    track,
+    train,
+    tune,
+)
 from clmot.cli.app import app, is_first_process
 from clmot.cli.streams import guarded_streams
 from clmot.errors import UserError, reason_of
@@ -54,7 +71,7 @@ def _run(arguments: Sequence[str]) -> None:
     except UserError as error:
         _fail(str(error), 2)
     except OSError as error:
-        # of a disk or a file that no verb has a better line for
+        # of a disk or a file that no command has a better line for
         _fail(f"{error.filename or 'a file'}: {reason_of(error)}", 2)
     except KeyboardInterrupt as interrupt:
         _fail("interrupted; what was finished is kept", 143 if isinstance(interrupt, Terminated) else 130)

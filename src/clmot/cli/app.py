@@ -1,4 +1,4 @@
-"""What every verb shares: the application, arguments of one meaning, and how settings are told from paths."""
+"""What every command shares: the application, arguments of one meaning, and how settings are told from paths."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from clmot._version import __version__
 from clmot.config import RECIPES
+from clmot.errors import require
 
 app = App(
     name="clmot",
@@ -28,6 +29,13 @@ DATA_PATHS_HELP = (
     "Folders or files in a format of `clmot data list` (MOTChallenge, COCO, YOLO, ...), and SECTION.KEY=VALUE settings "
     "laid over recipe and file."
 )
+Part = Annotated[
+    Literal["all", "first-half", "second-half"], Parameter(help="One half of each sequence only: first or second.")
+]
+Every = Annotated[int, Parameter(help="Every so many frames only; their numbers stay (also in `clmot evaluate`).")]
+Device = Annotated[str, Parameter(help="auto, cpu, cuda or cuda:N.")]
+ConfigFile = Annotated[Path | None, Parameter(help="YAML file laid over the recipe.")]
+Flag = Annotated[bool, Parameter(negative=())]
 Recipe = Annotated[
     str | None,
     Parameter(
@@ -46,3 +54,19 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Paths and ``SECTION.KEY=VALUE`` settings apart; what exists as a file is a path."""
     overrides = [argument for argument in arguments if _OVERRIDE.match(argument) and not Path(argument).exists()]
     return [argument for argument in arguments if argument not in overrides], overrides
+
+
+def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list[str]]:
+    """As `split_overrides`, where the paths are data.
+
+    Raises:
+        UserError: there are none.
+    """
+    paths, overrides = split_overrides(arguments)
+    require(bool(paths), f"{command}: name at least one data folder or file (clmot data list shows the formats)")
+    return [Path(path) for path in paths], overrides
+
+
+def comma_separated(names: str) -> list[str]:
+    """The names between commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""The verb that makes a tracker of somebody's detector."""
+"""`clmot attach`: make a tracker of any detector."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, is_first_process, split_overrides
+from clmot.cli.app import (
+    DATA_PATHS_HELP,
+    ConfigFile,
+    Flag,
+    Recipe,
+    app,
+    comma_separated,
+    data_paths,
+    is_first_process,
+)
 from clmot.config import load_config
-from clmot.errors import UserError
 
 
 @app.command
 def attach(
     detector: str,
     /,
-    *data: Annotated[str, Parameter(help=f"{DATA_PATHS_HELP} Or folders of images that nobody has annotated.")],
+    *data: Annotated[str, Parameter(help=f"{DATA_PATHS_HELP} Or folders of images without annotation.")],
     out: Path,
     weights: str = "default",
     classes: str = "",
     head: Literal["auto", "features", "crops"] = "auto",
     boxes: Literal["auto", "data", "detector"] = "auto",
     recipe: Recipe = None,
-    config: Path | None = None,
+    config: ConfigFile = None,
     steps: int | None = None,
-    resume: Annotated[bool, Parameter(negative=())] = False,
+    resume: Flag = False,
 ) -> None:
     """Make a tracker of any detector: freeze it, and learn an embedding on its own feature maps, without identities.
 
@@ -59,20 +67,16 @@ def attach(
     boxes
         Learn on the boxes of the data or on those that the detector finds in its images; auto takes the detector's
         where the data has none.
-    config
-        YAML file laid over the recipe.
     steps
         Training steps, short for `train.steps=N`.
     resume
         Go on from the newest checkpoint in `--out`, with the same settings as before.
     """
-    paths, overrides = split_overrides(data)
-    if not paths:
-        raise UserError("attach: name at least one data folder or file (clmot data list shows the formats)")
+    paths, overrides = data_paths(data, "attach")
     if steps is not None:
         overrides.append(f"train.steps={steps}")
     settings = load_config(recipe, config, overrides)
-    names = [name.strip() for name in classes.split(",") if name.strip()]
+    names = comma_separated(classes)
     described = {"name": detector, "head": head, "weights": weights, **({"classes": names} if names else {})}
     settings = settings.updated({"detector": described}, "attach")
     from clmot.apps.attach.attach import attach as run_attach

@@ -1,4 +1,4 @@
-"""The verb that compares ways to teach the embedding."""
+"""`clmot bench`: compare methods of training the embedding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clmot.errors import UserError
 
 @app.command
 def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = False) -> None:
-    """Compare ways to teach the embedding: same frames, steps, start, seeds and tracker, one report with intervals.
+    """Compare ways to train the embedding: same frames, steps, start, seeds and tracker, one report with intervals.
 
     What is finished is kept in `--out`; called again, it goes on, and writes the report anew.
 

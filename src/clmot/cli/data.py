@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from clmot.cli.app import DATA_PATHS_HELP, Recipe, app, split_overrides
+from clmot.cli.app import DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths
 from clmot.config import load_config
 from clmot.errors import UserError, plural
 from clmot.visualize.table import show as print_report
@@ -30,7 +30,7 @@ def synth(
     size: tuple[int, int] = (512, 288),
     seed: int = 0,
 ) -> None:
-    """Write synthetic street scenes as MOTChallenge folders: stills with boxes to train on, clips to score on.
+    """Write synthetic street scenes as MOTChallenge folders: frames with boxes to train on, clips to score on.
 
     Examples:
 
@@ -42,7 +42,7 @@ def synth(
     out
         Folder for stills/ and clips/.
     frames
-        Training stills in all.
+        Training frames in all.
     clips
         Clips with identities.
     clip_frames
@@ -102,9 +102,9 @@ def list_formats(name: str | None = None, /) -> None:
 def show(
     *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
     out: Path = Path("views.png"),
-    views: Annotated[bool, Parameter(negative=())] = False,
+    views: Flag = False,
     recipe: Recipe = None,
-    config: Path | None = None,
+    config: ConfigFile = None,
     frames: int | None = None,
     seed: int = 0,
 ) -> None:
@@ -122,16 +122,12 @@ def show(
         PNG file.
     views
         One row for each transform, alone and at full strength, below the views as configured.
-    config
-        YAML file laid over the recipe.
     frames
         How many frames: 6 by default; with --views 2 for each row.
     seed
         Other seed, other frames and views.
     """
-    paths, overrides = split_overrides(data)
-    if not paths:
-        raise UserError("data show: name at least one data folder or file (clmot data list shows the formats)")
+    paths, overrides = data_paths(data, "data show")
     count = frames if frames is not None else (2 if views else 6)
     if count < 1:
         raise UserError(f"--frames must be >= 1, got {frames}")
@@ -143,7 +139,7 @@ def show(
     from clmot.visualize.view_sheets import each_transform, transforms_sheet, views_sheet
 
     dataset = read_dataset(
-        [Path(path) for path in paths],
+        paths,
         min_visibility=settings.data.min_visibility,
         min_score=settings.data.score_threshold,
         format=settings.data.format,
@@ -193,9 +189,7 @@ def convert(
     min_score
         Least score of a box that counts, where a detector found the boxes (0.4, if all scores are within 0 and 1).
     """
-    paths, overrides = split_overrides(data)
-    if not paths:
-        raise UserError("data convert: name at least one data folder or file (clmot data list shows the formats)")
+    paths, overrides = data_paths(data, "data convert")
     settings = load_config(None, None, ["data.min_visibility=0", *overrides]).data
     from clmot.datasets.readers import read_dataset
     from clmot.datasets.writers import check_new, write_dataset, writer_named
@@ -204,7 +198,7 @@ def convert(
     writer = writer_named(to)
     check_new(out)
     dataset = read_dataset(
-        [Path(path) for path in paths],
+        paths,
         min_visibility=settings.min_visibility,
         min_score=settings.score_threshold if min_score is None else min_score,
         identities=True,
@@ -227,9 +221,9 @@ def check(
     html: Path | None = None,
     json: Path | None = None,
     fix: Path | None = None,
-    fast: Annotated[bool, Parameter(negative=())] = False,
+    fast: Flag = False,
     recipe: Recipe = None,
-    config: Path | None = None,
+    config: ConfigFile = None,
 ) -> None:
     """Look for everything about data that makes training or scores go wrong; exit code 1 if there are errors.
 
@@ -251,12 +245,8 @@ def check(
         Write a repaired copy (COCO JSON, images hard-linked) into this folder, and say what was changed.
     fast
         Read only the headers of images: damage further back and images in two splits stay unseen.
-    config
-        YAML file laid over the recipe.
     """
-    paths, overrides = split_overrides(data)
-    if not paths:
-        raise UserError("data check: name at least one data folder or file (clmot data list shows the formats)")
+    paths, overrides = data_paths(data, "data check")
     if fast and fix is not None:
         raise UserError("--fix must decode all images to leave out the corrupt ones; leave out --fast")
     for file in filter(None, (html, json)):
@@ -269,13 +259,12 @@ def check(
     from clmot.io.progress import progress_bar
     from clmot.visualize.html import write_page
 
-    sources = [Path(path) for path in paths]
     if fix is not None:
-        require_new_folder(fix, sources)
+        require_new_folder(fix, paths)
     with progress_bar() as bar:
         task = bar.add_task("images", total=None, note="")
         checked = run_check(
-            sources,
+            paths,
             format=settings.data.format,
             min_visibility=settings.data.min_visibility,
             min_score=settings.data.score_threshold,

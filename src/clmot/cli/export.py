@@ -1,4 +1,4 @@
-"""The verb that takes a model elsewhere."""
+"""`clmot export`: a model as a file for another runtime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import app
+from clmot.cli.app import Flag, app
 from clmot.config import parse_overrides
 from clmot.errors import require
 
@@ -20,14 +20,14 @@ def export(
     to: Literal["onnx", "openvino"],
     out: Path,
     size: tuple[int, int] | None = None,
-    decode: Annotated[bool, Parameter(negative=())] = False,
-    crops: Annotated[bool, Parameter(negative=())] = False,
+    decode: Flag = False,
+    crops: Flag = False,
     pixels: Literal["imagenet", "unit", "bytes"] = "imagenet",
-    half: Annotated[bool, Parameter(negative=())] = False,
+    half: Flag = False,
     int8: Annotated[list[Path] | None, Parameter(negative=())] = None,
     int8_frames: int = 100,
 ) -> None:
-    """Write a model for another runtime, once its answers there are the same.
+    """Write a model for another runtime, once its outputs there are the same.
 
     The file takes uint8 RGB images [batch, 3, height, width], of any batch and, where the network allows it, of any
     size in multiples of 32. It is compared with the network first, and not written if it differs. `clmot track --model`

@@ -15,7 +15,7 @@ from clmot.io.frame_choice import frames_in
 
 Family = Literal["detector", "heatmap", "rescaled"]
 """What gives scores: a detector with chances of objects (YOLO, SSD), the heatmaps of our own networks, or a file of
-another scale (`clmot.apps.track.external_boxes.rescaled`)."""
+another scale (`clmot.apps.track.external_detections.rescaled`)."""
 
 SCORES: dict[Family, tuple[float, float, float]] = {
     "detector": (0.5, 0.1, 0.6),

@@ -1,1 +1,1 @@
-"""Any detector as the eyes of the tracker: adapters of libraries, and the embedding head that is attached to them."""
+"""Detectors of other libraries as `clmot.protocols.Detector`, one library a file."""

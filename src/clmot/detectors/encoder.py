@@ -23,7 +23,7 @@ class EncoderDetector:
     Args:
         encoder: it is frozen.
         size: width and height of its input; images are letterboxed into it.
-        classes: names of what the given boxes hold.
+        classes: names of the classes of the external detections.
         device: where it runs.
     """
 

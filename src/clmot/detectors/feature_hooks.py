@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clmot.models.encoder import STRIDES
 
 
-class Taps:
+class FeatureHooks:
     """Finds a network's last module of each of the strides 4, 8, 16 and 32 by one run, and reads their maps later on.
 
     The last map of a stride has seen most of the network. Left out are modules that run more than once in a pass (which

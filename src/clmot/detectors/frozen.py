@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.models.encoder import read_state_dict
 from clmot.structures import Image
 
@@ -55,21 +54,6 @@ def load_into(model: nn.Module, file: Path, name: str) -> None:
     if others:
         raise UserError(f"{file}: no weights of {name}: '{others[0]}' is not part of it")
     model.load_state_dict(saved, strict=False)
-
-
-def need(module: str, extra: str) -> Any:
-    """Import an optional package.
-
-    Raises:
-        UserError: it is missing; names the extra that brings it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"detector {module}: the package {module.partition('.')[0]} cannot be imported ({reason_of(error)}); "
-            f"pip install 'clmot[{extra}]'"
-        ) from error
 
 
 def names_of(given: Sequence[str], known: Mapping[int, str], first: int = 0) -> dict[int, str]:

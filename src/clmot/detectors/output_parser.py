@@ -1,4 +1,4 @@
-"""From what a detector says to `Detections`: its labels are named, nonsense is refused with one line."""
+"""From a detector's output to `Detections`: labels are named, and wrong output is refused with one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clmot.boxes import as_numbers
-from clmot.errors import UserError, did_you_mean, reason_of
+from clmot.errors import UserError, did_you_mean, plural, reason_of
 from clmot.io.box_input import count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.structures import Detections
@@ -18,14 +18,14 @@ from clmot.structures import Detections
 _log = logging.getLogger(__name__)
 
 
-class Answers:
+class OutputParser:
     """Checks a detector's boxes, scores and labels, and keeps those of the wanted classes.
 
     Args:
         name: of the detector, for messages.
         labels: what its labels mean.
         wanted: names of the classes to keep; empty: all, in the order of their labels.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
 
     Attributes:
         classes: names that `Detections.class_id` indexes.
@@ -55,10 +55,10 @@ class Answers:
         self._class_id = {label: number.get(plain_class_name(word), -1) for label, word in labels.items()}
 
     def __call__(self, boxes: Any, scores: Any, labels: Any) -> Detections:
-        """One image's answer.
+        """The output for one image.
 
-        Boxes without area and what is not finite are left out and counted; those of other classes, and less sure ones,
-        are left out.
+        Boxes without area and what is not finite are left out and counted; those of other classes, and with scores
+        below `min_score`, are left out.
 
         Args:
             boxes: [n, 4], xyxy pixels of the image.
@@ -101,6 +101,32 @@ class Answers:
 
     def _refuse(self, reason: str) -> UserError:
         return UserError(f"detector {self.name}: {reason}")
+
+
+def require_detections(found: Any, count: int, detector: object) -> list[Detections]:
+    """What `Detector.detect` gave for some images, if it is what it must be.
+
+    Args:
+        found: its output.
+        count: how many images there were.
+        detector: named in the message.
+
+    Raises:
+        UserError: it is no list of as many `Detections`, or a score is no chance.
+    """
+    name = f"detector {type(detector).__name__}"
+    if not isinstance(found, list | tuple) or not all(isinstance(each, Detections) for each in found):
+        given = f"a list with {type(found[0]).__name__}" if isinstance(found, list) and found else type(found).__name__
+        raise UserError(f"{name}: detect gave {given}; a list of clmot.Detections is needed, one for each image")
+    if len(found) != count:
+        raise UserError(f"{name}: detect gave {len(found)} Detections for {plural(count, 'image')}")
+    for each in found:
+        if len(each):
+            try:
+                require_chances(each.score.min(), each.score.max())
+            except ValueError as error:
+                raise UserError(f"{name}: gave {reason_of(error)}") from error
+    return list(found)
 
 
 def _some(labels: Mapping[int, int]) -> str:

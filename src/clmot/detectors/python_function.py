@@ -13,7 +13,7 @@ import numpy as np
 
 from clmot.config import DetectorConfig
 from clmot.detectors.frozen import names_of
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, reason_of
 from clmot.structures import Detections, Image
 
@@ -26,7 +26,7 @@ class FunctionDetector:
             mapping with ``boxes``, ``scores`` and ``labels``, or rows [n, 6] of x1, y1, x2, y2, score, label.
         labels: names of the labels 0, 1, ...
         classes: names of those to find; empty: all.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         name: for messages.
     """
 
@@ -41,12 +41,12 @@ class FunctionDetector:
     ) -> None:
         self._function = function
         self._name = name or getattr(function, "__name__", type(function).__name__)
-        self._answers = Answers(self._name, dict(enumerate(labels)), classes, min_score)
+        self._parse = OutputParser(self._name, dict(enumerate(labels)), classes, min_score)
 
     @property
     def classes(self) -> Sequence[str]:
         """Class names."""
-        return self._answers.classes
+        return self._parse.classes
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The objects of each image.
@@ -54,25 +54,25 @@ class FunctionDetector:
         Raises:
             UserError: the function gives something else, or nonsense.
         """
-        return [self._answers(*self._parts(self._function(image))) for image in images]
+        return [self._parse(*self._parts(self._function(image))) for image in images]
 
-    def _parts(self, answer: Any) -> tuple[Any, Any, Any]:
-        if isinstance(answer, Detections):
-            return answer.xyxy, answer.score, answer.class_id
-        if isinstance(answer, dict) and {"boxes", "scores", "labels"} <= answer.keys():
-            return answer["boxes"], answer["scores"], answer["labels"]
-        if isinstance(answer, tuple) and len(answer) == 3:
-            return answer
-        rows = answer if isinstance(answer, np.ndarray | list) or hasattr(answer, "shape") else None
+    def _parts(self, output: Any) -> tuple[Any, Any, Any]:
+        if isinstance(output, Detections):
+            return output.xyxy, output.score, output.class_id
+        if isinstance(output, dict) and {"boxes", "scores", "labels"} <= output.keys():
+            return output["boxes"], output["scores"], output["labels"]
+        if isinstance(output, tuple) and len(output) == 3:
+            return output
+        rows = output if isinstance(output, np.ndarray | list) or hasattr(output, "shape") else None
         if rows is not None and not len(rows):
             return np.empty((0, 4)), np.empty(0), np.empty(0)
         if rows is not None:
             table = np.asarray(rows, np.float64)
             if table.ndim == 2 and table.shape[1] == 6:
                 return table[:, :4], table[:, 4], table[:, 5]
-        shape = f" {list(answer.shape)}" if hasattr(answer, "shape") else ""
+        shape = f" {list(output.shape)}" if hasattr(output, "shape") else ""
         raise UserError(
-            f"detector {self._name}: gave {type(answer).__name__}{shape}; Detections, (boxes, scores, labels) or rows "
+            f"detector {self._name}: gave {type(output).__name__}{shape}; Detections, (boxes, scores, labels) or rows "
             "[n, 6] of x1, y1, x2, y2, score, label are needed"
         )
 

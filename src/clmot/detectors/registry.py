@@ -43,7 +43,7 @@ def open_detector(
     Args:
         config: which, with which weights and classes.
         device: where it runs.
-        min_score: boxes less sure are left out.
+        min_score: boxes with lower scores are left out.
         image_size: width and height of the input where the detector has no own opinion.
 
     Raises:
@@ -109,7 +109,7 @@ def _opened(
     elif kind in ("onnx", "openvino"):
         from clmot.detectors.onnx_file import open_onnx
 
-        detector = open_onnx(name, config, min_score, kind)
+        detector = open_onnx(name, config, min_score, kind, device)
     elif kind == "python":
         from clmot.detectors.python_function import open_function
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from clmot.config import DetectorConfig
-from clmot.detectors.feature_hooks import Taps
-from clmot.detectors.frozen import frozen, load_into, names_of, need
-from clmot.detectors.hooked_detector import TappedDetector
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.feature_hooks import FeatureHooks
+from clmot.detectors.frozen import frozen, load_into, names_of
+from clmot.detectors.hooked_detector import HookedDetector, Pass
+from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, did_you_mean, reason_of
-from clmot.protocols import FeatureMaps
+from clmot.io.runtimes import import_extra
 from clmot.structures import Detections, Image
 
 SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium", "large": "RFDETRLarge"}
@@ -27,8 +27,8 @@ SIZES = {"nano": "RFDETRNano", "small": "RFDETRSmall", "medium": "RFDETRMedium",
 _BACKGROUND = "__background__"
 
 
-class RfDetrDetector(TappedDetector):
-    """An ``rfdetr.RFDETR`` as it is, with the map of its encoder that the decoder looks at.
+class RfDetrDetector(HookedDetector):
+    """An ``rfdetr.RFDETR`` as it is, with the map of its encoder that the decoder reads.
 
     Its input is square: images are stretched.
 
@@ -36,7 +36,7 @@ class RfDetrDetector(TappedDetector):
         model: it is frozen.
         labels: what its labels mean; by default what it says itself.
         classes: names of those to find; empty: all.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         name: for messages.
 
     Raises:
@@ -56,42 +56,27 @@ class RfDetrDetector(TappedDetector):
         # numbers of published weights are COCO's, which leave some out: the names are the same for all weights
         self._number = None if labels else {word: index for index, word in enumerate(model.class_names)}
         meanings = labels or dict(enumerate(model.class_names))
-        self._answers = Answers(name, meanings, classes, min_score)
+        self._parse = OutputParser(name, meanings, classes, min_score)
         side = model.model.resolution
         self._size = (side, side)
-        self._taps = Taps(self.model.backbone[0], self._probe)
+        self._hooks = FeatureHooks(self.model.backbone[0], self._probe)
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The objects of each image."""
+    def _run(self, images: Sequence[Image]) -> Pass:
         with torch.autocast(self._rfdetr.model.device.type, enabled=False):
             found = self._rfdetr.predict(list(images), threshold=self._min_score, include_source_image=False)
-        return [self._named(each) for each in found]
-
-    def features(self, images: Sequence[Image]) -> FeatureMaps:
-        """The map of its encoder."""
-        return self.detect_with_features(images)[1]
-
-    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
-        """Objects and the map from one forward pass."""
-        with self._taps.recording() as maps:
-            found = self.detect(images)
         width, height = self._size
         matrices = [np.diag([width / image.shape[1], height / image.shape[0], 1.0]) for image in images]
-        return found, FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, self._size)
+        return [self._named(each) for each in found], matrices, self._size
 
     def _named(self, found: Any) -> Detections:
-        """One image's answer; what it takes for background is none."""
+        """The objects of one image, without what it takes for background."""
         words = found.data["class_name"]
         if self._number is None:
             labels, kept = found.class_id, words != _BACKGROUND
         else:
             labels = np.array([self._number.get(word, -1) for word in words], np.int64)
             kept = labels >= 0
-        return self._answers(found.xyxy[kept], found.confidence[kept], labels[kept])
-
-    def _probe(self) -> tuple[int, int]:
-        self.detect([np.zeros((96, 160, 3), np.uint8)])
-        return self._size
+        return self._parse(found.xyxy[kept], found.confidence[kept], labels[kept])
 
 
 def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, min_score: float) -> RfDetrDetector:
@@ -100,7 +85,7 @@ def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, m
     Raises:
         UserError: the package is missing, there is no such size or file, or the detector cannot be had.
     """
-    package = need("rfdetr", "rfdetr")
+    package = import_extra("rfdetr", "rfdetr")
     options = {"device": str(device), **config.options}
     is_file = name not in SIZES
     if is_file and not Path(name).is_file():

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from clmot.config import DetectorConfig
-from clmot.detectors.feature_hooks import Taps
+from clmot.detectors.feature_hooks import FeatureHooks
 from clmot.detectors.frozen import frozen, load_into, names_of, to_tensors
-from clmot.detectors.hooked_detector import TappedDetector
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.hooked_detector import HookedDetector, Pass
+from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, did_you_mean, reason_of
-from clmot.protocols import FeatureMaps
-from clmot.structures import Detections, Image
+from clmot.protocols import FeatureMaps, Matrix
+from clmot.structures import Image
 
 
-class TorchvisionDetector(TappedDetector):
+class TorchvisionDetector(HookedDetector):
     """A torchvision detector as it is, with the maps of its backbone.
 
     Args:
         model: one of `torchvision.models.detection`, with a `transform` and a `backbone`; it is frozen.
         labels: what its labels mean (0 is the background).
         classes: names of those to find; empty: all.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         device: where it runs.
         name: for messages.
 
@@ -47,60 +46,43 @@ class TorchvisionDetector(TappedDetector):
         name: str = "torchvision",
     ) -> None:
         self.model = frozen(model, device)
-        self._answers, self._device = Answers(name, labels, classes, min_score), device
+        self._parse, self._device = OutputParser(name, labels, classes, min_score), device
         with torch.no_grad():
-            self._taps = Taps(self.model.backbone, self._probe)
-
-    @torch.no_grad()
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The objects of each image."""
-        with torch.autocast(torch.device(self._device).type, enabled=False):
-            return self._answer(self.model(to_tensors(images, self._device)))
+            self._hooks = FeatureHooks(self.model.backbone, self._probe)
 
     @torch.no_grad()
     def features(self, images: Sequence[Image]) -> FeatureMaps:
         """The maps of its backbone; nothing behind it runs."""
-        with torch.autocast(torch.device(self._device).type, enabled=False), self._taps.recording() as maps:
+        with torch.autocast(torch.device(self._device).type, enabled=False), self._hooks.recording() as maps:
             inputs, _ = self.model.transform(to_tensors(images, self._device))
             self.model.backbone(inputs.tensors)
-        return self._maps(images, inputs, maps)
+        return FeatureMaps(self._hooks.in_order(maps), tuple(self.channels), *_placement(images, inputs))
 
     @torch.no_grad()
-    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
-        """Objects and maps from one forward pass."""
-        with (
-            torch.autocast(torch.device(self._device).type, enabled=False),
-            self._taps.recording() as maps,
-            self._inputs() as inputs,
-        ):
-            found = self._answer(self.model(to_tensors(images, self._device)))
-        return found, self._maps(images, inputs[0], maps)
-
-    def _answer(self, outputs: Sequence[Mapping[str, Tensor]]) -> list[Detections]:
-        return [self._answers(each["boxes"], each["scores"], each["labels"]) for each in outputs]
-
-    @contextmanager
-    def _inputs(self) -> Iterator[list[Any]]:
-        """A list that gets the resized images as the model makes them."""
-        made: list[Any] = []
-        hook = self.model.transform.register_forward_hook(lambda module, given, result: made.append(result[0]))
+    def _run(self, images: Sequence[Image]) -> Pass:
+        resized: list[Any] = []
+        hook = self.model.transform.register_forward_hook(lambda module, given, result: resized.append(result[0]))
         try:
-            yield made
+            with torch.autocast(torch.device(self._device).type, enabled=False):
+                outputs = self.model(to_tensors(images, self._device))
         finally:
             hook.remove()
-
-    def _maps(self, images: Sequence[Image], inputs: Any, maps: dict[int, Tensor]) -> FeatureMaps:
-        matrices = [
-            np.diag([width / image.shape[1], height / image.shape[0], 1.0])
-            for image, (height, width) in zip(images, inputs.image_sizes, strict=True)
-        ]
-        height, width = inputs.tensors.shape[-2:]
-        return FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, (width, height))
+        found = [self._parse(each["boxes"], each["scores"], each["labels"]) for each in outputs]
+        return found, *_placement(images, resized[0])
 
     def _probe(self) -> tuple[int, int]:
         inputs, _ = self.model.transform([torch.zeros(3, 160, 256, device=self._device)])
         self.model.backbone(inputs.tensors)
         return inputs.tensors.shape[-1], inputs.tensors.shape[-2]
+
+
+def _placement(images: Sequence[Image], inputs: Any) -> tuple[list[Matrix], tuple[int, int]]:
+    """The matrices from each image's pixels to those of the input, and the input's size."""
+    matrices = [
+        np.diag([width / image.shape[1], height / image.shape[0], 1.0])
+        for image, (height, width) in zip(images, inputs.image_sizes, strict=True)
+    ]
+    return matrices, (inputs.tensors.shape[-1], inputs.tensors.shape[-2])
 
 
 def open_torchvision(

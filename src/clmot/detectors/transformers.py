@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from clmot.config import DetectorConfig
-from clmot.detectors.feature_hooks import Taps
-from clmot.detectors.frozen import frozen, names_of, need
-from clmot.detectors.hooked_detector import TappedDetector
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.feature_hooks import FeatureHooks
+from clmot.detectors.frozen import frozen, names_of
+from clmot.detectors.hooked_detector import HookedDetector, Pass
+from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, reason_of
-from clmot.protocols import FeatureMaps, Matrix
-from clmot.structures import Detections, Image
+from clmot.io.runtimes import import_extra
+from clmot.protocols import Matrix
+from clmot.structures import Image
 
 
-class TransformersDetector(TappedDetector):
+class TransformersDetector(HookedDetector):
     """A ``...ForObjectDetection`` as it is, with the maps of its backbone.
 
     A transformer without convolutions (YOLOS) has but the map of its patches.
@@ -29,7 +30,7 @@ class TransformersDetector(TappedDetector):
         processor: the image processor that belongs to it.
         labels: what its labels mean; by default what its configuration says.
         classes: names of those to find; empty: all.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         device: where it runs.
         name: for messages.
 
@@ -52,46 +53,29 @@ class TransformersDetector(TappedDetector):
         self._processor, self._device, self._min_score = processor, torch.device(device), min_score
         described: Any = self.model.config
         meanings = labels or {int(key): word for key, word in described.id2label.items()}
-        self._answers = Answers(name, meanings, classes, min_score)
+        self._parse = OutputParser(name, meanings, classes, min_score)
         base = getattr(self.model, "base_model", self.model)
         part = getattr(base, "backbone", base)
-        self._taps = Taps(part if isinstance(part, nn.Module) else base, self._probe)
-
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The objects of each image."""
-        return [found for group in _of_one_size(images) for found in self._run(group)[0]]
-
-    def features(self, images: Sequence[Image]) -> FeatureMaps:
-        """The maps of its backbone. The images must be of one size."""
-        return self.detect_with_features(images)[1]
-
-    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
-        """Objects and maps from one forward pass. Of images of several sizes, each has its own pass."""
-        found, features = [], []
-        for group in _of_one_size(images):
-            with self._taps.recording() as maps:
-                detections, matrices, size = self._run(group)
-            found += detections
-            features.append(FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, size))
-        return found, joined(features)
+        self._hooks = FeatureHooks(part if isinstance(part, nn.Module) else base, self._probe)
 
     @torch.no_grad()
-    def _run(self, images: Sequence[Image]) -> tuple[list[Detections], list[Matrix], tuple[int, int]]:
-        """Objects, and how the images lie in the model's input, from one pass over images of one size."""
+    def _run(self, images: Sequence[Image]) -> Pass:
         height, width = images[0].shape[:2]
         with torch.autocast(self._device.type, enabled=False):
             inputs = self._processor(images=list(images), return_tensors="pt").to(self._device)
             outputs = self.model(**inputs)
-            answers = self._processor.post_process_object_detection(
+            results = self._processor.post_process_object_detection(
                 outputs, threshold=self._min_score, target_sizes=[(height, width)] * len(images)
             )
-        found = [self._answers(each["boxes"], each["scores"], each["labels"]) for each in answers]
+        found = [self._parse(each["boxes"], each["scores"], each["labels"]) for each in results]
         high, wide = inputs["pixel_values"].shape[-2:]
         matrix = _placement(inputs.get("pixel_mask"), (wide, high), (width, height))
         return found, [matrix] * len(images), (wide, high)
 
-    def _probe(self) -> tuple[int, int]:
-        return self._run([np.zeros((160, 256, 3), np.uint8)])[2]
+    def _groups(self, images: Sequence[Image]) -> list[Sequence[Image]]:
+        """All images together where they are of one size, else each alone."""
+        alike = len({image.shape for image in images}) == 1
+        return [images] if alike else [[image] for image in images]
 
 
 def _placement(mask: Tensor | None, size: tuple[int, int], image_size: tuple[int, int]) -> Matrix:
@@ -102,26 +86,6 @@ def _placement(mask: Tensor | None, size: tuple[int, int], image_size: tuple[int
     return np.diag([wide / image_size[0], high / image_size[1], 1.0])
 
 
-def _of_one_size(images: Sequence[Image]) -> list[Sequence[Image]]:
-    """All images together where they are of one size, else each alone."""
-    alike = len({image.shape for image in images}) == 1
-    return [images] if alike else [[image] for image in images]
-
-
-def joined(features: Sequence[FeatureMaps]) -> FeatureMaps:
-    """Maps of several passes as one, those of smaller inputs padded with zeros at the right and at the bottom."""
-    if len(features) == 1:
-        return features[0]
-    levels = []
-    for maps in zip(*(each.maps for each in features), strict=True):
-        height, width = max(each.shape[2] for each in maps), max(each.shape[3] for each in maps)
-        padded = [nn.functional.pad(m, (0, width - m.shape[3], 0, height - m.shape[2])) for m in maps]
-        levels.append(torch.cat(padded))
-    size = (max(each.size[0] for each in features), max(each.size[1] for each in features))
-    matrices = [matrix for each in features for matrix in each.matrices]
-    return FeatureMaps(tuple(levels), features[0].strides, matrices, size)
-
-
 def open_transformers(
     name: str, config: DetectorConfig, device: torch.device | str, min_score: float
 ) -> TransformersDetector:
@@ -130,7 +94,7 @@ def open_transformers(
     Raises:
         UserError: the package is missing, or the detector cannot be had.
     """
-    transformers = need("transformers", "transformers")
+    transformers = import_extra("transformers", "transformers")
     if config.weights not in ("default",):
         raise UserError("detector transformers: weights and configuration lie in one folder; name it, without weights")
     try:

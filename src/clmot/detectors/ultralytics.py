@@ -15,23 +15,24 @@ import torch
 from torch import nn
 
 from clmot.config import DetectorConfig
-from clmot.detectors.feature_hooks import Taps
-from clmot.detectors.frozen import fingerprint, load_into, names_of, need
-from clmot.detectors.hooked_detector import TappedDetector
-from clmot.detectors.output_parser import Answers
+from clmot.detectors.feature_hooks import FeatureHooks
+from clmot.detectors.frozen import fingerprint, load_into, names_of
+from clmot.detectors.hooked_detector import HookedDetector, Pass
+from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, reason_of
-from clmot.protocols import FeatureMaps, Matrix
+from clmot.io.runtimes import import_extra
+from clmot.protocols import Matrix
 from clmot.structures import Detections, Image
 
 
-class UltralyticsDetector(TappedDetector):
+class UltralyticsDetector(HookedDetector):
     """An ``ultralytics.YOLO`` as it is, with the maps of its layers before the head.
 
     Args:
         yolo: the model.
         labels: what its labels mean; by default what it says itself.
         classes: names of those to find; empty: all.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         device: where it runs.
         options: further keyword arguments of its ``predict`` (``imgsz``, ``iou``, ...).
         name: for messages.
@@ -54,39 +55,29 @@ class UltralyticsDetector(TappedDetector):
         self.model, self._yolo = yolo.model, yolo
         self._settings = {**(options or {}), "conf": min_score, "device": str(device), "verbose": False, "save": False}
         meanings = labels or {int(key): word for key, word in yolo.names.items()}
-        self._answers = Answers(name, meanings, classes, min_score)
+        self._parse = OutputParser(name, meanings, classes, min_score)
         self._digest = fingerprint(yolo.model)
         self._predict([np.zeros((160, 256, 3), np.uint8)])
         # the first call has made the copy that runs, with normalisation folded into convolutions
         self._running = yolo.predictor.model.model
         layers = [layer for layer in self._running.model if layer is not self._running.model[-1]]
-        self._taps = Taps(nn.Sequential(*layers), self._probe)
+        self._hooks = FeatureHooks(nn.Sequential(*layers), self._probe)
 
     def fingerprint(self) -> str:
         """Of its weights."""
         return self._digest
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The objects of each image."""
-        return self._predict(images)
-
-    def features(self, images: Sequence[Image]) -> FeatureMaps:
-        """The maps of its layers before the head."""
-        return self.detect_with_features(images)[1]
-
-    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
-        """Objects and maps from one forward pass."""
-        with self._taps.recording() as maps, self._input_size() as sizes:
+    def _run(self, images: Sequence[Image]) -> Pass:
+        with self._input_size() as sizes:
             found = self._predict(images)
-        matrices = [_placement(image, sizes[-1]) for image in images]
-        return found, FeatureMaps(self._taps.in_order(maps), tuple(self._taps.channels), matrices, sizes[-1])
+        return found, [_placement(image, sizes[-1]) for image in images], sizes[-1]
 
     def _predict(self, images: Sequence[Image]) -> list[Detections]:
         # OpenCV's order of channels is what it takes arrays to be in
         given = [np.ascontiguousarray(image[..., ::-1]) for image in images]
         with torch.autocast(torch.device(self._settings["device"]).type, enabled=False):
             results = self._yolo.predict(given, batch=len(given), **self._settings)
-        return [self._answers(each.boxes.xyxy, each.boxes.conf, each.boxes.cls) for each in results]
+        return [self._parse(each.boxes.xyxy, each.boxes.conf, each.boxes.cls) for each in results]
 
     @contextmanager
     def _input_size(self) -> Iterator[list[tuple[int, int]]]:
@@ -99,11 +90,6 @@ class UltralyticsDetector(TappedDetector):
             yield sizes
         finally:
             hook.remove()
-
-    def _probe(self) -> tuple[int, int]:
-        with self._input_size() as sizes:
-            self._predict([np.zeros((160, 256, 3), np.uint8)])
-        return sizes[-1]
 
 
 def _placement(image: Image, size: tuple[int, int]) -> Matrix:
@@ -122,7 +108,7 @@ def open_ultralytics(
     Raises:
         UserError: the package is missing, or the detector cannot be had.
     """
-    ultralytics = need("ultralytics", "ultralytics")
+    ultralytics = import_extra("ultralytics", "ultralytics")
     try:
         yolo = ultralytics.YOLO(name)
     except Exception as error:  # downloads and unpickling raise whatever they raise

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from clmot.errors import UserError, reason_of
-from clmot.structures import Float32Array, Image
+from clmot.structures import Embed, Float32Array, Image
 from clmot.views.pixels import region_in
 
 _BINS = (8, 4, 4)
@@ -45,7 +44,7 @@ def histogram_embedding(image: Image, boxes: Float32Array, stripes: int = 6) -> 
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-def onnx_embedding(file: Path, size: tuple[int, int] = (128, 256)) -> Callable[[Image, Float32Array], Float32Array]:
+def onnx_embedding(file: Path, size: tuple[int, int] = (128, 256)) -> Embed:
     """The embedding of a re-identification network that takes one crop of a box, such as OSNet (Zhou et al. 2019).
 
     The crop, what lies inside the image, is stretched to the network's input: RGB in [0, 1], ImageNet's mean and

@@ -15,10 +15,7 @@ from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.export.calibration import Frame
 from clmot.inference.exported import ExportedModel
 from clmot.inference.model import Model
-from clmot.structures import BoolArray, Dataset, Detections, Float32Array, Image, Int64Array, Sample
-
-Embed = Callable[[Image, Float32Array], Float32Array]
-"""Image and boxes [n, 4] to unit vectors [n, d]."""
+from clmot.structures import BoolArray, Dataset, Detections, Embed, Float32Array, Int64Array, Sample
 
 LEAST_FOUND = 0.9
 """Share of detections that both models must have."""
@@ -158,17 +155,17 @@ def compare(first: Sequence[Detections], second: Sequence[Detections], min_score
 
 
 def _found_again(mine: Detections, others: Detections, min_score: float) -> tuple[BoolArray, Float32Array]:
-    """Which of the sure ones the others have, and the cosines of those embeddings."""
+    """Which of the high-score ones the others have, and the cosines of those embeddings."""
     assert mine.embedding is not None
     assert others.embedding is not None
-    sure, there = mine.score >= min_score, others.score >= min_score / 2
+    high, there = mine.score >= min_score, others.score >= min_score / 2
     if not there.any():
-        return np.zeros(int(sure.sum()), np.bool_), np.zeros(0, np.float32)
-    overlap = iou(mine.xyxy[sure], others.xyxy[there])
-    overlap *= mine.class_id[sure][:, None] == others.class_id[there]
+        return np.zeros(int(high.sum()), np.bool_), np.zeros(0, np.float32)
+    overlap = iou(mine.xyxy[high], others.xyxy[there])
+    overlap *= mine.class_id[high][:, None] == others.class_id[there]
     found = overlap.max(axis=1) >= _IOU
     nearest = others.embedding[there][overlap.argmax(axis=1)]
-    return found, (mine.embedding[sure] * nearest).sum(axis=1)[found]
+    return found, (mine.embedding[high] * nearest).sum(axis=1)[found]
 
 
 def _scores(

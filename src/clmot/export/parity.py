@@ -1,4 +1,4 @@
-"""Whether an exported graph says what the network says: without that, nothing is written."""
+"""Whether an exported graph gives what the network gives: without that, nothing is written."""
 
 from __future__ import annotations
 
@@ -151,15 +151,15 @@ def _detections_apart(
         for (boxes, scores, classes, embeddings), other in (sides, sides[::-1]):
             # who comes last among the K best may be another on the other side
             last = float(other[1].min()) if len(other[1]) == rows else 0.0
-            sure = scores > last + tolerance.score
+            counted = scores > last + tolerance.score
             alike = (
                 (classes[:, None] == other[2])
                 & (np.abs(scores[:, None] - other[1]) <= tolerance.score)
                 & (iou(boxes, other[0]) >= tolerance.overlap)
                 & (embeddings @ other[3].T >= 1 - tolerance.cosine)
             )
-            total += int(sure.sum())
-            missing += int((sure & ~alike.any(axis=1)).sum())
+            total += int(counted.sum())
+            missing += int((counted & ~alike.any(axis=1)).sum())
     return [("the set of detections", missing / max(total, 1), tolerance.missing)]
 
 

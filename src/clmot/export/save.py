@@ -30,7 +30,7 @@ from clmot.inference.export_metadata import Metadata
 from clmot.inference.exported import load_exported
 from clmot.inference.model import Model
 from clmot.io.atomic import whole_file
-from clmot.io.runtimes import Array, import_extra, onnx_session, run_onnx, run_openvino
+from clmot.io.runtimes import Array, import_extra, open_network
 from clmot.models.attached import CropHead
 from clmot.models.network import Network
 from clmot.structures import Float32Array, Image
@@ -189,7 +189,7 @@ def export_crops(
         return np.asarray(found.numpy(), np.float32)
 
     def check(made: Path) -> Agreement:
-        run = run_openvino(str(made)) if to == "openvino" else run_onnx(onnx_session(str(made)))
+        run = open_network(made).run
 
         def quantised(image: Image, there: Float32Array) -> Float32Array:
             (tensor,) = exported.inputs_of(cut_out(image, there, size))
@@ -251,14 +251,12 @@ def _write(
                 set_default(model, "score_threshold", config.detect.score_threshold)
             set_metadata(model, strings)
             made.write_bytes(model.SerializeToString())
-            run = run_onnx(onnx_session(str(made)))
         else:
             source = made.with_suffix(".onnx")
             source.write_bytes(model.SerializeToString())
             save_openvino(to_openvino(source), made, strings, half)
-            run = run_openvino(str(made))
         sizes = parity_sizes(exported.size_in_use(config), any_size)
-        apart = check_parity(f"export to {to}", exported, reference, run, sizes, tolerance)
+        apart = check_parity(f"export to {to}", exported, reference, open_network(made).run, sizes, tolerance)
         agreement = quantisation.check(made) if quantisation else None
         names = [out.name, made.with_suffix(".bin").name] if to == "openvino" else [out.name]
         _publish(made.parent, out.parent, names)

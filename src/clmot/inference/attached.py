@@ -1,4 +1,4 @@
-"""Detectors of others in use: images in, `Detections` out, with embeddings where one is attached."""
+"""Other detectors in use: images in, `Detections` out, with embeddings where one is attached."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from clmot.config import Config
+from clmot.detectors.output_parser import require_detections
 from clmot.detectors.registry import fingerprint_of, open_detector
 from clmot.devices import choose_device
 from clmot.errors import UserError
@@ -47,11 +48,12 @@ class AttachedModel(Model):
         head, detector = self.attached.head, self.attached.detector
         if isinstance(head, FeatureHead):
             found, features = head.detector.detect_with_features(images)
+            found = require_detections(found, len(images), head.detector)
             boxes, image_index = self._packed([each.xyxy for each in found])
             with self._autocast():
                 embeddings = head.read_out(*head.placed(images, boxes, image_index, features))
         else:
-            found = detector.detect(images)
+            found = require_detections(detector.detect(images), len(images), detector)
             with self._autocast():
                 embeddings = head(images, *self._packed([each.xyxy for each in found]))
         rows = np.split(embeddings.float().cpu().numpy(), np.cumsum([len(each) for each in found])[:-1])
@@ -90,7 +92,7 @@ class BareModel(Model):
         self.config = dataclasses.replace(config, tracker=config.tracker.suited("detector"))
 
     def _detect(self, images: list[Image]) -> list[Detections]:
-        return self._detector.detect(images)
+        return require_detections(self._detector.detect(images), len(images), self._detector)
 
     def _embed(self, image: Image, boxes: Float32Array) -> NoReturn:
         raise self._without_embedding()

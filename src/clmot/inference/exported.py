@@ -1,4 +1,4 @@
-"""Exported files in use: the same answers as `clmot.Model`, from another runtime."""
+"""Exported files in use: the same results as `clmot.Model`, from another runtime."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from clmot.devices import device_name
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.inference.export_metadata import Metadata
 from clmot.inference.model import Model
-from clmot.io.runtimes import Run, onnx_session, read_openvino, run_onnx, run_openvino
+from clmot.io.runtimes import Run, open_network
 from clmot.models.network import Network
 from clmot.structures import Float32Array, Image, OutputMaps
 
@@ -78,22 +78,15 @@ def load_exported(file: Path, device: str = "auto") -> ExportedModel:
 
     Args:
         file: the file.
-        device: ``auto``, ``cpu`` or ``cuda``; ONNX Runtime alone knows the last, where its GPU package is installed.
+        device: ``auto``, ``cpu`` or ``cuda``, for which ONNX Runtime needs its GPU package.
 
     Raises:
-        UserError: there is no such file, it was not made by clmot, or its runtime is not installed.
+        UserError: there is no such file, it was not made by clmot, or its runtime cannot be imported or has no such
+            device.
     """
     if not file.is_file():
         raise UserError(f"{file}: no such model file")
-    if file.suffix == ".xml":
-        model, strings = read_openvino(file)
-        metadata = Metadata.from_strings(strings, file)
-        return ExportedModel(file, run_openvino(model), metadata)
-    try:
-        session = onnx_session(str(file), device_name(device))
-    except UserError:
-        raise
-    except Exception as error:  # onnxruntime has a class for each reason
-        raise UserError(f"{file}: not a readable ONNX model ({reason_of(error)})") from error
-    metadata = Metadata.from_strings(session.get_modelmeta().custom_metadata_map, file)
-    return ExportedModel(file, run_onnx(session), metadata)
+    network = open_network(file, device_name(device))
+    if reason := network.cpu_only(device_name(device)):
+        raise UserError(f"{file}: device '{device}': {reason}; use cpu or auto")
+    return ExportedModel(file, network.run, Metadata.from_strings(network.metadata, file))

@@ -44,10 +44,12 @@ class Model:
         config: the configuration, with `config.detect` and `config.tracker` for use.
         classes: class names, indexed by `Detections.class_id`.
         embeds: whether detections have embeddings.
+        name: what it was loaded from; empty where it was made of a network.
         fingerprint: tells its weights from others'; galleries and results name it.
     """
 
     embeds = True
+    name = ""
 
     def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
         if precision is None:
@@ -62,7 +64,7 @@ class Model:
             self.device = torch.device("cuda", torch.cuda.current_device())
         self.precision = precision
         self.fingerprint = fingerprint(network)
-        # in bfloat16, folded biases are rounded, and answers would be twice as far from those in float32
+        # in bfloat16, folded biases are rounded, and outputs would be twice as far from those in float32
         if precision == "float32" and isinstance(network, Network):
             network = fold_batch_norm(network)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -80,16 +82,16 @@ class Model:
         return f"<clmot {type(self).__name__}: {'; '.join(facts)}>"
 
     @overload
-    def detect(self, image: AnyImage) -> Detections: ...
+    def detect(self, images: AnyImage) -> Detections: ...
 
     @overload
-    def detect(self, image: list[Any] | tuple[Any, ...]) -> list[Detections]: ...
+    def detect(self, images: Sequence[Image]) -> list[Detections]: ...
 
-    def detect(self, image: Any) -> Detections | list[Detections]:
+    def detect(self, images: Any) -> Detections | list[Detections]:
         """Objects of one image; of a list of images, as of any `clmot.protocols.Detector`, a list.
 
         Args:
-            image: uint8 [height, width, 3], RGB, any size; or what `clmot.io.any_image.as_image` takes: a PIL image, a
+            images: uint8 [height, width, 3], RGB, any size; or what `clmot.io.any_image.as_image` takes: a PIL image, a
                 path, a grey image, ...
 
         Returns:
@@ -100,7 +102,7 @@ class Model:
             ValueError: an array of another shape or type.
             UserError: there is no such file, or it cannot be read.
         """
-        return self.detect_batch(image) if isinstance(image, list | tuple) else self.detect_batch([image])[0]
+        return self.detect_batch(images) if isinstance(images, list | tuple) else self.detect_batch([images])[0]
 
     def detect_batch(self, images: Iterable[AnyImage]) -> list[Detections]:
         """`detect` for several images in one pass."""
@@ -108,10 +110,10 @@ class Model:
         return self._detect(taken) if taken else []
 
     def embed(self, image: AnyImage, boxes: Any) -> Float32Array:
-        """Embeddings of given boxes, from whatever detector.
+        """Embeddings of external boxes.
 
         Args:
-            image: as of `detect`.
+            image: as the images of `detect`.
             boxes: float [n, 4], xyxy pixels of the image; or detections of whatever kind.
 
         Returns:
@@ -216,24 +218,32 @@ def load_model(
         raise TypeError(f"a model is named by a path or a name, not by {path!r:.60}")
     if detector is not None:
         require_detector(detector)
-    device = device_name(device)
-    if is_detector(path):
-        from clmot.inference.attached import load_detector  # which is a `Model`
+    model = _load(path, device_name(device), precision, detector)
+    model.name = str(path)
+    return model
 
-        return load_detector(Config().updated({"detector": {"name": str(path)}}, "detector"), device)
-    path = find_model(path)
-    if path.suffix in (".onnx", ".xml"):
-        from clmot.inference.exported import load_exported  # which is a `Model`
 
-        return load_exported(path, device)
-    saved = load_saved_model(path)
-    if saved.config.detector.name:
-        from clmot.inference.attached import load_attached  # which is a `Model`
+def _load(path: str | Path, device: str, precision: str | None, detector: Detector | None) -> Model:
+    # the modules of the other kinds of models import this one
+    file = find_model(path)
+    saved = None if is_detector(path) or file.suffix in (".onnx", ".xml") else load_saved_model(file)
+    if saved is not None and saved.config.detector.name:
+        from clmot.inference.attached import load_attached
 
         return load_attached(saved, device=device, precision=precision, detector=detector)
     if detector is not None:
-        raise UserError(f"{saved.file}: finds objects itself; detector= goes with embeddings of clmot attach")
-    return Model(*network_of(saved), device, precision)
+        raise UserError(
+            f"{saved.file if saved else path}: finds objects itself; detector= goes with embeddings of clmot attach"
+        )
+    if saved is not None:
+        return Model(*network_of(saved), device, precision)
+    if is_detector(path):
+        from clmot.inference.attached import load_detector
+
+        return load_detector(Config().updated({"detector": {"name": str(path)}}, "detector"), device)
+    from clmot.inference.exported import load_exported
+
+    return load_exported(file, device)
 
 
 def load_network(path: Path) -> tuple[Network, Config]:

@@ -67,7 +67,7 @@ class Finder:
         self.config = config or Config()
         self.classes = ("person",)
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: list[Image]) -> list[Detections]:
         return [find(image) for image in images]
 
 
@@ -101,13 +101,13 @@ def seeing():
     def load(*arguments, **options) -> Model:
         model = load_model(*arguments, **options)
 
-        def detect_batch(images):
+        def detect(images):
             found = [find(image) for image in images]
             return [
                 Detections(xyxy=each.xyxy, score=each.score, class_id=np.ones(len(each), np.int64)) for each in found
             ]
 
-        model.detect_batch = detect_batch
+        model.detect = detect
         return model
 
     with pytest.MonkeyPatch.context() as patch:

@@ -68,7 +68,7 @@ class Scripted(Finder):
         super().__init__()
         self._frames = iter(frames)
 
-    def detect_batch(self, images):
+    def detect(self, images):
         found = []
         for _ in images:
             rows = np.array(next(self._frames), np.float32).reshape(-1, 5)

@@ -53,7 +53,7 @@ class Walker:
         self._fail_at = fail_at
         self._frame = 0
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: list[Image]) -> list[Detections]:
         return [self._find() for _ in images]
 
     def _find(self) -> Detections:

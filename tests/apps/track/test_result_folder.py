@@ -36,7 +36,7 @@ class Corner:
     def __init__(self, score: float = 0.9, classes: tuple[str, ...] = ("person",)) -> None:
         self.config, self.score, self.classes = Config(), score, classes
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: list[Image]) -> list[Detections]:
         number = int(self.score >= self.config.detect.score_threshold)
         box, score = np.array([[2.0, 2, 20, 30]])[:number], np.array([self.score])[:number]
         return [Detections(xyxy=box, score=score, class_id=np.zeros(number)) for _ in images]
@@ -165,7 +165,7 @@ def test_numbers_of_classes_mean_one_thing_in_a_folder(tmp_path: Path) -> None:
 
 def test_what_failed_at_its_first_frame_needs_no_overwrite(tmp_path: Path) -> None:
     class Broken(Corner):
-        def detect_batch(self, images: list[Image]) -> list[Detections]:
+        def detect(self, images: list[Image]) -> list[Detections]:
             raise UserError("broken")
 
     with pytest.raises(UserError, match="broken"):
@@ -277,7 +277,7 @@ def test_scores_suit_what_finds_the_boxes(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_many_short_tracks_are_told_with_numbers() -> None:
-    """Nine of twelve tracks live half a second, two of three boxes are too unsure to start one."""
+    """Nine of twelve tracks live half a second, two of three boxes score too low to start one."""
     summary, config = SequenceSummary(), TrackerConfig(frame_rate=20)
     for t in range(1, 41):
         ids = [1, 2, 3, *([3 + t // 4] if t < 40 else [])]
@@ -286,7 +286,5 @@ def test_many_short_tracks_are_told_with_numbers() -> None:
         list(summary.observe(each for each in [(t, np.zeros((4, 4, 3), np.uint8), found)]))
         summary.follow(TrackedFrame(frame=t, detections=found, track_id=np.array(ids)))
     told = summary.doubt_scores(config)
-    assert told.startswith(
-        "9 of 12 tracks live less than a second, and 67% of the boxes in use are too unsure to start"
-    )
+    assert told.startswith("9 of 12 tracks live less than a second, and 67% of the boxes in use score too low to start")
     assert summary.doubt_scores(replace(config, frame_rate=2)) == ""

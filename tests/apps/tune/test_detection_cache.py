@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from clmot.apps.track import pipeline
+from clmot.apps.track.pipeline import track
 from clmot.apps.tune import tuning_detections as detections
 from clmot.apps.tune.cache import CachedSequence
 from clmot.apps.tune.tuning_detections import Detecting
@@ -16,6 +16,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_text import read_mot_text, write_mot_text
+from clmot.structures import Detections
 
 CONFIG = TrackerConfig(camera="sparse-flow", lost_seconds=0.5, confirm_frames=1, high_score=0.3)
 
@@ -26,7 +27,7 @@ class Looker:
     def __init__(self, config):
         self.config, self.classes, self.looks = config, ("person", "car"), 0
 
-    def detect_batch(self, images):
+    def detect(self, images):
         return [self._find(image) for image in images]
 
     def _find(self, image):
@@ -34,7 +35,7 @@ class Looker:
         rng = np.random.default_rng(int(image.astype(np.int64).sum()))
         corner = np.array([[20, 30], [90, 40], [150, 60]])[: rng.integers(0, 4)] + rng.normal(0, 2, 2)
         n = len(corner)
-        return pipeline.Detections(
+        return Detections(
             xyxy=np.tile(corner, 2) + np.array([0, 0, 20, 50]),
             score=rng.uniform(0.3, 1, n),
             class_id=np.arange(n) % 2,
@@ -77,7 +78,7 @@ def test_tracking_from_the_cache_is_tracking(monkeypatch, panning, tmp_path, fra
     assert sequence.camera is not None
     assert not np.allclose(sequence.camera[1:], np.eye(2, 3))
     write_mot_text(tmp_path / "cached.txt", sequence.track(CONFIG), with_classes=True)
-    pipeline.track(panning, model, tmp_path / "direct", frames=frames, progress=False)
+    track(panning, model, tmp_path / "direct", frames=frames, progress=False)
     direct = (tmp_path / "direct" / "pan.txt").read_text()
     assert (tmp_path / "cached.txt").read_text() == direct
     assert len(read_mot_text(tmp_path / "cached.txt")) > 2
@@ -110,7 +111,7 @@ def test_boxes_alone_need_no_images(streets, tmp_path):
 
 
 def test_a_sequence_in_which_nothing_is_found(tmp_path):
-    nothing = pipeline.Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0))
+    nothing = Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0))
     sequence = CachedSequence(name="x", frame_rate=None, frame=np.array([1, 2]), detections=[nothing, nothing])
     sequence.save(tmp_path / "x", {})
     back, _ = CachedSequence.load(tmp_path / "x")

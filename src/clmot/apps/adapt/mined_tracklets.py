@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from clmot import boxes as box
-from clmot.apps.track.pipeline import Detector, detect
+from clmot.apps.track.detection import detect, finder_of
 from clmot.config import AdaptConfig
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError, plural
 from clmot.io.frame_choice import frames_in
 from clmot.io.sources import FrameSource
+from clmot.protocols import ConfiguredDetector
 from clmot.structures import BoolArray, Detections, Int64Array, TrackedFrame
 from clmot.tracking.tracker import Tracker
 
@@ -55,7 +56,7 @@ class Tracklets:
 
 
 def find_tracklets(
-    source: FrameSource, model: Detector, config: AdaptConfig, bar: Progress, batch_size: int = 1
+    source: FrameSource, model: ConfiguredDetector, config: AdaptConfig, bar: Progress, batch_size: int = 1
 ) -> Tracklets:
     """Detect, track by motion, and keep what is unambiguous.
 
@@ -75,9 +76,7 @@ def find_tracklets(
     table: list[Int64Array] = []
     task = bar.add_task(f"{source.name}: tracking", total=source.length, note="")
     with contextlib.closing(iter(source)) as frames:
-        for number, image, detections in detect(
-            frames, lambda batch: model.detect_batch([image for _, image in batch]), batch_size
-        ):
+        for number, image, detections in detect(frames, finder_of(model), batch_size):
             found[number] = dataclasses.replace(detections, embedding=None)
             table.append(_rows(tracker.update(found[number], image, frame=number), found[number], config))
             bar.update(task, advance=1)

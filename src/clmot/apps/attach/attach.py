@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import nn
 
-from clmot.apps.attach.pseudo_labels import find_boxes
+from clmot.apps.attach.pseudo_labels import pseudo_labels
 from clmot.config import Config, DetectorConfig, ModelConfig, load_config
 from clmot.datasets.readers import FORMATS
 from clmot.datasets.writers import coco
@@ -25,7 +25,7 @@ from clmot.training.trainer import train
 log = logging.getLogger(__name__)
 
 USED_STRIDES = (4, 8, 16)
-"""Maps of the detector that an embedding is read from where nobody chose; beyond, a person is a cell or two wide."""
+"""Maps of the detector that an embedding is read from by default; beyond, a person is a cell or two wide."""
 
 
 def attach(
@@ -40,7 +40,7 @@ def attach(
 ) -> Path:
     """Learn an embedding for a detector, label-free, on its own feature maps or on crops of its boxes.
 
-    The detector is frozen: its boxes and scores stay what they were, to the bit.
+    The detector is frozen: its boxes and scores stay bit-exact what they were.
 
     Args:
         detector: ``LIBRARY:NAME`` (`clmot.detectors.registry.KINDS`), its configuration, or an object that does what
@@ -91,7 +91,7 @@ def attach(
     model = _fitting(config.model, described, detector)
     config = dataclasses.replace(config, detector=described, model=model)
     if boxes == "detector" or (boxes == "auto" and not all(_has_boxes(path) for path in paths)):
-        paths = [_found_boxes(detector, paths, out, resume, progress)]
+        paths = [_pseudo_labels(detector, paths, out, resume, progress)]
     return train(paths, out, config, resume=resume, progress=progress, detector=detector)
 
 
@@ -126,12 +126,12 @@ def _has_boxes(path: Path) -> bool:
     return not path.is_dir() or any(each.matches(path) for each in FORMATS)
 
 
-def _found_boxes(detector: Detector, paths: Sequence[Path], out: Path, resume: bool, progress: bool) -> Path:
+def _pseudo_labels(detector: Detector, paths: Sequence[Path], out: Path, resume: bool, progress: bool) -> Path:
     """The file of the boxes that the detector finds; a resumed run has it already."""
     folder = out / "boxes"
     file = folder / "annotations.json"
     if not (resume and file.is_file()):
-        dataset = find_boxes(detector, paths, progress=progress)
+        dataset = pseudo_labels(detector, paths, progress=progress)
         coco.write(dataset, folder, images="reference")
         count = sum(len(sample.boxes) for sample in dataset.samples)
         log.info("%s: %d boxes that the detector found in %d images", file, count, len(dataset.samples))

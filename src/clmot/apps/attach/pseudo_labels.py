@@ -1,4 +1,4 @@
-"""What a detector finds in images that nobody has annotated, as a data set to learn on."""
+"""Pseudo-labels: what a detector finds in images without annotation, as a data set to learn on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clmot.detectors.output_parser import require_detections
 from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.progress import progress_bar
@@ -15,7 +16,7 @@ from clmot.protocols import Detector
 from clmot.structures import Dataset, Sample
 
 
-def find_boxes(detector: Detector, paths: Sequence[Path], *, progress: bool = True) -> Dataset:
+def pseudo_labels(detector: Detector, paths: Sequence[Path], *, progress: bool = True) -> Dataset:
     """Run a detector over the images in some folders.
 
     The images of one folder are one sequence: they may be the frames of a video, which must not serve as each other's
@@ -38,7 +39,7 @@ def find_boxes(detector: Detector, paths: Sequence[Path], *, progress: bool = Tr
         task = bar.add_task("finding boxes", total=len(images), note="")
         for path, sequence, frame in images:
             image = read_image(path)
-            (found,) = detector.detect([image])
+            (found,) = require_detections(detector.detect([image]), 1, detector)
             samples.append(
                 Sample(
                     image=path,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.apps.demo import Recorder, Replay
-from clmot.apps.track.pipeline import Detector, track
+from clmot.apps.track.pipeline import track
 from clmot.config.tracker import TrackerConfig
 from clmot.datasets.readers import read_dataset
 from clmot.evaluation.appearance_only import best_association
@@ -20,6 +20,7 @@ from clmot.evaluation.mot import evaluate
 from clmot.inference.model import Model
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import read_sequence_info
+from clmot.protocols import Detector
 from clmot.structures import Embed
 
 GAP = 1.0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.apps.track.external_boxes import Embed
 from clmot.errors import UserError, reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.frame_choice import FrameChoice
@@ -21,7 +20,7 @@ from clmot.io.mot_text import read_mot_text
 from clmot.io.progress import progress_bar
 from clmot.io.sources import FrameSource
 from clmot.reid.gallery import Gallery, NamedTrack, name_tracks
-from clmot.structures import Float32Array, TrackedFrame
+from clmot.structures import Embed, Float32Array, TrackedFrame
 
 
 def enrol_crops(gallery: Gallery, name: str, crops: Iterable[AnyImage], embed: Embed) -> int:

@@ -30,7 +30,7 @@ TRAIL_SECONDS = 1.5
 """How far back the trails in videos go."""
 
 
-class Sinks:
+class Outputs:
     """Where the frames of one sequence go: text, video, window.
 
     Unlike the writers' own ``with`` blocks, this one finishes the files after an exception too: what was tracked before
@@ -39,14 +39,14 @@ class Sinks:
     Args:
         source: the sequence.
         out: folder of the files, None for none.
-        video: write a video as well.
-        window: where to show frames, None for nowhere.
         frame_rate: frames a second.
         classes: class names.
-        refine: what is done to the tracks when the last frame has come.
-        old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
+        refine: what is done to the tracks when the last frame has come; None: nothing.
+        video: write a video as well.
         times: write the time of each frame as well.
         kitti: write KITTI text instead of MOTChallenge text.
+        window: where to show frames, None for nowhere.
+        old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
 
     Attributes:
         text_path: the text file, None if there is none.
@@ -60,14 +60,15 @@ class Sinks:
         self,
         source: FrameSource,
         out: Path | None,
-        video: bool,
-        window: Window | None,
+        *,
         frame_rate: float,
         classes: Sequence[str],
-        refine: RefineConfig,
-        old_video: Path | None = None,
+        refine: RefineConfig | None = None,
+        video: bool = False,
         times: bool = False,
         kitti: bool = False,
+        window: Window | None = None,
+        old_video: Path | None = None,
     ) -> None:
         self.text_path = out / f"{source.name}.txt" if out else None
         self.video_path = out / f"{source.name}.mp4" if out and video else None
@@ -76,7 +77,7 @@ class Sinks:
         self._old_video = old_video
         self.asked_to_stop = False
         self.refined: list[TrackedFrame] | None = None
-        self._refine = refine
+        self._refine = refine or RefineConfig()
         self._kept: list[TrackedFrame] = []
         self._window = window
         self._frame_rate = frame_rate
@@ -88,7 +89,12 @@ class Sinks:
         self._times_writer: GrowingText | None = None
         self._video_writer: VideoWriter | None = None
 
-    def __enter__(self) -> Sinks:
+    @property
+    def paths(self) -> list[Path | None]:
+        """Text, video and times."""
+        return [self.text_path, self.video_path, self.times_path]
+
+    def __enter__(self) -> Outputs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import platform
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,17 @@ from typing import Any
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import write_whole_text
 from clmot.io.class_names import LABELS, read_class_names, write_class_names
+from clmot.io.frame_choice import FrameChoice
 from clmot.io.video import without_password
+from clmot.protocols import ConfiguredDetector
 
 RECORD = "run.json"
 """A file beside results: for each sequence its source, and the command, model, settings and versions it is from."""
 
 RESERVED = (Path(LABELS).stem,)
 """Names that no sequence may have, as its text would be taken for something else."""
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = ("clmot", "torch", "numpy", "scipy", "opencv-python-headless", "opencv-python", "av")
 
@@ -131,6 +137,16 @@ def _record(files: Sequence[Path | None], name: str, facts: Mapping[str, Any]) -
     write_whole_text(folder / RECORD, json.dumps({**known, name: mine}, indent=2) + "\n", "the record of the results")
 
 
+def model_facts(model: ConfiguredDetector, frames: FrameChoice | None) -> dict[str, Any]:
+    """For `recorded`: which model saw which frames."""
+    return {
+        "model": getattr(model, "name", None) or None,
+        "fingerprint": getattr(model, "fingerprint", ""),
+        "classes": list(model.classes),
+        "frame choice": asdict(frames or FrameChoice()),
+    }
+
+
 def read_record(folder: Path) -> dict[str, dict[str, Any]]:
     """What `RECORD` says of each sequence; empty where there is none that can be read."""
     try:
@@ -138,3 +154,20 @@ def read_record(folder: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def warn_of_other_frames(results: Path, choice: FrameChoice) -> None:
+    """Warn where results were tracked on other frames than are to be scored, as far as their record tells."""
+    folder = results if results.is_dir() else results.parent
+    for name, facts in read_record(folder).items():
+        tracked = facts.get("frame choice") if isinstance(facts, dict) else None
+        wanted = {"every": choice.every, "part": choice.part}
+        if isinstance(tracked, dict) and {key: tracked.get(key) for key in wanted} != wanted:
+            _log.warning(
+                "%s: %s was tracked with --every %s --frames %s; every other frame counts as missed without them here",
+                folder / RECORD,
+                name,
+                tracked.get("every"),
+                tracked.get("part"),
+            )
+            return

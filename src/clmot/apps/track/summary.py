@@ -12,7 +12,8 @@ from clmot.errors import plural
 from clmot.structures import Detections, Image, TrackedFrame
 
 if TYPE_CHECKING:
-    from clmot.apps.track.pipeline import Detector, FoundFrames
+    from clmot.apps.track.detection import FoundFrames
+    from clmot.protocols import ConfiguredDetector
 
 _KEPT_IMAGES = 5
 _BINS = 100
@@ -61,10 +62,10 @@ class SequenceSummary:
         if len(self._lives) < _ENOUGH_TRACKS or short < _TOO_MANY_SHORT * len(self._lives):
             return ""
         low, high = (int(_BINS * score) for score in (tracker.low_score, tracker.new_track_score))
-        unsure = self._scores[low:high].sum() / max(1, self._scores[low:].sum())
+        too_low = self._scores[low:high].sum() / max(1, self._scores[low:].sum())
         return (
-            f"{short} of {len(self._lives)} tracks live less than a second, and {unsure:.0%} of the boxes in use are "
-            f"too unsure to start one (tracker.low_score={tracker.low_score:g}, "
+            f"{short} of {len(self._lives)} tracks live less than a second, and {too_low:.0%} of the boxes in use "
+            f"score too low to start one (tracker.low_score={tracker.low_score:g}, "
             f"tracker.new_track_score={tracker.new_track_score:g}); "
             "the scores may not suit this detector: look at the video, or let clmot tune choose them"
         )
@@ -78,7 +79,7 @@ class SequenceSummary:
             "complete": self.complete,
         }
 
-    def explain_no_tracks(self, detector: Detector, tracker: TrackerConfig, *, from_file: bool) -> str:
+    def explain_no_tracks(self, detector: ConfiguredDetector, tracker: TrackerConfig, *, from_file: bool) -> str:
         """Why there are no tracks, and what to try, in one line.
 
         Args:
@@ -132,7 +133,7 @@ class SequenceSummary:
             # frames 1, 2, 4, 8, ...: from all of the sequence, however long it is
             self._images = [*self._images, image][-_KEPT_IMAGES:]
 
-    def _best_score_below_threshold(self, detector: Detector) -> float:
+    def _best_score_below_threshold(self, detector: ConfiguredDetector) -> float:
         """The highest score in the images kept, with hardly any threshold; 0 if the detector has none to set."""
         config = detector.config
         try:
@@ -140,7 +141,7 @@ class SequenceSummary:
         except AttributeError:
             return 0.0
         try:
-            found = [detector.detect_batch([image])[0] for image in self._images]
+            found = [detector.detect([image])[0] for image in self._images]
         finally:
             detector.config = config  # type: ignore[misc]
         return max((float(each.score.max(initial=0)) for each in found), default=0.0)

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clmot.apps.track.detection import Finder, detect
 from clmot.config.tracker import TrackerConfig
 from clmot.io.named_arrays import read_arrays, write_arrays
 from clmot.io.progress import progress_bar
@@ -23,9 +24,6 @@ from clmot.io.sources import FrameSource
 from clmot.structures import Detections, Int64Array, TrackedFrame
 from clmot.tracking.camera_motion import CameraMotion
 from clmot.tracking.tracker import Tracker
-
-if TYPE_CHECKING:
-    from clmot.apps.track.pipeline import Finder
 
 _KIND = "detections"
 
@@ -143,8 +141,6 @@ def watch(
     Raises:
         UserError: a frame cannot be read, or a file cannot be written.
     """
-    from clmot.apps.track.pipeline import detect  # brings video and drawing along, which no other process needs
-
     files = {name: folder / f"{name}.safetensors" for name in sources}
     missing = [name for name, file in files.items() if not _is_current(file, origins[name])]
     found_by = finders() if missing else {}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clmot.apps.track.external_boxes import GivenBoxes, box_files
+from clmot.apps.track.detection import Finder, finder_of
+from clmot.apps.track.external_detections import ExternalDetections, box_files
 from clmot.apps.tune.cache import watch
 from clmot.config import Config
 from clmot.config.tracker import TrackerConfig
@@ -26,7 +27,6 @@ from clmot.shipped import find_model
 from clmot.structures import Image
 
 if TYPE_CHECKING:
-    from clmot.apps.track.pipeline import Finder
     from clmot.inference.model import Model
     from clmot.io.video import Frames
 
@@ -159,10 +159,9 @@ class Detecting:
         if files:
             embed = model.embed if model and config.tracker.appearance else None
             is_truth = "gt" in (self.boxes, self.detector)
-            return {name: GivenBoxes(file, embed, classes, is_truth) for name, file in files.items()}
+            return {name: ExternalDetections(file, embed, classes, is_truth) for name, file in files.items()}
         assert model is not None
-        found = model
-        return dict.fromkeys(names, lambda batch: found.detect_batch([image for _, image in batch]))
+        return dict.fromkeys(names, finder_of(model))
 
 
 def _without_images(folder: Path, boxes: Path) -> FrameSource:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from clmot.apps.track.external_boxes import GivenBoxes, rescaled
+from clmot.apps.track.external_detections import ExternalDetections, rescaled
 from clmot.apps.track.pipeline import track
 from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
@@ -31,7 +31,7 @@ class Blind:
         self.config = Config()
         self.read: list[np.ndarray] = []
 
-    def detect_batch(self, images: list[Image]) -> list[Detections]:
+    def detect(self, images: list[Image]) -> list[Detections]:
         return [Detections(xyxy=np.empty((0, 4)), score=np.empty(0), class_id=np.empty(0)) for _ in images]
 
     def embed(self, image: Image, boxes: np.ndarray) -> np.ndarray:
@@ -100,7 +100,7 @@ def test_some_frames_only(root: Path, choice: FrameChoice, expected: list[int]) 
     assert evaluate(root / "out", root / "data").combined["FN"] == 4 * (LENGTH - len(expected))
 
 
-def test_scores_of_another_scale_are_rescaled_by_a_line_up_to_the_surest_of_a_file() -> None:
+def test_scores_of_another_scale_are_rescaled_by_a_line_up_to_the_highest_of_a_file() -> None:
     margins = np.linspace(-0.5, 4.5, 101)
     np.testing.assert_allclose(rescaled(margins), np.minimum((margins + 0.5) / 4.75, 1))
     np.testing.assert_allclose(rescaled(100 * margins + 7), rescaled(margins))
@@ -113,7 +113,7 @@ def test_scores_of_another_scale_are_rescaled_by_a_line_up_to_the_surest_of_a_fi
 def test_public_detections_and_files(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         track(root / "data" / "a", Blind(), root / "det", boxes="det", progress=False)
-    assert "confidences from 3.5 to 3.5 are rescaled: the lowest is 0, the surest 5 % are 1" in caplog.text
+    assert "confidences from 3.5 to 3.5 are rescaled: the lowest is 0, the highest-scoring 5 % are 1" in caplog.text
     assert frames_of(root / "det" / "a.txt") == [1, 2, 3]
     (root / "boxes").mkdir()
     for name in "ab":
@@ -137,7 +137,7 @@ def test_embeddings_are_read_only_where_they_are_used(root: Path, changes: dict[
 def test_flat_boxes_of_a_file_are_left_out_and_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = root / "a.txt"
     file.write_text("1,-1,11,11,20,40,0.9\n1,-1,11,11,0,40,0.9\n1,-1,nan,11,20,40,0.9\n")
-    assert len(GivenBoxes(file, None, ("person",))([(1, np.zeros((9, 9, 3), np.uint8))])[0]) == 1
+    assert len(ExternalDetections(file, None, ("person",))([(1, np.zeros((9, 9, 3), np.uint8))])[0]) == 1
     assert f"{file}: left out 2 boxes without area or not finite" in caplog.text
 
 
@@ -168,7 +168,7 @@ def test_classes_by_name(tmp_path: Path) -> None:
     image = np.zeros((20, 20, 3), np.uint8)
 
     def found(classes: tuple[str, ...], is_truth: bool) -> list[int]:
-        [detections] = GivenBoxes(file, None, classes, is_truth)([(1, image)])
+        [detections] = ExternalDetections(file, None, classes, is_truth)([(1, image)])
         return detections.class_id.tolist()
 
     assert found(("car", "Pedestrian"), True) == [1, 0]  # MOT16: 1 is a person, 3 a car
@@ -176,7 +176,7 @@ def test_classes_by_name(tmp_path: Path) -> None:
     assert found(("boat",), True) == [0]
     (tmp_path / LABELS).write_text("bus\npedestrian\ncar\n")
     assert found(("car", "pedestrian"), True) == found(("car", "person"), False) == [0, 1]
-    assert GivenBoxes(file, None, ("x",))([(7, image)])[0].class_id.tolist() == []
+    assert ExternalDetections(file, None, ("x",))([(7, image)])[0].class_id.tolist() == []
 
 
 def test_results_name_their_classes(root: Path) -> None:

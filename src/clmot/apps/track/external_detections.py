@@ -1,13 +1,13 @@
-"""Boxes from files in place of a detector's: what tracking is worth where detection is perfect, or the same for all.
+"""External detections: boxes from files in place of a detector's.
 
-With ground truth these are oracle boxes; with a benchmark's public detections, trackers are compared on equal terms.
-Embeddings are read at the boxes by the model.
+With ground truth these are oracle detections; with a benchmark's public detections, trackers are compared on equal
+terms. Embeddings are read at the boxes by the model.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +18,17 @@ from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.mot_sequences import EXPECTED, MOT_CLASSES, describe_folder
 from clmot.io.mot_text import read_mot_rows
-from clmot.structures import Detections, Float32Array, Float64Array, Image, Int64Array
-
-Embed = Callable[[Image, Float32Array], Float32Array]
-"""Image and boxes ([n, 4], xyxy pixels) to unit vectors [n, d], as `clmot.Model.embed`."""
+from clmot.structures import Detections, Embed, Float64Array, Image, Int64Array
 
 _OF_SEQUENCE = {"gt": Path("gt", "gt.txt"), "det": Path("det", "det.txt")}
 
-_SUREST = 0.05
+_HIGHEST = 0.05
 """This share of the boxes of a file counts as certain, where scores are on another scale."""
 
 _log = logging.getLogger(__name__)
 
 
-class GivenBoxes:
+class ExternalDetections:
     """Finds in each frame of a sequence the boxes that a file has there.
 
     Args:
@@ -65,11 +62,11 @@ class GivenBoxes:
             if score is not rows.confidence:
                 self.family = "rescaled"
                 _log.warning(
-                    "%s: confidences from %g to %g are rescaled: the lowest is 0, the surest %d %% are 1",
+                    "%s: confidences from %g to %g are rescaled: the lowest is 0, the highest-scoring %d %% are 1",
                     file,
                     rows.confidence.min(),
                     rows.confidence.max(),
-                    round(100 * _SUREST),
+                    round(100 * _HIGHEST),
                 )
         order = np.flatnonzero(kept)[np.argsort(rows.frame[kept], kind="stable")]
         self._frame = rows.frame[order]
@@ -91,7 +88,7 @@ class GivenBoxes:
 
 
 def rescaled(score: Float64Array) -> Float64Array:
-    """Scores on another scale (margins, percentages) in [0, 1]: a line takes the lowest to 0, the surest 5 % are 1.
+    """Scores on another scale (margins, percentages) in [0, 1]: the lowest is 0, the highest 5 % are 1, linear between.
 
     To cut them instead would make most of them 1 and leave nothing to choose by: with the public detections of four
     sequences tracks are then worse by 6 points of HOTA (``docs/experiments.md``).
@@ -104,7 +101,7 @@ def rescaled(score: Float64Array) -> Float64Array:
     """
     if not len(score) or are_chances(score.min(), score.max()):
         return score
-    low, high = score.min(), np.quantile(score, 1 - _SUREST)
+    low, high = score.min(), np.quantile(score, 1 - _HIGHEST)
     if high <= low:
         return np.ones_like(score)
     return np.asarray(((score - low) / (high - low)).clip(0, 1))

@@ -1,0 +1,61 @@
+"""The detection stage: from frames to frames with detections, in threads of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from clmot.detectors.output_parser import require_detections
+from clmot.io.sources import FrameSource
+from clmot.protocols import Detector
+from clmot.structures import Detections, Embed, Image
+
+Finder = Callable[[Sequence[tuple[int, Image]]], list[Detections]]
+"""Numbered frames to what is in them."""
+
+FoundFrames = Generator[tuple[int, Image, Detections], None, None]
+"""Frame numbers, images and what is in them, in order."""
+
+
+def finder_of(detector: Detector, embed: Embed | None = None) -> Finder:
+    """A detector's objects in numbered frames, with the embeddings that `embed` reads at them if it is given."""
+
+    def find(batch: Sequence[tuple[int, Image]]) -> list[Detections]:
+        images = [image for _, image in batch]
+        found = require_detections(detector.detect(images), len(images), detector)
+        if embed is None:
+            return found
+        return [
+            dataclasses.replace(each, embedding=embed(image, each.xyxy)) if len(each) else each
+            for image, each in zip(images, found, strict=True)
+        ]
+
+    return find
+
+
+def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: bool = True) -> FoundFrames:
+    """Number, image and objects of each frame of a source. Closing it closes the source.
+
+    Args:
+        source: the frames.
+        find: the detector; called in one thread from first to last, which is not this one if stages overlap.
+        batch_size: frames that are found together.
+        overlap: decode and find in threads of their own, each a batch of frames ahead, or four.
+    """
+    ahead = max(4, batch_size)
+
+    def found() -> FoundFrames:
+        with contextlib.closing(source.ahead(ahead) if overlap else source.decode()) as frames:
+            yield from detect(frames, find, batch_size)
+
+    # a camera's frames shall not wait here as well: its source drops those that there is no time for
+    return source.prefetched(found(), batch_size if source.live else ahead) if overlap else found()
+
+
+def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1) -> FoundFrames:
+    """Frame number, image and what is in it, `batch_size` frames at a time."""
+    while batch := list(itertools.islice(frames, batch_size)):
+        for (number, image), detections in zip(batch, find(batch), strict=True):
+            yield number, image, detections

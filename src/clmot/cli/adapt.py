@@ -1,0 +1,64 @@
+"""`clmot adapt`: teach a model's embedding on unlabelled videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from clmot.cli.app import Device, Flag, app, is_first_process, split_overrides
+from clmot.visualize.table import show
+
+
+@app.command
+def adapt(
+    model: str,
+    /,
+    *videos: Annotated[
+        str,
+        Parameter(
+            help="Video files, image folders or MOTChallenge sequence folders, and SECTION.KEY=VALUE settings laid "
+            "over the model's own."
+        ),
+    ],
+    out: Path,
+    steps: int | None = None,
+    resume: Flag = False,
+    device: Device = "auto",
+) -> None:
+    """Teach a model's embedding on unlabelled videos; what gains nothing is rolled back.
+
+    High-score tracklets, made by motion, show the same person at two times; people in one frame are different ones. The
+    last part of each video is held out to judge by. Detections stay what they were, unless `train.learn=all`.
+
+    Examples:
+
+        clmot adapt clmot-pedestrian street.mp4 --out runs/street
+        clmot adapt runs/first monday.mp4 tuesday.mp4 --out runs/adapted --steps 500
+        clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10
+        clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3
+        clmot adapt clmot-pedestrian street.mp4 --out runs/street --resume
+
+    Parameters
+    ----------
+    model
+        Run folder, checkpoint or model file, or clmot-pedestrian, which comes with the package.
+    out
+        Folder of the adapted model, report.md and report.json, and the tracklets as COCO data sets.
+    steps
+        Training steps, short for `train.steps=N`.
+    resume
+        Go on with what an interrupted call with the same arguments left in `--out`.
+    """
+    paths, overrides = split_overrides(videos)
+    if steps is not None:
+        overrides.append(f"train.steps={steps}")
+    from clmot.apps.adapt.report import adaptation_table
+    from clmot.apps.adapt.run import adapt as run_adaptation
+
+    found = run_adaptation(model, paths, out, overrides=overrides, resume=resume, device=device)
+    if is_first_process():
+        show(adaptation_table(found))
+        print(f"{found.reason}\nmodel: {found.model}\nreport: {out / 'report.md'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")

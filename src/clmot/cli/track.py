@@ -1,0 +1,136 @@
+"""`clmot track`: follow objects through videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from clmot.cli.app import Device, Every, Flag, Part, app, split_overrides
+from clmot.errors import UserError, plural
+from clmot.io.reading import PATIENCE
+from clmot.shipped import DEFAULT
+
+
+@app.command
+def track(
+    *sources: Annotated[
+        str,
+        Parameter(
+            help="Video files, folders of images or of videos, sequence folders or folders of them, webcam numbers, "
+            "rtsp:// addresses; and SECTION.KEY=VALUE settings laid over the model's own."
+        ),
+    ],
+    model: Path = Path(DEFAULT),
+    out: Path,
+    config: Path | None = None,
+    video: Flag = False,
+    times: Flag = False,
+    fps: float | None = None,
+    state: Path | None = None,
+    reconnect: float = PATIENCE,
+    show: Flag = False,
+    interpolate: Annotated[float | None, Parameter(help="Close gaps in tracks of at most this many seconds.")] = None,
+    smooth: Flag = False,
+    join: Annotated[
+        float | None, Parameter(help="Join tracks of similar appearance: the largest cosine distance, such as 0.2.")
+    ] = None,
+    every: Every = 1,
+    frames: Part = "all",
+    boxes: str | None = None,
+    detector: str = "",
+    format: Literal["mot", "kitti"] = "mot",
+    overwrite: Flag = False,
+    device: Device = "auto",
+) -> None:
+    """Track objects in videos, image folders, MOTChallenge sequences, webcams or streams.
+
+    Examples:
+
+        clmot track street.mp4 --out results --video
+        clmot track street.mp4 --model runs/first --out results --video
+        clmot track MOT16/train --model runs/first --out results
+        clmot track cam1/rec.mp4 cam2/rec.mp4 recordings --out results
+        clmot track 0 --model runs/first --out results --show
+        clmot track street.mp4 --out results --join 0.2 --interpolate 1 --smooth
+        clmot track MOT17/train --out results --boxes gt --frames second-half
+        clmot track street.mp4 --out results detect.score_threshold=0.2
+        clmot track street.mp4 --out results --config tuned/tracker.yaml
+        clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
+
+    Parameters
+    ----------
+    model
+        Run folder, checkpoint or model file (also .onnx and .xml of `clmot export`); by default clmot-pedestrian, which
+        comes with the package: people in streets, for research only. LIBRARY:NAME is a detector that is tracked by
+        motion alone.
+    out
+        Folder for NAME.txt (see --format), NAME.mp4, and run.json, which says how they came about. Of two sources
+        of one name, NAME begins with the folder.
+    config
+        YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
+    video
+        Also write an H.264 video with boxes, identities and trails.
+    times
+        Also write NAME.times.csv: the number of each frame, and its seconds since the beginning.
+    state
+        File with the state of the tracker: gone on from where it exists, written at the end and on Ctrl-C, so that ids
+        go on in the next recording, or after a restart.
+    reconnect
+        Give a camera up that has been away for so many seconds. Until then it is tried again and again.
+    fps
+        Frames a second, where the source is wrong about them or does not say; the same as tracker.frame_rate=FPS.
+    show
+        Show a window while tracking.
+    smooth
+        Smooth the boxes of each track over time. Like --interpolate and --join, this takes place when the last frame
+        has been tracked, so a camera's tracks cannot be refined.
+    boxes
+        Track external detections in place of the model's: gt or det of the sequence folders, or MOTChallenge text: a
+        file, or a folder of NAME.txt. Scores on another scale than 0 to 1 are rescaled.
+    detector
+        Track the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`), with the model's embeddings.
+        `detector.labels`, `detector.classes` and `detector.options` describe it.
+    format
+        Of NAME.txt: mot (MOTChallenge), or kitti (KITTI tracking; persons are its pedestrians).
+    overwrite
+        Replace results of the same names in `--out`.
+    """
+    if boxes is not None and detector:
+        raise UserError("clmot track: boxes come from --boxes or from --detector, not from both")
+    paths, overrides = split_overrides(sources)
+    if not paths:
+        raise UserError("track: name a video, images, MOTChallenge sequences, a webcam's number or an address")
+    from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings
+    from clmot.apps.track.pipeline import track as run_tracking
+    from clmot.io.frame_choice import FrameChoice
+
+    settings = read_settings(config, ("detect", "tracker", "refine"), overrides)
+    flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
+    refine = {key: value for key, value in flags.items() if value is not None}
+    loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device)
+    if fps is None and any("frame_rate" in (sections.get("tracker") or {}) for sections, _ in settings):
+        fps = loaded.config.tracker.frame_rate
+    for result in run_tracking(
+        paths,
+        loaded,
+        out,
+        frames=FrameChoice(every=every, part=frames),
+        boxes=boxes,
+        detector=load_detector_for(loaded, detector, device) if detector else None,
+        video=video,
+        times=times,
+        frame_rate=fps,
+        state=state,
+        reconnect=reconnect,
+        show=show,
+        overwrite=overwrite,
+        text_format=format,
+    ):
+        undecodable = f" ({result.undecodable} more cannot be decoded)" if result.undecodable else ""
+        print(
+            f"{result.name}: {plural(result.frames, 'frame')}{undecodable}, {plural(result.tracks, 'track')}, "
+            f"{result.frames_per_second:.1f} frames/s, "
+            f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
+        )

@@ -1,0 +1,71 @@
+"""`clmot train`: train a tracker from boxes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from clmot.cli.app import DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths, is_first_process
+from clmot.config import load_config, parse_overrides
+from clmot.errors import UserError
+
+
+@app.command
+def train(
+    *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
+    out: Path,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
+    steps: int | None = None,
+    resume: Flag = False,
+    start: Path | None = None,
+) -> None:
+    """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
+
+    Examples:
+
+        clmot train scenes/stills --out runs/first
+        clmot train MOT16/train --out runs/mot --model.image_size "[864, 480]"
+        clmot train boxes.json --out runs/mine --config mine.yaml data.workers=2
+        clmot train detections.csv --out runs/unlabelled data.min_score=0.5
+        clmot train scenes/stills --out runs/first --resume
+        clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
+
+    Parameters
+    ----------
+    out
+        Run folder: configuration, log, loss curves and the newest checkpoint.
+    steps
+        Training steps, short for `train.steps=N`.
+    resume
+        Go on from the newest checkpoint in `--out`, with the configuration saved in it.
+    start
+        Run folder or model file to take the weights from as far as they fit, and the configuration unless `--recipe` or
+        `--config` is given; or clmot-pedestrian, which comes with the package.
+    """
+    paths, overrides = data_paths(data, "train")
+    if steps is not None:
+        overrides.append(f"train.steps={steps}")
+    from clmot.models.saved_model import find_checkpoint, load_saved_model
+    from clmot.shipped import find_model
+    from clmot.training.trainer import train as run_training
+
+    found = find_checkpoint(out) if resume else None
+    if found:
+        if recipe or config:
+            raise UserError(f"{found}: --resume takes recipe and file from the checkpoint; only overrides may be given")
+        settings = load_saved_model(found).config
+        settings = settings.updated(parse_overrides(overrides), "override")
+    else:
+        if start and not (recipe or config):
+            settings = load_saved_model(find_model(start)).config.updated(parse_overrides(overrides), "override")
+        else:
+            settings = load_config(recipe, config, overrides)
+        if start:
+            settings = settings.updated({"model": {"pretrained": str(start)}})
+    checkpoint = run_training(paths, out, settings, resume=resume)
+    if is_first_process():
+        print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
+        print(f"track with: clmot track VIDEO --model {out} --out results")

@@ -1,0 +1,152 @@
+"""Detectors in files of ONNX and OpenVINO."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clmot.boxes import iou
+from clmot.config import DetectorConfig
+from clmot.detectors.onnx_file import OnnxDetector, open_onnx
+from clmot.detectors.onnx_layout import OnnxLayout, recognised
+from clmot.detectors.registry import open_detector
+from clmot.errors import UserError
+from clmot.io.image import read_image
+from clmot.io.mot_text import read_mot_rows
+from clmot.io.runtimes import Port, RuntimeNetwork
+
+BOXES = np.array([[10.0, 20, 40, 90], [60, 10, 100, 85]])
+
+
+def network_of(outputs: dict[str, np.ndarray], shape: tuple[int, ...] = ()):
+    """A network that gives fixed outputs, and a list of what it is given."""
+    given = []
+
+    def run(inputs):
+        given.append(inputs["images"])
+        return list(outputs.values())
+
+    ports = tuple(Port(name, value.shape) for name, value in outputs.items())
+    return RuntimeNetwork((Port("images", shape),), ports, run, {}), given
+
+
+def test_onnx_layouts_say_the_same():
+    """Named outputs, rows, and columns of centres and class scores, of one answer."""
+    named = network_of({"boxes": BOXES[None], "scores": np.array([[0.9, 0.8]]), "labels": np.array([[0, 1]])})
+    rows = network_of({"out": np.column_stack([BOXES, [0.9, 0.8], [0, 1]])[None]})
+    centres = np.concatenate([(BOXES[:, :2] + BOXES[:, 2:]) / 2, BOXES[:, 2:] - BOXES[:, :2]], axis=1)
+    twice = np.concatenate([centres, centres + np.array([1, 0, 0, 0])])  # what non-maximum suppression is for
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.0], [0.0, 0.4]])
+    columns = network_of({"out": np.column_stack([twice, scores]).T[None]})
+    image = np.full((96, 160, 3), 200, np.uint8)
+    answers = []
+    for (network, given), options in (
+        (named, {}),
+        (rows, {"output": "rows"}),
+        (columns, {"output": "columns", "boxes": "cxcywh"}),
+    ):
+        layout = OnnxLayout(size=(160, 96), **options)
+        (found,) = OnnxDetector(network, layout, {0: "person", 1: "car"}).detect([image])
+        np.testing.assert_allclose(found.xyxy, BOXES, atol=1e-4)
+        answers.append((found.score.tolist(), found.class_id.tolist()))
+        assert given[0].shape == (1, 3, 96, 160)
+        np.testing.assert_allclose(given[0], 200 / 255, atol=1e-6)
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "stretch"])
+def test_onnx_boxes_come_back_to_the_image(resize):
+    network, _ = network_of(
+        {"boxes": np.array([[[0.25, 0.25, 0.75, 0.75]]]), "scores": np.ones((1, 1)), "labels": np.zeros((1, 1))}
+    )
+    layout = OnnxLayout(size=(64, 64), resize=resize, normalised=True)
+    (found,) = OnnxDetector(network, layout, {0: "person"}).detect([np.zeros((100, 200, 3), np.uint8)])
+    centre = np.array([[50, 0, 150, 100]] if resize == "letterbox" else [[50, 25, 150, 75]], np.float32)
+    assert iou(found.xyxy, centre)[0, 0] > 0.999
+
+
+def test_a_yolox_is_recognised_and_its_grids_decoded():
+    """A box put into a cell of each grid comes back to the image, which lies in the upper left corner, as BGR."""
+    table = np.zeros((64 + 16 + 4, 5 + 2), np.float32)  # 64 x 64: grids of 8, 4 and 2 cells a side
+    boxes = np.array([[3.0, 5, 21, 25], [18, 2, 50, 30], [2, 4, 60, 32]])  # in the input
+    for box, cells, stride, start, (column, row) in zip(
+        boxes, (8, 4, 2), (8, 16, 32), (0, 64, 80), ((1, 2), (2, 1), (1, 0)), strict=True
+    ):
+        centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+        table[start + row * cells + column] = [
+            *(centre / stride - (column, row)),
+            *np.log(size / stride),
+            0.8,
+            0.1,
+            0.5,
+        ]
+    network, inputs = network_of({"output": table[None]}, (1, 3, 64, 64))
+    detector = OnnxDetector(network, recognised(network), {0: "car", 1: "person"}, min_score=0.3)
+    (found,) = detector.detect([np.full((64, 128, 3), (10, 20, 30), np.uint8)])
+    rows = np.argsort(found.xyxy[:, 2])
+    np.testing.assert_allclose(found.xyxy[rows], 2 * boxes, atol=1e-3)
+    np.testing.assert_allclose(found.score, 0.4, atol=1e-6)
+    assert [detector.classes[index] for index in found.class_id] == ["person"] * 3
+    given = inputs[0][0]
+    assert given[:, 5, 5].tolist() == [30, 20, 10]
+    assert given[:, 40, 5].tolist() == [114, 114, 114]
+
+
+def test_an_openvino_ssd_is_recognised(tmp_path):
+    """Its list ends where the image is -1; boxes are shares of an image that was stretched."""
+    openvino = pytest.importorskip("openvino")
+    rows = [[0, 1, 0.9, 0.25, 0.5, 0.5, 1], [0, 1, 0.02, 0, 0, 1, 1], [-1, 0, 0, 0, 0, 0, 0], [0, 1, 0.9, 0, 0, 1, 1]]
+    given = openvino.opset13.parameter([1, 3, 32, 48], np.float32, "data")
+    nothing = openvino.opset13.multiply(openvino.opset13.reduce_sum(given, [0, 1, 2, 3]), np.float32(0))
+    answer = openvino.opset13.add(openvino.opset13.constant(np.array(rows, np.float32)[None, None]), nothing)
+    file = tmp_path / "ssd.xml"
+    openvino.save_model(openvino.Model([answer], [given]), str(file))
+    detector = open_detector(DetectorConfig(name=f"openvino:{file}"), min_score=0.1)
+    (found,) = detector.detect([np.zeros((100, 200, 3), np.uint8)])
+    np.testing.assert_allclose(found.xyxy, [[50, 50, 100, 100]], atol=0.1)  # stored in float16
+    assert detector.classes == ("person",)
+    with pytest.raises(UserError, match="no such file"):
+        open_detector(DetectorConfig(name=f"openvino:{tmp_path / 'none.xml'}"))
+
+
+def test_real_detector_files_find_the_people_of_a_street():
+    """YOLOX-nano and an SSD of OpenVINO: at least five of eight, on the spot."""
+    data = Path(os.environ.get("CLMOT_DATA", "none"))
+    weights, sequence = data / "weights", data / "mot" / "TUD-Stadtmitte"
+    if not (weights / "openvino").is_dir() or not sequence.is_dir():
+        pytest.skip("CLMOT_DATA names no folder with weights/ and mot/TUD-Stadtmitte")
+    truth = read_mot_rows(sequence / "gt" / "gt.txt")
+    truth = truth.boxes[truth.frame == 10]
+    names = {"onnx": "yolox_nano.onnx", "openvino": "openvino/pedestrian-detection-adas-0002.xml"}
+    for kind, name in names.items():
+        pytest.importorskip({"onnx": "onnxruntime"}.get(kind, kind))
+        described = DetectorConfig(name=f"{kind}:{weights / name}", classes=("person",))
+        (found,) = open_detector(described, min_score=0.4).detect([read_image(sequence / "img1" / "000010.jpg")])
+        assert (iou(truth, found.xyxy).max(axis=1) > 0.6).sum() >= 5
+        assert len(found) <= 8
+
+
+def test_what_is_no_number_is_left_out_and_counted(caplog):
+    network, _ = network_of({"out": np.full((1, 5, 9), np.nan)})
+    detector = OnnxDetector(network, OnnxLayout(output="columns"), {0: "person"})
+    assert len(detector.detect([np.zeros((8, 8, 3), np.uint8)])[0]) == 0
+    assert "left out 9 x box or score that is not finite" in caplog.text
+
+
+def test_onnx_mistakes(tmp_path):
+    network, _ = network_of({"out": np.zeros((1, 5, 7)), "more": np.zeros(1)})
+    with pytest.raises(UserError, match="has no output 'boxes'; it has out, more: describe them"):
+        OnnxDetector(network, OnnxLayout(), {0: "person"})
+    with pytest.raises(UserError, match=r"gave \[5, 7\] where detector.options describe rows"):
+        OnnxDetector(network, OnnxLayout(output="rows"), {0: "person"}).detect([np.zeros((8, 8, 3), np.uint8)])
+    with pytest.raises(UserError, match="no such file"):
+        open_onnx(str(tmp_path / "none.onnx"), DetectorConfig(), 0.1)
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(b"none")
+    with pytest.raises(UserError, match=r"unknown key 'ouptut' \(did you mean 'output'\?\)"):
+        open_onnx(str(file), DetectorConfig(options={"ouptut": "rows"}), 0.1)
+    with pytest.raises(
+        UserError, match=r"detector\.options\.output: 'row' is not one of named, rows, columns, grid, ssd"
+    ):
+        open_onnx(str(file), DetectorConfig(options={"output": "row"}), 0.1)
