@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from doctor_data import HEIGHT, WIDTH, mot_rows, picture, write_rows
+from check_data_scenes import HEIGHT, WIDTH, mot_rows, picture, write_rows
 
 from clmot.apps.check_data import check
 

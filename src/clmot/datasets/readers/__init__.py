@@ -90,7 +90,7 @@ def read_dataset(
     identities: bool = False,
     format: str = "auto",
 ) -> Dataset:
-    """Read annotated still images from one or more places into one data set.
+    """Read annotated images from one or more places into one data set.
 
     Args:
         paths: each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a COCO JSON file or

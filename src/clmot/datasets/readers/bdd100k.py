@@ -20,7 +20,7 @@ from clmot.structures import Dataset
 
 _CLASSES = ("pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
 _DISTRACTORS = ("other person", "trailer", "other vehicle")
-"""Categories that the benchmark neither rewards nor punishes."""
+"""Categories that the benchmark ignores."""
 _CATEGORIES = {name: i for i, name in enumerate(_CLASSES)} | dict.fromkeys(_DISTRACTORS, -1)
 _LABEL_FOLDERS = ("box_track_20", "box-track")
 _IMAGE_FOLDERS = ("images/track", "images")

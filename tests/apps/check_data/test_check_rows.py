@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from doctor_data import coco_content, mot_rows, write_rows
+from check_data_scenes import coco_content, mot_rows, write_rows
 
 from clmot.apps.check_data import check
 from clmot.datasets.readers import read_dataset

@@ -5,7 +5,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from doctor_data import coco_content, mot_rows, picture
+from check_data_scenes import coco_content, mot_rows, picture
 
 from clmot.apps.check_data import check
 from clmot.apps.check_data.images import difference_hash

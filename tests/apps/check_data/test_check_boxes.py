@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from doctor_data import HEIGHT, WIDTH, coco_content, mot_rows, picture
+from check_data_scenes import HEIGHT, WIDTH, coco_content, mot_rows, picture
 
 from clmot.apps.check_data.boxes import duplicates
 from clmot.apps.check_data.columns import Columns

@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from doctor_data import HEIGHT, WIDTH, coco_content, mot_rows, picture, write_rows
+from check_data_scenes import HEIGHT, WIDTH, coco_content, mot_rows, picture, write_rows
 
 from clmot.apps.check_data import check, repair
 from clmot.apps.check_data.columns import Columns
