@@ -104,15 +104,15 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
     ("place", "value", "message"),
     [
         ((), {}, r"expected a list of frames"),
-        ((1,), 7, r"frames\[1\]: expected an object with a name"),
-        ((1, "name"), None, r"frames\[1\]: expected an object with a name"),
-        ((1, "frameIndex"), "1", r"frames\[1\]\.frameIndex is '1', expected a whole number"),
+        ((1,), 7, r"frames\[1\]: expected object, got int"),
+        ((1, "name"), None, r"frames\[1\]\.name: expected str, got null"),
+        ((1, "frameIndex"), "1", r"frames\[1\]\.frameIndex: expected int \| null, got str"),
         ((1, "frameIndex"), 1, r"frames\[1\]\.frameIndex is 1, which .*-0000002\.jpg has already"),
-        ((1, "labels"), 7, r"frames\[1\]\.labels is 7, expected a list"),
-        ((1, "labels", 2), 7, r"frames\[1\]\.labels\[2\] is 7, expected an object"),
+        ((1, "labels"), 7, r"frames\[1\]\.labels: expected array \| null, got int"),
+        ((1, "labels", 2), 7, r"frames\[1\]\.labels\[2\]: expected object, got int"),
         ((1, "labels", 2, "category"), "cat", r"frames\[1\]\.labels\[2\]\.category is 'cat', expected one of ped"),
-        ((1, "labels", 2, "box2d"), None, r"frames\[1\]\.labels\[2\]\.box2d is None, expected numbers x1"),
-        ((1, "labels", 2, "box2d", "x1"), "1", r"frames\[1\]\.labels\[2\]\.box2d is \{"),
+        ((1, "labels", 2, "box2d"), None, r"frames\[1\]\.labels\[2\]\.box2d: expected object, got null"),
+        ((1, "labels", 2, "box2d", "x1"), "1", r"frames\[1\]\.labels\[2\]\.box2d\.x1: expected float, got str"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, place: tuple[Any, ...], value: Any, message: str) -> None:

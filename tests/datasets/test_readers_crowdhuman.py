@@ -130,14 +130,17 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ('{"ID": "b", "gtboxes": [', r":4: not valid JSON"),
-        ('{"ID": 7, "gtboxes": []}', r":4: expected an object with ID"),
-        ('{"ID": "b"}', r":4: expected an object with ID \(a text\) and gtboxes"),
-        ("[]", r":4: expected an object"),
+        ('{"ID": 7, "gtboxes": []}', r":4: \$\.ID: expected str, got int"),
+        ('{"ID": "b"}', r":4: \$: object missing required field gtboxes"),
+        ("[]", r":4: \$: expected object, got array"),
         ('{"ID": "1066405,1b8ac", "gtboxes": []}', r":4: image 1066405,1b8ac is on line 2 already"),
-        ('{"ID": "b", "gtboxes": [7]}', r":4: gtboxes\[0\] is 7, expected an object"),
-        ('{"ID": "b", "gtboxes": [{"tag": "person"}]}', r":4: gtboxes\[0\]\.fbox is missing"),
-        ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3]}]}', r":4: gtboxes\[0\]\.fbox is \[1, 2, 3\], expected \[left"),
-        ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}', r":4: gtboxes\[0\]\.extra is 1"),
+        ('{"ID": "b", "gtboxes": [7]}', r":4: \$\.gtboxes\[0\]: expected object, got int"),
+        ('{"ID": "b", "gtboxes": [{"tag": "person"}]}', r":4: \$\.gtboxes\[0\]: object missing required field fbox"),
+        ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3]}]}', r":4: \$\.gtboxes\[0\]\.fbox: expected array of length 4"),
+        (
+            '{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}',
+            r":4: \$\.gtboxes\[0\]\.extra: expected object, got int",
+        ),
     ],
 )
 def test_faults_are_named(tmp_path: Path, line: str, message: str) -> None:

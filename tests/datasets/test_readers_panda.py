@@ -112,6 +112,14 @@ def test_archive_in_parts(tmp_path: Path) -> None:
     assert [sample.image.parent.parent.name for sample in read_dataset([tmp_path]).samples] == ["image_train", "part2"]
 
 
+def test_photos_named_by_paths_of_windows(tmp_path: Path) -> None:
+    make_photos(tmp_path, {name.replace("/", "\\"): content for name, content in PHOTOS.items()})
+    assert [(s.sequence, s.frame) for s in read_panda(tmp_path).samples] == [
+        ("01_University_Canteen", 1),
+        ("01_University_Canteen", 2),
+    ]
+
+
 def test_video(tmp_path: Path) -> None:
     folder = make_video(tmp_path)
     for place in (tmp_path, folder.parent, folder, folder / "tracks.json"):
@@ -128,11 +136,19 @@ def test_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ((NAME.format(2), "image size", "width"), 0, r"IMG_01_02\.jpg\.image size\.width is 0, expected a number >= 1"),
-        ((NAME.format(2), "objects list"), None, r"IMG_01_02\.jpg\.objects list is None, expected a list"),
-        ((NAME.format(2), "objects list", 0, "category"), None, r"objects list\[0\]\.category is None"),
-        ((NAME.format(2), "objects list", 0, "rects", "full body"), 7, r"objects list\[0\]\.rects\.full body is 7"),
-        ((NAME.format(2), "objects list", 2, "rect", "tl"), {"x": 1}, r"list\[2\]\.rect is .*, expected tl and br"),
+        ((NAME.format(2), "image size", "width"), 0, r"IMG_01_02\.jpg\.image size\.width: expected int >= 1"),
+        ((NAME.format(2), "objects list"), None, r"IMG_01_02\.jpg\.objects list: expected array, got null"),
+        ((NAME.format(2), "objects list", 0, "category"), None, r"objects list\[0\]\.category: expected str, got null"),
+        (
+            (NAME.format(2), "objects list", 0, "rects", "full body"),
+            7,
+            r"objects list\[0\]\.rects\.full body: expected object, got int",
+        ),
+        (
+            (NAME.format(2), "objects list", 2, "rect", "tl"),
+            {"x": 1},
+            r"list\[2\]\.rect\.tl: object missing required field y",
+        ),
     ],
 )
 def test_faults_of_photos_are_named(tmp_path: Path, place: tuple[Any, ...], value: Any, message: str) -> None:
@@ -148,10 +164,10 @@ def test_faults_of_photos_are_named(tmp_path: Path, place: tuple[Any, ...], valu
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frame id": 3}, r"tracks\[0\]\.frames\[1\]\.frame id is 3, expected 1 to 2"),
-        ({"frame id": "1"}, r"tracks\[0\]\.frames\[1\]\.frame id is '1', expected a whole number"),
-        ({"occlusion": "half"}, r"tracks\[0\]\.frames\[1\]\.occlusion is 'half', expected one of normal, hide"),
-        ({"rect": None}, r"tracks\[0\]\.frames\[1\]\.rect is None, expected an object"),
+        ({"frame id": 3}, r"\$\[0\]\.frames\[1\]\.frame id is 3, expected 1 to 2"),
+        ({"frame id": "1"}, r"\$\[0\]\.frames\[1\]\.frame id: expected int, got str"),
+        ({"occlusion": "half"}, r"\$\[0\]\.frames\[1\]\.occlusion is 'half', expected one of normal, hide"),
+        ({"rect": None}, r"\$\[0\]\.frames\[1\]\.rect: expected object, got null"),
     ],
 )
 def test_faults_of_tracks_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -165,7 +181,7 @@ def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no person_bbox_train\.json and no <scene>/tracks\.json"):
         read_panda(tmp_path)
     folder = make_video(tmp_path)
-    (folder / "tracks.json").write_text("{")
+    (folder / "tracks.json").write_text("[")
     with pytest.raises(UserError, match=r"tracks\.json:1: not valid JSON"):
         read_panda(tmp_path)
     make_video(tmp_path, info=INFO | {"imUrls": []})

@@ -342,3 +342,12 @@ def test_splits_with_labels_beside_the_images(tmp_path: Path) -> None:
     dataset = read_dataset([tmp_path])
     assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
     assert (dataset.classes, dataset.notes[0].endswith("split train (val not read: name them)")) == (("dog",), True)
+
+
+def test_classes_of_one_name_are_said_to_be_one(tmp_path: Path) -> None:
+    yaml = "train: .\nnames: [person, car, person]\n"
+    rows = "0 .5 .5 .2 .2\n2 .5 .5 .4 .4\n1 .5 .5 .1 .1"
+    write(tmp_path, images("a.jpg") | {"a.txt": rows, "data.yaml": yaml})
+    dataset = read_dataset([tmp_path])
+    assert dataset.classes == ("person", "car")
+    assert "classes 0 and 2 are one class: both are called 'person'" in dataset.notes[0]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.json_files import load_json
+from clmot.datasets.readers.json_files import as_kind, load_json
 from clmot.errors import UserError
 from clmot.structures import Dataset
 
@@ -98,53 +99,60 @@ def _image_places(file: Path) -> list[Path]:
     ]
 
 
-_Label = tuple[list[float], int, bool, int]
-"""First and last pixel of the box, class, whether to ignore, identity."""
+class _Corners(Struct):
+    x1: float
+    y1: float
+    x2: float
+    y2: float
 
 
-def _records(path: Path) -> list[tuple[int, str, list[_Label]]]:
-    """The frames of a file: index, image name, labels."""
+class _Label(Struct):
+    id: Any
+    category: str
+    box2d: _Corners
+    attributes: dict[str, Any] | None = None
+
+
+class _Frame(Struct):
+    name: str
+    frameIndex: int | None = None
+    index: int | None = None
+    labels: list[_Label] | None = None
+
+
+_Row = tuple[list[float], int, bool, int]
+"""First and last pixel of a box, class, whether to ignore it, identity."""
+
+
+def _records(path: Path) -> list[tuple[int, str, list[_Row]]]:
+    """The frames of a file: index, image name, boxes."""
     content = load_json(path)
     if isinstance(content, dict):
         content = content.get("frames")
     if not isinstance(content, list) or not content:
         raise UserError(f"{path}: expected a list of frames")
+    frames: list[_Frame] = as_kind(content, list[_Frame], path, "frames")
     identities: dict[str, int] = {}
-    records: dict[int, tuple[int, str, list[_Label]]] = {}
-    for i, frame in enumerate(content):
+    records: dict[int, tuple[int, str, list[_Row]]] = {}
+    for i, frame in enumerate(frames):
         where = f"{path}: frames[{i}]"
-        if not isinstance(frame, dict) or not isinstance(frame.get("name"), str):
-            raise UserError(f"{where}: expected an object with a name")
-        index = frame.get("frameIndex", frame.get("index"))
-        if not isinstance(index, int) or isinstance(index, bool):
-            raise UserError(f"{where}.frameIndex is {index!r}, expected a whole number")
+        index = frame.index if frame.frameIndex is None else frame.frameIndex
+        if index is None:
+            raise UserError(f"{where}.frameIndex is missing, expected a whole number")
         if index in records:
             raise UserError(f"{where}.frameIndex is {index}, which {records[index][1]} has already")
-        labels = frame.get("labels") or []
-        if not isinstance(labels, list):
-            raise UserError(f"{where}.labels is {labels!r}, expected a list")
-        parsed = [_label(label, identities, f"{where}.labels[{j}]") for j, label in enumerate(labels)]
-        records[index] = (index, frame["name"], parsed)
+        rows = [_row(label, identities, f"{where}.labels[{j}]") for j, label in enumerate(frame.labels or [])]
+        records[index] = (index, frame.name, rows)
     return list(records.values())
 
 
-def _label(label: Any, identities: dict[str, int], where: str) -> _Label:
-    if not isinstance(label, dict):
-        raise UserError(f"{where} is {label!r}, expected an object")
-    category = label.get("category")
+def _row(label: _Label, identities: dict[str, int], where: str) -> _Row:
+    category, corners, attributes = label.category, label.box2d, label.attributes or {}
     if category not in _CATEGORIES:
         raise UserError(f"{where}.category is {category!r}, expected one of {', '.join(_CATEGORIES)}")
-    corners = label.get("box2d")
-    numbers: list[Any] = [corners.get(key) for key in ("x1", "y1", "x2", "y2")] if isinstance(corners, dict) else []
-    if not numbers or not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-        raise UserError(f"{where}.box2d is {corners!r}, expected numbers x1, y1, x2, y2")
-    if "id" not in label:
-        raise UserError(f"{where}.id is missing")
-    attributes = label.get("attributes") or {}
-    crowd = bool(attributes.get("crowd", attributes.get("Crowd"))) if isinstance(attributes, dict) else False
-    identity = identities.setdefault(str(label["id"]), len(identities))
-    ignore = crowd or _CATEGORIES[category] < 0
-    return [float(n) for n in numbers], _CATEGORIES[category], ignore, identity
+    ignore = bool(attributes.get("crowd", attributes.get("Crowd"))) or _CATEGORIES[category] < 0
+    identity = identities.setdefault(str(label.id), len(identities))
+    return [corners.x1, corners.y1, corners.x2, corners.y2], _CATEGORIES[category], ignore, identity
 
 
 def _matches(path: Path) -> bool:

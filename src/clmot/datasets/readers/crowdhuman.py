@@ -8,31 +8,41 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 
 from clmot import boxes as box
 from clmot.datasets.readers.assembly import Frame, to_float32
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
+from clmot.datasets.readers.json_files import as_kind
 from clmot.datasets.readers.places import ImageFinder, annotation_files
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.text import read_text
-from clmot.structures import BoolArray, Dataset, Float64Array
+from clmot.structures import Dataset, Float32Array
 
-_Ltwh = list[float]
+_Ltwh = tuple[float, float, float, float]
 
 
-class _Persons(NamedTuple):
-    """What is in an image: float64 [n, 4] boxes as left, top, width, height, and bool [n]."""
+class _Extra(Struct, frozen=True):
+    ignore: Any = None
 
-    full: Float64Array
-    visible: Float64Array
-    ignore: BoolArray
+
+class _Person(Struct):
+    fbox: _Ltwh
+    vbox: _Ltwh | None = None
+    tag: Any = None
+    extra: _Extra = _Extra()
+
+
+class _Photo(Struct):
+    ID: str
+    gtboxes: list[_Person]
 
 
 def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["full", "visible"] = "full") -> Dataset:
@@ -57,27 +67,27 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
     collector = Collector(["person"])
     for file in files:
         finder = ImageFinder(file)
-        for key, each in _records(file):
-            image = finder(f"{key}.jpg")
+        for photo in _photos(file):
+            image = finder(f"{photo.ID}.jpg")
             if image is None:
-                collector.absent.add(f"{key}.jpg", file, finder.places)
+                collector.absent.add(f"{photo.ID}.jpg", file, finder.places)
                 continue
-            full_boxes, visible_boxes = (to_float32(box.ltwh_to_xyxy(ltwh)) for ltwh in (each.full, each.visible))
-            hidden = box.area(visible_boxes) < min_visibility * box.area(full_boxes)
+            persons = photo.gtboxes
+            full = _xyxy([each.fbox for each in persons])
+            visible = _xyxy([each.vbox or each.fbox for each in persons])
+            ignore = np.array([bool(each.extra.ignore) or each.tag != "person" for each in persons], np.bool_)
             collector.add_image(
-                Frame(image, *read_image_size(image), f"{file.stem}/{key}", 1),
-                full_boxes if body == "full" else visible_boxes,
-                np.zeros(len(full_boxes), np.int64),
-                ignore=each.ignore | hidden,
+                Frame(image, *read_image_size(image), f"{file.stem}/{photo.ID}", 1),
+                full if body == "full" else visible,
+                np.zeros(len(persons), np.int64),
+                ignore=ignore | (box.area(visible) < min_visibility * box.area(full)),
             )
     if len(files) > 1:
         collector.notes.append(", ".join(sorted({file.name for file in files})))
     return collector.dataset()
 
 
-def _records(path: Path) -> list[tuple[str, _Persons]]:
-    """Image names and who is in them."""
-    records = []
+def _photos(path: Path) -> Iterator[_Photo]:
     seen: dict[str, int] = {}
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
@@ -87,54 +97,17 @@ def _records(path: Path) -> list[tuple[str, _Persons]]:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise UserError(f"{where}: not valid JSON; an .odgt file holds one JSON object a line") from error
-        key = record.get("ID") if isinstance(record, dict) else None
-        persons = record.get("gtboxes") if isinstance(record, dict) else None
-        if not isinstance(key, str) or not isinstance(persons, list):
-            raise UserError(f"{where}: expected an object with ID (a text) and gtboxes (a list)")
-        if key in seen:
-            raise UserError(f"{where}: image {key} is on line {seen[key]} already")
-        seen[key] = number
-        records.append((key, _persons(persons, where)))
-    if not records:
+        photo: _Photo = as_kind(record, _Photo, Path(where), "$")
+        if photo.ID in seen:
+            raise UserError(f"{where}: image {photo.ID} is on line {seen[photo.ID]} already")
+        seen[photo.ID] = number
+        yield photo
+    if not seen:
         raise UserError(f"{path}: no annotations in it")
-    return records
 
 
-def _persons(persons: list[Any], where: str) -> _Persons:
-    try:
-        full: list[_Ltwh] = [person["fbox"] for person in persons]
-        visible: list[_Ltwh] = [person.get("vbox", person["fbox"]) for person in persons]
-        ignore = [bool(person.get("extra", {}).get("ignore")) or person.get("tag") != "person" for person in persons]
-        sound = all(set(map(len, boxes)) <= {4} for boxes in (full, visible))
-        sound = sound and set(map(type, chain(*full, *visible))) <= {int, float}
-    except (AttributeError, KeyError, TypeError):
-        sound = False
-    if not sound:
-        # once more and slowly, to say what is wrong
-        rows = [_person(person, f"{where}: gtboxes[{i}]") for i, person in enumerate(persons)]
-        full, visible, ignore = map(list, zip(*rows, strict=True))
-    full_boxes, visible_boxes = (np.array(each, np.float64).reshape(-1, 4) for each in (full, visible))
-    return _Persons(full_boxes, visible_boxes, np.array(ignore, np.bool_))
-
-
-def _person(person: Any, where: str) -> tuple[_Ltwh, _Ltwh, bool]:
-    if not isinstance(person, dict):
-        raise UserError(f"{where} is {person!r}, expected an object")
-    extra = person.get("extra", {})
-    if not isinstance(extra, dict):
-        raise UserError(f"{where}.extra is {extra!r}, expected an object")
-    full = _ltwh(person, "fbox", where)
-    visible = _ltwh(person, "vbox", where) if "vbox" in person else full
-    return full, visible, bool(extra.get("ignore")) or person.get("tag") != "person"
-
-
-def _ltwh(person: dict[str, Any], key: str, where: str) -> _Ltwh:
-    value = person.get(key)
-    if isinstance(value, list) and len(value) == 4:
-        if all(isinstance(number, int | float) and not isinstance(number, bool) for number in value):
-            return [float(number) for number in value]
-    found = repr(value) if key in person else "missing"
-    raise UserError(f"{where}.{key} is {found}, expected [left, top, width, height]")
+def _xyxy(ltwh: list[_Ltwh]) -> Float32Array:
+    return to_float32(box.ltwh_to_xyxy(np.array(ltwh, np.float64).reshape(-1, 4)))
 
 
 def _matches(path: Path) -> bool:

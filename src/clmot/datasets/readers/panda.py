@@ -10,17 +10,76 @@ and ``br`` whose ``x`` and ``y`` are shares of the image's size.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from clmot import boxes as box
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, Object
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.json_files import load_json
+from clmot.datasets.readers.json_files import as_kind, load_json
+from clmot.datasets.readers.places import ImageFinder, folders_in
 from clmot.errors import UserError
 from clmot.structures import Dataset
+
+_Side = Annotated[int, Meta(ge=1)]
+
+
+class _Point(Struct):
+    x: float
+    y: float
+
+
+class _Rect(Struct):
+    tl: _Point
+    br: _Point
+
+    def xyxy(self, width: int, height: int) -> tuple[float, float, float, float]:
+        return self.tl.x * width, self.tl.y * height, self.br.x * width, self.br.y * height
+
+
+class _Bodies(Struct, rename={"full": "full body", "visible": "visible body"}):
+    full: _Rect
+    visible: _Rect | None = None
+
+
+class _Person(Struct, tag_field="category", tag="person"):
+    rects: _Bodies
+
+
+class _Other(Struct):
+    category: str
+    rect: _Rect
+
+
+class _Size(Struct):
+    width: _Side
+    height: _Side
+
+
+class _Photo(Struct, rename={"size": "image size", "objects": "objects list"}):
+    size: _Size
+    objects: list[dict[str, Any]]
+
+
+class _Seen(Struct, rename={"number": "frame id"}):
+    number: int
+    rect: _Rect
+    occlusion: str = ""
+
+
+class _Track(Struct, rename={"identity": "track id"}):
+    identity: int
+    frames: list[_Seen]
+
+
+class _Video(Struct):
+    imUrls: Annotated[list[str], Meta(min_length=1)]
+    imWidth: _Side
+    imHeight: _Side
+
 
 _PHOTO_FILE = "person_bbox_train.json"
 _VISIBLE_SHARE = {"": 1.0, "normal": 1.0, "hide": 0.5, "serious hide": 0.25, "disappear": 0.0}
@@ -65,105 +124,61 @@ def _read_photos(file: Path, collector: Collector, min_visibility: float) -> Non
     content = load_json(file)
     if not isinstance(content, dict) or not content:
         raise UserError(f"{file}: expected an object with an entry for each image")
-    roots = _image_roots(file)
+    finder = _image_finder(file)
     numbers: dict[str, int] = {}
     for name in sorted(content):
-        where = f"{file}: {name}"
-        image = next((root / name for root in roots if (root / name).is_file()), None)
+        image = finder(name)
         if image is None:
-            collector.absent.add(name, file, roots)
+            collector.absent.add(name, file, finder.places)
             continue
-        size = _get(content[name], "image size", dict, where)
-        width, height = (_side(size, side, f"{where}.image size") for side in ("width", "height"))
+        photo: _Photo = as_kind(content[name], _Photo, file, name)
+        width, height = photo.size.width, photo.size.height
         objects = []
-        for i, each in enumerate(_get(content[name], "objects list", list, where)):
-            at = f"{where}.objects list[{i}]"
-            if _get(each, "category", str, at) != "person":
-                left, top, right, bottom = _corners(each, "rect", width, height, at)
-                objects.append(Object(left, top, right, bottom, 0, ignore=True))
+        for i, each in enumerate(photo.objects):
+            place = f"{name}.objects list[{i}]"
+            if each.get("category") != "person":
+                other: _Other = as_kind(each, _Other, file, place)
+                objects.append(Object(*other.rect.xyxy(width, height), 0, ignore=True))
                 continue
-            rects = _get(each, "rects", dict, at)
-            full = _corners(rects, "full body", width, height, f"{at}.rects")
-            visible = _corners(rects, "visible body", width, height, f"{at}.rects") if "visible body" in rects else full
-            areas = box.area(np.array([full, visible]))
+            bodies: _Bodies = as_kind(each, _Person, file, place).rects
+            full = bodies.full.xyxy(width, height)
+            areas = box.area(np.array([full, (bodies.visible or bodies.full).xyxy(width, height)]))
             objects.append(Object(*full, 0, ignore=bool(areas[1] < min_visibility * areas[0])))
-        scene = Path(name).parent.as_posix()
+        scene = Path(name.replace("\\", "/")).parent.as_posix()
         numbers[scene] = numbers.get(scene, 0) + 1
         collector.add(Frame(image, width, height, scene, numbers[scene]), objects)
 
 
 def _read_scene(file: Path, collector: Collector, min_visibility: float) -> None:
     info_file = file.parent / "seqinfo.json"
-    info = load_json(info_file)
-    names = _get(info, "imUrls", list, str(info_file))
-    width, height = (_side(info, side, str(info_file)) for side in ("imWidth", "imHeight"))
-    if not names or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{info_file}: imUrls is no list of image names")
+    info: _Video = load_json(info_file, _Video)
+    names, width, height = info.imUrls, info.imWidth, info.imHeight
     objects: list[list[Object]] = [[] for _ in names]
-    tracks = load_json(file)
-    if not isinstance(tracks, list):
-        raise UserError(f"{file}: expected a list of tracks")
+    tracks: list[_Track] = load_json(file, list[_Track])
     for i, track in enumerate(tracks):
-        identity = _get(track, "track id", int, f"{file}: tracks[{i}]")
-        for j, each in enumerate(_get(track, "frames", list, f"{file}: tracks[{i}]")):
-            at = f"{file}: tracks[{i}].frames[{j}]"
-            number = _get(each, "frame id", int, at)
-            if not 1 <= number <= len(names):
-                raise UserError(f"{at}.frame id is {number}, expected 1 to {len(names)}")
-            occlusion = each.get("occlusion", "")
-            if occlusion not in _VISIBLE_SHARE:
+        for j, each in enumerate(track.frames):
+            place = f"{file}: $[{i}].frames[{j}]"
+            if each.occlusion not in _VISIBLE_SHARE:
                 levels = ", ".join(filter(None, _VISIBLE_SHARE))
-                raise UserError(f"{at}.occlusion is {occlusion!r}, expected one of {levels}")
-            corners = _corners(each, "rect", width, height, at)
-            hidden = _VISIBLE_SHARE[occlusion] < min_visibility
-            objects[number - 1].append(Object(*corners, 0, ignore=hidden, identity=identity))
-    scene, roots = file.parent.name, _image_roots(file.parent)
+                raise UserError(f"{place}.occlusion is {each.occlusion!r}, expected one of {levels}")
+            if not 1 <= each.number <= len(names):
+                raise UserError(f"{place}.frame id is {each.number}, expected 1 to {len(names)}")
+            hidden = _VISIBLE_SHARE[each.occlusion] < min_visibility
+            found = Object(*each.rect.xyxy(width, height), 0, ignore=hidden, identity=track.identity)
+            objects[each.number - 1].append(found)
+    scene, finder = file.parent.name, _image_finder(file.parent)
     for number, (name, present) in enumerate(zip(names, objects, strict=True), 1):
-        image = next((path for root in roots if (path := root / scene / name).is_file()), None)
+        image = finder(f"{scene}/{name}")
         if image is None:
-            collector.absent.add(f"{scene}/{name}", info_file, roots)
+            collector.absent.add(f"{scene}/{name}", info_file, finder.places)
             continue
         collector.add(Frame(image, width, height, scene, number), present)
 
 
-def _get(record: Any, key: str, kind: type, where: str) -> Any:
-    """A required value of some type."""
-    value = record.get(key) if isinstance(record, dict) else None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        expected = {"int": "a whole number", "str": "a text", "list": "a list", "dict": "an object"}[kind.__name__]
-        raise UserError(f"{where}.{key} is {value!r}, expected {expected}")
-    return value
-
-
-def _side(record: Any, key: str, where: str) -> int:
-    value: int = _get(record, key, int, where)
-    if value < 1:
-        raise UserError(f"{where}.{key} is {value}, expected a number >= 1")
-    return value
-
-
-def _corners(record: Any, key: str, width: int, height: int, where: str) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom in pixels."""
-    rect = _get(record, key, dict, where)
-    values = [
-        corner.get(axis) if isinstance(corner := rect.get(name), dict) else None
-        for name in ("tl", "br")
-        for axis in ("x", "y")
-    ]
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        raise UserError(f"{where}.{key} is {rect!r}, expected tl and br with numbers x and y")
-    left, top, right, bottom = np.array(values, np.float64) * (width, height, width, height)
-    return float(left), float(top), float(right), float(bottom)
-
-
-def _image_roots(file: Path) -> list[Path]:
-    """Where the scenes' images may be: an archive of the data set is often split into several folders."""
-    folder = file.absolute().parent
-    return [
-        folder,
-        folder.parent,
-        *sorted(path for path in folder.parent.iterdir() if path.is_dir() and path != folder),
-    ]
+def _image_finder(file: Path) -> ImageFinder:
+    """Finds images in the scenes' folders: an archive of the data set is often split into several folders."""
+    above = file.absolute().parent.parent
+    return ImageFinder(file, places=[above, *folders_in(above)])
 
 
 def _matches(path: Path) -> bool:

@@ -80,12 +80,13 @@ class ImageFinder:
 
     Args:
         file: the annotation file, or one of a folder of such files.
+        places: more folders that a name may start from.
 
     Attributes:
         places: the folders that a name may start from.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, places: Iterable[Path] = ()) -> None:
         parent = file.absolute().parent
         above = [parent, *parent.parents][:3]
         # the folder of the data set, where the file is in its folder of annotations
@@ -95,6 +96,7 @@ class ImageFinder:
             list(dict.fromkeys(root / name for root in roots for name in ("", *IMAGE_FOLDERS, split)))
             for roots in ((parent, self._root), (parent.parent,))
         )
+        self.places += places
         self._parent_name = parent.name
         self._found_inside = False
         self._name_of: dict[Path, str] = {}

@@ -75,7 +75,7 @@ def read_yolo(path: Path) -> Dataset:
     names = _names(content, yaml, label_file(images[0]).parent)
     form = RowForm(filter(None, rows.values()), polygons=not key_points)
     dataset = _assemble(rows, form, names, absent)
-    return replace(dataset, notes=(note,)) if note else dataset
+    return replace(dataset, notes=(note, *dataset.notes)) if note else dataset
 
 
 def label_file(image: Path) -> Path:
@@ -95,6 +95,10 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
     collector = Collector(names)
     collector.absent = absent
     class_map = np.array([collector.class_id(name) for name in names], np.int64)
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            numbers = " and ".join(str(i) for i, each in enumerate(names) if each == name)
+            collector.notes.append(f"classes {numbers} are one class: both are called '{name}'")
     for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks or form.has_scores).items():
         width, height = read_image_size(image)
         each, file = rows[image], label_file(image)
