@@ -139,7 +139,7 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
         ('{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3]}]}', r":4: \$\.gtboxes\[0\]\.fbox: expected array of length 4"),
         (
             '{"ID": "b", "gtboxes": [{"fbox": [1, 2, 3, 4], "extra": 1}]}',
-            r":4: \$\.gtboxes\[0\]\.extra: expected object, got int",
+            r":4: \$\.gtboxes\[0\]\.extra: expected object",
         ),
     ],
 )
