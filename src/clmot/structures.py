@@ -234,7 +234,7 @@ class OutputMaps(NamedTuple):
         heatmap: [v, classes, h, w], logits of an object centre lying in the cell.
         size: [v, 4, h, w], distances from the centre to the box's left, top, right and bottom side, in cells.
         offset: [v, 2, h, w], where in its cell the centre lies (x, y), in cells.
-        embedding: maps that the read-out takes embeddings from, [v, channels, h_l, w_l] for each level l.
+        embedding: maps that the pooling takes embeddings from, [v, channels, h_l, w_l] for each level l.
     """
 
     heatmap: Tensor

@@ -61,5 +61,5 @@ def changed(strings: dict[str, str], name: str, value: torch.Tensor | None) -> d
 def test_a_read_out_that_does_not_fit_is_broken(config, name, value):
     strings = described(config, {"levels": ["stride16", "neck"]})[1].as_strings()
     assert Metadata.from_strings(strings, FILE).read_out is not None
-    with pytest.raises(UserError, match=r"model\.onnx: the read-out in its metadata is broken; export it again"):
+    with pytest.raises(UserError, match=r"model\.onnx: the pooling in its metadata is broken; export it again"):
         Metadata.from_strings(changed(strings, name, value), FILE)

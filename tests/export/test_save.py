@@ -81,5 +81,5 @@ def test_files_of_others(tmp_path):
         load_model(tmp_path / "other.onnx")
     helper.set_model_props(foreign, {"format": "clmot", "outputs": "maps", "config": "{}", "read_out": "AAAA"})
     (tmp_path / "torn.onnx").write_bytes(foreign.SerializeToString())
-    with pytest.raises(UserError, match=r"torn\.onnx: the read-out in its metadata is broken"):
+    with pytest.raises(UserError, match=r"torn\.onnx: the pooling in its metadata is broken"):
         load_model(tmp_path / "torn.onnx")

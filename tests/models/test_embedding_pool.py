@@ -52,7 +52,7 @@ def test_stripes_see_only_their_part_of_the_box():
 
 
 def test_stripes_pool_the_average_of_a_flat_region():
-    """On a map that is constant in each stripe, the read-out is the projection of that constant."""
+    """On a map that is constant in each stripe, the pooling is the projection of that constant."""
     read_out = StripePool([Level(3, 4)], stripes=2, width=2)
     with torch.no_grad():
         read_out.projection["0"].normal_(generator=torch.Generator().manual_seed(9))  # of each stripe another one

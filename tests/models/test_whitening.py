@@ -12,12 +12,12 @@ from clmot.models.whitening import WhitenedPool
 
 
 def read(read_out, vectors):
-    """Embeddings of boxes that the read-out is given embeddings for."""
+    """Embeddings of boxes that the pooling is given embeddings for."""
     return read_out((vectors,), torch.zeros(len(vectors), 4), torch.zeros(len(vectors), dtype=torch.long))
 
 
 class Given(StripePool):
-    """A read-out that reads what it is given."""
+    """A pooling that reads what it is given."""
 
     def __init__(self, dimension=6):
         super().__init__([Level(dimension, 4)], stripes=1, width=dimension)

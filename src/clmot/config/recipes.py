@@ -75,7 +75,7 @@ def hrnet(width: int) -> Recipe:
 
 
 def _published_network(base: Config, **network: Any) -> Config:
-    """FairMOT's heads, input and read-out around some encoder and neck."""
+    """FairMOT's heads, input and pooling around some encoder and neck."""
     model = dataclasses.replace(
         base.model,
         pretrained="timm",
@@ -93,7 +93,7 @@ def _published_network(base: Config, **network: Any) -> Config:
 
 
 def paper(base: Config) -> Config:
-    """CL-MOT after its published code, with the network `dla34`: losses, targets and read-out equal its formulas.
+    """CL-MOT after its published code, with the network `dla34`: losses, targets and pooling equal its formulas.
 
     What differs, in brackets what is published: views are zoomed log-uniformly about a random point (uniformly, about
     the centre), shifted by up to a tenth of each side (of the other side) and not sheared (by up to 2 degrees); boxes

@@ -96,7 +96,7 @@ class ViewsConfig:
     neighbour_frames: int = 2
     """Largest distance to a neighbouring frame."""
     clip: bool = False
-    """Cut boxes at the view's border, as published: size, centre and read-out are then of what is inside."""
+    """Cut boxes at the view's border, as published: size, centre and pooling are then of what is inside."""
     min_visible_share: float = 0.35
     """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
 
@@ -115,14 +115,14 @@ class ViewsConfig:
 
 
 LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")
-"""Maps that the stripe read-out can pool from."""
+"""Maps that the stripe pooling can pool from."""
 
 Objective = Literal["nt_xent", "triplet", "triplet_hard", "identity", "instance", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The one-shot network: encoder, neck, heads and embedding read-out."""
+    """The one-shot network: encoder, neck, heads and embedding pooling."""
 
     encoder: str = "resnet18d-narrow"
     """Any timm model that supports `features_only`, or `resnet18d-narrow`: 1 M parameters, quick on CPU."""
@@ -208,7 +208,7 @@ class LossConfig:
     """Temperature of nt_xent (published: 0.5)."""
     contrast: Literal["whole", "parts"] = "whole"
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
-    level; other read-outs have one part). A part has to tell objects apart by what little it sees, which is harder."""
+    level; other poolings have one part). A part has to tell objects apart by what little it sees, which is harder."""
     negatives: Literal["frame", "sequences", "queue"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
     same sequence: they may show the same object), or also a queue of earlier boxes of other sequences. With `frame`,

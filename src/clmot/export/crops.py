@@ -133,7 +133,7 @@ def cut_out(image: Image, boxes: Float32Array, size: tuple[int, int]) -> Tensor:
 
 
 def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:
-    """The same read-out without RoIAlign, where that is known; for images of one size, each of one box."""
+    """The same pooling without RoIAlign, where that is known; for images of one size, each of one box."""
     if isinstance(read_out, WhitenedPool):
         read_out = copy.deepcopy(read_out)
         read_out.plain = WholeImagePool(read_out.plain, size)  # type: ignore[assignment]

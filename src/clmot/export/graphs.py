@@ -68,7 +68,7 @@ class MapsGraph(Graph):
 
     Args:
         network: copied.
-        half: compute in float16 what can be; pixels, the last layer of each detection head and the read-out stay
+        half: compute in float16 what can be; pixels, the last layer of each detection head and the pooling stay
             float32.
     """
 
@@ -90,7 +90,7 @@ class MapsGraph(Graph):
 
 
 class DetectionsGraph(MapsGraph):
-    """Images to detections with embeddings: peaks, the K best and the read-out at them inside the graph.
+    """Images to detections with embeddings: peaks, the K best and the pooling at them inside the graph.
 
     Every image has K rows, best first; where the score is 0, there is no object.
 

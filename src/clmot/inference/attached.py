@@ -51,7 +51,7 @@ class AttachedModel(Model):
             found = require_detections(found, len(images), head.detector)
             boxes, image_index = self._packed([each.xyxy for each in found])
             with self._autocast():
-                embeddings = head.read_out(*head.placed(images, boxes, image_index, features))
+                embeddings = head.read_out(*head.pooled_from(images, boxes, image_index, features))
         else:
             found = require_detections(detector.detect(images), len(images), detector)
             with self._autocast():

@@ -25,7 +25,7 @@ class Metadata:
         config: the configuration, with the classes' names and the input size.
         outputs: what the graph gives.
         any_size: other input sizes than the one in use are possible.
-        read_out: with maps, the read-out that takes embeddings from them.
+        read_out: with maps, the pooling that takes embeddings from them.
         pixels: with embeddings, `clmot.export.crops.Pixels`: what the numbers of its crops are.
         fingerprint: of the model that was exported.
     """
@@ -38,7 +38,7 @@ class Metadata:
     fingerprint: str = ""
 
     def as_strings(self) -> dict[str, str]:
-        """The form in the file; the read-out's weights as safetensors in base 64."""
+        """The form in the file; the pooling's weights as safetensors in base 64."""
         weights = safetensors.torch.save(self.read_out.state_dict()) if self.read_out is not None else b""
         return {
             "format": "clmot",
@@ -77,7 +77,7 @@ class Metadata:
                 read_out = make_embedding_pool(config.model, channels).eval()
                 read_out.load_state_dict(weights)
             except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
-                raise UserError(f"{file}: the read-out in its metadata is broken; export it again") from error
+                raise UserError(f"{file}: the pooling in its metadata is broken; export it again") from error
         return cls(
             config=config,
             outputs="maps" if maps else "detections",

@@ -19,7 +19,7 @@ from clmot.structures import Float32Array, Image, OutputMaps
 
 
 class ExportedModel(Model):
-    """An exported network with the interface of `clmot.Model`; decoding and read-out, where left to us, on CPU.
+    """An exported network with the interface of `clmot.Model`; decoding and pooling, where left to us, on CPU.
 
     Args:
         file: named in errors.

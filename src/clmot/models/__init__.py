@@ -1,1 +1,1 @@
-"""Network: encoder, neck, heads, embedding read-out and decoding."""
+"""Network: encoder, neck, heads, embedding pooling and decoding."""

@@ -23,7 +23,7 @@ from clmot.views.transforms import warp_image
 
 
 class StripeEmbedding(nn.Module):
-    """The stripe read-out from several levels, and its metric.
+    """Stripe pooling from several levels, and its whitening.
 
     Args:
         config: levels, width, stripes and length of the embedding.
@@ -108,8 +108,7 @@ class AttachedNetwork(nn.Module):
             boxes: float32 [m, 4], xyxy pixels.
             image_index: int64 [m], which image each box lies in.
         """
-        arrays = [image.permute(1, 2, 0).contiguous().cpu().numpy() for image in images]
-        embeddings = self.head.read_out.plain(*self.head.placed(arrays, boxes, image_index))
+        embeddings = self.head.read_out.plain(*self.head.pooled_from(images, boxes, image_index))
         return TrainingOutput(None, embeddings[: len(boxes)], None, self.parts)
 
 
@@ -138,14 +137,15 @@ class FeatureHead(nn.Module):
 
     def forward(self, images: Sequence[Image], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Images, boxes [m, 4] in their pixels and the image of each, to unit vectors [m, d]."""
-        return self.read_out(*self.placed(images, boxes, image_index))  # type: ignore[no-any-return]
+        return self.read_out(*self.pooled_from(images, boxes, image_index))  # type: ignore[no-any-return]
 
-    def placed(
-        self, images: Sequence[Image], boxes: Tensor, image_index: Tensor, features: FeatureMaps | None = None
+    def pooled_from(
+        self, images: Sequence[Image] | Tensor, boxes: Tensor, image_index: Tensor, features: FeatureMaps | None = None
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """What the read-out wants: maps (made, if detection did not make them already), boxes in them and the image of
-        each.
-        """  # noqa: D205
+        """Maps (made unless detection has made them), boxes in them and the image of each: what is pooled."""
+        if isinstance(images, Tensor):
+            # detectors take arrays, as users have them: one copy for the batch
+            images = list(images.permute(0, 2, 3, 1).cpu().contiguous().numpy())
         if features is None:
             with torch.no_grad():
                 features = self.detector.features(images)
@@ -187,17 +187,18 @@ class CropHead(nn.Module):
 
     def forward(self, images: Sequence[Image], boxes: Tensor, image_index: Tensor) -> Tensor:
         """Images, boxes [m, 4] in their pixels and the image of each, to unit vectors [m, d]."""
-        return self.read_out(*self.placed(images, boxes, image_index))[: len(boxes)]  # type: ignore[no-any-return]
+        return self.read_out(*self.pooled_from(images, boxes, image_index))[: len(boxes)]  # type: ignore[no-any-return]
 
-    def placed(
-        self, images: Sequence[Image], boxes: Tensor, image_index: Tensor
+    def pooled_from(
+        self, images: Sequence[Image] | Tensor, boxes: Tensor, image_index: Tensor
     ) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """What the read-out wants: maps of crops (at least of one, an empty one), boxes and the crop of each."""
+        """Maps of crops (at least of one, an empty one), boxes and the crop of each: what is pooled."""
         crops = boxes.new_empty(max(len(boxes), 1), 3, self.height, self.width, dtype=torch.float32).zero_()
         for index, image in enumerate(images):
             mine = (image_index == index).nonzero()[:, 0]
             if len(mine):
-                pixels = torch.from_numpy(np.ascontiguousarray(image)).to(boxes.device).permute(2, 0, 1)[None].float()
+                pixels = image if isinstance(image, Tensor) else torch.from_numpy(image).permute(2, 0, 1)
+                pixels = pixels.to(boxes.device)[None].float()
                 # as many samples as there are pixels: no aliasing
                 crops[mine] = roi_align(pixels, [boxes[mine].float()], (self.height, self.width), aligned=True)
         whole = boxes.new_tensor([0, 0, self.width, self.height], dtype=torch.float32).expand(len(crops), 4)

@@ -1,4 +1,4 @@
-"""Embedding read-out: maps and boxes to one vector a box.
+"""Embedding pooling: maps and boxes to one vector a box.
 
 The same module serves training boxes and decoded detections. Boxes come packed, with the image each lies in.
 """
@@ -53,7 +53,7 @@ def embed_peaks(
     cells: Float[Tensor, "m 4"],
     image_index: Int64[Tensor, " m"],
 ) -> Float[Tensor, "m d"]:
-    """Embeddings of decoded detections: read where the read-out looks at objects that the heatmap found.
+    """Embeddings of decoded detections: read where the pooling looks at objects that the heatmap found.
 
     Args:
         read_out: of the network.

@@ -82,7 +82,7 @@ class PointEmbeddingHead(nn.Module):
 
 
 class LevelEmbeddingHead(nn.Module):
-    """The maps of several levels that a read-out pools over the box.
+    """The maps of several levels that a pooling pools over the box.
 
     Shallow levels still hold colour and texture, deep ones what belongs to the object. The encoder's maps are read as
     they are: what pretraining put into them is worth more than a thin map learned in between (docs/experiments.md). The

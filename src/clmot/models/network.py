@@ -30,7 +30,7 @@ STRIDE = 4
 
 
 class Network(nn.Module):
-    """Encoder, neck to stride 4, four heads and the embedding read-out (after FairMOT, Zhang et al. 2021).
+    """Encoder, neck to stride 4, four heads and the embedding pooling (after FairMOT, Zhang et al. 2021).
 
     Works at any input whose sides are multiples of 32. What only training uses (projection head, identity classifier,
     weights of the two tasks) belongs to it too, so that a checkpoint holds everything that was learned.
@@ -127,7 +127,7 @@ class Network(nn.Module):
 
 
 def make_embedding_pool(config: ModelConfig, channels: Mapping[int, int]) -> WhitenedPool | CenterPointPool:
-    """The configured read-out: maps, boxes and their images to unit vectors.
+    """The configured pooling: maps, boxes and their images to unit vectors.
 
     Args:
         config: of the model.
@@ -143,7 +143,7 @@ def make_embedding_pool(config: ModelConfig, channels: Mapping[int, int]) -> Whi
 
 
 def _level(name: str, config: ModelConfig, channels: Mapping[int, int]) -> Level:
-    """What the read-out has to know of a level."""
+    """What the pooling has to know of a level."""
     if name == "colour":
         return Level(channels=ColourCode.channels, stride=STRIDE, share=config.colour_share, histogram=True)
     others = sum(level != "colour" for level in config.levels)

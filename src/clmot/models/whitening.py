@@ -1,4 +1,4 @@
-"""The metric of an embedding: what changes within an object counts less than what tells objects apart."""
+"""Whitening of an embedding: what changes within an object counts less than what tells objects apart."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ them by."""
 
 
 class WhitenedPool(nn.Module):
-    """A read-out followed by a linear metric: centred, whitened, shortened, of unit length.
+    """Embedding pooling followed by within-class covariance normalisation: centred, whitened, shortened, of unit length.
 
-    Training goes on the plain embedding, all of what was read. The metric is learned after it (`fit`), without a step
-    of training, and makes of it the embedding that is used. Before, it is a random projection, which keeps cosines
+    Training sees the plain embedding, all that is pooled. The whitening is fitted after training (`fit`), without a
+    gradient step, and makes of it the embedding that is used. Before, it is a random projection, which keeps cosines
     roughly.
 
     Args:
-        plain: the read-out, to unit vectors [m, D].
+        plain: the pooling, to unit vectors [m, D].
         dimension: d, length of the embedding in use.
+
+    Attributes:
+        is_fitted: whether there is a whitening. Files hold centre and matrix alone: a fitted one has a centre.
     """
 
     centre: Tensor
@@ -34,27 +37,25 @@ class WhitenedPool(nn.Module):
         self.plain = plain
         self.register_buffer("centre", torch.zeros(plain.dimension))
         self.register_buffer("matrix", torch.randn(plain.dimension, dimension) / dimension**0.5)
+        self.is_fitted = False
+        self.register_load_state_dict_post_hook(_tell_if_fitted)
 
     def forward(
         self, maps: tuple[Tensor, ...], boxes: Float[Tensor, "m 4"], image_index: Int64[Tensor, " m"]
     ) -> Float[Tensor, "m d"]:
-        """As the plain read-out, in the metric."""
+        """As the plain pooling, whitened."""
         plain: Tensor = self.plain(maps, boxes, image_index)
         with torch.autocast(plain.device.type, enabled=False):
             return unit_length((plain.float() - self.centre.float()) @ self.matrix.float(), dim=1)
 
-    @property
-    def is_learned(self) -> bool:
-        """Whether there is a metric: nothing that is learned has no centre."""
-        return bool(self.centre.any())
-
     def pass_through(self) -> None:
-        """Be the plain read-out, of its length."""
+        """Be the plain pooling, of its length."""
         self.centre.zero_()
+        self.is_fitted = False
         self.matrix = torch.eye(len(self.matrix), device=self.matrix.device)
 
     def fit(self, centre: Float[Tensor, " D"], within: Float[Tensor, "D D"], overall: Float[Tensor, "D D"]) -> None:
-        """Learn the metric of the plain embedding.
+        """Fit the whitening of the plain embedding.
 
         Args:
             centre: the mean embedding.
@@ -74,14 +75,19 @@ class WhitenedPool(nn.Module):
             whitening = whitening @ directions[:, -length:]
         self.centre.copy_(centre)
         self.matrix.copy_(F.pad(whitening, (0, length - whitening.shape[1])))
+        self.is_fitted = True
 
     def refit(self, within: Float[Tensor, "d d"]) -> None:
-        """Learn more of the metric from other objects, on top of what it knows.
+        """Whiten by other objects on top of what was fitted.
 
         Args:
             within: covariance of embeddings in use, of one object around their mean.
         """
         self.matrix.copy_(self.matrix.double().cpu() @ _whitening(within.cpu()))
+
+
+def _tell_if_fitted(pool: WhitenedPool, _: object) -> None:
+    pool.is_fitted = bool(pool.centre.any())
 
 
 def _whitening(covariance: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""After training: the metric of the embedding, from the annotated boxes."""
+"""After training: the whitening of the embedding, from the annotated boxes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ of many boxes tell more."""
 def fit_whitening(
     network: nn.Module, config: Config, dataset: Dataset, device: torch.device, *, further: bool = False
 ) -> None:
-    """Learn the metric of a trained network's embedding, in place, where its read-out has one.
+    """Fit the whitening of a trained network's embedding, in place, where its pooling has one.
 
     Objects seen at several times, by identity or tracklet, say in which directions one object changes
     (`WhitenedPool.fit`). Where there are none or few, the same boxes in two views of a frame do.
@@ -56,38 +56,38 @@ def fit_whitening(
         config: the run's.
         dataset: as training saw it.
         device: to embed on.
-        further: the network has a metric that was learned on other data: go on from it (`WhitenedPool.refit`), as far
+        further: the network has a whitening that was fitted on other data: go on from it (`WhitenedPool.refit`), as far
             as objects are known at several times.
     """
-    metric = whitening_of(network)
-    if metric is None:
+    pool = whitening_of(network)
+    if pool is None:
         return
-    log.info("learning the metric of the embedding")
+    log.info("fitting the whitening of the embedding")
     model = _model(copy.deepcopy(network), config, device)
     in_use = whitening_of(model.network)
     assert in_use is not None
-    further = further and metric.is_learned
+    further = further and pool.is_fitted
     if not further:
         in_use.pass_through()
     seen = _over_time(model, dataset)
     if further:
         if not len(seen.around):
             return
-        metric.refit(_covariance(seen.around))
+        pool.refit(_covariance(seen.around))
     else:
         if not len(seen.around):
             seen = _in_two_views(model, dataset)
         if not len(seen.around):
-            log.warning("the metric of the embedding is not learned: there are too few boxes")
+            log.warning("the whitening of the embedding is not fitted: there are too few boxes")
             return
         centre = np.mean([each.mean(axis=0) for each in seen.sequences], axis=0)
         overall = np.concatenate([each - each.mean(axis=0) for each in seen.sequences])
-        metric.fit(torch.from_numpy(centre), _covariance(seen.around), _covariance(overall))
-    log.info("the metric of the embedding is from %d boxes %s", len(seen.around), seen.how)
+        pool.fit(torch.from_numpy(centre), _covariance(seen.around), _covariance(overall))
+    log.info("the whitening of the embedding is from %d boxes %s", len(seen.around), seen.how)
 
 
 def whitening_of(network: nn.Module) -> WhitenedPool | None:
-    """The metric within a network, if it has one."""
+    """The whitening within a network, if it has one."""
     return next((module for module in network.modules() if isinstance(module, WhitenedPool)), None)
 
 
