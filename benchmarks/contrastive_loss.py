@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from clmot.config import LossConfig
 from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
 from clmot.losses.criterion import embedding_loss
-from clmot.models.identity_classifier import IdentityClassifier
+from clmot.models.heads import IdentityClassifier
 from clmot.structures import Batch, OutputMaps, TrainingOutput
 
 CONSOLE = Console(width=100)

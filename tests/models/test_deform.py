@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d
 
-from clmot.models.deform import DeformableConv, DeformBlock, deform_conv_by_sampling
+from clmot.models.deform import ConvBlock, DeformableConv, deform_conv_by_sampling
 
 
 def arguments(channels_in, channels_out, height, width, spread=3.0, dtype=torch.float32, images=2):
@@ -115,7 +115,7 @@ def test_gpu_equals_cpu():
 
 @pytest.mark.parametrize("deformable", [False, True])
 def test_block(deformable):
-    block = DeformBlock(3, 5, deformable)
+    block = ConvBlock(3, 5, deformable=deformable)
     assert isinstance(block[0], DeformableConv) == deformable
     result = block(torch.randn(2, 3, 6, 8))
     assert result.shape == (2, 5, 6, 8)

@@ -3,8 +3,14 @@ import torch
 from torch.nn import functional as F
 
 from clmot.models.color_histogram import ColourCode
-from clmot.models.heads import DenseHead, ExtentHead, LevelEmbeddingHead, ProjectionHead, heatmap_head
-from clmot.models.identity_classifier import IdentityClassifier
+from clmot.models.heads import (
+    DenseHead,
+    ExtentHead,
+    IdentityClassifier,
+    LevelEmbeddingHead,
+    ProjectionHead,
+    heatmap_head,
+)
 
 
 def test_a_head_without_norm_is_two_convolutions_with_bias():

@@ -4,12 +4,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from clmot.config import ModelConfig
-from clmot.models.bilinear import BilinearUp
-from clmot.models.concat_neck import ConcatNeck
-from clmot.models.deconvolution_neck import DeconvolutionNeck
 from clmot.models.deform import DeformableConv
-from clmot.models.dla_neck import DlaNeck
-from clmot.models.necks import make_neck
+from clmot.models.necks import BilinearUp, ConcatNeck, DeconvolutionNeck, DlaNeck, make_neck
 
 CHANNELS = (6, 8, 12, 16)
 

@@ -9,14 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
-from clmot.losses.classification import identity_cross_entropy
 from clmot.losses.contrast_masks import ContrastiveSet, contrast_mask, contrast_pairs, contrastive_set
+from clmot.losses.contrastive import cosines, negative_distance, nt_xent, pair_weights, triplet_all, triplet_hard
 from clmot.losses.detection import heatmap_focal, l1_at_objects
-from clmot.losses.nt_xent import nt_xent
-from clmot.losses.reduce import pair_weights
-from clmot.losses.similarity import cosines
 from clmot.losses.targets import detection_targets
-from clmot.losses.triplet import negative_distance, triplet_all, triplet_hard
 from clmot.structures import Batch, LossTerms, TrainingOutput
 
 CONTRASTIVE = ("nt_xent", "triplet", "triplet_hard")
@@ -131,7 +127,8 @@ def embedding_loss(
             raise ValueError(f"objective {config.objective} needs the network's identity classifier")
         identities = batch.identities.masked_fill(batch.ignore, -1)
         weights = batch.scores * (identities >= 0)
-        return (identity_cross_entropy(output.logits, identities) * weights).sum(), weights.sum()
+        each = F.cross_entropy(output.logits, identities, reduction="none", ignore_index=-1)
+        return (each * weights).sum(), weights.sum()
     anchors = contrastive_set(output.embeddings, batch)
     keys = anchors if others is None else anchors.and_then(others)
     positive, negative = contrast_pairs(anchors.labels, keys.labels, config.negatives)

@@ -38,20 +38,21 @@ class DeformableConv(nn.Conv2d):
         return moved.to(input.dtype)
 
 
-class DeformBlock(nn.Sequential):
-    """Deformable or plain 3x3 convolution, batch normalisation, ReLU.
+class ConvBlock(nn.Sequential):
+    """Convolution, batch normalisation, ReLU.
 
     Args:
         channels_in: channels of the map it reads.
         channels_out: channels of its map.
-        deformable: a `DeformableConv`, or a plain one.
+        kernel: side of a plain kernel.
+        deformable: a `DeformableConv` instead.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, deformable: bool) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3, deformable: bool = False) -> None:
         super().__init__(
             DeformableConv(channels_in, channels_out)
             if deformable
-            else nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+            else nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(channels_out),
             nn.ReLU(inplace=True),
         )

@@ -1,4 +1,4 @@
-"""Dense heads on the stride-4 map (heatmap, size, offset, embedding), and the projection behind the embedding."""
+"""Dense heads on the stride-4 map, and what only training has behind the embedding: projection, identity classifier."""
 
 import itertools
 import math
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clmot.models.color_histogram import ColourCode
+from clmot.models.deform import ConvBlock
 from clmot.models.encoder import STRIDES
-from clmot.models.necks import ConvBlock
 
 HEATMAP_PRIOR = 0.1
 """Score that an untrained heatmap gives everywhere: bias log(p / (1 - p)) = -2.19 (RetinaNet, CenterNet)."""
@@ -139,3 +139,24 @@ class ProjectionHead(nn.Module):
         """Unit vectors to unit vectors, float32."""
         with torch.autocast(embeddings.device.type, enabled=False):
             return F.normalize(self.layers(embeddings.float()), dim=1)
+
+
+class IdentityClassifier(nn.Module):
+    """Logits of every identity, from the embedding scaled by ``sqrt(2) ln(n - 1)`` (FairMOT; AdaCos' fixed scale).
+
+    Learned with the network and saved with it; tracking does not use it.
+
+    Args:
+        dimension: length of the embedding.
+        identities: n.
+    """
+
+    def __init__(self, dimension: int, identities: int) -> None:
+        super().__init__()
+        self.scale = math.sqrt(2) * math.log(max(identities - 1, 2))
+        self.linear = nn.Linear(dimension, identities)
+
+    def forward(self, embeddings: Float[Tensor, "m d"]) -> Float[Tensor, "m identities"]:
+        """Unit vectors to logits, float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return F.linear(self.scale * embeddings.float(), self.linear.weight.float(), self.linear.bias.float())

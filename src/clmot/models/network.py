@@ -14,12 +14,12 @@ from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import (
     DenseHead,
     ExtentHead,
+    IdentityClassifier,
     LevelEmbeddingHead,
     PointEmbeddingHead,
     ProjectionHead,
     heatmap_head,
 )
-from clmot.models.identity_classifier import IdentityClassifier
 from clmot.models.necks import make_neck
 from clmot.models.task_weights import TaskWeights
 from clmot.models.whitening import WhitenedPool

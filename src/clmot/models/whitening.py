@@ -15,7 +15,7 @@ them by."""
 
 
 class WhitenedPool(nn.Module):
-    """Embedding pooling followed by within-class covariance normalisation: centred, whitened, shortened, of unit length.
+    """Embedding pooling and within-class covariance normalisation: centred, whitened, shortened, of unit length.
 
     Training sees the plain embedding, all that is pooled. The whitening is fitted after training (`fit`), without a
     gradient step, and makes of it the embedding that is used. Before, it is a random projection, which keeps cosines

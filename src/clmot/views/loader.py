@@ -4,16 +4,9 @@ What is loaded at a step depends on the seed and the step alone, not on workers,
 a run resumed at step k sees exactly the batches that an uninterrupted run sees from k on.
 """
 
-import contextlib
-import multiprocessing
-import signal
-import sys
-import types
 from collections.abc import Iterator, Sequence
-from multiprocessing import forkserver
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
@@ -24,6 +17,7 @@ from clmot.errors import UserError
 from clmot.structures import Batch, Dataset, Float64Array, Int64Array, View, ViewPair
 from clmot.views.pair_dataset import ORDER_STREAM, Draw, PairDataset
 from clmot.views.unusable import Fault, UnusableImages
+from clmot.views.worker_processes import start_worker, worker_context
 
 
 def pack(pairs: Sequence[ViewPair]) -> Batch:
@@ -118,7 +112,7 @@ def _drawn_by_weight(order: Int64Array, weights: Float64Array, start: float) -> 
     return np.asarray(order[places], np.int64)
 
 
-class Delivery(NamedTuple):
+class LoadedBatch(NamedTuple):
     """What a worker process hands over.
 
     Attributes:
@@ -130,7 +124,7 @@ class Delivery(NamedTuple):
     faults: list[Fault]
 
 
-class BatchLoader(DataLoader[Delivery]):
+class BatchLoader(DataLoader[LoadedBatch]):
     """A data loader whose worker processes report unusable images, and a user's mistake as the same `UserError`.
 
     Attributes:
@@ -145,14 +139,12 @@ class BatchLoader(DataLoader[Delivery]):
         Raises:
             UserError: too many images cannot be used, or a worker process died.
         """
-        with _hidden_main():
-            batches = super().__iter__()
         try:
-            for delivery in batches:
-                if isinstance(delivery, UserError):
-                    raise delivery
-                self.unusable.add(delivery.faults)
-                yield delivery.batch
+            for loaded in super().__iter__():
+                if isinstance(loaded, UserError):
+                    raise loaded
+                self.unusable.add(loaded.faults)
+                yield loaded.batch
         except RuntimeError as error:
             if not str(error).startswith("DataLoader worker"):
                 raise
@@ -210,8 +202,8 @@ def make_loader(
         collate_fn=_unchanged,
         num_workers=data.workers,
         prefetch_factor=3 if data.workers else None,
-        worker_init_fn=_start_worker,
-        multiprocessing_context=_process_context() if data.workers else None,
+        worker_init_fn=start_worker,
+        multiprocessing_context=worker_context(preload=__name__) if data.workers else None,
         pin_memory=pin_memory,
         # a generator of its own: the loader would draw from, and so advance, torch's global one
         generator=torch.Generator().manual_seed(seed),
@@ -220,54 +212,19 @@ def make_loader(
     return loader
 
 
-class _Batches(TorchDataset[Delivery]):
+class _Batches(TorchDataset[LoadedBatch]):
     """Whole batches by their draws; a user's mistake is handed on as a value, since torch rewrites exceptions."""
 
     def __init__(self, pairs: PairDataset) -> None:
         self.pairs = pairs
 
-    def __getitem__(self, draws: list[Draw]) -> Delivery | UserError:  # type: ignore[override]
+    def __getitem__(self, draws: list[Draw]) -> LoadedBatch | UserError:  # type: ignore[override]
         try:
             drawn = [self.pairs.with_replacement(draw) for draw in draws]
         except UserError as error:
             return error
-        return Delivery(pack([pair for pair, _ in drawn]), [fault for _, faults in drawn for fault in faults])
+        return LoadedBatch(pack([pair for pair, _ in drawn]), [fault for _, faults in drawn for fault in faults])
 
 
 def _unchanged(batch: Any) -> Any:
     return batch
-
-
-def _process_context() -> multiprocessing.context.BaseContext:
-    """Workers start from a clean helper process, or from scratch where there is none (Windows).
-
-    A plain fork would copy this process's OpenMP and OpenCV thread pools in an unusable state, and hang on first use.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    # imported once in the helper process instead of once in every worker, while this process prepares the rest
-    context.set_forkserver_preload([__name__])
-    forkserver.ensure_running()
-    return context
-
-
-@contextlib.contextmanager
-def _hidden_main() -> Iterator[None]:
-    """Start processes that do not run the main script again.
-
-    Workers need nothing from it, and so a script that trains needs no ``if __name__ == "__main__":``.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _start_worker(worker: int) -> None:
-    # one thread a worker, the parallelism is in their number; Ctrl-C is the training process's to handle
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What holds for every contrastive objective: its definition written out, and its laws."""
+"""What holds for every contrastive objective: its definition written out, and its laws; then what holds for each."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +12,14 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clmot.losses.contrast_masks import BoxLabels, contrast_pairs
-from clmot.losses.nt_xent import nt_xent
-from clmot.losses.triplet import triplet_all, triplet_hard
+from clmot.losses.contrastive import (
+    cosines,
+    mean_by_row,
+    nt_xent,
+    positives_and_negatives,
+    triplet_all,
+    triplet_hard,
+)
 
 T, MARGIN = 0.3, 0.5
 
@@ -184,3 +190,67 @@ def test_one_object_or_frames_of_one_sequence_alone_teach_nothing():
     positive, negative = contrast_pairs(other_frames, other_frames)
     assert not positive.any()
     assert not negative.any()
+
+
+def units(count: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(count, 5, generator=generator, dtype=torch.float64), dim=1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_cosines_of_boxes_with_themselves_in_both_directions(count):
+    """The shorter gradient equals the product rule, for a gradient that is not symmetric."""
+    upstream = torch.randn(count, count, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    gradients = []
+    for anchors in (units(count, 0).requires_grad_(), units(count, 0).requires_grad_()):
+        similarity = cosines(anchors, anchors) if not gradients else anchors @ anchors.T
+        torch.testing.assert_close(similarity, F.cosine_similarity(anchors[:, None], anchors, dim=2))
+        similarity.backward(upstream)
+        gradients.append(anchors.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_cosines_of_boxes_with_others_in_both_directions():
+    anchors, keys = units(3, 0).requires_grad_(), units(4, 1).requires_grad_()
+    torch.testing.assert_close(cosines(anchors, keys), F.cosine_similarity(anchors[:, None], keys, dim=2))
+    assert torch.autograd.gradcheck(cosines, (anchors, keys))
+
+
+def test_mean_by_row():
+    values = torch.tensor([1.0, 2.0, 6.0, 5.0])
+    assert mean_by_row(values, torch.tensor([2, 0, 0, 3]), 5).tolist() == [4, 0, 1, 5, 0]
+    assert mean_by_row(values[:0], torch.zeros(0, dtype=torch.int64), 2).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("temperature", [0.05, 1.0])
+def test_positives_and_negatives_equal_indexing_and_a_masked_log_sum_exp_in_both_directions(temperature):
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.rand(7, 12, generator=generator)
+    positive, negative = kind < 0.2, kind > 0.4
+    rows, columns = positive.nonzero(as_tuple=True)
+    similarity = torch.rand(7, 12, generator=generator).double() * 2 - 1
+    gradients = []
+    for fused in (True, False):
+        values = similarity.clone().requires_grad_()
+        if fused:
+            near, far = positives_and_negatives(values, rows, columns, negative, temperature)
+        else:
+            expected = values[rows, columns] / temperature
+            torch.testing.assert_close(near, expected)
+            near = expected
+            expected = torch.where(negative, values / temperature, -torch.inf).logsumexp(dim=1)
+            torch.testing.assert_close(far, expected)
+            far = expected
+        (near.sin().sum() + (far**2).sum()).backward()
+        gradients.append(values.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_row_without_negatives_has_the_lowest_number_and_no_gradient():
+    similarity = torch.zeros(2, 3, requires_grad=True)
+    none = torch.zeros(0, dtype=torch.int64)
+    negative = torch.tensor([[False] * 3, [True] * 3])
+    _, far = positives_and_negatives(similarity, none, none, negative, 0.1)
+    far.sum().backward()
+    assert far[0] == torch.finfo(torch.float32).min
+    assert similarity.grad.tolist() == [[0, 0, 0], pytest.approx([10 / 3] * 3)]
