@@ -38,7 +38,7 @@ class WhitenedPool(nn.Module):
         self.register_buffer("centre", torch.zeros(plain.dimension))
         self.register_buffer("matrix", torch.randn(plain.dimension, dimension) / dimension**0.5)
         self.is_fitted = False
-        self.register_load_state_dict_post_hook(_tell_if_fitted)
+        self.register_load_state_dict_post_hook(_tell_if_fitted)  # type: ignore[no-untyped-call]
 
     def forward(
         self, maps: tuple[Tensor, ...], boxes: Float[Tensor, "m 4"], image_index: Int64[Tensor, " m"]

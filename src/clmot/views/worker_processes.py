@@ -50,7 +50,7 @@ def worker_context(preload: str) -> context.BaseContext:
     if _FORK_SERVER:
         started.set_forkserver_preload([preload])
         forkserver.ensure_running()
-    return started  # type: ignore[no-any-return]
+    return started
 
 
 def start_worker(worker: int) -> None:
