@@ -305,7 +305,7 @@ def test_nothing_annotated_leaves_the_random_projection(make, video, stills, kin
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     if not further:
         (warning,) = caplog.messages
-        assert "not learned: there are too few boxes" in warning
+        assert "not fitted: there are too few boxes" in warning
 
 
 @pytest.fixture
