@@ -119,7 +119,7 @@ def test_one_percent_is_too_many(images, bad, stops):
         assert len(unusable) == bad
         return
     with pytest.raises(
-        UserError, match=rf"^0\.png: gone.*; {bad} of {images} images cannot be used; correct"
+        UserError, match=rf"^0\.png: gone.*; {bad} of {images:,} images cannot be used; correct"
     ) as caught:
         unusable.add(faults[-1:])
     assert "\n" not in str(caught.value)

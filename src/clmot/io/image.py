@@ -174,10 +174,11 @@ def _whole_jpeg(data: bytes) -> bytes:
 
 def _has_all_pixels(data: bytes) -> bool:
     """Whether a JPEG without its end marker decodes to its last pixel (of a progressive one nobody can tell)."""
-    from PIL import Image as Pillow
+    # not by Image.open, which other packages (ultralytics) put another function in the place of
+    from PIL.JpegImagePlugin import JpegImageFile
 
     try:
-        with Pillow.open(io.BytesIO(data + _READ_AHEAD)) as picture:
+        with JpegImageFile(io.BytesIO(data + _READ_AHEAD)) as picture:
             picture.load()
     except (OSError, ValueError, SyntaxError):
         return False
