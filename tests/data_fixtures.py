@@ -1,10 +1,9 @@
 """Samples, pictures and small data sets."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.structures import Dataset, Sample
 from clmot.views.picture import picture_of
@@ -15,19 +14,9 @@ def make_sample():
     """A sample of given rows, without an image file."""
 
     def make(rows, size=(200, 100), ignore=None, classes=None, identities=None):
-        boxes = np.array(rows, np.float32).reshape(-1, 4)
-        n = len(boxes)
-        return Sample(
-            image=Path("none.png"),
-            width=size[0],
-            height=size[1],
-            sequence="s",
-            frame=1,
-            boxes=boxes,
-            classes=np.arange(n) % 3 if classes is None else np.array(classes, np.int64),
-            ignore=np.zeros(n, bool) if ignore is None else np.array(ignore, bool),
-            identities=np.full(n, -1) if identities is None else np.array(identities, np.int64),
-        )
+        columns = {"ignore": ignore, "classes": np.arange(len(rows)) % 3 if classes is None else classes}
+        columns["identities"] = identities
+        return sample_of(rows, size=size, **{name: value for name, value in columns.items() if value is not None})
 
     return make
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,19 +23,10 @@ HERE = Path("det.txt")
 
 def scored(scores, ignore=None, classes=None, image="a.png", sequence="s", frame=1) -> Sample:
     n = len(scores)
-    left = np.arange(n, dtype=np.float32) * 12
-    return Sample(
-        image=Path(image),
-        width=200,
-        height=100,
-        sequence=sequence,
-        frame=frame,
-        boxes=np.stack([left, left * 0 + 10, left + 10, left * 0 + 60], axis=1),
-        classes=np.zeros(n, np.int64) if classes is None else np.array(classes, np.int64),
-        ignore=np.zeros(n, bool) if ignore is None else np.array(ignore, bool),
-        identities=np.arange(n),
-        scores=np.array(scores, np.float32),
-    )
+    columns = {"identities": np.arange(n), "scores": scores, "ignore": ignore, "classes": classes}
+    given = {name: value for name, value in columns.items() if value is not None}
+    rows = [[12 * i, 10, 12 * i + 10, 60] for i in range(n)]
+    return sample_of(rows, image=image, sequence=sequence, frame=frame, **given)
 
 
 def weighed(scores, min_score=None, **facts) -> tuple[Sample, Dataset]:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
-import numpy as np
+from data_builders import sample_of
 
 from clmot.datasets.describe import summary_lines
 from clmot.structures import Dataset, Sample
 
 
 def sample(name: str, classes: list[int], ignore: list[bool], identities: list[int]) -> Sample:
-    n = len(classes)
-    return Sample(
-        image=Path(f"{name}.jpg"),
-        width=10,
-        height=10,
-        sequence=name[0],
-        frame=int(name[1:]),
-        boxes=np.tile(np.array([1, 1, 5, 5], np.float32), (n, 1)),
-        classes=np.array(classes, np.int64),
-        ignore=np.array(ignore, np.bool_),
-        identities=np.array(identities, np.int64),
-    )
+    columns = {"classes": classes, "ignore": ignore, "identities": identities}
+    rows = [[1, 1, 5, 5]] * len(classes)
+    return sample_of(rows, image=f"{name}.jpg", size=(10, 10), sequence=name[0], frame=int(name[1:]), **columns)
 
 
 def test_summary_of_a_data_set() -> None:

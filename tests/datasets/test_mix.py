@@ -1,15 +1,15 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded
 
 from clmot.datasets.mix import entries
 from clmot.datasets.readers import format_named, read_dataset
 from clmot.errors import UserError
 
-PNG = cv2.imencode(".png", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
+PNG = encoded(50, 30, ".png")
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from data_builders import put as put_files
 
 from clmot.datasets.readers.places import Absent, ImageFinder, annotation_files, split_folders
 from clmot.errors import UserError
 
 
 def put(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
+    put_files(root, {name: name for name in names})
 
 
 @pytest.mark.parametrize(

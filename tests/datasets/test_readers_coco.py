@@ -4,9 +4,9 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +37,7 @@ def write(path: Path, content: Any, images: str = ".") -> Path:
     path.write_text(json.dumps(content))
     folder = path.parent / images
     folder.mkdir(parents=True, exist_ok=True)
-    data = cv2.imencode(".jpg", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
+    data = encoded(32, 24)
     for record in content["images"]:
         (folder / record["file_name"]).write_bytes(data)
     return path

@@ -3,9 +3,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded
 
 from clmot.datasets.readers import read_dataset
 from clmot.datasets.readers.crowdhuman import read_crowdhuman
@@ -45,7 +45,7 @@ PHOTOS = [
 
 def write(folder: Path, records: Sequence[Record] = PHOTOS, images: str = "Images", split: str = "train") -> Path:
     (folder / images).mkdir(parents=True, exist_ok=True)
-    data = cv2.imencode(".jpg", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
+    data = encoded(32, 24)
     for record in records:
         (folder / images / f"{record['ID']}.jpg").write_bytes(data)
     path = folder / f"annotation_{split}.odgt"

@@ -1,15 +1,15 @@
 import math
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded, put
 
 from clmot.datasets.readers import read_dataset
 from clmot.datasets.readers.cvat import read_cvat
 from clmot.errors import UserError
 
-JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
+JPEG = encoded(50, 30)
 SIZE = "<original_size><width>50</width><height>30</height></original_size>"
 
 
@@ -21,9 +21,7 @@ def write(root: Path, body: str, *images: str, meta: str = "") -> Path:
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
         f"  <meta><task><id>7</id><name>street</name>{meta}{labels}</task></meta>\n{body}\n</annotations>\n"
     )
-    for image in images:
-        (root / image).parent.mkdir(parents=True, exist_ok=True)
-        (root / image).write_bytes(JPEG)
+    put(root, dict.fromkeys(images, JPEG))
     return root
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from data_builders import encoded, put
 
 from clmot.boxes import iou
 from clmot.cli import main
@@ -17,15 +18,7 @@ from clmot.datasets.readers.detections import read_detections
 from clmot.errors import UserError
 from clmot.structures import Dataset
 
-JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
-PNG = cv2.imencode(".png", np.zeros((40, 80, 3), np.uint8))[1].tobytes()
-
-
-def put(root: Path, files: dict[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return root
+JPEG, PNG = encoded(50, 30), encoded(80, 40, ".png")
 
 
 def video(folder: str, frames: int, first: int = 1) -> dict[str, str | bytes]:

@@ -2,15 +2,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded
 
 from clmot.datasets.readers import labelme, read_dataset
 from clmot.datasets.readers.labelme import read_labelme
 from clmot.errors import UserError
 
-JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
+JPEG = encoded(50, 30)
 
 
 def shape(label: str, *points: list[float], kind: str = "rectangle", **more: Any) -> dict[str, Any]:

@@ -3,16 +3,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded, put
 
 from clmot.datasets.readers import labelstudio, read_dataset
 from clmot.datasets.readers.labelstudio import read_labelstudio
 from clmot.errors import UserError
 
 WIDTH, HEIGHT = 200, 100
-JPEG = cv2.imencode(".jpg", np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
+JPEG = encoded(WIDTH, HEIGHT)
 
 
 def rectangle(label: str, x: Any, y: float, width: float, height: float, **more: Any) -> dict[str, Any]:
@@ -29,9 +29,7 @@ def annotation(*result: Any, **more: Any) -> dict[str, Any]:
 
 
 def write(root: Path, tasks: Any, *images: str) -> Path:
-    for image in images:
-        (root / image).parent.mkdir(parents=True, exist_ok=True)
-        (root / image).write_bytes(JPEG)
+    put(root, dict.fromkeys(images, JPEG))
     (root / "export.json").write_text(json.dumps(tasks))
     return root
 

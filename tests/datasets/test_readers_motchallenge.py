@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,10 +25,7 @@ def mot17(frame: int, identity: int, left: float = 5, flag: float = 1, kind: int
 
 
 def make_sequence(folder: Path, rows: Sequence[Row] | None, frames: int = 3) -> Path:
-    (folder / "img1").mkdir(parents=True)
-    image = cv2.imencode(".jpg", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
-    for frame in range(1, frames + 1):
-        (folder / "img1" / f"{frame:06}.jpg").write_bytes(image)
+    put(folder, {f"img1/{frame:06}.jpg": encoded(32, 24) for frame in range(1, frames + 1)})
     if rows is not None:
         write_rows(folder, rows)
     return folder
@@ -278,3 +275,24 @@ def test_of_several_splits_all_are_read_and_said(tmp_path: Path) -> None:
     make_sequence(tmp_path / "val/b", [mot17(1, 1)])
     assert read_dataset([tmp_path]).notes == (f"{tmp_path}: motchallenge, splits train, val",)
     assert read_dataset([tmp_path / "val"]).notes == (f"{tmp_path / 'val'}: motchallenge",)
+
+
+@pytest.mark.parametrize(("name", "digits", "comma"), [("dancetrack0001", 8, ","), ("v_-6Os86HzwCs_c001", 6, ", ")])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_dancetrack_and_sportsmot_are_laid_out_alike(
+    tmp_path: Path, name: str, digits: int, comma: str, newline: str
+) -> None:
+    """Rows sorted by track, identities from 0, other frame names, a test split without labels."""
+    rows = ["1,0,6,5,10,12,1,1,1", "2,0,7,5,10,12,1,1,1", "1,1,16,5,10,12,1,1,1", "3,1,15,5,10,12,1,1,1"]
+    files = {f"img1/{frame:0{digits}}.jpg": encoded(32, 24) for frame in (1, 2, 3)}
+    put(tmp_path / "train" / name, {**files, "gt/gt.txt": newline.join(rows).replace(",", comma)})
+    put(tmp_path / "test/no_labels", dict(files))
+    dataset = read_dataset([tmp_path], identities=True)
+    assert (dataset.classes, +dataset.skipped) == (("person",), {})
+    assert [(s.sequence, s.frame, s.identities.tolist()) for s in dataset.samples] == [
+        (name, 1, [0, 1]),
+        (name, 2, [0]),
+        (name, 3, [1]),
+    ]
+    np.testing.assert_array_equal(dataset.samples[0].boxes, [[5, 4, 15, 16], [15, 4, 25, 16]])
+    assert not any(sample.ignore.any() for sample in dataset.samples)

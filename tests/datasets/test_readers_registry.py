@@ -2,24 +2,38 @@
 
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from data_builders import encoded, put
 
 from clmot.datasets.readers import FORMATS, format_named, read_dataset
 from clmot.errors import UserError
 
-JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
 COCO = '{"images": [], "annotations": [], "categories": []}'
 
 TREES: dict[str, list[dict[str, str]]] = {
     "motchallenge": [
         {"img1/000001.jpg": "", "gt/gt.txt": "1,1,1,1,9,9,1,1,1"},
         {"train/a/img1/000001.jpg": "", "train/a/gt/gt.txt": "1,1,1,1,9,9,1,1,1"},
+        {"train/MOT17-02-SDP/img1/1.jpg": "", "train/MOT17-02-SDP/gt/gt.txt": "", "train/MOT17-02-SDP/det/det.txt": ""},
     ],
-    "crowdhuman": [{"annotation_train.odgt": "{}", "Images/a.jpg": ""}],
-    "jde": [{"images/a/1.jpg": "", "labels_with_ids/a/1.txt": "0 1 .5 .5 .1 .1"}],
-    "kitti": [{"training/image_02/0000/000000.png": "", "training/label_02/0000.txt": ""}],
+    "crowdhuman": [
+        {"annotation_train.odgt": "{}", "Images/a.jpg": ""},
+        {"annotation_train.odgt": "", "Images/273271,c9db.jpg": "", "annotations/train.json": ""},
+    ],
+    "jde": [
+        {"images/a/1.jpg": "", "labels_with_ids/a/1.txt": "0 1 .5 .5 .1 .1"},
+        {"M/images/t/s/img1/1.jpg": "", "M/images/t/s/gt/gt.txt": "", "M/labels_with_ids/t/s/img1/1.txt": ""},
+    ],
+    "kitti": [
+        {"training/image_02/0000/000000.png": "", "training/label_02/0000.txt": "", "training/calib/0000.txt": ""}
+    ],
+    "panda": [
+        {
+            "image_annos/person_bbox_train.json": "",
+            "image_annos/vehicle_bbox_train.json": "",
+            "image_train/01_A/IMG_01_01.jpg": "",
+        }
+    ],
     "visdrone": [{"sequences/a/0000001.jpg": "", "annotations/a.txt": ""}],
     "bdd100k": [{"images/track/train/a/a-0000001.jpg": "", "labels/box_track_20/train/a.json": "[]"}],
     "cvat": [
@@ -49,9 +63,7 @@ TREES: dict[str, list[dict[str, str]]] = {
 
 @pytest.mark.parametrize(("name", "tree"), [(name, tree) for name, trees in TREES.items() for tree in trees])
 def test_a_folder_is_taken_for_its_format(tmp_path: Path, name: str, tree: dict[str, str]) -> None:
-    for file, content in tree.items():
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(content)
+    put(tmp_path, dict(tree))
     assert next(each.name for each in FORMATS if each.matches(tmp_path)) == name
 
 
@@ -67,10 +79,15 @@ def test_a_folder_is_taken_for_its_format(tmp_path: Path, name: str, tree: dict[
         ("a.json", '[{"data": {}, "annotations": []}]', "labelstudio"),
         ("a.json", COCO, "coco"),
         ("a.odgt", "", "crowdhuman"),
+        ("caltech.10k.val", "", "jde"),
+        ("mot17.train", "", "jde"),
+        ("person_bbox_train.json", "", "panda"),
+        ("labels/box_track_20/val/b1c6-6f7d.json", "", "bdd100k"),
+        ("instances_val2017.json", "", "coco"),
     ],
 )
 def test_a_file_is_taken_for_its_format(tmp_path: Path, file: str, content: str, name: str) -> None:
-    (tmp_path / file).write_text(content)
+    put(tmp_path, {file: content})
     assert next(each.name for each in FORMATS if each.matches(tmp_path / file)) == name
 
 
@@ -92,15 +109,12 @@ def test_every_format_says_what_it_is() -> None:
 
 def test_a_format_can_be_named(tmp_path: Path) -> None:
     """A folder that is of two formats: YOLO labels, and COCO's in a subfolder."""
-    (tmp_path / "images").mkdir()
-    (tmp_path / "labels").mkdir()
-    (tmp_path / "images/a.jpg").write_bytes(JPEG)
-    (tmp_path / "labels/a.txt").write_text("0 .5 .5 .2 .2")
-    (tmp_path / "a.json").write_text(
+    coco = (
         '{"images": [{"id": 1, "file_name": "a.jpg", "width": 50, "height": 30}], '
         '"categories": [{"id": 1, "name": "x"}], '
         '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]}'
     )
+    put(tmp_path, {"images/a.jpg": encoded(50, 30), "labels/a.txt": "0 .5 .5 .2 .2", "a.json": coco})
     assert read_dataset([tmp_path]).classes == ("0",)
     assert read_dataset([tmp_path], format="coco").classes == ("x",)
     # a name overrules what a path looks like
@@ -137,7 +151,7 @@ def test_data_sets_below_the_folder_that_is_named(tmp_path: Path, tree: dict[str
     for name in tree:
         folder = (tmp_path / name).parent
         folder.mkdir(parents=True)
-        (folder / f"{folder.name}.jpg").write_bytes(JPEG)
+        (folder / f"{folder.name}.jpg").write_bytes(encoded(50, 30))
         shape = '{"label": "a", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}'
         (folder / f"{folder.name}.json").write_text(
             f'{{"version": "5", "imagePath": "{folder.name}.jpg", "imageWidth": 50, "imageHeight": 30, '

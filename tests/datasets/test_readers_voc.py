@@ -1,13 +1,13 @@
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded
 
 from clmot.datasets.readers import cvat, read_dataset, voc
 from clmot.errors import UserError
 
-JPEG = cv2.imencode(".jpg", np.zeros((30, 50, 3), np.uint8))[1].tobytes()
+JPEG = encoded(50, 30)
 
 
 def box(left: object, top: object, right: object, bottom: object) -> str:

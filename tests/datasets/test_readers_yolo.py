@@ -1,8 +1,8 @@
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from data_builders import encoded, put
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,15 +13,7 @@ from clmot.errors import UserError
 from clmot.structures import Sample
 
 WIDTH, HEIGHT = 200, 100
-JPEG = cv2.imencode(".jpg", np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
-
-
-def write(root: Path, files: dict[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return root
+JPEG = encoded(WIDTH, HEIGHT)
 
 
 def images(*names: str) -> dict[str, str | bytes]:
@@ -33,7 +25,7 @@ def by_name(path: Path, **options: bool) -> dict[str, Sample]:
 
 
 def test_ultralytics_layout(tmp_path: Path) -> None:
-    root = write(
+    root = put(
         tmp_path / "people",
         images("images/train/a.jpg", "images/train/b.jpg", "images/train/c.jpg", "images/val/d.jpg")
         | {
@@ -63,7 +55,7 @@ def test_ultralytics_layout(tmp_path: Path) -> None:
 
 def test_roboflow_layout(tmp_path: Path) -> None:
     """Paths that begin one folder too high, names as a list, split folders on top."""
-    root = write(
+    root = put(
         tmp_path,
         images("train/images/a_jpg.rf.1f.jpg", "valid/images/b.jpg")
         | {
@@ -80,7 +72,7 @@ def test_roboflow_layout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entry", ["train.txt", "[train.txt]", "[images/x, images/y]", r"images\x", "./images/x"])
 def test_train_as_list_of_images_or_of_folders(tmp_path: Path, entry: str) -> None:
-    root = write(
+    root = put(
         tmp_path,
         images("images/x/a.jpg", "images/y/b.jpg")
         | {
@@ -105,9 +97,9 @@ def test_train_as_list_of_images_or_of_folders(tmp_path: Path, entry: str) -> No
 )
 def test_folders_without_yaml(tmp_path: Path, labels: str, names: str | None, expected: str) -> None:
     """As labelImg and darknet have them."""
-    root = write(tmp_path, images("images/a.jpg") | {labels: "1 0.5 0.5 0.5 0.5\n"})
+    root = put(tmp_path, images("images/a.jpg") | {labels: "1 0.5 0.5 0.5 0.5\n"})
     if names:
-        write(root, {names: "cat\r\nperson\r\n"})
+        put(root, {names: "cat\r\nperson\r\n"})
     dataset = read_dataset([root if labels.startswith("labels") else root / "images"])
     assert dataset.classes == (expected,)
     np.testing.assert_allclose(dataset.samples[0].boxes, [[50, 25, 150, 75]])
@@ -117,7 +109,7 @@ def test_polygons_and_oriented_boxes_become_boxes(tmp_path: Path) -> None:
     polygon = "0 0.1 0.2 0.5 0.2 0.5 0.8 0.3 0.9 0.1 0.8"
     oriented = "0 0.5 0.1 0.9 0.5 0.5 0.9 0.1 0.5"
     triangle = "0 0.1 0.1 0.2 0.1 0.1 0.4"
-    root = write(tmp_path, images("a.jpg") | {"a.txt": "\n".join((polygon, oriented, triangle))})
+    root = put(tmp_path, images("a.jpg") | {"a.txt": "\n".join((polygon, oriented, triangle))})
     (sample,) = read_dataset([root]).samples
     expected = [[20, 10, 40, 40], [20, 10, 180, 90], [20, 20, 100, 90]]
     np.testing.assert_allclose(sample.boxes, expected, rtol=1e-6)
@@ -125,9 +117,9 @@ def test_polygons_and_oriented_boxes_become_boxes(tmp_path: Path) -> None:
 
 def test_key_points_are_passed_over(tmp_path: Path) -> None:
     row = "0 0.5 0.5 0.5 0.5 0.1 0.1 2 0.9 0.9 1"
-    root = write(tmp_path, images("a.jpg") | {"a.txt": row, "data.yaml": "train: .\nnames: [p]\nkpt_shape: [2, 3]\n"})
+    root = put(tmp_path, images("a.jpg") | {"a.txt": row, "data.yaml": "train: .\nnames: [p]\nkpt_shape: [2, 3]\n"})
     np.testing.assert_allclose(read_dataset([root]).samples[0].boxes, [[50, 25, 150, 75]])
-    write(root, {"a.txt": row + " 0.8 7"})
+    put(root, {"a.txt": row + " 0.8 7"})
     assert by_name(root, identities=True)["a"].identities.tolist() == [7]
 
 
@@ -144,7 +136,7 @@ def test_key_points_are_passed_over(tmp_path: Path) -> None:
     ],
 )
 def test_track_numbers(tmp_path: Path, rows: list[str], identities: list[int]) -> None:
-    root = write(tmp_path, images("a.jpg", "b.jpg") | {"a.txt": "\n".join(rows)})
+    root = put(tmp_path, images("a.jpg", "b.jpg") | {"a.txt": "\n".join(rows)})
     sample = by_name(root, identities=True)["a"]
     assert sample.identities.tolist() == identities
     np.testing.assert_allclose(sample.boxes, [[60, 30, 140, 70], [80, 40, 120, 60]], rtol=1e-5)
@@ -153,8 +145,8 @@ def test_track_numbers(tmp_path: Path, rows: list[str], identities: list[int]) -
 
 def test_images_with_track_numbers_are_sequences(tmp_path: Path) -> None:
     names = ("street/frame_000000", "street/frame_000009", "street/frame_000010", "mall/x-2", "mall/x-10", "mall/y-1")
-    root = write(tmp_path, images(*(f"images/{name}.jpg" for name in names)))
-    write(root, {f"labels/{name}.txt": "0 .5 .5 .2 .2 7" for name in names})
+    root = put(tmp_path, images(*(f"images/{name}.jpg" for name in names)))
+    put(root, {f"labels/{name}.txt": "0 .5 .5 .2 .2 7" for name in names})
     places = {
         sample.image.stem: (sample.sequence.removeprefix(tmp_path.name + "/"), sample.frame)
         for sample in read_dataset([root], identities=True).samples
@@ -171,7 +163,7 @@ def test_images_with_track_numbers_are_sequences(tmp_path: Path) -> None:
 
 def test_images_without_numbers_are_frames_in_natural_order(tmp_path: Path) -> None:
     names = ("a2b", "a10b", "a1b")
-    root = write(
+    root = put(
         tmp_path, images(*(f"{name}.jpg" for name in names)) | {f"{name}.txt": "0 .5 .5 .2 .2 7" for name in names}
     )
     samples = read_dataset([root], identities=True).samples
@@ -181,14 +173,14 @@ def test_images_without_numbers_are_frames_in_natural_order(tmp_path: Path) -> N
 
 def test_degenerate_boxes_are_counted(tmp_path: Path) -> None:
     rows = ["0 .5 .5 0 .2", "0 nan .5 .2 .2", "0 inf .5 .2 .2", "0 .5 .5 .2 -.2", "0 .5 .5 1e39 .1", "0 .5 .5 .2 .2"]
-    dataset = read_dataset([write(tmp_path, images("a.jpg") | {"a.txt": "\n".join(rows)})])
+    dataset = read_dataset([put(tmp_path, images("a.jpg") | {"a.txt": "\n".join(rows)})])
     assert len(dataset.samples[0].boxes) == 1
     assert dataset.skipped == {"degenerate box": 5}
 
 
 def test_more_boxes_than_anyone_decodes(tmp_path: Path) -> None:
     row = "0 .5 .5 .2 .2\n"
-    (sample,) = read_dataset([write(tmp_path, images("a.jpg") | {"a.txt": row * 2000})]).samples
+    (sample,) = read_dataset([put(tmp_path, images("a.jpg") | {"a.txt": row * 2000})]).samples
     assert len(sample.boxes) == 2000
 
 
@@ -207,7 +199,7 @@ def test_more_boxes_than_anyone_decodes(tmp_path: Path) -> None:
     ],
 )
 def test_faulty_labels(tmp_path: Path, rows: str | bytes, message: str) -> None:
-    write(tmp_path, images("a.jpg") | {"a.txt": rows, "data.yaml": "train: .\nnames: [person]\n"})
+    put(tmp_path, images("a.jpg") | {"a.txt": rows, "data.yaml": "train: .\nnames: [person]\n"})
     with pytest.raises(UserError, match=message):
         read_dataset([tmp_path])
 
@@ -227,14 +219,14 @@ def test_faulty_labels(tmp_path: Path, rows: str | bytes, message: str) -> None:
     ],
 )
 def test_faulty_yaml(tmp_path: Path, text: str, message: str) -> None:
-    write(tmp_path, images("a.jpg") | {"a.txt": "0 .5 .5 .2 .2", "data.yaml": text, "list.txt": "a.jpg\nnone.jpg\n"})
+    put(tmp_path, images("a.jpg") | {"a.txt": "0 .5 .5 .2 .2", "data.yaml": text, "list.txt": "a.jpg\nnone.jpg\n"})
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
         read_dataset([tmp_path])
 
 
 def test_no_labels_at_all(tmp_path: Path) -> None:
-    write(tmp_path, images("images/a.jpg", "images/b.jpg"))
+    put(tmp_path, images("images/a.jpg", "images/b.jpg"))
     (tmp_path / "labels").mkdir()
     with pytest.raises(UserError, match=r"none of its 2 images has labels \(.*labels/a\.txt \.\.\.\)"):
         read_yolo(tmp_path)
@@ -244,10 +236,10 @@ def test_no_labels_at_all(tmp_path: Path) -> None:
 
 
 def test_foreign_folders_are_not_claimed(tmp_path: Path) -> None:
-    write(tmp_path / "mot", images("img1/000001.jpg") | {"gt/gt.txt": "1,1,1,1,9,9,1,1,1\n"})
-    write(tmp_path / "coco", images("images/a.jpg") | {"a.json": "{}"})
-    write(tmp_path / "jde", images("images/a.jpg") | {"labels_with_ids/a.txt": "0 1 .5 .5 .2 .2"})
-    write(tmp_path / "run", {"config.yaml": "train:\n  steps: 3\n", "data.yaml": "train:\n  names: 3\n"})
+    put(tmp_path / "mot", images("img1/000001.jpg") | {"gt/gt.txt": "1,1,1,1,9,9,1,1,1\n"})
+    put(tmp_path / "coco", images("images/a.jpg") | {"a.json": "{}"})
+    put(tmp_path / "jde", images("images/a.jpg") | {"labels_with_ids/a.txt": "0 1 .5 .5 .2 .2"})
+    put(tmp_path / "run", {"config.yaml": "train:\n  steps: 3\n", "data.yaml": "train:\n  names: 3\n"})
     assert not any(yolo.FORMAT.matches(tmp_path / name) for name in ("mot", "coco", "jde", "run", "."))
 
 
@@ -284,7 +276,7 @@ def test_center_and_size_are_those_of_the_row(
 
 
 def test_pixels_instead_of_shares_are_an_error(tmp_path: Path) -> None:
-    write(tmp_path, images("a.jpg") | {"a.txt": "0 .5 .5 .2 .2\n0 80 60 32 48"})
+    put(tmp_path, images("a.jpg") | {"a.txt": "0 .5 .5 .2 .2\n0 80 60 32 48"})
     with pytest.raises(
         UserError, match=r"a\.txt:2: the box goes from \[64\.0, 36\.0\] .* expected shares of the image"
     ):
@@ -293,7 +285,7 @@ def test_pixels_instead_of_shares_are_an_error(tmp_path: Path) -> None:
 
 def test_class_names_in_gbk(tmp_path: Path) -> None:
     files = images("a.jpg", "b.jpg") | {"a.txt": "0 .5 .5 .2 .2", "b.txt": "1 .5 .5 .2 .2"}
-    write(tmp_path, files | {"classes.txt": "行人\n汽车\n".encode("gbk")})
+    put(tmp_path, files | {"classes.txt": "行人\n汽车\n".encode("gbk")})
     assert read_dataset([tmp_path]).classes == ("行人", "汽车")
     (tmp_path / "data.yaml").write_bytes("train: .\nnames: [行人, 汽车]\n".encode("gbk"))
     assert read_dataset([tmp_path]).classes == ("行人", "汽车")
@@ -303,10 +295,10 @@ def test_of_splits_the_first_is_read_and_said(tmp_path: Path, caplog: pytest.Log
     label = "0 .5 .5 .2 .2"
     names = ("train/{}/a", "valid/{}/b", "test/{}/c")
     files = images(*(f"{name.format('images')}.jpg" for name in names))
-    write(tmp_path / "apart", files | {f"{name.format('labels')}.txt": label for name in names})
+    put(tmp_path / "apart", files | {f"{name.format('labels')}.txt": label for name in names})
     names = ("{}/train/a", "{}/val/b")
     files = images(*(f"{name.format('images')}.jpg" for name in names))
-    write(tmp_path / "inside", files | {f"{name.format('labels')}.txt": label for name in names})
+    put(tmp_path / "inside", files | {f"{name.format('labels')}.txt": label for name in names})
     caplog.set_level("INFO")
     for folder, others in (("apart", "valid, test"), ("inside", "val")):
         dataset = read_dataset([tmp_path / folder])
@@ -320,7 +312,7 @@ def test_of_splits_the_first_is_read_and_said(tmp_path: Path, caplog: pytest.Log
 def test_what_a_list_names_is_found_by_its_end(tmp_path: Path) -> None:
     names = ("C:\\data\\images\\a.jpg", "/home/somebody/set/images/b.jpg", "images/none.jpg")
     files = images("images/a.jpg", "images/b.jpg") | {"labels/a.txt": "0 .5 .5 .2 .2", "labels/b.txt": ""}
-    write(tmp_path, files | {"data.yaml": "names: [person]\ntrain: list.txt\n", "list.txt": "\n".join(names)})
+    put(tmp_path, files | {"data.yaml": "names: [person]\ntrain: list.txt\n", "list.txt": "\n".join(names)})
     dataset = read_dataset([tmp_path])
     assert [sample.image.name for sample in dataset.samples] == ["a.jpg", "b.jpg"]
     assert dataset.skipped == {"image that is not there": 1}
@@ -328,7 +320,7 @@ def test_what_a_list_names_is_found_by_its_end(tmp_path: Path) -> None:
 
 def test_a_yaml_of_another_machine(tmp_path: Path) -> None:
     yaml = "path: /content/set\ntrain: /content/set/train/images\nval: C:\\set\\valid\\images\nnames: [person]\n"
-    write(tmp_path, images("train/images/a.jpg") | {"train/labels/a.txt": "0 .5 .5 .2 .2", "data.yaml": yaml})
+    put(tmp_path, images("train/images/a.jpg") | {"train/labels/a.txt": "0 .5 .5 .2 .2", "data.yaml": yaml})
     dataset = read_dataset([tmp_path])
     assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
     assert "split train (val not read: name them)" in dataset.notes[0]
@@ -336,9 +328,7 @@ def test_a_yaml_of_another_machine(tmp_path: Path) -> None:
 
 def test_splits_with_labels_beside_the_images(tmp_path: Path) -> None:
     label = "0 .5 .5 .2 .2"
-    write(
-        tmp_path, images("train/a.jpg", "val/b.jpg") | {"train/a.txt": label, "val/b.txt": label, "classes.txt": "dog"}
-    )
+    put(tmp_path, images("train/a.jpg", "val/b.jpg") | {"train/a.txt": label, "val/b.txt": label, "classes.txt": "dog"})
     dataset = read_dataset([tmp_path])
     assert [sample.image.name for sample in dataset.samples] == ["a.jpg"]
     assert (dataset.classes, dataset.notes[0].endswith("split train (val not read: name them)")) == (("dog",), True)
@@ -347,7 +337,7 @@ def test_splits_with_labels_beside_the_images(tmp_path: Path) -> None:
 def test_classes_of_one_name_are_said_to_be_one(tmp_path: Path) -> None:
     yaml = "train: .\nnames: [person, car, person]\n"
     rows = "0 .5 .5 .2 .2\n2 .5 .5 .4 .4\n1 .5 .5 .1 .1"
-    write(tmp_path, images("a.jpg") | {"a.txt": rows, "data.yaml": yaml})
+    put(tmp_path, images("a.jpg") | {"a.txt": rows, "data.yaml": yaml})
     dataset = read_dataset([tmp_path])
     assert dataset.classes == ("person", "car")
     assert "classes 0 and 2 are one class: both are called 'person'" in dataset.notes[0]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from data_builders import put, sample_of
 
 from clmot.datasets.readers import FORMATS, read_dataset
 from clmot.datasets.readers.coco import read_coco
@@ -18,23 +19,16 @@ from clmot.datasets.writers.decimals import fewest_decimals, to_text
 from clmot.datasets.writers.layout import folder_names
 from clmot.datasets.writers.shares import to_shares
 from clmot.errors import UserError
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 
 JPEG = cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
 
 
 def sample(folder: Path, sequence: str = "s", frame: int = 1, suffix: str = ".jpg", rows=((1, 2, 11, 22.5),), **more):
-    path = folder / f"{sequence.replace('/', '_')}-{frame}{suffix}"
-    folder.mkdir(exist_ok=True)
-    path.write_bytes(JPEG)
-    boxes = np.array(rows, np.float32).reshape(-1, 4)
-    n = len(boxes)
-    columns = {
-        "classes": np.array(more.get("classes", [0] * n), np.int64),
-        "ignore": np.array(more.get("ignore", [False] * n), bool),
-        "identities": np.array(more.get("identities", range(1, n + 1)), np.int64),
-    }
-    return Sample(image=path, width=60, height=40, sequence=sequence, frame=frame, boxes=boxes, **columns)
+    name = f"{sequence.replace('/', '_')}-{frame}{suffix}"
+    put(folder, {name: JPEG})
+    columns = {"identities": range(1, len(rows) + 1), **more}
+    return sample_of(rows, image=folder / name, size=(60, 40), sequence=sequence, frame=frame, **columns)
 
 
 def written(out: Path) -> list[str]:

@@ -4,29 +4,13 @@ import cv2
 import numpy as np
 import pytest
 from check_data_scenes import HEIGHT, WIDTH, coco_content, mot_rows, picture
+from data_builders import sample_of
 
 from clmot.apps.check_data.boxes import duplicates
 from clmot.apps.check_data.columns import Columns
 from clmot.apps.check_data.coordinates import FAULTS, check_coordinates
-from clmot.structures import Sample
 
 SIZE = np.array([640.0, 480.0])
-
-
-def sample_of(path, boxes, frame=1, sequence="s", classes=None, identities=None, ignore=None, size=SIZE):
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    n = len(boxes)
-    return Sample(
-        image=path,
-        width=int(size[0]),
-        height=int(size[1]),
-        sequence=sequence,
-        frame=frame,
-        boxes=boxes,
-        classes=np.zeros(n, np.int64) if classes is None else np.array(classes),
-        ignore=np.zeros(n, bool) if ignore is None else np.array(ignore, bool),
-        identities=np.full(n, -1) if identities is None else np.array(identities),
-    )
 
 
 def add_boxes(content, *boxes):
@@ -43,12 +27,12 @@ def test_duplicate_boxes(make_coco, found, tmp_path):
     assert finding.examples[0].boxes.tolist() == [[11, 20, 41, 80]]
 
 
-def test_of_duplicates_the_one_with_an_identity_stays(tmp_path):
+def test_of_duplicates_the_one_with_an_identity_stays():
     box = [1, 2, 3, 4]
     columns = Columns.of(
         [
-            sample_of(tmp_path / "a", [box, box, box, [1, 2, 3, 5]], identities=[-1, 7, -1, 7], ignore=[0, 0, 1, 0]),
-            sample_of(tmp_path / "b", [box, box], classes=[0, 1], frame=2),
+            sample_of([box, box, box, [1, 2, 3, 5]], size=SIZE, identities=[-1, 7, -1, 7], ignore=[0, 0, 1, 0]),
+            sample_of([box, box], size=SIZE, classes=[0, 1], frame=2),
         ]
     )
     assert duplicates(columns).tolist() == [True, False, False, False, False, False]
@@ -98,8 +82,8 @@ def people(seed=0, n=300, frames=30):
     return boxes, np.arange(n) % frames
 
 
-def named(boxes, frame, tmp_path, size=SIZE):
-    samples = [sample_of(tmp_path / f"{i}", boxes[frame == i], i + 1, size=size) for i in range(frame.max() + 1)]
+def named(boxes, frame, size=SIZE):
+    samples = [sample_of(boxes[frame == i], frame=i + 1, size=size) for i in range(frame.max() + 1)]
     return [finding.check for finding in check_coordinates(Columns.of(samples))]
 
 
@@ -133,25 +117,25 @@ def test_every_fault_of_coordinates_is_tested():
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("seed", range(3))
-def test_wrong_coordinates_are_named(tmp_path, name, seed):
+def test_wrong_coordinates_are_named(name, seed):
     boxes, frame = people(seed)
     if name in ("centre for corner", "corner for centre"):
         # boxes of such exports are inside before they are moved
         keep = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= SIZE).all(1)
         boxes, frame = boxes[keep], np.arange(keep.sum()) % 30
-    assert named(WRONG[name](boxes), frame, tmp_path) == [name]
+    assert named(WRONG[name](boxes), frame) == [name]
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_right_coordinates_are_not(tmp_path, seed):
+def test_right_coordinates_are_not(seed):
     boxes, frame = people(seed)
-    assert named(boxes, frame, tmp_path) == []
-    assert named(inside(boxes), frame, tmp_path) == []
+    assert named(boxes, frame) == []
+    assert named(inside(boxes), frame) == []
     # photos: each an image of its own, few boxes each
-    assert named(boxes[:8], np.arange(8), tmp_path) == []
+    assert named(boxes[:8], np.arange(8)) == []
     # a street scene: people walk in the lower right, none leaves at the left
     lower = (boxes[:, 0] > 200) & (boxes[:, 3] > 300)
-    assert named(boxes[lower], np.arange(lower.sum()) % 5, tmp_path) == []
+    assert named(boxes[lower], np.arange(lower.sum()) % 5) == []
 
 
 @pytest.mark.parametrize("name", [fault.check for fault in FAULTS if fault.move])

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from check_data_scenes import HEIGHT, WIDTH, coco_content, mot_rows, picture, write_rows
+from data_builders import sample_of
 
 from clmot.apps.check_data import check, repair
 from clmot.apps.check_data.columns import Columns
 from clmot.apps.check_data.repair import split_identities
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
-from clmot.structures import Sample
 
 
 def contents(folder):
@@ -148,7 +148,7 @@ def test_ids_are_split(make_mot, tmp_path):
     ]
 
 
-def test_two_objects_of_one_id_are_followed_apart(tmp_path):
+def test_two_objects_of_one_id_are_followed_apart():
     """Two people with id 1 walk apart; in every frame in another order."""
     rng = np.random.default_rng(0)
     samples = []
@@ -157,20 +157,7 @@ def test_two_objects_of_one_id_are_followed_apart(tmp_path):
             [[50 + 2 * frame, 20, 66 + 2 * frame, 50], [50 - 2 * frame, 60, 66 - 2 * frame, 90]], np.float32
         )
         boxes = boxes[rng.permutation(2)]
-        none = np.zeros(2, np.int64)
-        samples.append(
-            Sample(
-                image=tmp_path / f"{frame}",
-                width=160,
-                height=120,
-                sequence="s",
-                frame=frame,
-                boxes=boxes,
-                classes=none,
-                ignore=none > 0,
-                identities=none + 1,
-            )
-        )
+        samples.append(sample_of(boxes, size=(160, 120), frame=frame, identities=[1, 1]))
     columns = Columns.of(samples)
     identities = split_identities(columns)
     assert set(identities.tolist()) == {1, 2}

@@ -1,0 +1,44 @@
+"""Samples, and files of data sets by name and content."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from clmot.structures import Sample
+
+
+def sample_of(rows, *, image="none.png", size=(200, 100), sequence="s", frame=1, **columns):
+    """A sample of boxes [n, 4]: of class 0, not ignored, of unknown identity and score 1, if `columns` say no other."""
+    boxes = np.array(rows, np.float32).reshape(-1, 4)
+    n = len(boxes)
+    kinds = {
+        "classes": (0, np.int64),
+        "ignore": (False, np.bool_),
+        "identities": (-1, np.int64),
+        "scores": (1, np.float32),
+    }
+    return Sample(
+        image=Path(image),
+        width=int(size[0]),
+        height=int(size[1]),
+        sequence=sequence,
+        frame=frame,
+        boxes=boxes,
+        **{
+            name: np.array(columns.get(name, [default] * n), kind).reshape(n) for name, (default, kind) in kinds.items()
+        },
+    )
+
+
+def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:
+    """A black image file."""
+    return cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
+def put(root: Path, files: dict[str, str | bytes]) -> Path:
+    """Writes files by name below a folder, which is given back."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root
