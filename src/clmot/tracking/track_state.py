@@ -223,7 +223,13 @@ class Tracks:
             self.observed = kalman.warp_measurement(self.observed.reshape(-1, 4), matrix).reshape(n, past, 4)
 
     def match(
-        self, match: Int64Array, found: Found, frame: int, nearest: Int64Array | None = None, steps: float = 1.0
+        self,
+        match: Int64Array,
+        found: Found,
+        frame: int,
+        nearest: Int64Array | None = None,
+        steps: float = 1.0,
+        directed: bool = True,
     ) -> None:
         """Give track i the detection ``match[i]``, -1 for none.
 
@@ -233,6 +239,7 @@ class Tracks:
             frame: of this update.
             nearest: rows of tracks that may have moved as their filters would not have it; those begin anew.
             steps: of the filters since the last update.
+            directed: remember places for directions.
         """
         self.detection[:] = match
         seen = match >= 0
@@ -255,7 +262,7 @@ class Tracks:
         if config.observation_reupdate:
             np.copyto(self.anchor.values, motion.values, where=rows)
         if "observed" in self._names:
-            if self.observed.shape[1] > 1:
+            if directed and self.observed.shape[1] > 1:
                 np.copyto(self.observed[:, :-1], self.observed[:, 1:], where=rows[:, None])
                 np.copyto(self.observed_frame[:, :-1], self.observed_frame[:, 1:], where=rows)
             np.copyto(self.observed[:, -1], measurement, where=rows)

@@ -183,10 +183,12 @@ class Tracker:
         # 3. Association, in the stages of `associate`.
         if self._trust.due(found.embedding.shape[1]):
             self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
-        match, free, nearest = associate(tracks, found, config, update, self._trust.given)
+        trusted = self._trust.given
+        match, free, nearest = associate(tracks, found, config, update, trusted)
 
         # 4. Life of the tracks: update, end, start, confirm.
-        tracks.match(match, found, update, nearest, steps)
+        directed = not (trusted and found.embedding.shape[1] and config.association == "fused")
+        tracks.match(match, found, update, nearest, steps, directed)
         alive = tracks.unseen < self._clock.life(config.lost_seconds, extra)
         if extra:  # one frame more, but not twice
             alive &= (tracks.hits > 0) | (match >= 0)
