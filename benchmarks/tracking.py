@@ -56,7 +56,8 @@ from clmot.config.tracker import PRESETS, Family
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import PERSON, read_sequence_info
-from clmot.io.mot_text import MotRows, MotTextWriter, read_mot_rows
+from clmot.io.mot_text import MotRows, read_mot_rows
+from clmot.io.mot_writer import MotTextWriter
 from clmot.structures import Image, TrackedFrame
 from clmot.synthetic import write_scenes
 

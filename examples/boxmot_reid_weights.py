@@ -17,7 +17,7 @@ from boxmot import BotSort
 
 import clmot
 from clmot import TrackedFrame
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.io.sources import open_one
 
 

@@ -16,7 +16,7 @@ from deep_sort_realtime.deepsort_tracker import DeepSort
 import clmot
 from clmot import TrackedFrame
 from clmot.boxes import xyxy_to_ltwh
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.io.sources import open_one
 
 

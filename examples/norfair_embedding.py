@@ -15,7 +15,7 @@ from norfair.tracker import TrackedObject
 
 import clmot
 from clmot import TrackedFrame
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.io.sources import open_one
 
 

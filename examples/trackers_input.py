@@ -17,7 +17,7 @@ from trackers import BoTSORTTracker
 import clmot
 from clmot import TrackedFrame
 from clmot.config import RefineConfig
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.io.sources import open_one
 from clmot.tracking.adapters import as_detections
 from clmot.tracking.postprocess.refine import refine

@@ -18,7 +18,7 @@ from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_yaml
 
 from clmot import Detections, TrackedFrame
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 
 
 def write_settings(file: Path, reid: Path) -> None:

@@ -9,7 +9,7 @@ from clmot.boxes import xyxy_to_ltwh
 from clmot.config.tracker import TrackerConfig
 from clmot.datasets.readers import read_dataset
 from clmot.evaluation.mot import evaluate
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.structures import Detections
 from clmot.synthetic import write_scenes
 from clmot.tracking.tracker import Tracker

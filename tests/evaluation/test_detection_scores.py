@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.evaluation.detection import BoxList, _as_coco, evaluate_detections, match_greedily, score_detections
+from clmot.evaluation.detection import _as_coco, evaluate_detections, match_greedily, score_detections
+from clmot.evaluation.detection_files import BoxList
 from clmot.evaluation.tables import detection_csv, detection_table
 from clmot.structures import Dataset, Sample
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from clmot.evaluation.kitti_rules import read_labels
 from clmot.io.kitti import kitti_rows
-from clmot.io.mot_text import TrackWriter
+from clmot.io.mot_writer import TrackWriter
 from clmot.structures import Detections, TrackedFrame
 
 CLASSES = ("person", "car", "Cyclist", "dog")

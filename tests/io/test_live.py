@@ -14,9 +14,10 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.io import live
+from clmot.io.frame_source import FrameSource
 from clmot.io.live import stay_connected
 from clmot.io.reading import Reading
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import open_source
 from clmot.io.video import Frames
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)

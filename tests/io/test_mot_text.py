@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.io.mot_text import MotTextWriter, check_unique, read_mot_rows, read_mot_text, write_mot_text
+from clmot.io.mot_text import check_unique, read_mot_rows, read_mot_text
+from clmot.io.mot_writer import MotTextWriter, write_mot_text
 from clmot.structures import Detections, TrackedFrame
 
 

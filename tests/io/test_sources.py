@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from clmot.errors import UserError
-from clmot.io import sources
+from clmot.io import webcam
 from clmot.io.sources import natural_order, open_source
 from clmot.io.video_writer import VideoWriter
 
@@ -246,7 +246,7 @@ class FakeCamera:
 
 
 def test_webcam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources.cv2, "VideoCapture", FakeCamera)
+    monkeypatch.setattr(webcam.cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr(FakeCamera, "opened", 0)
     monkeypatch.setattr(FakeCamera, "released", 0)
     [source] = open_source("0")

@@ -14,7 +14,8 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.io.reading import Reading
-from clmot.io.video import credible_frame_rate, decode_video, probe_video
+from clmot.io.video import decode_video, probe_video
+from clmot.io.video_headers import credible_frame_rate
 from clmot.io.video_writer import VideoWriter
 from clmot.structures import Image
 

@@ -6,7 +6,8 @@ from scipy.optimize import linear_sum_assignment
 
 from clmot.errors import UserError
 from clmot.io.named_arrays import write_arrays
-from clmot.reid.gallery import Gallery, farthest_points, name_tracks
+from clmot.reid.gallery import Gallery, farthest_points
+from clmot.reid.track_names import name_tracks
 from clmot.structures import Detections, TrackedFrame
 
 LOOKS = {"Ada": [1.0, 0, 0, 0], "Ben": [0, 1.0, 0, 0], "Cy": [0, 0, 1.0, 0]}

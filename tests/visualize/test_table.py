@@ -27,7 +27,7 @@ from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
 from clmot.evaluation.probe import CHANGES
 from clmot.evaluation.scores import Scores
 from clmot.evaluation.tables import DETECTION_METRICS, TABLE_METRICS, comparison_table, detection_table, scores_table
-from clmot.reid.gallery import NamedTrack
+from clmot.reid.track_names import NamedTrack
 from clmot.visualize.table import Table, show
 
 WIDTHS = (40, 60, 80, 100, 160)

@@ -8,51 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
 from clmot import boxes as box
 from clmot.datasets.readers import read_dataset
-from clmot.datasets.readers.coco import annotation_file
-from clmot.datasets.readers.coco_records import EXPECTED, Category, Id
-from clmot.datasets.readers.json_files import load_json
-from clmot.datasets.readers.places import ImageFinder
-from clmot.errors import UserError, plural
+from clmot.errors import UserError
+from clmot.evaluation.detection_files import BoxList, read_coco_detections, read_mot_detections
 from clmot.evaluation.scores import ScoredRows
-from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array, left_out_text, row_counts, share_inside
-from clmot.io.class_names import LABELS, plain_class_name, read_class_names
-from clmot.io.mot_sequences import describe_folder, video_name
-from clmot.io.mot_text import MotRows, read_mot_rows
-from clmot.structures import BoolArray, Dataset, Int64Array, Sample
-from clmot.table import Table
+from clmot.evaluation.track_rows import Float64Array, left_out_text, row_counts, share_inside
+from clmot.structures import BoolArray, Dataset, Sample
 
 _MATCH_IOU = 0.5
-_DETECTORS = ("DPM", "FRCNN", "SDP")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BoxList(Table):
-    """Scored boxes of many images.
-
-    Attributes:
-        image: int64 [n], position of the image in the data set.
-        xyxy: float64 [n, 4], pixels.
-        score: float64 [n].
-        class_id: int64 [n], index into the data set's classes.
-    """
-
-    image: Int64Array
-    xyxy: Float64Array
-    score: Float64Array
-    class_id: Int64Array
-
-    __getitem__ = Table.take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +66,7 @@ def evaluate_detections(
     """
     detections, ground_truth = Path(detections), Path(ground_truth)
     dataset = read_dataset([ground_truth], format=format)
-    read = _read_coco_results if detections.suffix.lower() == ".json" else _read_mot
+    read = read_coco_detections if detections.suffix.lower() == ".json" else read_mot_detections
     found, passed_over = read(detections, ground_truth, dataset)
     sure = found[found.score >= min_score]
     ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
@@ -240,125 +211,3 @@ def _as_coco(samples: Sequence[Sample], classes: int) -> dict[str, Any]:
 
 def _say_nothing(*_: object) -> None:
     pass
-
-
-def _read_mot(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[BoxList, dict[str, int]]:
-    """Detections in MOTChallenge text, and how many are passed over, by reason."""
-    index = {(sample.sequence, sample.frame): number for number, sample in enumerate(dataset.samples)}
-    sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
-    files = {name: _mot_file(path, name, len(sequences) == 1) for name in sequences}
-    missing = [name for name, file in files.items() if file is None]
-    if missing:
-        expected = ", ".join(f"{name}.txt" for name in missing[:4]) + (" ..." if len(missing) > 4 else "")
-        raise UserError(
-            f"{path}: no detections of {plural(len(missing), 'sequence')}: expected {expected} "
-            f"({describe_folder(path)})"
-        )
-    passed_over: Counter[str] = Counter()
-    parts = [
-        _of_sequence(read_mot_rows(file), name, index, file, dataset, passed_over)
-        for name, file in files.items()
-        if file
-    ]
-    return BoxList.join(parts), passed_over
-
-
-def _of_sequence(
-    rows: MotRows,
-    name: str,
-    index: Mapping[tuple[str, int], int],
-    file: Path,
-    dataset: Dataset,
-    passed_over: Counter[str],
-) -> BoxList:
-    image = np.array([index.get((name, frame), -1) for frame in rows.frame.tolist()], np.int64)
-    theirs = read_class_names(file)
-    names = theirs or dataset.classes
-    class_id = np.maximum(rows.class_id, 1) - 1
-    if len(rows) and class_id.max() >= len(names):
-        row = int(np.argmax(class_id))
-        owner = f"{LABELS} beside it" if theirs else "the ground truth"
-        raise UserError(f"{file}:{rows.line[row]}: class is {class_id[row] + 1}; {owner} has {', '.join(names)}")
-    known = [plain_class_name(each) for each in dataset.classes]
-    mine = [known.index(plain) if (plain := plain_class_name(each)) in known else -1 for each in names]
-    class_id = np.array(mine, np.int64)[class_id]
-    passed_over["boxes without area"] += rows.skipped
-    passed_over["in frames without annotations"] += int((image < 0).sum())
-    passed_over[OTHER_CLASSES] += int(((image >= 0) & (class_id < 0)).sum())
-    whole = BoxList(image=image, xyxy=rows.boxes.astype(np.float64), score=rows.confidence, class_id=class_id)
-    return whole[(image >= 0) & (class_id >= 0)]
-
-
-def _mot_file(path: Path, sequence: str, only: bool) -> Path | None:
-    """The detections of a sequence; MOT17 is annotated once for the three copies of a video."""
-    if path.is_file():
-        return path if only or path.stem == sequence else None
-    video = video_name(sequence)
-    names = [sequence] if video == sequence else [sequence, video, *(f"{video}-{each}" for each in _DETECTORS)]
-    places = [place for name in names for place in (path / f"{name}.txt", path / name / "det" / "det.txt")]
-    if only:
-        places.append(path / "det" / "det.txt")
-    return next((place for place in places if place.is_file()), None)
-
-
-def _read_coco_results(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[BoxList, dict[str, int]]:
-    """Detections by the image and category ids of a COCO file, and how many are passed over, by reason."""
-    annotated = None
-    with contextlib.suppress(UserError):
-        annotated = annotation_file(ground_truth)[0]
-    if annotated is None or annotated.suffix.lower() != ".json":
-        raise UserError(f"{path}: COCO results need a COCO file as ground truth, got {ground_truth}")
-    content: _Listing = load_json(annotated, _Listing, EXPECTED)
-    index, finder = {sample.image: number for number, sample in enumerate(dataset.samples)}, ImageFinder(annotated)
-    files = {each.id: finder(each.file_name) for each in content.images}
-    image_of = {key: index[file] for key, file in files.items() if file in index}
-    names = {each.id: each.name for each in content.categories}
-    rows = []
-    passed_over: Counter[str] = Counter()
-    for number, entry in enumerate(load_json(path, list[_Result], _COCO_RESULTS)):
-        values = (*entry.bbox, entry.score)
-        if not np.isfinite(values).all():
-            raise UserError(f"{path}: $[{number}]: expected a bbox of 4 finite numbers and a score")
-        image, name = image_of.get(entry.image_id), names.get(entry.category_id)
-        if image is None and entry.image_id in files:
-            passed_over["of images that are not on disk"] += 1
-            continue
-        if image is None or name is None:
-            key = "image_id" if image is None else "category_id"
-            raise UserError(f"{path}: $[{number}].{key} is {getattr(entry, key)!r}, which {annotated} has not")
-        if name in dataset.classes:
-            rows.append((image, dataset.classes.index(name), *values))
-        else:
-            passed_over[OTHER_CLASSES] += 1
-    table = np.array(rows, np.float64).reshape(-1, 7)
-    whole = BoxList(
-        image=table[:, 0].astype(np.int64),
-        xyxy=box.ltwh_to_xyxy(table[:, 2:6]),
-        score=table[:, 6],
-        class_id=table[:, 1].astype(np.int64),
-    )
-    return whole, passed_over
-
-
-_COCO_RESULTS = "COCO results: a list of image_id, category_id, bbox and score"
-
-
-class _Named(Struct):
-    id: Id
-    file_name: str
-
-
-class _Listing(Struct):
-    """What a COCO file calls its images and categories."""
-
-    images: list[_Named]
-    categories: list[Category]
-
-
-class _Result(Struct, gc=False):
-    """One of the COCO results: a box as left, top, width, height."""
-
-    image_id: Id | float
-    category_id: Id | float
-    bbox: tuple[float, float, float, float]
-    score: float

@@ -112,7 +112,7 @@ class Matchup:
     Attributes:
         truth: the ground truth that results are first matched to.
         scored: bool [len(truth)], what results are scored against.
-        neutral: bool [len(truth)], what a result may be matched to without reward or punishment.
+        neutral: bool [len(truth)], ignored ("don't care"): results matched to it are left out.
         found: the results.
         regions: float64 [r, 4] boxes of areas where unmatched results (more than half inside) are left out.
         region_frame: int64 [r], ascending.

@@ -11,8 +11,9 @@ import numpy as np
 
 from clmot.datasets.readers import FORMATS, read_dataset
 from clmot.errors import UserError, plural, require
+from clmot.io.frame_source import FrameSource
 from clmot.io.image import read_image
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import open_source
 from clmot.structures import Dataset, Image, Sample
 
 log = logging.getLogger(__name__)

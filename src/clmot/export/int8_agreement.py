@@ -10,7 +10,8 @@ import numpy as np
 
 from clmot.boxes import iou
 from clmot.errors import UserError, require
-from clmot.evaluation.detection import BoxList, score_detections
+from clmot.evaluation.detection import score_detections
+from clmot.evaluation.detection_files import BoxList
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
 from clmot.export.calibration import Frame
 from clmot.inference.exported import ExportedModel

@@ -92,10 +92,7 @@ class SequenceFolder:
 
 
 def distractor_classes(mot20: bool) -> tuple[int, ...]:
-    """Classes that a tracker is neither rewarded nor punished for.
-
-    Person on vehicle, static person, distractor, reflection; in MOT20 also non-motorised vehicle.
-    """
+    """Ignored classes: person on vehicle, static person, distractor, reflection; in MOT20 non-motorised vehicle too."""
     return (2, 6, 7, 8, 12) if mot20 else (2, 7, 8, 12)
 
 

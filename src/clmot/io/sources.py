@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import itertools
 import re
-import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 
 from clmot.errors import UserError, plural
-from clmot.io.frame_choice import FrameChoice
-from clmot.io.image import IMAGE_SUFFIXES, quiet_opencv, read_image
+from clmot.io.frame_source import FrameSource
+from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
 from clmot.io.mot_sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
-from clmot.io.prefetch import prefetch
 from clmot.io.reading import Reading
-from clmot.io.video import Frames, credible_frame_rate, decode_video, is_address, probe_video, without_password
+from clmot.io.video import Frames, decode_video, probe_video
+from clmot.io.video_headers import is_address, without_password
+from clmot.io.webcam import webcam
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
@@ -36,94 +34,6 @@ _ANIMATIONS = _PAGES | {".apng", ".gif", ".png", ".webp"}
 
 _OF_8_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
 """Pillow's modes."""
-
-_LIVE_END = 2.0
-"""Seconds that the end of a live stream is waited for."""
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameSource:
-    """A sequence of frames, read each time it is iterated, by a thread that runs a few frames ahead.
-
-    Closing the iterator (``contextlib.closing``) stops the thread. Frames that cannot be decoded are left out, counted
-    and logged; where they are more than half of all, the last one is followed by a `UserError`.
-
-    Attributes:
-        name: what to call its results.
-        frame_rate: frames a second, None where the source does not say.
-        length: how many frames there are, None where unknown (cameras); for videos as their header says.
-        live: a camera, which does not wait: frames that the consumer is too slow for are dropped, and their numbers
-            with them.
-        decode: makes the generator of frames; of live sources it takes what `clmot.io.live.stay_connected` does.
-        origin: the file, folder or address it comes from.
-        reading: when the frames were taken, and how many could not be decoded, as far as they have been read.
-    """
-
-    name: str
-    frame_rate: float | None
-    length: int | None
-    live: bool = False
-    decode: Callable[..., Frames]
-    origin: str = ""
-    reading: Reading = field(default_factory=lambda: Reading("source"), compare=False)
-
-    def __iter__(self) -> Frames:
-        return self.ahead(4)
-
-    def ahead(self, frames: int) -> Frames:
-        """The frames, read by a thread that runs so many of them ahead."""
-        return self.prefetched(self.decode(), frames, drop_oldest=self.live)
-
-    def prefetched(
-        self, items: Generator[Item, None, None], size: int, *, drop_oldest: bool = False
-    ) -> Generator[Item, None, None]:
-        """Items made of the source's frames, by a thread that runs so many of them ahead (`clmot.io.prefetch`)."""
-        return prefetch(
-            items,
-            size=size,
-            drop_oldest=drop_oldest,
-            on_stop=self.reading.stop if self.live else None,
-            longest_wait=_LIVE_END if self.live else None,
-        )
-
-    def at_rate(self, frame_rate: float) -> FrameSource:
-        """The same source at another frame rate than it says; a recording's time stamps then follow from it.
-
-        Raises:
-            UserError: the frame rate is not a positive number.
-        """
-        if credible_frame_rate(frame_rate) is None:
-            raise UserError(f"{self.name}: a frame rate of {frame_rate:g} frames/s is not possible")
-        if self.live:
-            return replace(self, frame_rate=frame_rate, decode=partial(self.decode, frame_rate=frame_rate))
-        return replace(
-            self, frame_rate=frame_rate, decode=partial(_stamped_anew, self.decode, frame_rate, self.reading)
-        )
-
-    def patient(self, seconds: float) -> FrameSource:
-        """The same source, which ends with an error after so many seconds without a picture, if it is live.
-
-        Raises:
-            UserError: the seconds are negative or no number.
-        """
-        if not seconds >= 0:
-            raise UserError(f"--reconnect must be >= 0 seconds, got {seconds:g}")
-        return replace(self, decode=partial(self.decode, patience=seconds)) if self.live else self
-
-    def only(self, choice: FrameChoice) -> FrameSource:
-        """The same source with some of its frames, which keep their numbers.
-
-        Raises:
-            UserError: halves are asked for, and nobody knows how long it is.
-        """
-        if choice.part != "all" and self.length is None:
-            raise UserError(f"{self.name}: --frames {choice.part} needs a source whose length is known")
-        kept = None
-        if self.length is not None:
-            kept = int(choice.keeps(np.arange(1, self.length + 1), self.length).sum())
-        return replace(self, length=kept, decode=partial(_chosen, self.decode, choice, self.length))
 
 
 def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
@@ -196,7 +106,7 @@ def open_source(source: str | Path) -> list[FrameSource]:
         return [_video(text, _address_name(text))]
     path = Path(source)
     if text.isdecimal() and not path.exists():
-        return [_webcam(int(text))]
+        return [webcam(int(text))]
     if path.is_dir():
         return _folder(path)
     if not path.exists() and glob.has_magic(text):
@@ -323,22 +233,6 @@ def _play(path: Path, seconds: Sequence[float], announced: int, reading: Reading
     reading.check()
 
 
-def _stamped_anew(decode: Callable[[], Frames], frame_rate: float, reading: Reading) -> Frames:
-    with contextlib.closing(decode()) as frames:
-        for number, image in frames:
-            reading.stamp(number, (number - 1) / frame_rate)
-            yield number, image
-
-
-def _chosen(decode: Callable[[], Frames], choice: FrameChoice, length: int | None) -> Frames:
-    with contextlib.closing(decode()) as frames:
-        for number, image in frames:
-            if choice.last is not None and number > choice.last:
-                return
-            if choice.keeps(np.array(number), length):
-                yield number, image
-
-
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
@@ -384,41 +278,3 @@ def _address_name(address: str) -> str:
     """A file name for an address: the last part of its path, else its host."""
     parts = urlsplit(address)
     return re.sub(r"[^\w.-]+", "_", Path(parts.path).stem or parts.hostname or "stream")
-
-
-def _webcam(index: int) -> FrameSource:
-    camera = _open_webcam(index)
-    frame_rate = credible_frame_rate(camera.get(cv2.CAP_PROP_FPS))
-    camera.release()
-    reading = Reading(f"webcam {index}")
-    return FrameSource(
-        name=f"webcam{index}",
-        frame_rate=frame_rate,
-        length=None,
-        live=True,
-        decode=partial(stay_connected, partial(_film, index), reading, frame_rate=frame_rate),
-        origin=str(index),
-        reading=reading,
-    )
-
-
-def _film(index: int, reading: Reading) -> Frames:
-    camera = _open_webcam(index)
-    start = time.monotonic()
-    try:
-        for number in itertools.count(1):
-            taken, image = camera.read()
-            if not taken:
-                return
-            reading.note(number, time.monotonic() - start)
-            yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
-    finally:
-        camera.release()
-
-
-def _open_webcam(index: int) -> cv2.VideoCapture:
-    with quiet_opencv():
-        camera = cv2.VideoCapture(index)
-    if not camera.isOpened():
-        raise UserError(f"webcam {index}: cannot be opened; is it connected, and free?")
-    return camera

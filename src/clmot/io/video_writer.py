@@ -14,7 +14,7 @@ import numpy as np
 
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import partial_of, publish
-from clmot.io.video import local_address
+from clmot.io.video_headers import local_address
 from clmot.structures import Image
 
 # PyAV is imported where it is used: tracking without a video to write runs without it

@@ -1,1 +1,1 @@
-"""Re-identification of named individuals."""
+"""Re-identification of named identities."""

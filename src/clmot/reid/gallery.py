@@ -1,4 +1,4 @@
-"""Individuals with names, told by their embeddings across videos and cameras.
+"""Named identities, told by their embeddings across videos and cameras.
 
     gallery = Gallery()
     gallery.enrol("Ada", model.embed(image, boxes_of_ada))  # from a few frames, sides and distances
@@ -15,8 +15,6 @@ are is the model's affair too; ``clmot embed`` shows at which distance its genui
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -27,7 +25,7 @@ from jaxtyping import Float
 from clmot.boxes import as_numbers
 from clmot.errors import UserError, reason_of, require
 from clmot.io.named_arrays import read_arrays, write_arrays
-from clmot.structures import Detections, Float32Array, TrackedFrame
+from clmot.structures import Detections, Float32Array
 from clmot.tracking.assignment import assign
 from clmot.tracking.candidates import all_pairs
 from clmot.tracking.track_state import unit
@@ -43,9 +41,9 @@ class Recognised:
 
     Attributes:
         names: [n], None for those who are not known.
-        distance: float32 [n], cosine distance to the individual that it was held for, to the nearest for those who are
+        distance: float32 [n], cosine distance to the identity that it was held for, to the nearest for those who are
             not known; infinite where nobody is enrolled.
-        margin: float32 [n], how much farther the nearest other individual is; negative where another embedding of the
+        margin: float32 [n], how much farther the nearest other identity is; negative where another embedding of the
             same frame had the better claim to that one; infinite where there is no other.
     """
 
@@ -54,31 +52,14 @@ class Recognised:
     margin: Float32Array
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedTrack:
-    """What a track's detections have to say about who it is.
-
-    Attributes:
-        name: None if they do not know.
-        share: of the detections with an embedding, how many said so.
-        detections: how many there are.
-        distance: mean cosine distance of those that said so, NaN where there is no name.
-    """
-
-    name: str | None
-    share: float
-    detections: int
-    distance: float
-
-
 class Gallery:
-    """Several embeddings of each of some individuals; the nearest of them counts.
+    """Several embeddings of each of some identities; the nearest of them counts.
 
     Args:
-        size: how many embeddings of an individual are kept at most.
+        size: how many embeddings of an identity are kept at most.
         keep: which. diverse: those farthest from each other (greedy farthest-point selection from the medoid), so that
             sides and postures seen once are remembered; but so are wrong ones. recent: the last ones enrolled, for
-            looks that change, as with clothes.
+            appearance that changes, as with clothes.
 
     Attributes:
         model: fingerprint of the model whose embeddings these are (`clmot.Model.fingerprint`), empty where unknown.
@@ -106,7 +87,7 @@ class Gallery:
         return name in self._known
 
     def embeddings(self, name: str) -> Float32Array:
-        """What is kept of an individual: float32 [k, d] of unit length.
+        """What is kept of an identity: float32 [k, d] of unit length.
 
         Raises:
             KeyError: nobody of that name is enrolled.
@@ -114,10 +95,10 @@ class Gallery:
         return self._known[name].copy()
 
     def enrol(self, name: str, embeddings: Any) -> None:
-        """Add what an individual looks like: a new one, or more of one who is known.
+        """Add embeddings of an identity: a new one, or more of one that is known.
 
         Args:
-            name: of the individual.
+            name: of the identity.
             embeddings: [n, d], oldest first (of crops, or of the detections of a track), of any length but zero; or
                 `Detections` that have some.
 
@@ -126,7 +107,7 @@ class Gallery:
             ValueError: there is none, or one is not finite, is zero, or of another length than those known.
         """
         if not isinstance(name, str):
-            raise TypeError(f"an individual's name is a text, not {name!r:.60}")
+            raise TypeError(f"an identity's name is a text, not {name!r:.60}")
         new = self._checked(embeddings)
         if not len(new):
             raise ValueError(f"no embeddings to enrol {name!r} by")
@@ -152,7 +133,7 @@ class Gallery:
         self.model = fingerprint or self.model
 
     def forget(self, name: str) -> None:
-        """Remove an individual.
+        """Remove an identity.
 
         Raises:
             KeyError: nobody of that name is enrolled.
@@ -160,7 +141,7 @@ class Gallery:
         del self._known[name]
 
     def distances(self, embeddings: Any) -> Float32Array:
-        """Cosine distance of each embedding to the nearest of each individual's: float32 [n, individuals].
+        """Cosine distance of each embedding to the nearest of each identity's: float32 [n, identities].
 
         Raises:
             ValueError: as `recognise`.
@@ -180,7 +161,7 @@ class Gallery:
         Args:
             embeddings: [n, d], of any length but zero.
             threshold: who is this far (cosine distance) from everybody, or farther, is not known.
-            margin: who is not this much nearer to one individual than to all others, is not known either.
+            margin: who is not this much nearer to one identity than to all others, is not known either.
             exclusive: the embeddings are of different objects of one frame, so that nobody is two of them; names are
                 given so that the distances are least in total.
 
@@ -188,14 +169,14 @@ class Gallery:
             ValueError: an embedding is not finite, is zero, or of another length than those enrolled.
         """
         distance = self.distances(embeddings)
-        n, individuals = distance.shape
-        if not individuals:
+        n, identities = distance.shape
+        if not identities:
             nowhere = np.full(n, np.inf, np.float32)
             return Recognised(names=[None] * n, distance=nowhere, margin=nowhere.copy())
         held_for = np.argmin(distance, axis=1)
         known = distance[np.arange(n), held_for] < threshold
         if exclusive:
-            row, column = all_pairs(n, individuals)
+            row, column = all_pairs(n, identities)
             made = assign(row, column, distance.ravel().astype(np.float64), threshold)
             known[:] = False
             known[row[made]] = True
@@ -207,7 +188,7 @@ class Gallery:
         known &= lead >= margin if margin else True
         names = self.names
         return Recognised(
-            names=[names[i] if sure else None for i, sure in zip(held_for.tolist(), known.tolist(), strict=True)],
+            names=[names[i] if is_known else None for i, is_known in zip(held_for, known, strict=True)],
             distance=own,
             margin=lead,
         )
@@ -276,60 +257,3 @@ def farthest_points(vectors: Float[np.ndarray, "n d"], count: int) -> list[int]:
         taken.append(int(np.argmax(nearest)))
         np.minimum(nearest, distance[taken[-1]], out=nearest)
     return sorted(taken)
-
-
-def name_tracks(
-    frames: Iterable[TrackedFrame],
-    gallery: Gallery,
-    *,
-    threshold: float = 0.3,
-    margin: float = 0.0,
-    min_share: float = 0.5,
-) -> dict[int, NamedTrack]:
-    """Who each track is, by the votes of its detections.
-
-    In every frame each individual is one detection at most (`Gallery.recognise`). A track gets the name that most of
-    its detections voted for, if at least `min_share` of them did. Two tracks that are seen in one frame never share a
-    name: the one with more votes gets it. Tracks that are not may well be pieces of one.
-
-    Args:
-        frames: results of one camera, with embeddings.
-        gallery: who is known.
-        threshold: as of `Gallery.recognise`.
-        margin: the same.
-        min_share: of a track's detections, in [0, 1].
-
-    Returns:
-        By track id, ascending, for all tracks.
-
-    Raises:
-        ValueError: a frame with detections has no embeddings, or they do not fit the gallery.
-    """
-    votes: dict[int, Counter[str]] = defaultdict(Counter)
-    distances: dict[tuple[int, str], float] = defaultdict(float)
-    seen: dict[int, set[int]] = defaultdict(set)
-    for tracked in frames:
-        if not len(tracked):
-            continue
-        if tracked.detections.embedding is None:
-            raise ValueError(f"frame {tracked.frame}: tracks are named by embeddings, and there are none")
-        known = gallery.recognise(tracked.detections.embedding, threshold=threshold, margin=margin)
-        for track, name, distance in zip(tracked.track_id.tolist(), known.names, known.distance.tolist(), strict=True):
-            seen[track].add(tracked.frame)
-            if name is not None:
-                votes[track][name] += 1
-                distances[track, name] += distance
-    claims = [(-count, track, name) for track, each in votes.items() for name, count in each.items()]
-    named: dict[int, NamedTrack] = {}
-    bearers: dict[str, list[int]] = defaultdict(list)
-    for negative, track, name in sorted(claims):
-        count, share = -negative, -negative / len(seen[track])
-        apart = all(seen[track].isdisjoint(seen[other]) for other in bearers[name])
-        if track not in named and share >= min_share and apart:
-            bearers[name].append(track)
-            mean = distances[track, name] / count
-            named[track] = NamedTrack(name=name, share=share, detections=len(seen[track]), distance=mean)
-    nobody = {
-        track: NamedTrack(name=None, share=0.0, detections=len(each), distance=np.nan) for track, each in seen.items()
-    }
-    return {track: named.get(track, nobody[track]) for track in sorted(seen)}

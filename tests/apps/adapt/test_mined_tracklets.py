@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from clmot.apps.adapt.mined_tracklets import cut_tracks, find_tracklets
 from clmot.config import AdaptConfig
 from clmot.errors import UserError
+from clmot.io.frame_source import FrameSource
 from clmot.io.progress import progress_bar
-from clmot.io.sources import FrameSource
 from clmot.structures import Detections
 from tests.apps.adapt.conftest import Finder
 

@@ -16,8 +16,8 @@ from clmot.apps.track import pipeline
 from clmot.apps.track.detection import find_in
 from clmot.apps.track.pipeline import track
 from clmot.errors import UserError
+from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
-from clmot.io.sources import FrameSource
 from clmot.structures import Detections, Image, TrackedFrame
 from clmot.tracking.tracker import Tracker
 from tests.apps.track.conftest import (

@@ -15,8 +15,9 @@ from clmot.errors import UserError
 from clmot.evaluation.mot import evaluate
 from clmot.io.class_names import LABELS
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import open_source
 from clmot.structures import Detections, Image
 
 LENGTH = 21

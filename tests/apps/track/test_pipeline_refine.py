@@ -15,8 +15,8 @@ from clmot.apps.track.pipeline import track
 from clmot.cli import main
 from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
+from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
-from clmot.io.sources import FrameSource
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.structures import Detections, Image

@@ -15,7 +15,8 @@ from clmot.config import Config
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.mot_text import read_mot_text, write_mot_text
+from clmot.io.mot_text import read_mot_text
+from clmot.io.mot_writer import write_mot_text
 from clmot.structures import Detections
 
 CONFIG = TrackerConfig(camera="sparse-flow", lost_seconds=0.5, confirm_frames=1, high_score=0.3)

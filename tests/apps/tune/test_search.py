@@ -4,7 +4,7 @@ import sys
 import pytest
 import yaml
 
-from clmot.apps.tune import search
+from clmot.apps.tune import study
 from clmot.apps.tune.judge import Judge
 from clmot.apps.tune.report import changed, changes_line
 from clmot.apps.tune.search import plainer, tune
@@ -86,15 +86,15 @@ def test_trials_are_the_same_however_they_are_made(streets, tuned, tmp_path, way
     if way == "processes":
         again = run(streets, tmp_path, trials=16, **FROM, jobs=2)
     else:
-        run(streets, tmp_path, trials=search.BATCH, **FROM)
+        run(streets, tmp_path, trials=study.BATCH, **FROM)
         again = run(streets, tmp_path, trials=16, **FROM)
     assert values(again) == values(tuned[1])
     assert values(run(streets, tmp_path, trials=16, **FROM, seed=5)) == values(again)  # nothing left to do
 
 
 def test_another_seed_tries_other_constants(streets, tuned, tmp_path):
-    other = run(streets, tmp_path, trials=search.BATCH, **FROM, seed=1000)
-    assert values(other) != values(tuned[1])[: search.BATCH]
+    other = run(streets, tmp_path, trials=study.BATCH, **FROM, seed=1000)
+    assert values(other) != values(tuned[1])[: study.BATCH]
 
 
 def test_what_is_set_is_not_searched(streets, tmp_path):

@@ -16,8 +16,8 @@ from clmot.datasets.readers.coco import read_coco
 from clmot.datasets.writers import coco
 from clmot.io.atomic import make_folder
 from clmot.io.frame_choice import frames_in
+from clmot.io.frame_source import FrameSource
 from clmot.io.image import write_image
-from clmot.io.sources import FrameSource
 from clmot.structures import Dataset, Int64Array, Sample
 
 if TYPE_CHECKING:

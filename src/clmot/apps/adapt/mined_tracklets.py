@@ -21,7 +21,7 @@ from clmot.config import AdaptConfig
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError, plural
 from clmot.io.frame_choice import frames_in
-from clmot.io.sources import FrameSource
+from clmot.io.frame_source import FrameSource
 from clmot.protocols import ConfiguredDetector
 from clmot.structures import BoolArray, Detections, Int64Array, TrackedFrame
 from clmot.tracking.tracker import Tracker

@@ -18,8 +18,9 @@ from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
 from clmot.inference.model import Model, load_model
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
+from clmot.io.frame_source import FrameSource
 from clmot.io.progress import progress_bar
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import open_source
 from clmot.models.saved_model import load_saved_model
 from clmot.shipped import find_model
 from clmot.structures import Dataset, Sample

@@ -1,4 +1,4 @@
-"""Named individuals in videos that were tracked: enrolled from tracks or crops, recognised in other videos.
+"""Named identities in videos that were tracked: enrolled from tracks or crops, recognised in other videos.
 
 The gallery itself (`clmot.reid.gallery`) knows embeddings only; here they are read from images.
 """
@@ -16,22 +16,23 @@ import numpy as np
 from clmot.errors import UserError, reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
 from clmot.io.progress import progress_bar
-from clmot.io.sources import FrameSource
-from clmot.reid.gallery import Gallery, NamedTrack, name_tracks
+from clmot.reid.gallery import Gallery
+from clmot.reid.track_names import NamedTrack, name_tracks
 from clmot.structures import Embed, Float32Array, TrackedFrame
 
 
 def enrol_crops(gallery: Gallery, name: str, crops: Iterable[AnyImage], embed: Embed) -> int:
-    """Enrol an individual from images that show nothing else.
+    """Enrol an identity from images that show nothing else.
 
-    Boxes in whole frames (`enrol_tracks`) do better where there are any: the network sees the individual at the size
+    Boxes in whole frames (`enrol_tracks`) do better where there are any: the network sees the identity at the size
     and in the surroundings that it will see it in again.
 
     Args:
         gallery: is added to.
-        name: of the individual.
+        name: of the identity.
         crops: uint8 [height, width, 3], RGB, of any size; or what `clmot.io.any_image.as_image` takes.
         embed: as `clmot.Model.embed`.
 
@@ -59,11 +60,11 @@ def enrol_tracks(
     every: int = 5,
     progress: bool = True,
 ) -> dict[str, int]:
-    """Enrol individuals from tracks that somebody has looked at.
+    """Enrol identities from tracks that somebody has looked at.
 
     Args:
         gallery: is added to.
-        names: by track id; several tracks may be of one individual.
+        names: by track id; several tracks may be of one identity.
         source: what was tracked.
         results: MOTChallenge text with the tracks.
         embed: as `clmot.Model.embed`.
@@ -106,7 +107,7 @@ def recognise_tracks(
     every: int = 5,
     progress: bool = True,
 ) -> dict[int, NamedTrack]:
-    """Who the tracks of a video are, as `clmot.reid.gallery.name_tracks` has it.
+    """Who the tracks of a video are, as `clmot.reid.track_names.name_tracks` has it.
 
     Raises:
         UserError: something cannot be read, or the gallery is of another model.

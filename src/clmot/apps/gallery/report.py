@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clmot.reid.gallery import NamedTrack
+from clmot.reid.track_names import NamedTrack
 from clmot.visualize.table import Table
 
 

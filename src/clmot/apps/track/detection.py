@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from clmot.detectors.output_parser import require_detections
-from clmot.io.sources import FrameSource
+from clmot.io.frame_source import FrameSource
 from clmot.protocols import Detector
 from clmot.structures import Detections, Embed, Image
 

@@ -13,10 +13,10 @@ from clmot.config import RefineConfig
 from clmot.errors import UserError
 from clmot.io.atomic import GrowingText
 from clmot.io.frame_choice import frames_in
+from clmot.io.frame_source import FrameSource
 from clmot.io.interrupts import undivided
 from clmot.io.kitti import kitti_rows
-from clmot.io.mot_text import TrackWriter, mot_rows
-from clmot.io.sources import FrameSource
+from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.video_writer import VideoWriter
 from clmot.io.window import Window
 from clmot.structures import Image, TrackedFrame

@@ -23,9 +23,10 @@ from clmot.config import Config, RefineConfig
 from clmot.config.tracker import Family, TrackerConfig
 from clmot.errors import require
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
 from clmot.io.progress import progress_bar
 from clmot.io.reading import PATIENCE
-from clmot.io.sources import FrameSource, open_sources
+from clmot.io.sources import open_sources
 from clmot.io.window import Window
 from clmot.protocols import ConfiguredDetector, Detector, require_detector
 from clmot.tracking.continued import ContinuedTracker

@@ -18,7 +18,7 @@ from clmot.errors import UserError, reason_of
 from clmot.io.atomic import write_whole_text
 from clmot.io.class_names import LABELS, read_class_names, write_class_names
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.video import without_password
+from clmot.io.video_headers import without_password
 from clmot.protocols import ConfiguredDetector
 
 RECORD = "run.json"

@@ -13,7 +13,7 @@ from clmot.apps.track.detection import find_in, finder_of
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.summary import SequenceSummary
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.mot_text import MotTextWriter
+from clmot.io.mot_writer import MotTextWriter
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
 from clmot.protocols import ConfiguredDetector

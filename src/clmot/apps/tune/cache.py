@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from clmot.apps.track.detection import Finder, detect
 from clmot.config.tracker import TrackerConfig
+from clmot.io.frame_source import FrameSource
 from clmot.io.named_arrays import read_arrays, write_arrays
 from clmot.io.progress import progress_bar
-from clmot.io.sources import FrameSource
 from clmot.structures import Detections, Int64Array, TrackedFrame
 from clmot.tracking.camera_motion import CameraMotion
 from clmot.tracking.tracker import Tracker

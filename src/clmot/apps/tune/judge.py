@@ -24,7 +24,7 @@ from clmot.evaluation.mot import Measurement
 from clmot.io.atomic import make_folder
 from clmot.io.class_names import write_class_names
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.mot_text import write_mot_text
+from clmot.io.mot_writer import write_mot_text
 
 Metric = Literal["hota", "idf1", "both"]
 """What is to be high; both is the mean of the two."""

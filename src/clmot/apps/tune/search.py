@@ -8,64 +8,35 @@ Source: Watanabe, "Tree-structured Parzen estimator: understanding its algorithm
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import logging
 import math
 import os
 import time
-import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from clmot._version import __version__
 from clmot.apps.tune.cache import CachedSequence
-from clmot.apps.tune.judge import TITLES, Judge, Measure, Metric, Validation, measuring, total
-from clmot.apps.tune.space import Near, Values, choose
+from clmot.apps.tune.judge import TITLES, Judge, Metric, Validation, measuring, total
+from clmot.apps.tune.study import BATCH, Study, Trial, check_optuna
 from clmot.apps.tune.tuning_detections import Detecting
-from clmot.config.tracker import PRESETS, TrackerConfig
-from clmot.errors import UserError, reason_of
+from clmot.config.tracker import TrackerConfig
+from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.progress import progress_bar
 
-if TYPE_CHECKING:
-    import optuna
-
-BATCH = 8
-"""Proposals made at once, none of which knows how the others do."""
-
-_JOURNAL = "trials.log"
-_NAME = "tune"
 _LOSS = 0.05
 """Share of what was won that plainer constants may cost."""
 _FROM_VIDEO = ("frame_rate",)
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One set of constants that was scored.
-
-    Attributes:
-        number: trials count from 0, in the order in which they were proposed.
-        chosen: what was proposed, by name of `TrackerConfig`'s fields.
-        config: the constants.
-        value: percent.
-    """
-
-    number: int
-    chosen: Values
-    config: TrackerConfig
-    value: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +112,7 @@ def tune(
             something else.
         KeyboardInterrupt: as it came, after everything was written as far as it was known.
     """
-    _check_optuna()
+    check_optuna()
     if trials < 1 or not timeout > 0 or (jobs is not None and jobs < 1):
         raise UserError(f"trials, timeout and jobs must be > 0, got {trials}, {timeout:g} and {jobs}")
     data, out, frames = Path(data), Path(out), frames or FrameChoice()
@@ -161,7 +132,7 @@ def tune(
     validation = Validation(data=data, detections=files, classes=classes, benchmark=benchmark, frames=frames)
     judge = Judge(validation)
     embeddings = any(CachedSequence.load(file)[0].has_embeddings for file in files)
-    search = _Search(out, base, held, metric, validation, seed, {"embeddings": embeddings})
+    search = Study(out, base, held, metric, validation, seed, {"embeddings": embeddings})
     interrupt: KeyboardInterrupt | None = None
     with measuring(judge, validation, jobs or min(os.cpu_count() or 1, BATCH)) as measure:
 
@@ -234,156 +205,7 @@ def plainer(
     return best, value
 
 
-class _Search:
-    """One study in the output folder."""
-
-    def __init__(
-        self,
-        out: Path,
-        base: TrackerConfig,
-        held: frozenset[str],
-        metric: Metric,
-        validation: Validation,
-        seed: int,
-        known: dict[str, bool],
-    ) -> None:
-        self._base, self._held, self._metric, self._names = base, held, metric, validation.names
-        self._seed, self._known = seed, known
-        about = {
-            "metric": metric,
-            "data": str(validation.data.resolve()),
-            "benchmark": validation.benchmark,
-            "frames": dataclasses.asdict(validation.frames),
-            "tracker": dataclasses.asdict(base),
-            "held": sorted(held),
-            "detections": {file.stem: CachedSequence.load(file)[1] for file in validation.detections},
-        }
-        with _quiet():
-            self._study = self._open(out / _JOURNAL, about)
-
-    def done(self) -> list[Trial]:
-        """All that were scored."""
-        import optuna
-
-        complete = self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-        return [
-            Trial(
-                number=trial.number,
-                chosen=dict(trial.params),
-                config=TrackerConfig(**trial.user_attrs["tracker"]),
-                value=float(trial.value or 0.0),
-            )
-            for trial in complete
-        ]
-
-    def best(self, base_value: float) -> tuple[TrackerConfig, float]:
-        """The best constants and their value: those that the search started from, unless others are better."""
-        best = max(self.done(), key=lambda trial: trial.value, default=None)
-        return (self._base, base_value) if best is None or best.value <= base_value else (best.config, best.value)
-
-    def run(self, measure: Measure, trials: int, deadline: float, base_value: float, progress: bool) -> None:
-        """Score sets of constants until there are so many, or it is late.
-
-        Raises:
-            KeyboardInterrupt: as it came; what was scored is kept.
-        """
-        done = self.done()
-        best = max([base_value, *(trial.value for trial in done)])
-        with progress_bar(progress) as bar, _quiet():
-            task = bar.add_task("tune", total=trials, completed=len(done), note=f"best {best:.2f}")
-            count = len(done)
-            while count < trials and time.perf_counter() < deadline:
-                with contextlib.closing(self._batch(measure, min(BATCH, trials - count), deadline)) as values:
-                    for value in values:
-                        best = max(best, value)
-                        count += 1
-                        bar.update(task, completed=count, note=f"best {best:.2f}, default {base_value:.2f}")
-
-    def _batch(self, measure: Measure, size: int, deadline: float) -> Generator[float, None, None]:
-        """The values of so many proposals; those not come to are given up."""
-        import optuna
-
-        # a search that was interrupted goes on as if it had not been
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=self._seed + len(self.done()), multivariate=True, group=True, constant_liar=True
-        )
-        asked = [self._study.ask() for _ in range(size)]
-        configs = [choose(trial, self._base, self._held, **self._known) for trial in asked]
-        under_way = [[measure(name, config) for name in self._names] for config in configs]
-        told = 0
-        try:
-            for trial, config, promises in zip(asked, configs, under_way, strict=True):
-                if time.perf_counter() >= deadline:
-                    break
-                value, scores = total([promise.result() for promise in promises], self._metric)
-                trial.set_user_attr("tracker", dataclasses.asdict(config))
-                trial.set_user_attr("scores", {name: scores[name] for name in ("HOTA", "IDF1", "MOTA", "IDSW")})
-                self._study.tell(trial, value)
-                told += 1
-                yield value
-        finally:
-            for trial, promises in list(zip(asked, under_way, strict=True))[told:]:
-                for promise in promises:
-                    promise.cancel()
-                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-
-    def _open(self, journal: Path, about: dict[str, Any]) -> optuna.Study:
-        import optuna
-        from optuna.storages.journal import JournalFileBackend
-
-        about = json.loads(json.dumps(about))
-        is_new = not journal.exists()
-        try:
-            if not is_new:
-                _drop_cut_line(journal)
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-            study = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{journal}: cannot go on with this search ({reason_of(error)}); choose another --out"
-            ) from error
-        if not study.user_attrs:
-            study.set_user_attr("about", about)
-            for start in (self._base, *PRESETS.values()):
-                near = Near(start)
-                choose(near, self._base, self._held, **self._known)
-                study.enqueue_trial(near.chosen, skip_if_exists=True)
-        elif study.user_attrs["about"] != about:
-            before = study.user_attrs["about"]
-            other = next(name for name in about if before.get(name) != about[name])
-            raise UserError(f"{journal}: holds a search with other {other}; choose another --out")
-        if not is_new:
-            _log.info("%s: %d trials from before", journal, len(study.trials))
-        return study
-
-
-def _drop_cut_line(journal: Path) -> None:
-    """Forget what a killed process was about to write."""
-    content = journal.read_bytes()
-    if not content.endswith(b"\n"):
-        with journal.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
-
-
 def _write_config(file: Path, config: TrackerConfig, others: Mapping[str, Any], comment: str) -> None:
     section = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FROM_VIDEO}
     text = yaml.safe_dump({"clmot": __version__, **others, "tracker": section}, sort_keys=False)
     write_whole_text(file, f"# {comment}\n{text}", "the configuration")
-
-
-def _check_optuna() -> None:
-    try:
-        import optuna
-    except ImportError as error:
-        raise UserError("tuning needs Optuna: pip install 'clmot[tune]'") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's warnings that what is used here may change."""
-    import optuna
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield

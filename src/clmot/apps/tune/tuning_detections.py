@@ -20,9 +20,10 @@ from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark, find_truth
 from clmot.io.class_names import read_class_names
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
 from clmot.io.mot_sequences import ground_truth_file, read_sequence_info, sequence_folders
 from clmot.io.mot_text import read_mot_rows
-from clmot.io.sources import FrameSource, open_source
+from clmot.io.sources import open_source
 from clmot.shipped import find_model
 from clmot.structures import Image
 

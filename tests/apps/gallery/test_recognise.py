@@ -36,7 +36,7 @@ def film(folder: Path, looks: dict[int, int], frames: int = 10) -> Path:
     return results
 
 
-def test_individuals_are_known_again_in_another_video(tmp_path):
+def test_identities_are_known_again_in_another_video(tmp_path):
     first, second = film(tmp_path / "first", {4: 1, 9: 2}), film(tmp_path / "second", {1: 2, 2: 3, 3: 1})
     gallery = Gallery()
     counts = enrol_tracks(
@@ -48,7 +48,7 @@ def test_individuals_are_known_again_in_another_video(tmp_path):
     assert named[1].detections == 2  # frames 1 and 6
 
 
-def test_two_tracks_of_one_individual(tmp_path):
+def test_two_tracks_of_one_identity(tmp_path):
     results = film(tmp_path / "it", {4: 1, 9: 1, 5: 2})
     gallery = Gallery(size=3)
     source = open_one(tmp_path / "it")
