@@ -1,4 +1,4 @@
-"""Small inputs as real tools export them: `data check` and two steps of training read them, or one line says why not.
+"""Small inputs as real tools export them: `data check` and training read them, or one line says why not.
 
 The inputs are not part of the repository (``quirks`` in the folder that CLMOT_DATA names); the same kinds are made by
 hand in the tests of the readers.
@@ -81,8 +81,13 @@ def test_none_is_forgotten(quirks: Path) -> None:
     assert {path.name for path in quirks.iterdir() if path.is_dir()} == {*READ, *REFUSED}
 
 
+def said_of(name: str, log: str) -> bool:
+    """Whether the log has a line of what was read of an input."""
+    return re.search(rf"{name}: [a-z0-9]+\b", log) is not None
+
+
 @pytest.mark.parametrize("name", READ)
-def test_read_checked_and_trained(name: str, quirks: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_read_and_checked(name: str, quirks: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     boxes, ignored, said = READ[name]
     caplog.set_level("INFO")
     assert call("data", "check", quirks / name, "--json", tmp_path / "check.json") == 0
@@ -94,10 +99,15 @@ def test_read_checked_and_trained(name: str, quirks: Path, tmp_path: Path, caplo
     text = " ".join(caplog.text.split())
     assert re.search(said, text)
     assert re.search(rf"{name}: [a-z0-9]+\b.* {sum(boxes.values())} box", text)
-    caplog.clear()
-    assert call("train", quirks / name, "--out", tmp_path / "run", *TINY) == 0
+
+
+def test_all_of_them_are_trained_on(quirks: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert call("train", *(quirks / name for name in READ), "--out", tmp_path / "run", *TINY) == 0
     assert (tmp_path / "run/checkpoint-000002").is_dir()
-    assert re.search(rf"{name}: [a-z0-9]+\b.* {sum(boxes.values())} box", " ".join(caplog.text.split()))
+    text = " ".join(caplog.text.split())
+    assert [name for name in READ if not said_of(name, text)] == []
+    assert re.search(rf" {sum(sum(boxes.values()) for boxes, _, _ in READ.values())} boxes", text)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -15,9 +15,8 @@ from data_builders import put, sample_of
 from clmot.datasets.readers import FORMATS, read_dataset
 from clmot.datasets.readers.coco import read_coco
 from clmot.datasets.writers import WRITERS, write_dataset, writer_named
-from clmot.datasets.writers.decimals import fewest_decimals, to_text
+from clmot.datasets.writers.decimals import fewest_decimals, to_shares, to_text
 from clmot.datasets.writers.layout import folder_names
-from clmot.datasets.writers.shares import to_shares
 from clmot.errors import UserError
 from clmot.structures import Dataset
 

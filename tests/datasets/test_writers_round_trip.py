@@ -108,7 +108,7 @@ def there_and_back(dataset: Dataset, folder: Path, name: str, images="link"):
     return lost, read_dataset([folder / "out"], identities=True, min_visibility=0)
 
 
-relaxed = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @relaxed

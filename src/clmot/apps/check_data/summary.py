@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clmot.structures import Dataset, Sample
+from clmot.structures import Boxes, Dataset, Sample
 
 Values = npt.NDArray[np.float64]
 
@@ -84,9 +84,10 @@ class Summary:
 
 def summarise(path: Path, format: str, dataset: Dataset) -> Summary:
     """The summary of a data set read with identities."""
-    samples = dataset.samples
+    samples, boxes = dataset.samples, Boxes.join(dataset.samples)
+    counted = boxes.take(~boxes.ignore)
     # a class number beyond the names cannot be: readers make both
-    class_counts = np.bincount(_counted(samples, "classes"), minlength=len(dataset.classes))
+    class_counts = np.bincount(counted.classes, minlength=len(dataset.classes))
     frames_of = Counter(
         (sample.sequence, identity)
         for sample in samples
@@ -98,17 +99,17 @@ def summarise(path: Path, format: str, dataset: Dataset) -> Summary:
         images=len(samples),
         sequences=len({sample.sequence for sample in samples}),
         sizes=tuple(Counter((sample.width, sample.height) for sample in samples).most_common()),
-        boxes=int(class_counts.sum()),
-        ignored=sum(int(sample.ignore.sum()) for sample in samples),
+        boxes=len(counted),
+        ignored=len(boxes) - len(counted),
         classes=dict(zip(dataset.classes, class_counts.tolist(), strict=True)),
         identities=len(frames_of),
         left_out=dict(+dataset.skipped),
-        values=_distributions(samples, list(frames_of.values())),
+        values=_distributions(counted, samples, list(frames_of.values())),
     )
 
 
-def _distributions(samples: Sequence[Sample], frames_of_identities: list[int]) -> dict[str, Values]:
-    boxes = _counted(samples, "boxes").astype(np.float64)
+def _distributions(counted: Boxes, samples: Sequence[Sample], frames_of_identities: list[int]) -> dict[str, Values]:
+    boxes = counted.boxes.astype(np.float64)
     extent = boxes[:, 2:] - boxes[:, :2]
     counts = [int((~sample.ignore).sum()) for sample in samples]
     image = np.repeat([float(sample.width) * sample.height for sample in samples], counts)
@@ -121,8 +122,3 @@ def _distributions(samples: Sequence[Sample], frames_of_identities: list[int]) -
         np.array(frames_of_identities, np.float64),
     )
     return {name: each for name, each in zip(QUANTITIES, values, strict=True) if len(each)}
-
-
-def _counted(samples: Sequence[Sample], name: str) -> npt.NDArray[Any]:
-    empty = np.empty((0, 4) if name == "boxes" else 0, np.float32 if name == "boxes" else np.int64)
-    return np.concatenate([empty, *(getattr(sample, name)[~sample.ignore] for sample in samples)])

@@ -30,7 +30,7 @@ from clmot.datasets.readers import (
     yolo,
 )
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import ANNOTATION_FOLDERS, folders_in, split_folders
+from clmot.datasets.readers.places import ANNOTATION_FOLDERS, folders_in, not_read, split_folders
 from clmot.errors import UserError, did_you_mean, plural
 from clmot.io import mot_sequences as sequences
 from clmot.structures import Dataset
@@ -194,7 +194,7 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
             splits = [folder.name for folder in split_folders(place.parent).values()]
             others = [name for name in splits if name != place.name]
             what = f"split {place.name}" if place.name in splits else f"in {place.relative_to(path)}"
-            notes.append(what + f" ({', '.join(others)} not read: name them)" * bool(others))
+            notes.append(what + not_read(others))
         return replace(dataset, notes=(", ".join(notes),))
     if chosen:
         raise UserError(f"{path}: no such file or folder")

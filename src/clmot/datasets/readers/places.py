@@ -75,6 +75,11 @@ def split_folders(path: Path) -> dict[str, Path]:
     return found
 
 
+def not_read(others: Sequence[str]) -> str:
+    """What a note says of the splits that are there too, if there are any."""
+    return f" ({', '.join(others)} not read: name them)" * bool(others)
+
+
 class ImageFinder:
     """Finds the images that an annotation file names.
 

@@ -19,7 +19,7 @@ from clmot.config import read_yaml
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import Absent, ImageFinder, split_folders
+from clmot.datasets.readers.places import Absent, ImageFinder, folders_in, not_read, split_folders
 from clmot.datasets.readers.yolo_rows import LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
 from clmot.io.image import IMAGE_SUFFIXES
@@ -194,7 +194,7 @@ def _listed_images(content: dict[str, Any], yaml: Path, absent: Absent) -> tuple
             raise UserError(f"{yaml}: no images in {place} (train)")
         images.update(dict.fromkeys(found))
     absent.settle(len(images), Counter())
-    return list(images), _split_note("train", [key for key in ("val", "test") if content.get(key)])
+    return list(images), "split train" + not_read([key for key in ("val", "test") if content.get(key)])
 
 
 def _images_of_list(file: Path, roots: list[Path], absent: Absent) -> list[Path]:
@@ -215,16 +215,12 @@ def _images_of_list(file: Path, roots: list[Path], absent: Absent) -> list[Path]
     return images
 
 
-def _split_note(split: str, others: list[str]) -> str:
-    return f"split {split}" + f" ({', '.join(others)} not read: name them)" * bool(others)
-
-
 def _images_of(path: Path) -> tuple[list[Path], str]:
     """The images of a folder, or of the first split that it holds; the text says which splits there are."""
     splits = list(split_folders(_image_folder(path)).values())
     images = _images_in(splits[0]) if splits else []
     if images:
-        return images, _split_note(splits[0].name, [each.name for each in splits[1:]])
+        return images, f"split {splits[0].name}" + not_read([each.name for each in splits[1:]])
     return _images_in(path), ""
 
 
@@ -279,11 +275,7 @@ def _matches(path: Path) -> bool:
     if yaml and yaml.parent == path:
         return True
     images = path / "images" if (path / "labels").is_dir() else path
-    return any(_has_labels(folder) for folder in (images, *_folders_in(images)))
-
-
-def _folders_in(path: Path) -> list[Path]:
-    return [child for child in path.iterdir() if child.is_dir()] if path.is_dir() else []
+    return any(_has_labels(folder) for folder in (images, *folders_in(images)))
 
 
 def _has_labels(folder: Path) -> bool:

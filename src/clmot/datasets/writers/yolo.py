@@ -12,9 +12,8 @@ from pathlib import Path
 import yaml
 
 from clmot import boxes as box
-from clmot.datasets.writers.decimals import to_text
+from clmot.datasets.writers.decimals import to_shares, to_text
 from clmot.datasets.writers.layout import ImageMode, Progress, flat_names, place_image
-from clmot.datasets.writers.shares import to_shares
 from clmot.datasets.writers.writer import Writer
 from clmot.errors import UserError, reason_of
 from clmot.structures import Dataset, Sample
