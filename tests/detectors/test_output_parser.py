@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from clmot.config import DetectorConfig
+from clmot.config import Config, DetectorConfig
 from clmot.detectors.frozen import load_into
 from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.python_function import FunctionDetector, open_function
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
+from clmot.inference.attached import BareModel
 from clmot.structures import Detections
 
 LABELS = {1: "person", 2: "car", 5: "bus"}
@@ -131,3 +132,35 @@ def test_weights_that_do_not_fit(tmp_path):
             load_into(model, tmp_path / "w.pth", "it")
     with pytest.raises(UserError, match="no such weights file"):
         load_into(model, tmp_path / "none.pth", "it")
+
+
+class Mine:
+    """A detector as users write it."""
+
+    classes = ("person",)
+
+    def __init__(self, found):
+        self.found = found
+
+    def detect(self, images):
+        return self.found
+
+
+def found(score, class_id):
+    return Detections(xyxy=[[0, 0, 4, 4]], score=[score], class_id=[class_id])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "detect gave NoneType"),
+        ([], "gave 0 Detections for 1 image"),
+        ([None], "detect gave a list with NoneType"),
+        ([found(90, 0)], "gave scores from 90 to 90"),
+        ([found(0.9, 1)], "gave class 1; its classes are 0 to 0"),
+        ([found(0.9, -1)], "gave class -1"),
+    ],
+)
+def test_what_a_detector_of_the_user_s_own_cannot_mean_is_refused_by_its_name(answer, message):
+    with pytest.raises(UserError, match=f"detector Mine: {message}"):
+        BareModel(Mine(answer), Config()).detect(np.zeros((8, 8, 3), np.uint8))

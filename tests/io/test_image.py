@@ -90,6 +90,14 @@ class TestDepth:
         cv2.imwrite(str(tmp_path / "a.tiff"), data)
         np.testing.assert_allclose(read_image(tmp_path / "a.tiff")[..., 0], 255 * ramp / white, atol=1)
 
+    @pytest.mark.parametrize(("low", "high", "kind"), [(28000, 30000, np.uint16), (-1, 1, np.float32)])
+    def test_temperatures_and_negative_values_are_no_grey_wall(
+        self, tmp_path: Path, low: float, high: float, kind: type
+    ) -> None:
+        share = np.linspace(0, 1, 64 * 48).reshape(48, 64)
+        cv2.imwrite(str(tmp_path / "a.tiff"), (low + (high - low) * share).astype(kind))
+        np.testing.assert_allclose(read_image(tmp_path / "a.tiff")[..., 0], 255 * share, atol=1)
+
     def test_colours_keep_their_order(self, tmp_path: Path) -> None:
         red = np.zeros((4, 6, 3), np.uint16)
         red[..., 2] = 4095

@@ -13,6 +13,7 @@ from clmot.boxes import as_numbers
 from clmot.errors import UserError, did_you_mean, plural, reason_of
 from clmot.io.box_input import count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
+from clmot.protocols import Detector
 from clmot.structures import Detections
 
 _log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class OutputParser:
         return UserError(f"detector {self.name}: {reason}")
 
 
-def require_detections(found: Any, count: int, detector: object) -> list[Detections]:
+def require_detections(found: Any, count: int, detector: Detector) -> list[Detections]:
     """What `Detector.detect` gave for some images, if it is what it must be.
 
     Args:
@@ -112,7 +113,7 @@ def require_detections(found: Any, count: int, detector: object) -> list[Detecti
         detector: named in the message.
 
     Raises:
-        UserError: it is no list of as many `Detections`, or a score is no chance.
+        UserError: it is no list of as many `Detections`, a score is no chance, or a class has no name.
     """
     name = f"detector {type(detector).__name__}"
     if not isinstance(found, list | tuple) or not all(isinstance(each, Detections) for each in found):
@@ -126,6 +127,9 @@ def require_detections(found: Any, count: int, detector: object) -> list[Detecti
                 require_chances(each.score.min(), each.score.max())
             except ValueError as error:
                 raise UserError(f"{name}: gave {reason_of(error)}") from error
+            wrong = each.class_id[(each.class_id < 0) | (each.class_id >= len(detector.classes))]
+            if len(wrong):
+                raise UserError(f"{name}: gave class {wrong[0]}; its classes are 0 to {len(detector.classes) - 1}")
     return list(found)
 
 

@@ -27,6 +27,7 @@ _TIFF = b"II*\0", b"MM\0*"
 _FULL_SCALES = (1.0, *(float(2**bits - 1) for bits in (8, 10, 12, 14, 16)))
 _LOOKED_AT = 8
 """So many images of a folder tell how many of their bits are used."""
+_SMALL_PART = 1 / 8
 _READ_AHEAD = b"\xfe" * 8
 """libjpeg wants 8 bytes ahead of what it decodes; these are the codes of few values, so little can pass for pixels."""
 
@@ -36,8 +37,8 @@ _log = logging.getLogger(__name__)
 def read_image(path: Path) -> Image:
     """Decode an image file, turned upright as its EXIF orientation says.
 
-    Values of more than 8 bits are scaled: by the number of bits that the images of the folder use, the same for all of
-    them (`value_range`).
+    Values of more than 8 bits are scaled as the values of the folder's images ask for, the same for all of them
+    (`value_range`).
 
     Returns:
         uint8 [height, width, 3], RGB.
@@ -79,35 +80,45 @@ def read_with_depth(path: Path) -> tuple[Image, str]:
     depth = ""
     if image.dtype != np.uint8:
         floating = image.dtype.kind == "f"
-        full = value_range(path.parent, floating)
-        depth = _depth(full, floating)
-        image = (np.nan_to_num(image, posinf=full).clip(0, full) * (255 / full)).round().astype(np.uint8)
+        black, white = value_range(path.parent, floating)
+        depth = _depth(black, white, floating)
+        image = np.nan_to_num(image.astype(np.float64), nan=black, posinf=white, neginf=black).clip(black, white)
+        image = ((image - black) * (255 / (white - black))).round().astype(np.uint8)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), depth
 
 
 @lru_cache(maxsize=4096)
-def value_range(folder: Path, floating: bool) -> float:
-    """The value that stands for white in the images of a folder that have more than 8 bits.
+def value_range(folder: Path, floating: bool) -> tuple[float, float]:
+    """The values that stand for black and white in the images of a folder that have more than 8 bits.
 
     16-bit files of cameras with 10, 12 or 14 bits use a small part of what they could hold, and nothing says so.
-    The largest value in eight images of the folder, evenly spread, tells: white is the smallest of 255, 1023, 4095,
-    16383 and 65535 that is not below it (of floating-point files 1 may be white too). One answer for a folder keeps the
-    frames of a sequence at one brightness. It is logged.
+    The values in eight images of the folder, evenly spread, tell. Black is 0, white the smallest of 255, 1023, 4095,
+    16383 and 65535 that is not below the largest (of floating-point files 1 may be white too). Where there are negative
+    values, or all lie within an eighth of that range far from 0, as temperatures do, the smallest is black and the
+    largest white. One answer for a folder keeps the frames of a sequence at one brightness. It is logged.
     """
     scales = _FULL_SCALES if floating else _FULL_SCALES[1:]
-    largest = max(_largest_values(folder, floating), default=1.0 if floating else scales[-1])
-    full = next((each for each in scales if largest <= each), largest)
-    _log.info("%s: %s", folder, _depth(full, floating))
-    return full
+    ends = np.array([*_values(folder, floating)]).reshape(-1, 2)
+    low, high = (
+        (float(ends[:, 0].min()), float(ends[:, 1].max())) if len(ends) else (0.0, scales[0 if floating else -1])
+    )
+    black, white = 0.0, next((each for each in scales if high <= each), high)
+    if low < high and (low < 0 or high - low < _SMALL_PART * white):
+        black, white = low, high
+    _log.info("%s: %s", folder, _depth(black, white, floating))
+    return black, white
 
 
-def _depth(full: float, floating: bool) -> str:
+def _depth(black: float, white: float, floating: bool) -> str:
+    if black:
+        return f"images of more than 8 bits, with values far from 0: {black:g} is black, {white:g} is white"
     if floating:
-        return f"floating-point images, in which {full:g} is white"
-    return f"images of more than 8 bits, of which {math.ceil(math.log2(full + 1))} are used: {full:g} is white"
+        return f"floating-point images, in which {white:g} is white"
+    return f"images of more than 8 bits, of which {math.ceil(math.log2(white + 1))} are used: {white:g} is white"
 
 
-def _largest_values(folder: Path, floating: bool) -> Iterator[float]:
+def _values(folder: Path, floating: bool) -> Iterator[tuple[float, float]]:
+    """The smallest and the largest value of some images."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     for index in sorted({round(share) for share in np.linspace(0, len(paths) - 1, _LOOKED_AT)}):
         try:
@@ -115,7 +126,9 @@ def _largest_values(folder: Path, floating: bool) -> Iterator[float]:
         except UserError:
             continue
         if image.dtype != np.uint8 and (image.dtype.kind == "f") == floating:
-            yield float(image[np.isfinite(image)].max(initial=0))
+            known = image[np.isfinite(image)]
+            if known.size:
+                yield float(known.min()), float(known.max())
 
 
 def _decode(path: Path) -> npt.NDArray[Any]:

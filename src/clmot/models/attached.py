@@ -55,10 +55,11 @@ def keep_outside(module: nn.Module, detector: Detector) -> None:
     """Let a module use a detector that is no part of it, even where it is a module itself.
 
     It is in no checkpoint, no optimiser sees it, and the module's mode and device are not its own. If it is a network,
-    it is put into evaluation mode: what its normalisation has learned would change with every image otherwise.
+    or holds one, that is put into evaluation mode: what its normalisation has learned would change with every image.
     """
-    if isinstance(detector, nn.Module):
-        detector.eval()
+    for part in (detector, *getattr(detector, "__dict__", {}).values()):
+        if isinstance(part, nn.Module):
+            part.eval()
     # past `nn.Module.__setattr__`, which takes modules in
     object.__setattr__(module, "detector", detector)
 

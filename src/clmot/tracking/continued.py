@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from clmot.errors import UserError, reason_of
 from clmot.io.frame_choice import frames_in
 from clmot.io.reading import PATIENCE
 from clmot.structures import Image, TrackedFrame
@@ -31,20 +32,30 @@ class ContinuedTracker:
         tracker: at its beginning.
         live: the source is a camera.
         file: state to go on from where the file exists, and to be written at the end; None for neither.
+        model: fingerprint of what gives the embeddings; empty where nothing does.
 
     Raises:
-        UserError: the file is no tracker state, or one of a tracker that keeps other things.
+        UserError: the file is no tracker state, or one of a tracker that keeps other things, or of another model; its
+            folder cannot be made; or the camera's motion is that of one source.
     """
 
-    def __init__(self, tracker: Tracker, live: bool = False, file: Path | None = None) -> None:
-        self._tracker, self._file = tracker, file
+    def __init__(self, tracker: Tracker, live: bool = False, file: Path | None = None, model: str = "") -> None:
+        self._tracker, self._file, self._model = tracker, file, model
         self._most = max(1, tracker.config.lost_frames // 2) if live else None
         self._clock = self._number = 0
         self._seconds: float | None = None
         self._time = 0.0
-        if file is None or not file.exists():
+        if file is None:
             return
-        _, state = saved.read_state(file)
+        if tracker.config.camera == "file":
+            raise UserError(f"{file}: a state is for many sources, tracker.camera=file for the frame numbers of one")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{file}: cannot write the tracker state: {reason_of(error)}") from error
+        if not file.exists():
+            return
+        _, state = saved.read_state(file, model)
         with saved.named(file):
             tracker.restore(state)
             self._clock, self._time = int(state["clock"][0]), float(state["clock.time"][0])
@@ -86,7 +97,7 @@ class ContinuedTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and self._number:
-            self._tracker.save(self._file)
+            saved.write_state(self._file, self._tracker.config, self._tracker.state(), self._model)
 
     def _no_more_than_a_break(self, step: int) -> int:
         return step if self._most is None else min(step, self._most)

@@ -19,22 +19,27 @@ from clmot.io.named_arrays import Arrays, read_arrays, write_arrays
 _KIND = "tracker state"
 
 
-def write_state(path: Path, config: TrackerConfig, state: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write what `read_state` reads.
+def write_state(path: Path, config: TrackerConfig, state: Mapping[str, npt.NDArray[Any]], model: str = "") -> None:
+    """Write what `read_state` reads; `model` is the fingerprint of what the tracks' embeddings are of.
 
     Raises:
         UserError: the file cannot be written.
     """
-    write_arrays(path, _KIND, state, {"clmot": __version__, "tracker": dataclasses.asdict(config)})
+    notes = {"clmot": __version__, "tracker": dataclasses.asdict(config)}
+    write_arrays(path, _KIND, state, notes | {"fingerprint": model} if model else notes)
 
 
-def read_state(path: Path) -> tuple[TrackerConfig, Arrays]:
+def read_state(path: Path, model: str = "") -> tuple[TrackerConfig, Arrays]:
     """Configuration and state of a tracker, or of several.
 
     Raises:
-        UserError: the file cannot be read, is cut short, or is something else.
+        UserError: the file cannot be read, is cut short, or is something else; or its tracks have embeddings of another
+            model than the one with that fingerprint.
     """
     state, notes = read_arrays(path, _KIND)
+    if model and notes.pop("fingerprint", model) != model:
+        raise UserError(f"{path}: its tracks have embeddings of another model; take that one, or another state")
+    notes.pop("fingerprint", None)
     return Config().updated(notes, str(path)).tracker, state
 
 

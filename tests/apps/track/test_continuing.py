@@ -9,10 +9,13 @@ import pytest
 
 from clmot.apps.track import pipeline
 from clmot.apps.track.pipeline import track
+from clmot.config import TrackerConfig
 from clmot.errors import UserError
 from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
 from clmot.structures import Detections
+from clmot.tracking.camera_motion import CameraMotion
+from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 from tests.apps.track.conftest import HEIGHT, WIDTH, RedThings
 
@@ -87,6 +90,26 @@ class TestContinuing:
         longer.save(state)
         with pytest.raises(UserError, match=r"tracker\.state: cannot go on from this tracker state: embeddings"):
             self.run([1, 2, 3], True, tmp_path, state)
+
+    def test_the_state_of_another_model_is_refused(self, tmp_path: Path) -> None:
+        state = tmp_path / "new" / "tracker.state"
+        for model in ("one", "one"):
+            with ContinuedTracker(Tracker(), file=state, model=model) as tracker:
+                tracker.update(np.array([[0, 0, 20, 40, 0.9]]), None, 1)
+        before = state.read_bytes()
+        with pytest.raises(UserError, match=r"tracker\.state: its tracks have embeddings of another model"):
+            ContinuedTracker(Tracker(), file=state, model="two")
+        with pytest.raises(UserError, match="camera=file for the frame numbers of one"):
+            given = TrackerConfig(camera="file", camera_file="none.txt")
+            ContinuedTracker(Tracker(given, CameraMotion("none")), file=state)
+        assert state.read_bytes() == before
+        assert len(Tracker.load(state).update(np.array([[0, 0, 20, 40, 0.9]]))) == 1
+
+    def test_a_state_s_folder_that_cannot_be_made_is_said_before_tracking(self, video: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match=r"s: cannot write the tracker state: (Not a directory|File exists)"):
+            track(video, RedThings(), tmp_path / "out", state=tmp_path / "file" / "s", progress=False)
+        assert not (tmp_path / "out" / "street.txt").exists()
 
     def test_is_for_one_source(self, video: Path, tmp_path: Path) -> None:
         other = tmp_path / "other.mp4"

@@ -196,7 +196,9 @@ def track(
             }
             told = {"source": each.origin, **facts, "settings": settings}
             with recorded(outputs.paths, each.name, told, summary.as_dict):
-                continued = ContinuedTracker(Tracker(config), each.live, None if state is None else Path(state))
+                weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
+                file = None if state is None else Path(state)
+                continued = ContinuedTracker(Tracker(config), each.live, file, weights)
                 results.append(_track_sequence(each, found, continued, outputs, summary, bar))
             if not results[-1].tracks:
                 reason = summary.explain_no_tracks(other or model, config, from_file=boxes is not None)
