@@ -154,7 +154,7 @@ def found(score, class_id):
     ("answer", "message"),
     [
         (None, "detect gave NoneType"),
-        ([], "gave 0 Detections for 1 image"),
+        ([], "detect gave 0 Detections for 1 image"),
         ([None], "detect gave a list with NoneType"),
         ([found(90, 0)], "gave scores from 90 to 90"),
         ([found(0.9, 1)], "gave class 1; its classes are 0 to 0"),

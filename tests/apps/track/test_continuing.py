@@ -99,9 +99,9 @@ class TestContinuing:
         before = state.read_bytes()
         with pytest.raises(UserError, match=r"tracker\.state: its tracks have embeddings of another model"):
             ContinuedTracker(Tracker(), file=state, model="two")
+        of_one_source = Tracker(TrackerConfig(camera="file", camera_file="none.txt"), CameraMotion("none"))
         with pytest.raises(UserError, match="camera=file for the frame numbers of one"):
-            given = TrackerConfig(camera="file", camera_file="none.txt")
-            ContinuedTracker(Tracker(given, CameraMotion("none")), file=state)
+            ContinuedTracker(of_one_source, file=state)
         assert state.read_bytes() == before
         assert len(Tracker.load(state).update(np.array([[0, 0, 20, 40, 0.9]]))) == 1
 
