@@ -1,6 +1,8 @@
 """Shared test set-up: shape checks on array functions, no network, few threads, the optional real data."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,15 @@ def pytest_runtest_makereport():
     report = outcome.get_result()
     if report.skipped and os.environ.get("CLMOT_NO_SKIPS") and "could not import" in str(report.longrepr):
         report.outcome = "failed"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_loss_curves() -> Iterator[None]:
+    """Training runs of a few steps draw no loss curves, which takes longer than the steps."""
+    with pytest.MonkeyPatch.context() as patched:
+        if "clmot.training.logger" in sys.modules:
+            patched.setattr("clmot.training.logger.loss_curves", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -110,11 +110,14 @@ def test_steps_put_the_epochs_out_of_force(override):
     assert load_config("paper", overrides=["train.steps=50", "train.epochs=2"]).train.epochs == 2
 
 
-@pytest.mark.parametrize("recipe", OWN)
-def test_two_steps(recipe, tmp_path):
-    write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=0, clip_frames=2, size=(256, 160), seed=1)
-    small = ["model.pretrained=none", "model.image_size=[64, 64]", "train.batch_size=2", "data.workers=0"]
-    config = load_config(recipe, overrides=[*small, "train.epochs=1"])
+SMALL_ENCODER = ["model.encoder=resnet10t", "model.encoder_options={channels: [8, 8, 16, 16]}", "model.head_width=8"]
+
+
+@pytest.mark.parametrize(("recipe", "encoder"), [("paper", []), ("fairmot", SMALL_ENCODER)])
+def test_two_steps(recipe, encoder, tmp_path):
+    write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=0, clip_frames=2, size=(128, 80), seed=1)
+    small = ["model.pretrained=none", "model.image_size=[64, 32]", "train.batch_size=2", "data.workers=0"]
+    config = load_config(recipe, overrides=[*small, *encoder, "train.epochs=1"])
     checkpoint = train(tmp_path / "stills", tmp_path / "run", config, progress=False)
     assert checkpoint.name == "checkpoint-000002"
     # without a moving average, the last weights are what tracking gets

@@ -28,6 +28,7 @@ from clmot.training.fit_whitening import fit_whitening
 from clmot.training.trainer import train
 from clmot.views.labels import with_labels
 from clmot.views.tracklets import with_tracklets
+from clmot.visualize.curves import loss_curves
 
 OVERRIDES = [
     "model.encoder=resnet10t",
@@ -82,7 +83,9 @@ def stop_after(monkeypatch, number: int) -> None:
 @pytest.fixture(scope="module")
 def straight(stills, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "straight"
-    train(stills, run, config(), progress=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("clmot.training.logger.loss_curves", loss_curves)
+        train(stills, run, config(), progress=False)
     return run
 
 
@@ -342,7 +345,7 @@ def test_a_full_disk_is_one_line(stills, tmp_path, monkeypatch):
         train(stills, tmp_path, config(), progress=False)
 
 
-def test_the_point_read_out_trains_too(stills, tmp_path):
+def test_the_center_point_trains_too(stills, tmp_path):
     changes = ["model.pooling=center", "train.steps=2", "loss.negatives=frame"]
     train(stills, tmp_path, config(*changes), progress=False)
     assert find_checkpoint(tmp_path) is not None

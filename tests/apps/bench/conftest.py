@@ -31,12 +31,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def no_loss_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The picture of the losses takes longer than these trainings."""
-    monkeypatch.setattr("clmot.training.trainer.loss_curves", lambda *_: None)
-
-
 @pytest.fixture
 def write_plan(scenes: Path, tmp_path: Path):
     """Writes a plan's file; what is given replaces the defaults."""
