@@ -43,7 +43,7 @@ def test_ground_truth_counts_in_full_and_is_left_alone():
     assert weigh_by_score(dataset, 0.9, HERE) is dataset
 
 
-def test_sure_boxes_are_weighted_unsure_ones_ignored_and_the_rest_left_out():
+def test_high_scores_weigh_low_ones_are_ignored_and_the_rest_is_left_out():
     sample, after = weighed([0.95, 0.4, 0.39, 0.1, 0.09, 0.0])
     np.testing.assert_allclose(sample.scores, [0.95, 0.4, 0.39, 0.1])
     assert sample.ignore.tolist() == [False, False, True, True]
@@ -89,7 +89,7 @@ def test_one_line_says_what_became_of_the_boxes(caplog):
     caplog.set_level(logging.INFO, "clmot")
     weighed([0.9, 0.7, 0.2])
     assert caplog.messages == [
-        "det.txt: 2 boxes of a detector count by their scores, 0.80 on average; 1 less sure ones are ignored"
+        "det.txt: 2 boxes of a detector count by their scores, 0.80 on average; 1 low-score ones are ignored"
     ]
 
 

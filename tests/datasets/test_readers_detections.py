@@ -74,7 +74,9 @@ class TestMotText:
             f"1,-1,{5 + left},4,10,12,{score},-1,-1,-1\n" for left, score in ((0, 1.9), (9, 0.2), (20, -0.4))
         )
         put(tmp_path / "seq", {**video("img1", 2), "det/det.txt": rows})
-        with pytest.raises(UserError, match=r"seq: scores go from -0.4 to 1.9, .* 0.2 takes the surer half"):
+        with pytest.raises(
+            UserError, match=r"seq: scores go from -0.4 to 1.9, .* 0.2 takes the half with the highest scores"
+        ):
             read_dataset([tmp_path / "seq"])
         dataset = read_dataset([tmp_path / "seq"], min_score=0)
         assert dataset.samples[0].scores.tolist() == [1, 1]
