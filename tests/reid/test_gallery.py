@@ -161,10 +161,16 @@ def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "cut").write_bytes(content[:-3])
     write_arrays(tmp_path / "less", "gallery", {"0": np.eye(2)}, {"names": ["a", "b"], "size": 4, "keep": "recent"})
     write_arrays(tmp_path / "nan", "gallery", {"0": np.eye(2) * np.nan}, {"names": ["a"], "size": 4, "keep": "recent"})
-    for name in ("cut", "less", "nan", "nowhere"):
+    write_arrays(tmp_path / "odd", "gallery", {"0": np.eye(2)}, {"names": ["a"], "size": 4, "keep": "new"})
+    for name in ("cut", "less", "nan", "nowhere", "odd"):
         with pytest.raises(UserError, match=name) as caught:
             Gallery.load(tmp_path / name)
         assert "\n" not in str(caught.value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clmot.io.named_arrays.__version__", "99.0")
+        write_arrays(tmp_path / "later", "gallery", {"0": np.eye(2)}, {"names": ["a"], "size": 4, "keep": "new"})
+    with pytest.raises(UserError, match=r"later: written by clmot 99\.0, which is newer than this clmot"):
+        Gallery.load(tmp_path / "later")
 
 
 @pytest.mark.parametrize(

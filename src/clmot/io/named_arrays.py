@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from clmot._version import __version__
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError, newer, reason_of
 from clmot.io.atomic import write_whole_bytes
 from clmot.io.kinds import kind_of
 
@@ -59,3 +59,10 @@ def read_arrays(path: Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
     if not isinstance(notes, dict):
         raise UserError(f"{path}: is {kind_of(path)}, no {kind}")
     return arrays, notes
+
+
+def damaged(path: Path, kind: str, error: Exception) -> UserError:
+    """The error to raise where what `read_arrays` read cannot be understood: a newer version may have written it."""
+    with safe_open(path, framework="numpy") as opened:
+        written_by = (opened.metadata() or {}).get("version", "")
+    return newer(path, written_by) or UserError(f"{path}: this {kind} is damaged ({reason_of(error)})")

@@ -23,8 +23,8 @@ import numpy as np
 from jaxtyping import Float
 
 from clmot.boxes import as_numbers
-from clmot.errors import UserError, reason_of, require
-from clmot.io.named_arrays import read_arrays, write_arrays
+from clmot.errors import UserError, require
+from clmot.io.named_arrays import damaged, read_arrays, write_arrays
 from clmot.structures import Detections, Float32Array
 from clmot.tracking.assignment import assign
 from clmot.tracking.candidates import all_pairs
@@ -217,8 +217,8 @@ class Gallery:
             for number, name in enumerate(notes["names"]):
                 gallery._known[str(name)] = each = np.asarray(arrays[str(number)], np.float32)
                 gallery._checked(each)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: this gallery is damaged ({reason_of(error)})") from error
+        except (KeyError, TypeError, ValueError, UserError) as error:
+            raise damaged(Path(path), _KIND, error) from error
         return gallery
 
     def _checked(self, embeddings: Any) -> Float32Array:
