@@ -26,6 +26,11 @@ def equal_weights(one, two):
 
 
 @pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("short") / "walk", 16)
+
+
+@pytest.fixture(scope="module")
 def adapted(tiny_run, video, tmp_path_factory, seeing):
     out = tmp_path_factory.mktemp("adapted") / "out"
     return go(tiny_run, video, out, "train.learning_rate=0.01"), out
@@ -45,12 +50,12 @@ def test_leaves_a_model_that_detects_as_before_and_a_report(adapted, tiny_run):
     assert found.kept == decide(found.before, found.after)[0]
     assert found.videos == {
         "walk": {
-            "frames": 20,
+            "frames": 8,
             "tracklets": 3,
-            "boxes": 60,
-            "held-out frames": 20,
+            "boxes": 24,
+            "held-out frames": 8,
             "held-out tracklets": 3,
-            "held-out boxes": 60,
+            "held-out boxes": 24,
         }
     }
     report = (out / "report.md").read_text()
@@ -126,7 +131,7 @@ def test_too_few_tracklets_are_a_users_mistake(tiny_run, tmp_path, seeing):
 
 
 def test_two_videos_of_one_name_are_two(tiny_run, video, tmp_path, seeing):
-    other = write_video(tmp_path / "other" / "walk", 20)
+    other = write_video(tmp_path / "other" / "walk", 16)
     found = adapt(tiny_run, [video, other], tmp_path / "out", overrides=QUICK, device="cpu", progress=False)
     assert list(found.videos) == ["walk", "walk-2"]
     assert found.videos["walk-2"]["tracklets"] == 3
