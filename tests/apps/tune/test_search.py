@@ -4,7 +4,7 @@ import sys
 import pytest
 import yaml
 
-from clmot.apps.tune import study
+from clmot.apps.tune import search, study
 from clmot.apps.tune.judge import Judge
 from clmot.apps.tune.report import changed, changes_line
 from clmot.apps.tune.search import plainer, tune
@@ -24,6 +24,14 @@ def run(data, out, trials=10, jobs=1, **options):
 
 def values(tuning):
     return [(trial.number, trial.value, trial.config) for trial in tuning.trials]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws():
+    """A thousand draws would take longer than the searches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "DRAWS", 20)
+        yield
 
 
 @pytest.fixture(scope="module")

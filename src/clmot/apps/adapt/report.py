@@ -123,11 +123,10 @@ def adaptation_markdown(found: Adaptation) -> str:
         f"Boxes are those that the model found before. Across time: pairs of boxes at least {found.before.gap:.2g} s "
         "apart, of one tracklet or of two that were seen together. Higher is better, unless it says otherwise.",
         "",
-        "| video | learned from: frames | tracklets | boxes | held out: frames | tracklets | boxes |",
-        "|---|---|---|---|---|---|---|",
     ]
-    lines += [f"| {name} | " + " | ".join(map(str, counts.values())) + " |" for name, counts in found.videos.items()]
-    return "\n".join(lines) + "\n"
+    header = ["video", "learned from: frames", "tracklets", "boxes", "held out: frames", "tracklets", "boxes"]
+    videos = Table(header, [[[name, *map(str, counts.values())] for name, counts in found.videos.items()]])
+    return "\n".join([*lines, videos.markdown()])
 
 
 def _number(value: float) -> str:

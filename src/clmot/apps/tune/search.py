@@ -35,6 +35,8 @@ from clmot.io.frame_choice import FrameChoice
 _LOSS = 0.05
 """Share of what was won that plainer constants may cost."""
 _FROM_VIDEO = ("frame_rate",)
+DRAWS = 1000
+"""Of the bootstrap that compares the best constants with those that the search started from."""
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +156,7 @@ def tune(
     detect = (changes or {}).get("detect")
     comment = f"{TITLES[metric]} {base_value:.2f} -> {best_value:.2f} on {data.resolve().name}"
     _write_config(config_file, best, {"detect": detect} if detect else {}, comment)
-    repeats = 1000 if len(files) > 1 else 0
+    repeats = DRAWS if len(files) > 1 else 0
     tuning = Tuning(
         metric=metric,
         base=base,
