@@ -15,6 +15,7 @@ import pytest
 from clmot.apps.track import outputs as sinks
 from clmot.apps.track.pipeline import track
 from clmot.apps.track.summary import SequenceSummary
+from clmot.apps.track.write_detections import write_detections
 from clmot.config import Config
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
@@ -239,6 +240,25 @@ def test_no_tracks_explain_themselves(
             section, name = key.split(".")
             model.config = model.config.updated({section: {name: float(value)}})
         assert track(tmp_path / "a.mp4", model, progress=False)[0].tracks == 1
+
+
+@pytest.mark.usefixtures("_messages")
+def test_detections_that_are_none_explain_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = Corner(0.15)
+    model.config = model.config.updated({"detect": {"score_threshold": 0.2}})
+    write_detections(make_video(tmp_path / "a.mp4"), model, tmp_path / "det", progress=False)
+    assert "a: no boxes: nothing scored detect.score_threshold=0.2, the best in 3 frames" in caplog.text
+    assert "try detect.score_threshold=0.075, or" in caplog.text
+
+
+@pytest.mark.usefixtures("_messages")
+def test_tracks_that_a_filter_hides_are_not_put_down_to_something_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Corner(0.9)
+    model.config = model.config.updated({"tracker": {"min_area": 10_000}})
+    assert track(make_video(tmp_path / "a.mp4"), model, progress=False)[0].tracks == 0
+    assert "or tracker.min_area=10000 hid what was" in caplog.text
 
 
 @pytest.mark.usefixtures("_messages")

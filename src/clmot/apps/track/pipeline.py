@@ -201,7 +201,7 @@ def track(
                 continued = ContinuedTracker(Tracker(config), each.live, file, weights)
                 results.append(_track_sequence(each, found, continued, outputs, summary, bar))
             if not results[-1].tracks:
-                reason = summary.explain_no_tracks(other or model, config, from_file=boxes is not None)
+                reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
             elif doubt := summary.doubt_scores(config):
                 _log.warning("%s: %s", each.name, doubt)

@@ -1,4 +1,4 @@
-"""What tracking got to see of a sequence, and why there are no tracks where there are none."""
+"""What tracking got to see of a sequence, and why there are no tracks, or no boxes, where there are none."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _LOWEST_SCORE = 1e-4
 _ENOUGH_TRACKS = 10
 _TOO_MANY_SHORT = 0.4
 """Share of tracks that live less than a second: 0.1 to 0.3 with scores that suit the detector, else up to 0.5."""
+FILTERS = ("max_aspect", "min_area")
+"""Constants of the tracker that keep tracks out of the results."""
 _NOISE = 0.1
 """Scores below it are no reason to lower a threshold."""
 
@@ -79,28 +81,34 @@ class SequenceSummary:
             "complete": self.complete,
         }
 
-    def explain_no_tracks(self, detector: ConfiguredDetector, tracker: TrackerConfig, *, from_file: bool) -> str:
+    def explain_nothing(
+        self, detector: ConfiguredDetector, tracker: TrackerConfig | None, *, from_file: bool = False
+    ) -> str:
         """Why there are no tracks, and what to try, in one line.
 
         Args:
             detector: what found the boxes.
-            tracker: the constants in use.
+            tracker: the constants in use; None where nothing is tracked, and there are no boxes.
             from_file: the boxes come from a file.
         """
+        missing = "no tracks" if tracker else "no boxes"
         if not self.frames:
-            return "no tracks, as no frame could be read"
+            return f"{missing}, as no frame could be read"
         if from_file and not self.boxes:
             return "no tracks, as the file has no boxes in these frames; look at its frame numbers and classes"
-        needed = max(tracker.high_score, tracker.new_track_score)
-        if self.best_score >= needed:
+        needed = max(tracker.high_score, tracker.new_track_score) if tracker else 0.0
+        if tracker and self.boxes and self.best_score >= needed:
+            filters = [f"tracker.{name}={value:g}" for name in FILTERS if (value := getattr(tracker, name))]
+            hidden = f", or {' and '.join(filters)} hid what was" if filters else ""
             return (
                 f"no tracks, though {plural(self.boxes, 'box', 'boxes')} scored up to {self.best_score:.2f}: nothing "
-                f"was seen in tracker.confirm_frames={tracker.confirm_frames} consecutive frames; try "
-                "tracker.confirm_frames=1"
+                f"was seen in tracker.confirm_frames={tracker.confirm_frames} consecutive frames{hidden}; try "
+                f"tracker.confirm_frames=1{' or other filters' if filters else ''}"
             )
         best = self.best_score or self._best_score_below_threshold(detector)
         lower = best * 0.8
-        trials = [f"tracker.high_score={lower:.2g} tracker.new_track_score={lower:.2g}"] if best >= _NOISE else []
+        trials = [f"tracker.high_score={lower:.2g} tracker.new_track_score={lower:.2g}" * bool(tracker)]
+        trials = trials if best >= _NOISE else []
         if self.boxes:
             what = (
                 f"the best of {plural(self.boxes, 'box', 'boxes')} scored {best:.2g}, and tracks start at {needed:g} "
@@ -112,15 +120,13 @@ class SequenceSummary:
             if best:
                 what += f", the best in {plural(len(self._images), 'frame')} looked at again {best:.2g}"
             if trials:
-                trials = [f"detect.score_threshold={best / 2:.2g} {trials[0]}"]
+                trials = [f"detect.score_threshold={best / 2:.2g} {trials[0]}".strip()]
         if from_file:
             return f"no tracks: {what}; try {' or '.join(trials) or 'other boxes'}"
+        classes = ", ".join(list(detector.classes)[:8]) + ", ..." * (len(detector.classes) > 8)
         width, height = detector.config.model.image_size
         trials += [f'"model.image_size=[{2 * width}, {2 * height}]" where objects are small', "a model of such objects"]
-        return (
-            f"no tracks: {what}; classes: {', '.join(detector.classes)}; input: {width}x{height}; "
-            f"try {', or '.join(trials)}"
-        )
+        return f"{missing}: {what}; classes: {classes}; input: {width}x{height}; try {', or '.join(trials)}"
 
     def _count(self, image: Image, detections: Detections) -> None:
         self.frames += 1

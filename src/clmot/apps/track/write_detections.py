@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,9 @@ from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
 from clmot.protocols import ConfiguredDetector
 from clmot.structures import TrackedFrame
+
+
+_log = logging.getLogger(__name__)
 
 
 def write_detections(
@@ -66,5 +70,7 @@ def write_detections(
                     without_ids = np.full(len(detections), -1)
                     writer.write(TrackedFrame(frame=number, detections=detections, track_id=without_ids))
                     bar.update(task, advance=1)
+            if not summary.boxes:
+                _log.warning("%s: %s", each.name, summary.explain_nothing(model, None))
             written[file] = summary.boxes
     return written
