@@ -218,6 +218,9 @@ def test_options_of_other_tools_are_led_to_ours_and_far_suggestions_are_not_made
     for given, said in {
         "--conf": "Write detect.score_threshold=VALUE",
         "--conf_thres": "Write detect.score_threshold=VALUE",
+        "--epochs": "Write --steps N",
+        "--batch-size": "Write train.batch_size=N when training",
+        "--lr": "Write train.learning_rate=VALUE",
         "--vidoe": "Did you mean --video?",
     }.items():
         assert said in fails(capsys, "track", "a.mp4", "--out", "out", given)

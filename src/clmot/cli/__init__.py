@@ -45,9 +45,6 @@ _OF_OTHER_TOOLS = {
     "--source": "the sources without an option",
     "--project": "--out FOLDER",
     "--save-dir": "--out FOLDER",
-    **dict.fromkeys(
-        ("--iou", "--iou-thres", "--nms"), "nothing: peaks of the heatmap need no NMS; a detector's is detector.KEY=VALUE"
-    ),
     **dict.fromkeys(("--batch", "--batch-size"), "train.batch_size=N when training"),
     **dict.fromkeys(("--lr", "--lr0", "--learning-rate"), "train.learning_rate=VALUE"),
     "--epochs": "--steps N",

@@ -20,7 +20,6 @@ from clmot.io.sources import open_sources
 from clmot.protocols import ConfiguredDetector
 from clmot.structures import TrackedFrame
 
-
 _log = logging.getLogger(__name__)
 
 
