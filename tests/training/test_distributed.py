@@ -192,7 +192,7 @@ def test_losses_and_gradients_are_those_of_one_process(name, two, folder):
 
 
 @pytest.mark.parametrize("parts", [2, 4])
-@pytest.mark.parametrize("name", [*CASES, "scores", "identities"])
+@pytest.mark.parametrize("name", [*CASES, "scores", "identities", "nobody"])
 def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, folder):
     """Also where one part has nine times the boxes of the other."""
     batch = load_batch(folder / "scenes/stills")
@@ -207,6 +207,8 @@ def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, fo
     boxes = {key: value[kept] for key, value in vars(batch).items() if key != "images"}
     batch = Batch(images=batch.images, **boxes)
     assert 0 < int((batch.image_index < 4).sum()) * 4 < int((batch.image_index >= 4).sum())
+    if name == "nobody":
+        batch = Batch(images=batch.images, **{key: value[:0] for key, value in boxes.items()})
     alone, fabric = DistributedContext(), Fabric(accelerator="cpu", devices=1)
     whole, divided = (
         gradients(settings.updated({"train": {"accumulate": count}}), batch, fabric, alone) for count in (1, parts)

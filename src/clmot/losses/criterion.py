@@ -32,6 +32,7 @@ def criterion(
     others: ContrastiveSet | None = None,
     process_mean: Callable[[Tensor], Tensor] = _alone,
     contrast: tuple[Tensor, Tensor] | None = None,
+    shares: int = 1,
 ) -> LossTerms:
     """The training loss: detection on the views, and what teaches the embedding.
 
@@ -52,13 +53,15 @@ def criterion(
         process_mean: mean of the counts, float [4], over all training processes, and all parts of a step. With it the
             mean of the losses over these is the loss of all boxes together. Called once.
         contrast: sum and count of what teaches the embedding, where it was computed already.
+        shares: how many processes and parts `process_mean` is the mean over.
 
     Raises:
         ValueError: the objective needs an identity classifier and the network has none.
     """
     terms = loss_sums(output, batch, config, stride, others, contrast)
     counts = process_mean(torch.stack([count.to(total.dtype) for total, count in terms]))
-    divisors = torch.where(counts > 0, counts, 1)
+    # where nobody has an object, the heatmap's sum is that of one (Law and Deng, "CornerNet", 2018), over all shares
+    divisors = torch.where(counts > 0, counts, 1 / shares)
     heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
     detection = heatmap + config.size_weight * size + offset
     parts = {} if output.maps is None else {"heatmap": heatmap, "size": size, "offset": offset}

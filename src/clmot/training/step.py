@@ -49,6 +49,7 @@ def train_step(
     optimizer.zero_grad()
     parts = split(batch, config.train.accumulate)
     cache = cache_gradients(network, batch, parts, config.loss, context, queue) if len(parts) > 1 else None
+    shares = context.count * len(parts)
     terms: list[LossTerms] = []
     for index, part in enumerate(parts):
         with fabric.no_backward_sync(network, enabled=part is not parts[-1]):  # type: ignore[arg-type]
@@ -57,7 +58,7 @@ def train_step(
             mean_count = cache.mean_count if cache else context.mean
             contrast = cache.contrast(index, output.embeddings) if cache else None
             terms.append(
-                criterion(output, part, config.loss, network.task_weights, STRIDE, extra, mean_count, contrast)
+                criterion(output, part, config.loss, network.task_weights, STRIDE, extra, mean_count, contrast, shares)
             )
             fabric.backward(terms[-1].total / len(parts))
     mean = mean_terms(terms)
