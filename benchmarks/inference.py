@@ -204,7 +204,7 @@ def stage_times(video: Path, model: Model, out: Path, with_video: bool) -> dict[
     model.network.maps, model.letterbox = clocks.time("network", maps), clocks.time("letterbox", letterbox)  # type: ignore[method-assign]
     detect = clocks.time("detect", model.detect)
     update, write = clocks.time("association", tracker.update), clocks.time("write", outputs.write)
-    frames = iter(source)
+    frames = source.decode()
     take = clocks.time("decode video", lambda: next(frames, None))
     try:
         with outputs:
@@ -229,6 +229,7 @@ def end_to_end(video: Path, model: Model, out: Path, overlap: bool, options: arg
         video=options.video,
         batch_size=options.batch_size,
         overlap=overlap,
+        overwrite=True,
         progress=False,
     )
     return result.frames_per_second, (time.process_time() - processor) / result.frames

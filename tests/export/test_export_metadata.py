@@ -26,7 +26,7 @@ def described(config: Config, changes: dict[str, object]) -> tuple[Network, Meta
     config = config.updated({"model": changes}, "test")
     torch.manual_seed(0)
     network = Network(config.model).eval()
-    return network, Metadata(config=config, outputs="maps", any_size=True, read_out=network.read_out)
+    return network, Metadata(config=config, outputs="maps", any_size=True, pool=network.read_out)
 
 
 @pytest.mark.parametrize("kind", READ_OUTS)
@@ -38,7 +38,7 @@ def test_the_read_out_comes_back(config, kind):
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         maps = network.maps(images).embedding
-        assert torch.equal(read.read_out(maps, boxes, index), network.read_out(maps, boxes, index))
+        assert torch.equal(read.pool(maps, boxes, index), network.read_out(maps, boxes, index))
 
 
 def changed(strings: dict[str, str], name: str, value: torch.Tensor | None) -> dict[str, str]:
@@ -60,6 +60,6 @@ def changed(strings: dict[str, str], name: str, value: torch.Tensor | None) -> d
 )
 def test_a_read_out_that_does_not_fit_is_broken(config, name, value):
     strings = described(config, {"levels": ["stride16", "neck"]})[1].as_strings()
-    assert Metadata.from_strings(strings, FILE).read_out is not None
-    with pytest.raises(UserError, match=r"model\.onnx: the pooling in its metadata is broken; export it again"):
+    assert Metadata.from_strings(strings, FILE).pool is not None
+    with pytest.raises(UserError, match=r"model\.onnx: the pooling in its metadata is broken; export it"):
         Metadata.from_strings(changed(strings, name, value), FILE)

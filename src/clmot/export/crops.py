@@ -48,7 +48,7 @@ class CropsGraph(Graph):
         size: width and height of the crops.
         inner: width and height that they are reduced to, by the mean of whole pixels.
         pixels: what their numbers are.
-        portable: read the embedding out without RoIAlign; without it this is what the others are compared with.
+        portable: pool the embedding without RoIAlign; without it this is what the others are compared with.
         half: compute what the encoder does in float16.
 
     Raises:
@@ -82,9 +82,9 @@ class CropsGraph(Graph):
                 self.source.neck.half()
                 self.source.embedding.half()
         self.size, self.inner, self.pixels = size, inner, pixels
-        self.read_out: nn.Module = self.source.read_out
+        self.pool: nn.Module = self.source.read_out
         if portable:
-            self.read_out = _portable(self.read_out, inner)
+            self.pool = _portable(self.pool, inner)
         mean, deviation = (_MEAN, _DEVIATION) if pixels == "imagenet" else ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
@@ -105,7 +105,7 @@ class CropsGraph(Graph):
             maps = self.source.maps(crops)
         whole = crops.new_tensor([0, 0, inner_width, inner_height]).expand(crops.shape[0], 4)
         maps = tuple(each.float() for each in maps)
-        return (self.read_out(maps, whole, torch.arange(crops.shape[0], device=crops.device)),)
+        return (self.pool(maps, whole, torch.arange(crops.shape[0], device=crops.device)),)
 
     def size_in_use(self, config: Config) -> tuple[int, int]:
         """Width and height of the crops."""
@@ -132,12 +132,12 @@ def cut_out(image: Image, boxes: Float32Array, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
 
 
-def _portable(read_out: nn.Module, size: tuple[int, int]) -> nn.Module:
+def _portable(pool: nn.Module, size: tuple[int, int]) -> nn.Module:
     """The same pooling without RoIAlign, where that is known; for images of one size, each of one box."""
-    if isinstance(read_out, WhitenedPool):
-        read_out = copy.deepcopy(read_out)
-        read_out.plain = WholeImagePool(read_out.plain, size)  # type: ignore[assignment]
-    return read_out
+    if isinstance(pool, WhitenedPool):
+        pool = copy.deepcopy(pool)
+        pool.plain = WholeImagePool(pool.plain, size)  # type: ignore[assignment]
+    return pool
 
 
 class WholeImagePool(nn.Module):
@@ -147,17 +147,17 @@ class WholeImagePool(nn.Module):
     matrices, which runtimes without RoIAlign (OpenCV) can do. Other boxes cover nothing: every part is visible.
 
     Args:
-        read_out: its levels, stripes and projections.
+        pool: its levels, stripes and projections.
         size: width and height of the image.
     """
 
-    def __init__(self, read_out: StripePool, size: tuple[int, int]) -> None:
+    def __init__(self, pool: StripePool, size: tuple[int, int]) -> None:
         super().__init__()
-        self.read_out = read_out
+        self.pool = pool
         width, height = size
-        across = torch.tensor(read_out.columns)
-        for index, level in enumerate(read_out.levels):
-            rows = _pooling(height // level.stride, read_out.stripes)
+        across = torch.tensor(pool.columns)
+        for index, level in enumerate(pool.levels):
+            rows = _pooling(height // level.stride, pool.stripes)
             columns = _pooling(width // level.stride, len(across))
             self.register_buffer(f"rows_{index}", rows.T.contiguous(), persistent=False)
             self.register_buffer(f"columns_{index}", (across @ columns)[:, None], persistent=False)
@@ -168,7 +168,7 @@ class WholeImagePool(nn.Module):
         for index, values in enumerate(maps):
             rows, columns = getattr(self, f"rows_{index}"), getattr(self, f"columns_{index}")
             pooled = (values @ columns)[..., 0] @ rows
-            parts.append(self.read_out.part(index, pooled.permute(2, 0, 1)))
+            parts.append(self.pool.part(index, pooled.permute(2, 0, 1)))
         return unit_length(torch.cat(parts, dim=1), dim=1)
 
 

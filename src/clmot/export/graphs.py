@@ -90,7 +90,7 @@ class MapsGraph(Graph):
 
 
 class DetectionsGraph(MapsGraph):
-    """Images to detections with embeddings: peaks, the K best and the pooling at them inside the graph.
+    """Images to detections with embeddings: peaks, the K best and the embeddings at them inside the graph.
 
     Every image has K rows, best first; where the score is 0, there is no object.
 

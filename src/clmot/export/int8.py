@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 QUANTISED = ("Conv", "Clip", "Relu")
 """Convolutions, and the activations after them: rounded between the two, an integer kernel could not do both at once.
 
-Everything else stays float32: the pixels' normalisation, the colour histogram, peaks and pooling.
+Everything else stays float32: the pixels' normalisation, the colour histogram, peaks and embedding pooling.
 """
 
 FLOAT_LAYERS = ".out.weight"

@@ -85,15 +85,7 @@ def check_agreement(
         compare(now, before, reference.config.tracker.high_score),
         scores=_scores(frames, classes, (reference, before), (quantised, now)),
     )
-    case = f"{name}: not written: int8, on {len(images)} images that were not calibrated on"
-    if not agreement.detections:
-        raise UserError(f"{case}: nothing reaches tracker.high_score; calibrate on images with objects")
-    if not agreement.apart <= 1:  # NaN is no agreement
-        raise UserError(
-            f"{case}: {agreement.found:.1%} of detections are found again ({LEAST_FOUND:.0%} are needed), median "
-            f"cosine of embeddings {agreement.cosine:.3f} ({LEAST_COSINE}); calibrate on more images, or use --half"
-        )
-    return agreement
+    return _accepted(name, agreement, "nothing reaches tracker.high_score")
 
 
 def check_crops(
@@ -116,18 +108,22 @@ def check_crops(
     samples = [frame.sample for frame in frames if frame.sample is not None]
     scores = {}
     if len(samples) == len(frames) and any((sample.identities >= 0).any() for sample in samples):
-        before, now = (_embedding_scores(samples, embed) for embed in (reference, quantised))
-        scores = {name: (value, now[name]) for name, value in before.items() if not np.isnan(value)}
-    case = f"{name}: not written: int8, on {len(frames)} images that were not calibrated on"
-    require(bool(cosines), f"{case}: there are no boxes; calibrate on images with objects")
-    found = np.concatenate(cosines)
-    agreement = Agreement(
-        images=len(frames), detections=len(found), found=float("nan"), cosine=float(np.median(found)), scores=scores
-    )
-    if not agreement.apart <= 1:
+        scores = _paired(*(_embedding_scores(samples, embed) for embed in (reference, quantised)))
+    found = np.concatenate([*cosines, np.zeros(0, np.float32)])
+    cosine = float(np.median(found)) if len(found) else float("nan")
+    agreement = Agreement(images=len(frames), detections=len(found), found=float("nan"), cosine=cosine, scores=scores)
+    return _accepted(name, agreement, "there are no boxes")
+
+
+def _accepted(name: str, agreement: Agreement, nothing: str) -> Agreement:
+    """The agreement, if it is enough; `nothing` says what is missing where there is nothing to compare."""
+    case = f"{name}: not written: int8, on {agreement.images} images that were not calibrated on"
+    require(agreement.detections > 0, f"{case}: {nothing}; calibrate on images with objects")
+    if not agreement.apart <= 1:  # NaN is no agreement
+        found = f"{agreement.found:.1%} of detections are found again ({LEAST_FOUND:.0%} are needed), "
         raise UserError(
-            f"{case}: median cosine of embeddings {agreement.cosine:.3f} ({LEAST_COSINE} is needed); "
-            "calibrate on more images, or use --half"
+            f"{case}: {'' if np.isnan(agreement.found) else found}median cosine of embeddings "
+            f"{agreement.cosine:.3f} ({LEAST_COSINE} is needed); calibrate on more images, or use --half"
         )
     return agreement
 
@@ -182,7 +178,11 @@ def _scores(
         sides = [
             scores | _embedding_scores(samples, model.embed) for scores, (model, _) in zip(sides, models, strict=True)
         ]
-    before, now = sides
+    return _paired(*sides)
+
+
+def _paired(before: dict[str, float], now: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Scores before and after, those aside that say nothing."""
     return {name: (value, now[name]) for name, value in before.items() if not np.isnan(value)}
 
 

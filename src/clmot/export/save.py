@@ -113,10 +113,10 @@ def export(
     reference = graph(half=False)
 
     def metadata(any_size: bool) -> Metadata:
-        read_out = None if decode else reference.network.read_out
+        pool = None if decode else reference.network.read_out
         outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
         told = fingerprint(network)
-        return Metadata(config=config, outputs=outputs, any_size=any_size, read_out=read_out, fingerprint=told)
+        return Metadata(config=config, outputs=outputs, any_size=any_size, pool=pool, fingerprint=told)
 
     exported = graph(half=half and to != "openvino")
     if not int8:

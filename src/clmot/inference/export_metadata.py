@@ -25,7 +25,7 @@ class Metadata:
         config: the configuration, with the classes' names and the input size.
         outputs: what the graph gives.
         any_size: other input sizes than the one in use are possible.
-        read_out: with maps, the pooling that takes embeddings from them.
+        pool: with maps, the embedding pooling that takes embeddings from them.
         pixels: with embeddings, `clmot.export.crops.Pixels`: what the numbers of its crops are.
         fingerprint: of the model that was exported.
     """
@@ -33,13 +33,13 @@ class Metadata:
     config: Config
     outputs: Literal["maps", "detections", "embeddings"]
     any_size: bool
-    read_out: nn.Module | None = None
+    pool: nn.Module | None = None
     pixels: str = ""
     fingerprint: str = ""
 
     def as_strings(self) -> dict[str, str]:
         """The form in the file; the pooling's weights as safetensors in base 64."""
-        weights = safetensors.torch.save(self.read_out.state_dict()) if self.read_out is not None else b""
+        weights = safetensors.torch.save(self.pool.state_dict()) if self.pool is not None else b""
         return {
             "format": "clmot",
             "version": __version__,
@@ -65,7 +65,7 @@ class Metadata:
             raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
         config = Config.from_yaml(strings["config"], str(file))
         maps = strings["outputs"] == "maps"
-        read_out = None
+        pool = None
         if maps:
             try:
                 weights = safetensors.torch.load(base64.b64decode(strings["read_out"]))
@@ -74,14 +74,14 @@ class Metadata:
                     for index, level in enumerate(config.model.levels)
                     if config.model.pooling == "stripes" and level.startswith("stride")
                 }
-                read_out = make_embedding_pool(config.model, channels).eval()
-                read_out.load_state_dict(weights)
+                pool = make_embedding_pool(config.model, channels).eval()
+                pool.load_state_dict(weights)
             except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
                 raise UserError(f"{file}: the pooling in its metadata is broken; export it again") from error
         return cls(
             config=config,
             outputs="maps" if maps else "detections",
             any_size=strings.get("any_size") == "true",
-            read_out=read_out,
+            pool=pool,
             fingerprint=strings.get("fingerprint", ""),
         )

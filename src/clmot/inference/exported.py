@@ -19,7 +19,7 @@ from clmot.structures import Float32Array, Image, OutputMaps
 
 
 class ExportedModel(Model):
-    """An exported network with the interface of `clmot.Model`; decoding and pooling, where left to us, on CPU.
+    """An exported network as a `clmot.Model`; decoding and embedding pooling, where left to us, on CPU.
 
     Args:
         file: named in errors.
@@ -28,7 +28,7 @@ class ExportedModel(Model):
     """
 
     def __init__(self, file: Path, forward: Run, metadata: Metadata) -> None:
-        network = ExportedNetwork(forward, metadata.read_out or nn.Identity())
+        network = ExportedNetwork(forward, metadata.pool or nn.Identity())
         # of the network, a model uses what `ExportedNetwork` has
         super().__init__(cast(Network, network), metadata.config, "cpu", "float32")
         self.fingerprint = metadata.fingerprint
@@ -58,13 +58,13 @@ class ExportedNetwork(nn.Module):
 
     Args:
         forward: runs the graph.
-        read_out: maps and boxes to embeddings.
+        pool: maps and boxes to embeddings.
     """
 
-    def __init__(self, forward: Run, read_out: nn.Module) -> None:
+    def __init__(self, forward: Run, pool: nn.Module) -> None:
         super().__init__()
         self._run = forward
-        self.read_out = read_out
+        self.read_out = pool
 
     def maps(self, images: Tensor) -> OutputMaps:
         """As `Network.maps`."""
