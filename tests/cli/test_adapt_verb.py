@@ -5,8 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-from clmot.cli import main
+from command_line import fails
 
 
 @pytest.fixture
@@ -35,19 +34,13 @@ def test_mistakes_are_one_line_and_exit_code_2(tmp_path, blank, capsys, argument
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
     words = {"BLANK": str(blank), "BROKEN": str(broken)}
-    with pytest.raises(SystemExit) as stop:
-        main(["adapt", *(words.get(each, each) for each in arguments), "--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
-    error = [each for each in capsys.readouterr().err.strip().splitlines() if each.startswith("clmot: ")]
-    assert len(error) == 1
-    assert line in error[0]
+    assert line in fails(capsys, "adapt", *(words.get(each, each) for each in arguments), "--out", tmp_path / "out")
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path, blank, capsys):
     out = tmp_path / "precious"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(SystemExit):
-        main(["adapt", "clmot-pedestrian", str(blank), "--out", str(out)])
-    assert "is not empty and holds no adaptation" in capsys.readouterr().err
+    error = fails(capsys, "adapt", "clmot-pedestrian", blank, "--out", out)
+    assert "is not empty and holds no adaptation" in error
     assert [path.name for path in out.iterdir()] == ["mine.txt"]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import call, fails
 
-from clmot.cli import main
 from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
 from clmot.synthetic import write_scenes
@@ -36,19 +36,13 @@ def function(tmp_path) -> str:
     return f"python:{file}:find"
 
 
-def run(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    assert stop.value.code == 0
-
-
 def test_attach_then_track_then_evaluate(scenes, function, tmp_path, capsys):
     model, results = tmp_path / "run", tmp_path / "results"
-    run("attach", function, str(scenes / "stills"), "--out", str(model), "--steps", "2", *SMALL)
+    assert call("attach", function, scenes / "stills", "--out", model, "--steps", "2", *SMALL) == 0
     assert f"track with: clmot track VIDEO --model {model}" in capsys.readouterr().out
     assert {"config.yaml", "log.jsonl", "checkpoint-000002"} <= {path.name for path in model.iterdir()}
-    run("track", str(scenes / "clips"), "--model", str(model), "--out", str(results))
-    run("evaluate", str(results), "--gt", str(scenes / "clips"))
+    assert call("track", scenes / "clips", "--model", model, "--out", results) == 0
+    assert call("evaluate", results, "--gt", scenes / "clips") == 0
     assert "IDF1" in capsys.readouterr().out
 
 
@@ -64,21 +58,16 @@ def test_attach_then_track_then_evaluate(scenes, function, tmp_path, capsys):
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(scenes, function, tmp_path, capsys, arguments, line):
-    words = {"FUNCTION": function, "DATA": str(scenes / "stills")}
-    with pytest.raises(SystemExit) as stop:
-        main(["attach", *(words.get(each, each) for each in arguments), "--out", str(tmp_path / "run")])
-    assert stop.value.code == 2
-    error = capsys.readouterr().err.strip().splitlines()
-    assert len(error) == 1
-    assert line in error[0]
+    words = {"FUNCTION": function, "DATA": scenes / "stills"}
+    assert line in fails(capsys, "attach", *(words.get(each, each) for each in arguments), "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_an_attached_detector_is_found_from_anywhere(scenes, function, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run("attach", "python:mine.py:find", str(scenes / "stills"), "--out", "run", "--steps", "1", *SMALL)
+    assert call("attach", "python:mine.py:find", scenes / "stills", "--out", "run", "--steps", "1", *SMALL) == 0
     monkeypatch.chdir("/")
-    run("track", str(scenes / "clips"), "--model", str(tmp_path / "run"), "--out", str(tmp_path / "results"))
+    assert call("track", scenes / "clips", "--model", tmp_path / "run", "--out", tmp_path / "results") == 0
     assert load_saved_model(tmp_path / "run").config.detector.name == f"python:{tmp_path / 'mine.py'}:find"
 
 
@@ -86,14 +75,14 @@ def test_random_weights_are_the_same_when_the_run_is_loaded(scenes, tmp_path):
     torch.manual_seed(7)
     detector, out = "torchvision:ssdlite320_mobilenet_v3_large", tmp_path / "run"
     quick = ("--weights", "none", "--steps", "1", "--boxes", "data", *SMALL)
-    run("attach", detector, str(scenes / "stills"), "--out", str(out), "--head", "features", *quick)
+    assert call("attach", detector, scenes / "stills", "--out", out, "--head", "features", *quick) == 0
     torch.manual_seed(8)
     model = load_model(out)
     assert model.config.detector.fingerprint
 
 
 def test_a_class_that_goes_by_another_name_is_said(scenes, function, tmp_path, caplog):
+    options = ("--classes", "pedestrian", "--steps", "1", *SMALL)
     with caplog.at_level("WARNING", logger="clmot"):
-        run("attach", function, str(scenes / "stills"), "--out", str(tmp_path / "r"), "--classes", "pedestrian",
-            "--steps", "1", *SMALL)  # fmt: skip
+        assert call("attach", function, scenes / "stills", "--out", tmp_path / "r", *options) == 0
     assert "takes 'pedestrian' for its class 'person'" in caplog.text

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command_line import call, fails
 
-from clmot.cli import main
 from clmot.synthetic import write_scenes
 
 
@@ -16,7 +16,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = {
         "steps": 1,
         "data": {"train": "stills", "test": "clips"},
-        "arms": ["ours"],
+        "methods": ["ours"],
         "references": ["colour histogram"],
         "measures": ["embedding"],
     }
@@ -25,23 +25,16 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
-
-
 def test_a_part_and_its_report(plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first of two runs is the reference, which needs no training."""
-    assert run("bench", str(plan), "--out", str(tmp_path / "out"), "--part", "1/2") == 0
+    assert call("bench", plan, "--out", tmp_path / "out", "--part", "1/2") == 0
     printed = capsys.readouterr().out
     assert "colour histogram, test: rank-1 0." in printed
     assert "report.html" in printed
     report = tmp_path / "out" / "report.md"
     assert "not finished: 1 of 2 runs are missing" in report.read_text()
     report.unlink()
-    assert run("bench", str(plan), "--out", str(tmp_path / "out"), "--report-only") == 0
+    assert call("bench", plan, "--out", tmp_path / "out", "--report-only") == 0
     assert "colour histogram" in report.read_text()
 
 
@@ -56,12 +49,8 @@ def test_a_part_and_its_report(plan: Path, tmp_path: Path, capsys: pytest.Captur
 def test_mistakes_are_one_line(
     plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], says: str
 ) -> None:
-    assert run("bench", str(plan), "--out", str(tmp_path / "none"), *options) == 2
-    error = capsys.readouterr().err.strip()
-    assert says in error
-    assert len(error.splitlines()) == 1
+    assert says in fails(capsys, "bench", plan, "--out", tmp_path / "none", *options)
 
 
 def test_a_plan_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("bench", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")) == 2
-    assert "none.yaml: cannot read" in capsys.readouterr().err
+    assert "none.yaml: cannot read" in fails(capsys, "bench", tmp_path / "none.yaml", "--out", tmp_path / "out")

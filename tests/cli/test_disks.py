@@ -81,7 +81,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     plan = {
         "steps": 1,
         "data": {"train": str(stills), "test": str(clip)},
-        "arms": ["ours"],
+        "methods": ["ours"],
         "references": ["colour histogram"],
         "measures": ["embedding"],
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import call
+from command_line import call, fails
 
 from clmot.config import Config
 from clmot.inference.model import load_model
@@ -58,7 +58,4 @@ def test_export_of_crops_says_what_it_wrote(run, tmp_path, capsys):
     ],
 )
 def test_mistakes_are_one_line(run, capsys, arguments, message):
-    assert call("export", run, *arguments) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clmot: ")]
-    assert len(lines) == 1
-    assert message in lines[0]
+    assert message in fails(capsys, "export", run, *arguments)

@@ -158,7 +158,7 @@ def open_onnx(
     Args:
         name: the file.
         config: describes it.
-        min_score: less sure boxes are left out.
+        min_score: boxes with lower scores are left out.
         kind: ``onnx``, or ``openvino`` (an ``.xml`` with the ``.bin`` beside it).
         device: where it runs, if its runtime can.
 

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from command_line import call, fails
 
 from clmot.apps.track import pipeline
 from clmot.apps.track.pipeline import track
-from clmot.cli import main
 from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
 from clmot.io.frame_source import FrameSource
@@ -167,23 +166,16 @@ class TestCommandLine:
         module = SimpleNamespace(load_model=lambda *_, **__: Walker())
         monkeypatch.setitem(__import__("sys").modules, "clmot.inference.model", module)
 
-    def call(self, *arguments: Any) -> int:
-        try:
-            main(["track", *map(str, arguments)])
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        return 0
-
     def test_flags(self, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         out = tmp_path / "out"
         base = (video, "--model", "m", "--out", out, "--overwrite")
-        assert self.call(*base) == 0
+        assert call("track", *base) == 0
         plain = rows_of(out / "street.txt")
-        assert self.call(*base, "--interpolate", "0.6") == 0
+        assert call("track", *base, "--interpolate", "0.6") == 0
         assert len(rows_of(out / "street.txt")) == len(plain) + len(HIDDEN)
-        assert self.call(*base, "--join", "0.2", "--interpolate", "2", "--smooth") == 0
+        assert call("track", *base, "--join", "0.2", "--interpolate", "2", "--smooth") == 0
         assert rows_of(out / "street.txt") == [(frame, 1) for frame in range(1, FRAMES + 1)]
-        assert self.call(*base, "--join", "0.2", "refine.join_seconds=0.1") == 0
+        assert call("track", *base, "--join", "0.2", "refine.join_seconds=0.1") == 0
         assert rows_of(out / "street.txt") == plain
         assert "2 tracks" in capsys.readouterr().out.splitlines()[-1]
 
@@ -197,8 +189,5 @@ class TestCommandLine:
     def test_mistakes(
         self, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, str], message: str
     ) -> None:
-        assert self.call(video, "--model", "m", "--out", tmp_path / "out", *flags) == 2
-        lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 1
-        assert message in lines[0]
+        assert message in fails(capsys, "track", video, "--model", "m", "--out", tmp_path / "out", *flags)
         assert not (tmp_path / "out").exists()
