@@ -4,12 +4,13 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 from rich.console import Console
 
 from clmot.apps.check_data.findings import Example, Finding, Report
 from clmot.apps.check_data.report import example_picture, report_page, sparkline, terminal_report, verdict
 from clmot.apps.check_data.summary import summarise
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 
 
 @pytest.fixture
@@ -17,17 +18,7 @@ def report(tmp_path):
     path = tmp_path / "1.png"
     cv2.imwrite(str(path), np.zeros((60, 80, 3), np.uint8))
     boxes = np.array([[-20, 10, 10, 30], [20, 10, 40, 30]], np.float32)
-    sample = Sample(
-        image=path,
-        width=80,
-        height=60,
-        sequence="s",
-        frame=1,
-        boxes=boxes,
-        classes=np.array([0, 1]),
-        ignore=np.array([False, False]),
-        identities=np.array([1, 2]),
-    )
+    sample = sample_of(boxes, image=path, size=(80, 60), classes=[0, 1], identities=[1, 2])
     example = Example.of(sample, [0], "look <here>")
     finding = Finding(
         check="ids & jumps",
