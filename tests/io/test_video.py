@@ -302,9 +302,10 @@ class TestHeaders:
         assert reading.lost == 0
         assert not caplog.records
 
-    def test_a_cover_picture_before_the_video_is_no_video(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+    def test_a_cover_picture_before_the_video_is_no_video(self, tmp_path: Path, suffix: str) -> None:
         frames = moving_texture(12)
-        with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        with av.open(str(tmp_path / f"a{suffix}"), "w") as container:
             cover, video = container.add_stream("mjpeg", rate=25), container.add_stream("libx264", rate=25)
             for stream, pix_fmt in ((cover, "yuvj420p"), (video, "yuv420p")):
                 stream.width, stream.height, stream.pix_fmt = 96, 64, pix_fmt
@@ -312,8 +313,8 @@ class TestHeaders:
                 for image in images:
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
                 container.mux(stream.encode())
-        assert probe_video(str(tmp_path / "a.mp4")).length == 12
-        assert len(read(tmp_path / "a.mp4")[0]) == 12
+        assert probe_video(str(tmp_path / f"a{suffix}")).length == 12
+        assert len(read(tmp_path / f"a{suffix}")[0]) == 12
 
     @pytest.mark.parametrize("flip", [(False, False), (True, False), (False, True), (True, True)])
     @pytest.mark.parametrize("lying", [False, True])

@@ -59,13 +59,15 @@ def open_container(address: str) -> InputContainer:
 
 
 def video_stream(container: InputContainer, shown: str) -> VideoStream:
-    """The first stream that moves: music and phones put a cover picture beside it, or before it."""
+    """The stream that players show: music and phones put a cover picture beside it, or before it."""
     from av.stream import Disposition
 
     videos = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
     if not videos:
         raise UserError(f"{shown}: holds no video")
-    return next((each for each in videos if each.frames != 1), videos[0])
+    moving = [each for each in videos if each.frames != 1] or videos
+    best = container.streams.best("video")  # by FFmpeg's rule, which looks at frames where nobody counted them
+    return next((each for each in moving if best is not None and each.index == best.index), moving[0])
 
 
 def has_time_stamps(container: InputContainer) -> bool:
