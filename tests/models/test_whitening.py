@@ -81,6 +81,16 @@ def test_before_it_is_learned_cosines_are_kept_roughly():
     assert (shortened @ shortened.T - vectors @ vectors.T).abs().max() < 0.35
 
 
+def test_a_loaded_model_knows_whether_its_whitening_was_fitted(people):
+    for saved in (fitted(people), WhitenedPool(Given(), 6)):
+        loaded = WhitenedPool(Given(), 6)
+        loaded.load_state_dict(saved.state_dict())
+        assert loaded.is_fitted == saved.is_fitted == bool(saved.centre.any())
+    loaded = fitted(people)
+    loaded.pass_through()
+    assert not loaded.is_fitted
+
+
 def test_within_a_person_all_directions_count_alike(people, monkeypatch):
     monkeypatch.setattr(metric, "SHRINKAGE", 0.0)
     matrix = fitted(people).matrix.double()
