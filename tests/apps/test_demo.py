@@ -15,6 +15,7 @@ from clmot.errors import UserError
 from clmot.inference.model import Model
 from clmot.models.network import Network
 from clmot.structures import Detections
+from clmot.visualize.curves import loss_curves
 
 OVERRIDES = [
     "model.image_size=[128, 96]",
@@ -42,7 +43,8 @@ def small(monkeypatch):
     monkeypatch.setattr(demo, "load_config", small_config)
 
 
-def test_leaves_everything_and_is_not_run_twice(small, tmp_path, capsys):
+def test_leaves_everything_and_is_not_run_twice(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("clmot.training.logger.loss_curves", loss_curves)  # which other tests do without
     out = tmp_path / "demo"
     rows = demo.run_demo(out, steps=2, progress=False)
     assert list(rows) == [demo.TRAINED, demo.MOTION, demo.UNTRAINED]

@@ -68,7 +68,7 @@ def evaluate_detections(
     dataset = read_dataset([ground_truth], format=format)
     read = read_coco_detections if detections.suffix.lower() == ".json" else read_mot_detections
     found, passed_over = read(detections, ground_truth, dataset)
-    sure = found[found.score >= min_score]
+    chosen = found[found.score >= min_score]
     ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
     boxes = sum(len(sample.boxes) for sample in dataset.samples)
     skipped = {f"left out by the reader: {reason}": count for reason, count in dataset.skipped.items()}
@@ -78,10 +78,10 @@ def evaluate_detections(
     if passed_over and not len(found.score):
         reasons = left_out_text(row_counts(0, 0, passed_over))
         raise UserError(f"{detections}: nothing to score: no detection can be compared ({reasons})")
-    scores = score_detections(sure, dataset)
-    _, on_ignored = match_greedily(sure, dataset.samples)
-    unsure = len(found.score) - len(sure.score)
-    left_out = {**passed_over, "below --min-score": unsure, "on ignored boxes": int(on_ignored.sum())}
+    scores = score_detections(chosen, dataset)
+    _, on_ignored = match_greedily(chosen, dataset.samples)
+    below = len(found.score) - len(chosen.score)
+    left_out = {**passed_over, "below --min-score": below, "on ignored boxes": int(on_ignored.sum())}
     whole = len(found.score) + sum(passed_over.values())
     results = row_counts(whole, int((~on_ignored).sum()), left_out)
     return replace(scores, rows={ground_truth.name: ScoredRows(rules="COCO", truth=truth, results=results)})

@@ -51,9 +51,9 @@ def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Seq
     given = [str(each) if type(each) is int else each for each in given]
     if not all(isinstance(each, str | Path) for each in given):
         raise TypeError(f"a source is a path, an address or a webcam's number, or a list of them, not {sources!r:.60}")
-    stills = [each for each in given if _is_image(Path(each)) and Path(each).is_file()]
-    if stills and len(given) > 1:
-        raise UserError(f"{stills[0]}: is an image; name the folder of the images in place of each of them")
+    single = [each for each in given if _is_image(Path(each)) and Path(each).is_file()]
+    if single and len(given) > 1:
+        raise UserError(f"{single[0]}: is an image; name the folder of the images in place of each of them")
     found = [each for source in given for each in open_source(source)]
     if not found:
         raise UserError("no source: name a video, images, MOTChallenge sequences, a webcam's number or an address")

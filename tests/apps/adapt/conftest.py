@@ -95,7 +95,7 @@ def tiny_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seeing(no_loss_curves):
+def seeing():
     """Models that are loaded to be adapted see the coloured boxes, as persons."""
 
     def load(*arguments, **options) -> Model:

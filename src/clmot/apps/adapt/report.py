@@ -28,8 +28,6 @@ LESS_IS_BETTER = ("alignment", "uniformity")
 LEAST_GAIN = 0.005
 """A score that rises less is noise (``docs/adapt.md``), and the old weights stay."""
 
-COLUMNS = ("held out, no identities", "before", "after")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation:
@@ -99,18 +97,14 @@ def _gain(part: str, name: str, before: Judgement, after: Judgement) -> float:
     return float(-change if name in LESS_IS_BETTER else change)
 
 
-def rows_of(found: Adaptation) -> list[tuple[str, str, str]]:
-    """Measure, before, after, for a table; the score that decides comes last."""
+def adaptation_table(found: Adaptation) -> Table:
+    """The measures before and after; the score that decides comes last."""
     rows = [
         (label, _number(getattr(found.before, part)[name]), _number(getattr(found.after, part)[name]))
         for part, name, label in MEASURES
     ]
-    return [*rows, ("score", _number(found.before.score), _number(found.after.score))]
-
-
-def adaptation_table(found: Adaptation) -> Table:
-    """The measures before and after."""
-    return Table(COLUMNS, [rows_of(found)], strong=frozenset({"score"}))
+    rows.append(("score", _number(found.before.score), _number(found.after.score)))
+    return Table(("held out, no identities", "before", "after"), [rows], strong=frozenset({"score"}))
 
 
 def adaptation_markdown(found: Adaptation) -> str:
