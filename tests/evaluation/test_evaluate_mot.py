@@ -277,7 +277,7 @@ def test_bad_results_are_named_with_their_line(tmp_path: Path, results: str, mes
 
 def test_unknown_class_is_named_with_its_line(tmp_path: Path) -> None:
     write_truth(tmp_path / "gt", "seq", [mot17(1, 1, 5), mot17(1, 2, 5, kind=0)])
-    with pytest.raises(UserError, match=r"gt\.txt:2: class is 0, expected 1 \(person\) to 13"):
+    with pytest.raises(UserError, match=r"gt\.txt:2: class is 0; numbers of classes count from 1"):
         evaluate(write_rows(tmp_path / "seq.txt", []), tmp_path / "gt")
 
 

@@ -115,7 +115,7 @@ SMALL_ENCODER = ["model.encoder=resnet10t", "model.encoder_options={channels: [8
 
 @pytest.mark.parametrize(("recipe", "encoder"), [("paper", []), ("fairmot", SMALL_ENCODER)])
 def test_two_steps(recipe, encoder, tmp_path):
-    write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=0, clip_frames=2, size=(128, 80), seed=1)
+    write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=0, clip_frames=2, size=(160, 96), seed=1)
     small = ["model.pretrained=none", "model.image_size=[64, 32]", "train.batch_size=2", "data.workers=0"]
     config = load_config(recipe, overrides=[*small, *encoder, "train.epochs=1"])
     checkpoint = train(tmp_path / "stills", tmp_path / "run", config, progress=False)

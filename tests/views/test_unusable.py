@@ -12,7 +12,7 @@ import torch
 from clmot.config import DataConfig, ViewsConfig
 from clmot.errors import UserError
 from clmot.structures import Dataset
-from clmot.views.loader import Delivery, StepSampler, make_loader, pack
+from clmot.views.loader import LoadedBatch, StepSampler, make_loader, pack
 from clmot.views.pair_dataset import PairDataset
 from clmot.views.unusable import Fault, UnusableImage, UnusableImages
 
@@ -150,4 +150,4 @@ def test_a_delivery_goes_into_page_locked_memory(good, monkeypatch):
 
     batch = pack([PairDataset(good, ViewsConfig(), SIZE)[0, 0]])
     monkeypatch.setattr(type(batch), "pin_memory", lambda self: "pinned")
-    assert pin_memory(Delivery(batch, [Fault(1, "a")])) == Delivery("pinned", [Fault(1, "a")])
+    assert pin_memory(LoadedBatch(batch, [Fault(1, "a")])) == LoadedBatch("pinned", [Fault(1, "a")])
