@@ -270,7 +270,6 @@ def test_boxes_of_other_frames_explain_themselves(tmp_path: Path, caplog: pytest
     assert "the file has no boxes in these frames" in caplog.text
 
 
-@pytest.mark.usefixtures("_messages")
 def test_scores_suit_what_finds_the_boxes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A box of 0.55 starts a track of heatmaps, none of a detector; what was chosen stays; other scales have theirs."""
     caplog.set_level(logging.INFO, logger="clmot")
