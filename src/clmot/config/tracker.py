@@ -11,7 +11,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
 
 from clmot.errors import UserError, did_you_mean, require
-from clmot.io.frame_choice import frames_in
 
 Family = Literal["detector", "heatmap", "rescaled"]
 """What gives scores: a detector with chances of objects (YOLO, SSD), the heatmaps of our own networks, or a file of
@@ -205,6 +204,8 @@ class TrackerConfig:
     @property
     def lost_frames(self) -> int:
         """How many frames a track is kept unseen."""
+        from clmot.io.frame_choice import frames_in  # not for the help of the command line, which needs no NumPy
+
         return frames_in(self.lost_seconds, self.frame_rate)
 
 
