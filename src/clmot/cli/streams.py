@@ -58,7 +58,7 @@ class _Stream:
             os.dup2(null, self._stream.fileno())
             os.close(null)
         self.close()
-        self._stream = self._null = open(os.devnull, "w")  # noqa: SIM115: until `close`
+        self._stream = self._null = open(os.devnull, "w")  # until `close`
 
     def close(self) -> None:
         """Let go of where the text goes; the stream itself stays open."""
