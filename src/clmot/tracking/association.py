@@ -23,7 +23,7 @@ robust associations multi-pedestrian tracking", 2022; Cao et al., "Observation-c
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ from clmot.tracking import costs, kalman
 from clmot.tracking.assignment import assign
 from clmot.tracking.candidates import overlapping, paired_overlap
 from clmot.tracking.track_state import Found, Tracks, to_boxes
+
+if TYPE_CHECKING:
+    from clmot.tracking.explanation import Explainer
 
 LOW_SCORE_IOU_DISTANCE = 0.5
 """Largest IoU distance of a low-score match (ByteTrack)."""
@@ -57,7 +60,12 @@ PIXEL = np.array([0, 0, 1, 1], np.float32)
 
 
 def associate(
-    tracks: Tracks, found: Found, config: TrackerConfig, frame: int, trusted: bool = True
+    tracks: Tracks,
+    found: Found,
+    config: TrackerConfig,
+    frame: int,
+    trusted: bool = True,
+    explainer: Explainer | None = None,
 ) -> tuple[Int64Array, BoolArray, Int64Array]:
     """Row of the detection that each predicted track gets, -1 for none.
 
@@ -67,12 +75,13 @@ def associate(
         config: stages and thresholds.
         frame: this frame's number.
         trusted: whether embeddings tell the objects apart (`clmot.tracking.trust`); where not, there are none.
+        explainer: is told what each stage compares.
 
     Returns:
         int64 [n]: no detection is given twice. bool [m]: which detections are left. int64 [k]: the tracks of the last
         stage, whose filters may not believe what they see.
     """
-    matches = Matches(len(tracks), len(found))
+    matches = Matches(len(tracks), len(found), explainer)
     if len(found) and len(tracks):
         _match_in_stages(matches, tracks, found, config, frame, trusted and found.embedding.shape[1] > 0)
     return matches.match, matches.free, matches.nearest
@@ -88,11 +97,11 @@ def _match_in_stages(
     # 1. First association, with high-score detections: FairMOT's fused cost, BoT-SORT's gated one, or overlap with
     #    OC-SORT's observation-centric momentum.
     if has_appearance and config.association == "fused":
-        matches.add(cost_model.appearance_and_motion(confirmed, high), config.appearance_threshold)
+        matches.add(1, cost_model.appearance_and_motion(confirmed, high), config.appearance_threshold)
     elif has_appearance and config.association == "gated":
-        matches.add(cost_model.overlap_or_appearance(confirmed, high), config.motion_only_iou_threshold)
+        matches.add(1, cost_model.overlap_or_appearance(confirmed, high), config.motion_only_iou_threshold)
     else:
-        matches.add(cost_model.overlap_and_direction(confirmed, high), config.motion_only_iou_threshold)
+        matches.add(1, cost_model.overlap_and_direction(confirmed, high), config.motion_only_iou_threshold)
 
     # Overlaps of all that is left are worked out once, for stages 2 to 5.
     rows, columns = matches.left(len(tracks), max(high, found.count(config.low_score)))
@@ -108,21 +117,23 @@ def _match_in_stages(
         seen = (row < confirmed) & (tracks.detection.take(row) >= 0)
         # 2. FairMOT's second association, by overlap, with tracks seen in the last frame.
         if any_high:
-            matches.add_some(expected, seen & is_high, config.iou_threshold)
+            matches.add_some(2, expected, seen & is_high, config.iou_threshold)
         # 3. ByteTrack's second association, with low-score detections.
-        matches.add_some(expected, seen & ~is_high, LOW_SCORE_IOU_DISTANCE)
+        matches.add_some(3, expected, seen & ~is_high, LOW_SCORE_IOU_DISTANCE)
         # 4. OC-SORT's observation-centric recovery: high-score detections where tracks were last seen.
-        matches.add_some(last_seen, (last_seen[0] < confirmed) & (last_seen[1] < high), config.recovery_iou_threshold)
+        usable = (last_seen[0] < confirmed) & (last_seen[1] < high)
+        matches.add_some(4, last_seen, usable, config.recovery_iou_threshold)
     # 5. Unconfirmed tracks, by overlap.
     if any_high and len(tracks) > confirmed:
-        matches.add_some(cost_model.scored(expected), (row >= confirmed) & is_high, config.unconfirmed_iou_threshold)
+        usable = (row >= confirmed) & is_high
+        matches.add_some(5, cost_model.scored(expected), usable, config.unconfirmed_iou_threshold)
     # 6. Who does not overlap itself from frame to frame: the nearest.
     if any_high and config.nearest_distance:
         rows, columns = matches.left(len(tracks), high)
         rows = rows[(rows >= confirmed) | (tracks.detection.take(rows) >= 0)]
         if len(rows) and len(columns):
             limit = config.appearance_threshold if has_appearance else _ANY
-            matches.add(cost_model.nearest(rows, columns, confirmed, has_appearance), limit)
+            matches.add(6, cost_model.nearest(rows, columns, confirmed, has_appearance), limit)
             matches.nearest = rows[matches.match.take(rows) >= 0]
 
 
@@ -137,7 +148,8 @@ class Matches:
 
     nearest = np.empty(0, np.int64)
 
-    def __init__(self, tracks: int, found: int) -> None:
+    def __init__(self, tracks: int, found: int, explainer: Explainer | None = None) -> None:
+        self._explainer = explainer
         self.match = np.empty(tracks, np.int64)
         self.match.fill(-1)
         self.free = np.ones(found, np.bool_)
@@ -146,8 +158,13 @@ class Matches:
         """Those of the first so many tracks and detections that are unmatched."""
         return (self.match[:tracks] < 0).nonzero()[0], self.free[:found].nonzero()[0]
 
-    def add(self, pairs: PairCosts, limit: float) -> None:
+    def add(self, stage: int, pairs: PairCosts, limit: float) -> None:
         """Make the best of the pairs, all of which are of tracks and detections that are left."""
+        if self._explainer is not None:
+            self._explainer.compare(stage, *pairs, limit)
+        self._make(pairs, limit)
+
+    def _make(self, pairs: PairCosts, limit: float) -> None:
         row, column, cost = pairs
         if not len(row):
             return
@@ -157,16 +174,19 @@ class Matches:
             self.match[row.take(chosen)] = column
             self.free[column] = False
 
-    def add_some(self, pairs: PairCosts, usable: BoolArray, limit: float) -> None:
+    def add_some(self, stage: int, pairs: PairCosts, usable: BoolArray, limit: float) -> None:
         """Make the best of those pairs that are usable and still left."""
         row, column, cost = pairs
         if not len(row):
             return
+        if self._explainer is not None:
+            there = (usable & (self.match.take(row) < 0) & self.free.take(column)).nonzero()[0]
+            self._explainer.compare(stage, row.take(there), column.take(there), cost.take(there), limit)
         those = (usable & (cost < limit)).nonzero()[0]
         if len(those):
             row, column, cost = row.take(those), column.take(those), cost.take(those)
             left = ((self.match.take(row) < 0) & self.free.take(column)).nonzero()[0]
-            self.add((row.take(left), column.take(left), cost.take(left)), limit)
+            self._make((row.take(left), column.take(left), cost.take(left)), limit)
 
 
 class CostModel:

@@ -69,6 +69,7 @@ class Trackers:
         *,
         frames: Mapping[_Name, int] | None = None,
         times: Mapping[_Name, float] | None = None,
+        explain: bool = False,
     ) -> dict[_Name, TrackedFrame]:
         """Give some streams their next frame; streams that are not named stand still.
 
@@ -77,6 +78,7 @@ class Trackers:
             images: by stream, for those that have one.
             frames: by stream, frame numbers; by default one more than before.
             times: by stream, seconds; by default what the frame numbers say.
+            explain: as `Tracker.update`; ``trackers[name].explained()`` tells.
 
         Returns:
             By stream, what `Tracker.update` would return.
@@ -107,7 +109,7 @@ class Trackers:
             except (TypeError, ValueError, UserError) as error:
                 raise type(error)(f"stream '{name}': {error}") from error
         self._trackers |= {_plain(name): tracker for name, tracker in trackers.items()}
-        return {name: trackers[name].advance(each) for name, each in checked.items()}
+        return {name: trackers[name].advance(each, explain) for name, each in checked.items()}
 
     def drop(self, name: Name) -> None:
         """Forget a stream; under its name another may start.

@@ -30,6 +30,7 @@ from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate
 from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
+from clmot.tracking.explanation import Decisions, Explainer
 from clmot.tracking.mean_subtraction import RunningMean
 from clmot.tracking.track_state import Found, Tracks, to_boxes, unit
 from clmot.tracking.trust import Trust
@@ -91,6 +92,7 @@ class Tracker:
         self._running_mean.reset()
         self._trust.reset()
         self._clock.reset()
+        self._explainer = Explainer()
         self.left_out: Counter[str] = Counter()
 
     def update(
@@ -100,6 +102,7 @@ class Tracker:
         *,
         frame: int | None = None,
         time: float | None = None,
+        explain: bool = False,
     ) -> TrackedFrame:
         """Give the next frame's detections to tracks.
 
@@ -114,6 +117,7 @@ class Tracker:
             frame: frame number, 1-based; by default one more than before. May skip frames, never go back.
             time: seconds since whatever beginning; never goes back. By default what the frame number says at
                 `TrackerConfig.frame_rate`. How far objects move, and how long lost tracks live, is measured by it.
+            explain: note what was compared and what decided, for `explained`; the tracks are the same.
 
         Returns:
             The detections that belong to confirmed tracks, in their given order with their own scores and,
@@ -125,7 +129,14 @@ class Tracker:
             ValueError: scores that are not in [0, 1], a frame number or time that does not grow, embeddings of another
                 length than before, no image, or one of another shape; the tracker is as it was before.
         """
-        return self.advance(self.check(detections, image, frame, time))
+        return self.advance(self.check(detections, image, frame, time), explain)
+
+    def explained(self) -> Decisions:
+        """What the updates with `explain` decided since the last call, which empties it; memory grows until then.
+
+        Why a track started is told once it has its id (`clmot.tracking.explanation`).
+        """
+        return self._explainer.take()
 
     def check(
         self,
@@ -153,7 +164,7 @@ class Tracker:
             require_chances(*in_order.score_range)
         return Checked(number, seconds, taken, in_order, image)
 
-    def advance(self, checked: Checked) -> TrackedFrame:
+    def advance(self, checked: Checked, explain: bool = False) -> TrackedFrame:
         """`update` with what `check` has just returned."""
         frame, seconds, taken, found, image = checked
         config = self.config
@@ -184,7 +195,11 @@ class Tracker:
         if self._trust.due(found.embedding.shape[1]):
             self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
         trusted = self._trust.given
-        match, free, nearest = associate(tracks, found, config, update, trusted)
+        explainer = self._explainer if explain else None
+        match, free, nearest = associate(tracks, found, config, update, trusted, explainer)
+        new = free[:starters].nonzero()[0]
+        if explainer:
+            explainer.decide(frame, update, tracks, found, match, new)
 
         # 4. Life of the tracks: update, end, start, confirm.
         directed = not (trusted and found.embedding.shape[1] and config.association == "fused")
@@ -194,9 +209,11 @@ class Tracker:
             alive &= (tracks.hits > 0) | (match >= 0)
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
-        tracks.start(found, free[:starters].nonzero()[0], update)
+        tracks.start(found, new, update)
         self._end_duplicates()
         self._confirm(starting)
+        if explainer:
+            explainer.close(tracks)
         self._frame = frame
         return self._shown(taken, found)
 
