@@ -27,6 +27,7 @@ def track(
     config: Path | None = None,
     video: Flag = False,
     times: Flag = False,
+    explain: Flag = False,
     fps: float | None = None,
     state: Path | None = None,
     reconnect: float = PATIENCE,
@@ -52,6 +53,7 @@ def track(
         clmot track street.mp4 --model runs/first --out results --video
         clmot track MOT16/train --model runs/first --out results
         clmot track cam1/rec.mp4 cam2/rec.mp4 recordings --out results
+        clmot track street.mp4 --out results --explain
         clmot track 0 --model runs/first --out results --show
         clmot track street.mp4 --out results --join 0.2 --interpolate 1 --smooth
         clmot track MOT17/train --out results --boxes gt --frames second-half
@@ -74,6 +76,9 @@ def track(
         Also write an H.264 video with boxes, identities and trails.
     times
         Also write NAME.times.csv: the number of each frame, and its seconds since the beginning.
+    explain
+        Also write NAME.explain.npz: for every match, start, loss and end of a track the stage, the costs, the limit and
+        the runner-up; `clmot report` shows them.
     state
         File with the state of the tracker: gone on from where it exists, written at the end and on Ctrl-C, so that ids
         go on in the next recording, or after a restart.
@@ -121,6 +126,7 @@ def track(
         detector=load_detector_for(loaded, detector, device) if detector else None,
         video=video,
         times=times,
+        explain=explain,
         frame_rate=fps,
         state=state,
         reconnect=reconnect,

@@ -8,16 +8,21 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from clmot.errors import UserError, reason_of
 from clmot.io.frame_choice import frames_in
 from clmot.io.reading import PATIENCE
 from clmot.structures import Image, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections
+from clmot.tracking.explanation import Decisions
 from clmot.tracking.tracker import Tracker
 
 _LEAST = 1e-3
 """Seconds between two frames at least."""
+_REMEMBERED = 1000
+"""Frames before the newest whose decisions may still be told, when a track of then gets its id."""
 
 
 class ContinuedTracker:
@@ -45,6 +50,7 @@ class ContinuedTracker:
         self._clock = self._number = 0
         self._seconds: float | None = None
         self._time = 0.0
+        self._numbers: dict[int, int] = {}
         if file is None:
             return
         if tracker.config.camera == "file":
@@ -66,9 +72,14 @@ class ContinuedTracker:
             self._clock, self._time = self._clock + missed, self._time + missed / tracker.config.frame_rate
 
     def update(
-        self, detections: AnyDetections, image: Image | None, number: int, seconds: float | None = None
+        self,
+        detections: AnyDetections,
+        image: Image | None,
+        number: int,
+        seconds: float | None = None,
+        explain: bool = False,
     ) -> TrackedFrame:
-        """As `Tracker.update`, with the source's own frame number, here and in what is returned.
+        """As `Tracker.update`, with the source's own frame number, here, in what is returned and in `explained`.
 
         Where the source says when its frames were taken, so much time passes for the tracker: a pause in a video of
         variable frame rate is as long for it as it was.
@@ -86,9 +97,21 @@ class ContinuedTracker:
         self._time += passed
         # the first frame tells whether the state is of such embeddings
         with saved.named(self._file) if self._file and not self._number else contextlib.nullcontext():
-            tracked = self._tracker.update(detections, image, frame=clock, time=self._time)
+            tracked = self._tracker.update(detections, image, frame=clock, time=self._time, explain=explain)
+        if explain:
+            self._numbers[clock] = number
         self._clock, self._number, self._seconds = clock, number, seconds
         return tracked if clock == number else dataclasses.replace(tracked, frame=number)
+
+    def explained(self) -> Decisions:
+        """As `Tracker.explained`."""
+        decisions = self._tracker.explained()
+        clocks = np.array(list(self._numbers), np.int64)
+        at = clocks.searchsorted(decisions.frame).clip(max=max(len(clocks) - 1, 0))
+        numbers = np.array(list(self._numbers.values()), np.int64)
+        kept = int(decisions.frame.max(initial=0)) - _REMEMBERED
+        self._numbers = {clock: number for clock, number in self._numbers.items() if clock > kept}
+        return dataclasses.replace(decisions, frame=numbers.take(at)) if len(clocks) else decisions
 
     def __enter__(self) -> ContinuedTracker:
         return self

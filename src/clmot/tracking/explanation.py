@@ -7,8 +7,8 @@ All costs are distances: the less, the more alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import whole_file
 from clmot.io.kinds import kind_of
-from clmot.structures import BoolArray, Float32Array, Int64Array
+from clmot.structures import BoolArray, Float32Array, Int64Array, TrackedFrame
 from clmot.table import Table
 from clmot.tracking import kalman
 from clmot.tracking.candidates import paired_overlap
@@ -377,6 +377,29 @@ def _price(
     """Fill in cost, limit and margin of the pairs that decided about these rows."""
     values[4, which], values[5, which] = cost.take(pair), limit.take(pair)
     values[10, which] = values[5, which] - values[4, which]
+
+
+def relabelled(decisions: Decisions, frames: Sequence[TrackedFrame] | None) -> Decisions:
+    """The decisions with the ids that tracks have now, after some were joined; None where none was.
+
+    Args:
+        decisions: with the ids that tracks had when they were made.
+        frames: the tracks now, whose `TrackedFrame.rows` are those of the detections.
+    """
+    now = {
+        (tracked.frame, row): track
+        for tracked in frames or ()
+        for row, track in zip(tracked.rows.tolist(), tracked.track_id.tolist(), strict=True)
+        if row >= 0
+    }
+    made = decisions.take((decisions.kind == _MATCH) | (decisions.kind == _START))
+    rows = zip(made.frame.tolist(), made.detection.tolist(), made.track_id.tolist(), strict=True)
+    new = {old: now[frame, row] for frame, row, old in rows if (frame, row) in now}
+
+    def renamed(ids: Int64Array) -> Int64Array:
+        return np.array([new.get(each, each) for each in ids.tolist()], np.int64)
+
+    return replace(decisions, track_id=renamed(decisions.track_id), rival_id=renamed(decisions.rival_id))
 
 
 def write_decisions(parts: Iterable[Decisions], path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tracks refined after the last frame: what reaches the text, the video and the command line."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from clmot.io.mot_text import read_mot_text
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.structures import Detections, Image
+from clmot.tracking.explanation import KINDS, read_decisions
 
 WIDTH, HEIGHT, FRAMES, RATE = 160, 96, 50, 10.0
 HIDDEN = range(18, 24)
@@ -191,3 +193,36 @@ class TestCommandLine:
     ) -> None:
         assert message in fails(capsys, "track", video, "--model", "m", "--out", tmp_path / "out", *flags)
         assert not (tmp_path / "out").exists()
+
+
+def test_an_explanation_names_the_tracks_as_the_results_do_after_joining(video: Path, tmp_path: Path) -> None:
+    refine = RefineConfig(join=0.2, join_seconds=5, smooth=True)
+    plain = track(video, Walker(refine), tmp_path / "plain", progress=False)
+    [result] = track(video, Walker(refine), tmp_path / "out", explain=True, progress=False)
+    assert result.tracks == plain[0].tracks == 1
+    text = (tmp_path / "out" / "street.txt").read_text()
+    assert text == (tmp_path / "plain" / "street.txt").read_text()
+    told = read_decisions(tmp_path / "out" / "street.explain.npz")
+    assert set(told.track_id.tolist()) == {1}
+    made = told.take((told.kind == KINDS.index("match")) | (told.kind == KINDS.index("start")))
+    pairs = set(zip(made.frame.tolist(), made.track_id.tolist(), strict=True))
+    assert pairs - {(max(GONE) + 1, 1)} == set(rows_of(tmp_path / "out/street.txt"))  # there it had no id yet
+    assert "street.explain.npz" in json.loads((tmp_path / "out" / "run.json").read_text())["street"]["files"]
+    assert not (tmp_path / "plain" / "street.explain.npz").exists()
+
+
+def test_clmot_track_explains_frames_by_the_numbers_of_the_source(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_EXPLAINED", 7)
+    monkeypatch.setattr("clmot.inference.model.load_model", lambda *_, **__: Walker())
+    state = str(tmp_path / "state")
+    for out in ("first", "second"):  # in the second run the tracker's own numbers go on
+        call("track", str(video), "--out", str(tmp_path / out), "--explain", "--state", state)
+        told = read_decisions(tmp_path / out / "street.explain.npz")
+        assert told.frame.tolist() == sorted(told.frame.tolist())
+        made = told.take((told.kind == KINDS.index("match")) | (told.kind == KINDS.index("start")))
+        pairs = set(zip(made.frame.tolist(), made.track_id.tolist(), strict=True))
+        drawn = set(rows_of(tmp_path / out / "street.txt"))
+        assert drawn <= pairs
+        assert {frame for frame, _ in pairs - drawn} <= {1, max(GONE) + 1}  # there it had no id yet

@@ -20,6 +20,7 @@ from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.video_writer import VideoWriter
 from clmot.io.window import Window
 from clmot.structures import Image, TrackedFrame
+from clmot.tracking.explanation import Decisions, relabelled, write_decisions
 from clmot.tracking.postprocess.refine import refine as refine_tracks
 from clmot.visualize.draw import Trails, draw_tracks, fit
 
@@ -44,6 +45,7 @@ class Outputs:
         refine: what is done to the tracks when the last frame has come; None: nothing.
         video: write a video as well.
         times: write the time of each frame as well.
+        explain: write what `explained` is given as well.
         kitti: write KITTI text instead of MOTChallenge text.
         window: where to show frames, None for nowhere.
         old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
@@ -51,6 +53,7 @@ class Outputs:
     Attributes:
         text_path: the text file, None if there is none.
         video_path: the MP4, None if there is none.
+        explain_path: why each track got its boxes, as NumPy columns, None if there is none.
         times_path: frame numbers and seconds as CSV, None if there is none.
         asked_to_stop: whether the window was closed.
         refined: the refined tracks, from the end of the ``with`` block on; None if nothing is to be refined.
@@ -66,6 +69,7 @@ class Outputs:
         refine: RefineConfig | None = None,
         video: bool = False,
         times: bool = False,
+        explain: bool = False,
         kitti: bool = False,
         window: Window | None = None,
         old_video: Path | None = None,
@@ -73,6 +77,8 @@ class Outputs:
         self.text_path = out / f"{source.name}.txt" if out else None
         self.video_path = out / f"{source.name}.mp4" if out and video else None
         self.times_path = out / f"{source.name}.times.csv" if out and times else None
+        self.explain_path = out / f"{source.name}.explain.npz" if out and explain else None
+        self._decisions: list[Decisions] = []
         self._source = source
         self._old_video = old_video
         self.asked_to_stop = False
@@ -91,8 +97,8 @@ class Outputs:
 
     @property
     def paths(self) -> list[Path | None]:
-        """Text, video and times."""
-        return [self.text_path, self.video_path, self.times_path]
+        """Text, video, times and explanation."""
+        return [self.text_path, self.video_path, self.times_path, self.explain_path]
 
     def __enter__(self) -> Outputs:
         return self
@@ -108,9 +114,15 @@ class Outputs:
                 with TrackWriter(self.text_path, self._rows) as writer:
                     for tracked in self.refined:
                         writer.write(tracked)
+        if self.explain_path and (kind is None or self._decisions):
+            write_decisions([relabelled(each, self.refined) for each in self._decisions], self.explain_path)
         replaced = kind is None or self._kept or self._text_writer
         if self._old_video is not None and self._video_writer is None and replaced:
             self._old_video.unlink(missing_ok=True)
+
+    def explained(self, decisions: Decisions) -> None:
+        """Take what was decided about some frames; it is written at the end."""
+        self._decisions.append(decisions)
 
     def write(self, image: Image, tracked: TrackedFrame) -> None:
         """Take the next frame and its tracks; text and video both get them, or neither."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_EXPLAINED = 256
+"""Frames after which what was decided is brought into its final, smaller form."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingResult:
@@ -79,6 +82,7 @@ def track(
     detector: Detector | None = None,
     video: bool = False,
     times: bool = False,
+    explain: bool = False,
     frame_rate: float | None = None,
     state: str | Path | None = None,
     reconnect: float = PATIENCE,
@@ -117,6 +121,8 @@ def track(
             model's classes.
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
+        explain: write ``<sequence>.explain.npz`` as well: for every match, start, loss and end of a track the stage,
+            the costs, the limit and the runner-up (`clmot.tracking.explanation`).
         frame_rate: frames a second, where the source is wrong about them or does not say.
         state: file to go on from, where it exists, so that objects of an earlier recording, or of the time before a
             restart, keep their ids; written at the end, also after an error or an interrupt.
@@ -183,6 +189,7 @@ def track(
                 refine=refine,
                 video=video,
                 times=times,
+                explain=explain,
                 kitti=text_format == "kitti",
                 window=window,
                 old_video=old_videos.get(each.name),
@@ -199,7 +206,7 @@ def track(
                 weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
                 file = None if state is None else Path(state)
                 continued = ContinuedTracker(Tracker(config), each.live, file, weights)
-                results.append(_track_sequence(each, found, continued, outputs, summary, bar))
+                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain))
             if not results[-1].tracks:
                 reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
@@ -257,6 +264,7 @@ def _track_sequence(
     outputs: Outputs,
     summary: SequenceSummary,
     bar: Progress,
+    explain: bool,
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
@@ -264,14 +272,18 @@ def _track_sequence(
     task = bar.add_task(source.name, total=source.length, note="")
     with tracker, outputs, contextlib.closing(found):
         for number, image, detections in found:
-            tracked = tracker.update(detections, image, number, source.reading.seconds(number))
+            tracked = tracker.update(detections, image, number, source.reading.seconds(number), explain)
             outputs.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             summary.follow(tracked)
             count += 1
+            if explain and count % _EXPLAINED == 0:
+                outputs.explained(tracker.explained())
             bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if outputs.asked_to_stop:
                 break
+        if explain:
+            outputs.explained(tracker.explained())
     undecodable = source.reading.lost
     if outputs.refined is not None:
         ids = {track_id for tracked in outputs.refined for track_id in tracked.track_id.tolist()}
