@@ -271,8 +271,7 @@ def test_walk_meets_its_appointment_at_a_human_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"clips": -1}, {"size": (100, 60)}, {"frame_rate": 0}, {"still_sequences": 0}, {"clip_frames": 0}],
+    "wrong", [{"clips": -1}, {"size": (100, 60)}, {"frame_rate": 0}, {"still_sequences": 0}, {"clip_frames": 0}]
 )
 def test_impossible_requests(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises((ValueError, UserError), match=r"must|need"):

@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clmot.datasets.readers.assembly import (
-    ANY_CLASS,
-    BoxRows,
-    Frame,
-    assemble,
-    position_of,
-)
+from clmot.datasets.readers.assembly import ANY_CLASS, BoxRows, Frame, assemble, position_of
 from clmot.datasets.readers.table import read_table
 from clmot.errors import UserError
 from clmot.io.mot_sequences import numbered_images

@@ -161,12 +161,7 @@ def _folder(path: Path) -> list[FrameSource]:
 
 
 def _images(
-    name: str,
-    images: Sequence[Path],
-    numbers: Sequence[int] = (),
-    frame_rate: float | None = None,
-    *,
-    origin: Path,
+    name: str, images: Sequence[Path], numbers: Sequence[int] = (), frame_rate: float | None = None, *, origin: Path
 ) -> FrameSource:
     """Image files as a source; they are numbered from 1 where no numbers are given."""
     reading = Reading(name)

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clmot.errors import reason_of
 from clmot.io.reading import Reading
-from clmot.io.video_headers import (
-    has_time_stamps,
-    stated_length,
-    stated_rate,
-)
+from clmot.io.video_headers import has_time_stamps, stated_length, stated_rate
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
 if TYPE_CHECKING:

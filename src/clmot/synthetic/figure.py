@@ -150,9 +150,7 @@ def outline(dress: Dress, pose: Pose) -> Outline:
         np.concatenate(
             [hip_forward, knee_forward, ankle_forward, toe_forward, shoulder_forward, elbow_forward, hand_forward]
         ),
-        np.concatenate(
-            [hip_left, knee_left, knee_left, 1.25 * knee_left, shoulder_left, elbow_left, hand_left],
-        ),
+        np.concatenate([hip_left, knee_left, knee_left, 1.25 * knee_left, shoulder_left, elbow_left, hand_left]),
         np.concatenate([hip_up, knee_up, ankle_up, toe_up, shoulder_up, elbow_up, hand_up]),
     )
     # thighs, shins, shoes, upper arms, forearms; a hand is a limb of no length

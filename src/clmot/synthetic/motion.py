@@ -124,12 +124,7 @@ def walk(
     gait = phase + 2 * np.pi * np.cumsum(pace / stride)
     stop_number, frame = meet
     return Trajectory(
-        start=frame - arrival[stop_number],
-        x=smooth_x,
-        ground=smooth_ground,
-        heading=heading,
-        phase=gait,
-        swing=swing,
+        start=frame - arrival[stop_number], x=smooth_x, ground=smooth_ground, heading=heading, phase=gait, swing=swing
     )
 
 

@@ -7,17 +7,7 @@ import cv2
 import numpy as np
 
 from clmot.synthetic.figure import Dress, Pose, outline
-from clmot.synthetic.paint import (
-    Colour,
-    FloatArray,
-    UInt8Array,
-    ellipse,
-    extent,
-    fill,
-    fixed_point,
-    rectangle,
-    shade,
-)
+from clmot.synthetic.paint import Colour, FloatArray, UInt8Array, ellipse, extent, fill, fixed_point, rectangle, shade
 
 _PAINTS: tuple[Colour, ...] = (
     (178, 40, 44), (36, 84, 140), (42, 104, 68), (226, 222, 214), (60, 60, 66), (214, 170, 48), (110, 70, 50),

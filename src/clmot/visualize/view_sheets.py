@@ -16,15 +16,7 @@ from clmot.visualize.draw import Colour, contact_sheet, track_colour
 _UNMATCHED = (150, 150, 150)
 _ROW_WIDTH = 1440
 
-UNCHANGED = ViewsConfig(
-    scale=(1, 1),
-    aspect=0,
-    shift=0,
-    rotate=0,
-    mirror=0,
-    colour=0,
-    blur=0,
-)
+UNCHANGED = ViewsConfig(scale=(1, 1), aspect=0, shift=0, rotate=0, mirror=0, colour=0, blur=0)
 """Views that show the frame as it is."""
 
 _FULL_STRENGTH: dict[str, dict[str, object]] = {

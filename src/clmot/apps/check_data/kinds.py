@@ -48,10 +48,7 @@ _IMAGES = {
         "error", "missing image", "of {total:,}", "put the files there, or remove their annotations (--fix does)"
     ),
     "corrupt images": Kind(
-        "error",
-        "corrupt image",
-        "of {total:,}",
-        "fetch or export the files again, or remove them (--fix does)",
+        "error", "corrupt image", "of {total:,}", "fetch or export the files again, or remove them (--fix does)"
     ),
     "images of more than 8 bits": Kind(
         "information",

@@ -84,10 +84,7 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     rows = _rows(annotations, f"{results[0]}: $" if results else f"{path}: $.annotations", names, list(images))
     keep = box.well_formed(rows.boxes) & (rows.place >= 0)
     skipped = Counter(
-        {
-            "image not listed": int((rows.place < 0).sum()),
-            "degenerate box": int((~keep & (rows.place >= 0)).sum()),
-        }
+        {"image not listed": int((rows.place < 0).sum()), "degenerate box": int((~keep & (rows.place >= 0)).sum())}
     )
     rows = rows.take(keep)
     classes, class_map = _used_classes(list(names.values()), set(rows.classes.tolist()))

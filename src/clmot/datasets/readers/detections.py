@@ -142,12 +142,7 @@ def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
         # the images that are not there are counted, their boxes are not
         there = place >= 0
         collector.add_frames(
-            frames,
-            place[there],
-            boxes[there],
-            classes[there],
-            identities=rows.identities[there],
-            scores=scores[there],
+            frames, place[there], boxes[there], classes[there], identities=rows.identities[there], scores=scores[there]
         )
     return collector.dataset()
 

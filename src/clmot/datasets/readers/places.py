@@ -20,11 +20,7 @@ from clmot.io.sources import natural_order
 
 ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls", "ann")
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img1", "frames")
-SPLITS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
+SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 """Splits by the names, in small letters, that tools give to their folders."""
 
 _SPLIT_AT_END = re.compile(r"^(?:.*[-_. ])?([a-z]+)[0-9]*$")

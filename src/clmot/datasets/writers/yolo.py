@@ -53,11 +53,7 @@ def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: 
             if progress:
                 progress(i, len(names))
         # without `path`, folders start from where the file lies
-        content = {
-            "train": f"images/{_SPLIT}",
-            "val": f"images/{_SPLIT}",
-            "names": dict(enumerate(dataset.classes)),
-        }
+        content = {"train": f"images/{_SPLIT}", "val": f"images/{_SPLIT}", "names": dict(enumerate(dataset.classes))}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         (out / "data.yaml").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
