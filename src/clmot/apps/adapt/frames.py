@@ -98,7 +98,7 @@ def write_frames(samples: Sequence[Sample], classes: Sequence[str], folder: Path
     Raises:
         UserError: it cannot be written.
     """
-    coco.write(Dataset(samples=samples, classes=tuple(classes)), folder, images="reference")
+    coco.WRITER.write(Dataset(samples=samples, classes=tuple(classes)), folder, images="reference")
 
 
 def read_frames(folder: Path, classes: Sequence[str]) -> Dataset:

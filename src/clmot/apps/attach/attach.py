@@ -132,7 +132,7 @@ def _pseudo_labels(detector: Detector, paths: Sequence[Path], out: Path, resume:
     file = folder / "annotations.json"
     if not (resume and file.is_file()):
         dataset = pseudo_labels(detector, paths, progress=progress)
-        coco.write(dataset, folder, images="reference")
+        coco.WRITER.write(dataset, folder, images="reference")
         count = sum(len(sample.boxes) for sample in dataset.samples)
         log.info("%s: %d boxes that the detector found in %d images", file, count, len(dataset.samples))
     return file

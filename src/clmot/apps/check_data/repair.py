@@ -16,7 +16,7 @@ from clmot.apps.check_data.identities import jumps, repeated
 from clmot.apps.check_data.images import ImageFile, same_frames
 from clmot.apps.check_data.leaks import equal_images
 from clmot.apps.check_data.parts import Part
-from clmot.datasets.writers import coco
+from clmot.datasets.writers import coco, write_dataset
 from clmot.errors import UserError
 from clmot.structures import Boxes, Dataset, Float32Array, Int64Array, Sample
 
@@ -69,7 +69,7 @@ def repair(parts: Sequence[Part], files: dict[Path, ImageFile], out: Path) -> li
         dataset, changes = repaired(part, files, leaks)
         if not dataset.samples:
             raise UserError(f"{part.path}: no image of it is left after the repair")
-        coco.write(dataset, folder)
+        write_dataset(dataset, folder, coco.WRITER)
         repairs.append(Repair(source=part.path, out=folder, changes=+changes))
     return repairs
 

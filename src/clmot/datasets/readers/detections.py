@@ -17,11 +17,9 @@ import numpy as np
 
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, annotated, sequence_name
-from clmot.datasets.readers.detections_columns import SIDES
 from clmot.datasets.readers.detections_images import find_images, find_video, ordered_images, with_image_list
-from clmot.datasets.readers.detections_rows import DetectedRows, first_detection, read_detected_rows
+from clmot.datasets.readers.detections_rows import SIDES, DetectedRows, first_detection
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.json_files import load_json
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import describe_folder, detection_file, ground_truth_file, sequence_folders, video_name
@@ -65,7 +63,7 @@ def read_detections(path: Path) -> Dataset:
         raise UserError(f"{path}: no detections ({describe_folder(path)}); expected {EXPECTED}")
     if len(files) > 1 and not all(_is_of_one_image(file) for file in files):
         raise UserError(f"{path}: {len(files)} files of detections ({files[0].name}, {files[1].name} ...); name one")
-    return _read_file(files[0]) if len(files) == 1 else _join([(file, read_detected_rows(file)) for file in files])
+    return _read_file(files[0]) if len(files) == 1 else _join(files)
 
 
 def read_mot_detections(file: Path) -> MotRows:
@@ -86,11 +84,8 @@ def read_mot_detections(file: Path) -> MotRows:
 def _read_file(file: Path) -> Dataset:
     if file.suffix.lower() == ".txt":
         return _read_videos([file], Counter())
-    if file.suffix.lower() == ".json":
-        described = with_image_list(file)
-        if described is not None:
-            return described
-    return _join([(file, read_detected_rows(file))])
+    described = with_image_list(file) if file.suffix.lower() == ".json" else None
+    return _join([file]) if described is None else described
 
 
 def _read_videos(files: list[Path], skipped: Counter[str]) -> Dataset:
@@ -116,17 +111,18 @@ def _read_videos(files: list[Path], skipped: Counter[str]) -> Dataset:
 
 
 def _add_video(collector: Collector, file: Path, number: Int64Array, *columns: Any, **others: Any) -> None:
-    video = find_video(file)
+    name, images = find_video(file)
     if len(number):
-        collector.add_sequence(video.name, annotated(video.images, number), number, *columns, file=file, **others)
+        collector.add_sequence(name, annotated(images, number), number, *columns, file=file, **others)
 
 
-def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
+def _join(files: list[Path]) -> Dataset:
     """Rows of supervision, ultralytics or COCO results, in one file or several."""
     collector = Collector()
-    images = {file: _images(file, rows, collector.skipped) for file, rows in files if rows.place != "frame"}
+    rows_of = {file: DetectedRows(file) for file in files}
+    images = {file: _images(file, rows, collector.skipped) for file, rows in rows_of.items() if rows.place != "frame"}
     place_of = _sequences({image for found in images.values() for image in found if image})
-    for file, rows in files:
+    for file, rows in rows_of.items():
         class_map = np.array([collector.class_id(name) for name in rows.names], np.int64)
         classes, scores = class_map[rows.classes], rows.scores.astype(np.float32)
         if rows.place == "frame":
@@ -141,23 +137,17 @@ def _join(files: list[tuple[Path, DetectedRows]]) -> Dataset:
         boxes = rows.boxes * sizes[place] if rows.in_shares else rows.boxes
         # the images that are not there are counted, their boxes are not
         there = place >= 0
-        collector.add_frames(
-            frames, place[there], boxes[there], classes[there], identities=rows.identities[there], scores=scores[there]
-        )
+        columns = {"identities": rows.identities[there], "scores": scores[there]}
+        collector.add_frames(frames, place[there], boxes[there], classes[there], **columns)
     return collector.dataset()
 
 
 def _images(file: Path, rows: DetectedRows, skipped: Counter[str]) -> list[Path | None]:
     """The image of each key of some rows; None for those that are not there, which are counted."""
-    if rows.place == "order":
-        images = ordered_images(_count_of_lists(file), file)
-        return [images[int(key)] for key in rows.keys]
-    found = find_images(rows.keys, file, skipped)
-    return [found.get(key) for key in rows.keys]
-
-
-def _count_of_lists(file: Path) -> int:
-    return len(load_json(file))
+    if rows.place != "order":
+        return find_images(rows.keys, file, skipped)
+    images = ordered_images(file)
+    return [images[int(key)] for key in rows.keys]
 
 
 def _sequences(images: Iterable[Path]) -> dict[Path, tuple[str, int]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +23,8 @@ from clmot.structures import Dataset
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """The frames of one video.
-
-    Attributes:
-        name: of the sequence.
-        images: by frame number, 1-based, ascending.
-    """
-
-    name: str
-    images: dict[int, Path]
-
-
-def find_video(file: Path) -> Video:
-    """The frames that a file's frame numbers are about.
+def find_video(file: Path) -> tuple[str, dict[int, Path]]:
+    """The name of the sequence that a file's frame numbers are about, and its images by frame number, from 1.
 
     They are those of the MOTChallenge sequence that the file is in (``det/det.txt``) or that it is named after, else
     the images, with numbers at the end of their names, in a folder named after it, in ``images``, or beside it. The
@@ -52,59 +37,42 @@ def find_video(file: Path) -> Video:
     for folder in (parent / file.stem, parent, above / file.stem, above):
         if (folder / "img1").is_dir() or (folder / "seqinfo.ini").is_file():
             sequence = find_sequences(folder)[0]
-            return Video(name=sequence.name, images=dict(zip(sequence.frames, sequence.images, strict=True)))
-    folders = [
-        parent / file.stem,
-        parent / "images" / file.stem,
-        *(parent / name for name in IMAGE_FOLDERS),
-        above / file.stem,
-        *(above / name for name in IMAGE_FOLDERS),
-        parent,
-    ]
+            return sequence.name, dict(zip(sequence.frames, sequence.images, strict=True))
+    inner, outer = ([root / file.stem, *(root / name for name in IMAGE_FOLDERS)] for root in (parent, above))
+    folders = [inner[0], parent / "images" / file.stem, *inner[1:], *outer, parent]
     for folder in folders:
         if images_in(folder):
             numbered = numbered_images(folder, sorted(IMAGE_SUFFIXES))
-            from_zero = 0 in numbered
             name = folder.parent.name if folder.name in IMAGE_FOLDERS else folder.name
-            return Video(name=name, images={number + from_zero: numbered[number] for number in sorted(numbered)})
+            return name, {number + (0 in numbered): numbered[number] for number in sorted(numbered)}
     raise UserError(
         f"{file}: the frames that it is about are not there; looked in {', '.join(map(str, folders))}; extract those "
         f"of a video: ffmpeg -i VIDEO -q:v 2 {folders[0]}/%06d.jpg"
     )
 
 
-def find_images(names: list[str | int], file: Path, skipped: Counter[str]) -> dict[str | int, Path]:
-    """The images that a file names, by path, file name, file name without suffix, or the number that this is.
-
-    They are looked for as `ImageFinder` does; those that are not there are left out and counted.
-
-    Args:
-        names: each image once.
-        file: that names them.
-        skipped: counts them.
+def find_images(names: list[str | int], file: Path, skipped: Counter[str]) -> list[Path | None]:
+    """The images that a file names, as `ImageFinder` finds them; None for those that are not there, which are counted.
 
     Raises:
         UserError: none of them is there.
     """
     finder, absent = ImageFinder(file), Absent()
-    found: dict[str | int, Path] = {}
-    for name in names:
-        image = finder(str(name))
-        if image:
-            found[name] = image
-        else:
+    images = [finder(str(name)) for name in names]
+    for name, image in zip(names, images, strict=True):
+        if image is None:
             absent.add(name, file, finder.places)
-    absent.settle(len(found), skipped)
-    return found
+    absent.settle(len(list(filter(None, images))), skipped)
+    return images
 
 
-def ordered_images(count: int, file: Path) -> list[Path]:
+def ordered_images(file: Path) -> list[Path]:
     """The images whose order a file's lists follow: all of a folder, as many as there are lists.
 
     Raises:
         UserError: no folder has as many.
     """
-    places = ImageFinder(file).places
+    count, places = len(load_json(file)), ImageFinder(file).places
     for place in places:
         images = images_in(place)
         if len(images) == count:
@@ -113,6 +81,14 @@ def ordered_images(count: int, file: Path) -> list[Path]:
         f"{file}: holds the detections of {plural(count, 'image')} and does not name them; no folder has as "
         f"many; looked in {', '.join(map(str, places))}"
     )
+
+
+class _Listing(Struct):
+    """What a COCO file lists, if it is one."""
+
+    images: Any = None
+    categories: Any = None
+    videos: Any = []
 
 
 def with_image_list(file: Path) -> Dataset | None:
@@ -128,7 +104,9 @@ def with_image_list(file: Path) -> Dataset | None:
         for candidate in sorted(folder.glob("*.json"))
         if candidate.resolve() != file.resolve() and head_of(candidate, 1024).startswith("{")
     ]
-    if not candidates or not _are_coco_results(file):
+    head = head_of(file)
+    are_coco_results = head.startswith("[") and {"bbox", "category_id"} <= (first_detection(head) or {}).keys()
+    if not candidates or not are_coco_results:
         return None
     rows: list[Annotation] = load_json(file, list[Annotation])
     wanted = {each.image_id for each in rows}
@@ -136,27 +114,10 @@ def with_image_list(file: Path) -> Dataset | None:
         content: _Listing = load_json(candidate, _Listing)
         if not isinstance(content.images, list) or content.categories is None:
             continue
-        listed = [image for image in content.images if isinstance(image, dict) and _in(image.get("id"), wanted)]
+        records = [image for image in content.images if isinstance(image, dict)]
+        listed = [image for image in records if isinstance(image.get("id"), int | str) and image["id"] in wanted]
         if len(listed) == len(wanted):
             _log.info("%s: images and categories are those of %s", file, candidate)
             known = {"images": listed, "annotations": [], "categories": content.categories, "videos": content.videos}
             return dataset_of(as_kind(known, CocoFile, candidate, "$"), candidate, (file, rows))
     return None
-
-
-class _Listing(Struct):
-    """What a COCO file lists, if it is one."""
-
-    images: Any = None
-    categories: Any = None
-    videos: Any = []
-
-
-def _are_coco_results(file: Path) -> bool:
-    """Whether a JSON file is a list that begins with a detection of a category in an image."""
-    head = head_of(file)
-    return head.startswith("[") and {"bbox", "category_id"} <= (first_detection(head) or {}).keys()
-
-
-def _in(key: object, ids: Collection[int | str]) -> bool:
-    return isinstance(key, int | str) and key in ids

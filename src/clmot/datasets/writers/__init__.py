@@ -33,20 +33,10 @@ def writer_named(name: str) -> Writer:
 def write_dataset(
     dataset: Dataset, out: Path, writer: Writer, *, images: ImageMode = "link", progress: Progress | None = None
 ) -> Counter[str]:
-    """Write a data set into a new folder, which appears under its name only when it is whole.
-
-    Args:
-        dataset: what to write, with identities if they are to be kept.
-        out: a folder that is not there yet, or empty.
-        writer: one of `WRITERS`.
-        images: how images come into it.
-        progress: called after each image.
-
-    Returns:
-        How many of what the format could not hold, as the writer says.
+    """Write a data set as `Writer.write` does into a new folder, which appears under its name only when it is whole.
 
     Raises:
-        UserError: as `check_new` and the writer.
+        UserError: as `check_new` and the writer, or a file cannot be written.
     """
     with whole_folder(out, "the data set") as partial:
         lost = writer.write(dataset, partial, images=images, progress=progress)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from clmot import boxes as box
 from clmot.datasets.writers.decimals import fewest_decimals
-from clmot.datasets.writers.layout import ImageMode, Progress, check_frames, flat_names, place_image
+from clmot.datasets.writers.layout import check_frames, flat_names
 from clmot.datasets.writers.writer import Writer
 from clmot.io.atomic import whole_file
 from clmot.structures import Dataset
@@ -28,32 +28,14 @@ from clmot.structures import Dataset
 _Record = dict[str, Any]
 
 
-def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: Progress | None = None) -> Counter[str]:
-    """Write ``annotations.json`` and ``images/`` into a folder.
-
-    Args:
-        dataset: what to write, with identities if they are to be kept.
-        out: folder, made if needed.
-        images: how images come into it; with ``reference`` the file names are absolute paths and nothing is copied.
-        progress: called after each image.
-
-    Returns:
-        Nothing is lost: an empty counter.
-
-    Raises:
-        UserError: a file cannot be read or written, or two images are the same frame of a sequence.
-    """
+def _image_names(dataset: Dataset) -> list[str]:
     check_frames(dataset)
     names = flat_names(dataset)
-    file_names = []
-    for i, (sample, name) in enumerate(zip(dataset.samples, names, strict=True), 1):
-        if images == "reference":
-            file_names.append(str(sample.image.absolute()))
-        else:
-            file_names.append(f"{name}{sample.image.suffix.lower()}")
-            place_image(sample.image, out / "images" / file_names[-1], images)
-        if progress:
-            progress(i, len(names))
+    return [f"{name}{sample.image.suffix.lower()}" for sample, name in zip(dataset.samples, names, strict=True)]
+
+
+def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]:
+    """Write ``annotations.json``; nothing is lost."""
     video_ids = {name: i for i, name in enumerate(dict.fromkeys(sample.sequence for sample in dataset.samples), 1)}
     sections: dict[str, Iterable[_Record]] = {
         "videos": ({"id": i, "name": name} for name, i in video_ids.items()),
@@ -61,21 +43,21 @@ def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: 
         "images": (
             {
                 "id": i,
-                "file_name": file_name,
+                "file_name": name,
                 "width": sample.width,
                 "height": sample.height,
                 "video_id": video_ids[sample.sequence],
                 "frame_id": sample.frame,
             }
-            for i, (sample, file_name) in enumerate(zip(dataset.samples, file_names, strict=True), 1)
+            for i, (sample, name) in enumerate(zip(dataset.samples, names, strict=True), 1)
         ),
         "annotations": _annotations(dataset),
     }
-    path = out / "annotations.json"
-    with whole_file(path, "annotations") as partial:
-        out.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            _write_sections(sections, file)
+    with (
+        whole_file(out / "annotations.json", "annotations") as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        _write_sections(sections, file)
     return Counter()
 
 
@@ -128,6 +110,9 @@ WRITER = Writer(
     title="COCO JSON with videos and identities (COCO-VID)",
     tree="""annotations.json
 images/<sequence>/<frame>.jpg""",
-    write=write,
+    image_names=_image_names,
+    annotate=_annotate,
+    image_folder="images",
+    holds_paths=True,
     holds_scores=True,
 )

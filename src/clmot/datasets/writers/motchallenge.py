@@ -7,15 +7,16 @@ count, class and visibility.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from clmot import boxes as box
 from clmot.datasets.writers.decimals import fewest_decimals, to_text
-from clmot.datasets.writers.layout import ImageMode, Progress, check_frames, folder_names, place_image
+from clmot.datasets.writers.layout import check_frames, folder_names
 from clmot.datasets.writers.writer import Writer
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError
 from clmot.io.mot_sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, read_sequence_info
 from clmot.structures import Dataset, Float64Array, Int64Array, Sample
 
@@ -28,54 +29,44 @@ _FIRST_FREE = len(MOT_CLASSES) + PERSON
 _FRAME_RATE = 30.0
 
 
-def write(dataset: Dataset, out: Path, *, images: ImageMode = "link", progress: Progress | None = None) -> Counter[str]:
-    """Write a folder for each sequence: ``img1/``, ``gt/gt.txt`` and ``seqinfo.ini``.
+def _folders(dataset: Dataset) -> dict[str, str]:
+    return folder_names((sample.sequence for sample in dataset.samples), nested=False)
+
+
+def _image_names(dataset: Dataset) -> list[str]:
+    check_frames(dataset)
+    folders = _folders(dataset)
+    return [
+        f"{folders[sample.sequence]}/img1/{sample.frame:06d}{sample.image.suffix.lower()}" for sample in dataset.samples
+    ]
+
+
+def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]:
+    """Write ``gt/gt.txt`` and ``seqinfo.ini`` of each sequence.
 
     Persons are class 1, and so is the only class of a data set whatever its name, as in DanceTrack and SportsMOT.
     Other classes have their numbers of MOT16, and those without one get numbers from 14 on.
 
-    Args:
-        dataset: what to write, with identities if they are to be kept.
-        out: folder, made if needed.
-        images: how images come into it.
-        progress: called after each image.
-
-    Returns:
-        How many boxes have a class that the format has no name for, how many empty images lie before the first or
-        behind the last box of their sequence (which is where ground truth begins and ends), ...
-
     Raises:
-        UserError: a file cannot be read or written, two images are the same frame of a sequence, or the images of a
-            sequence are of kinds that do not go together.
+        UserError: the images of a sequence are of kinds that do not go together.
     """
-    check_frames(dataset)
     lost: Counter[str] = Counter()
     numbers = _class_numbers(dataset, lost)
     sequences: dict[str, list[Sample]] = {}
     for sample in dataset.samples:
         sequences.setdefault(sample.sequence, []).append(sample)
-    folders = folder_names(sequences, nested=False)
+    folders = _folders(dataset)
     lost["sequences whose name cannot be a folder's (renamed)"] = sum(name != to for name, to in folders.items())
-    done = 0
     for name, samples in sequences.items():
         folder = out / folders[name]
-        suffix = _suffix(samples)
-        for sample in samples:
-            place_image(sample.image, folder / "img1" / f"{sample.frame:06d}{sample.image.suffix.lower()}", images)
-            done += 1
-            if progress:
-                progress(done, len(dataset.samples))
         rate = _frame_rate(samples[0])
         lost["sequences of unknown frame rate (30 is written)"] += rate is None
         _count_what_ground_truth_cannot_say(samples, lost)
-        try:
-            (folder / "gt").mkdir(parents=True, exist_ok=True)
-            with (folder / "gt" / "gt.txt").open("w", encoding="ascii", newline="\n") as file:
-                file.writelines(row for sample in samples for row in _rows(sample, numbers))
-            info = _seqinfo(folders[name], samples, rate or _FRAME_RATE, suffix)
-            (folder / "seqinfo.ini").write_text(info, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UserError(f"{folder}: cannot write the sequence: {reason_of(error)}") from error
+        (folder / "gt").mkdir(exist_ok=True)
+        with (folder / "gt" / "gt.txt").open("w", encoding="ascii", newline="\n") as file:
+            file.writelines(row for sample in samples for row in _rows(sample, numbers))
+        info = _seqinfo(folders[name], samples, rate or _FRAME_RATE, _suffix(samples))
+        (folder / "seqinfo.ini").write_text(info, encoding="utf-8", newline="\n")
     return +lost
 
 
@@ -154,5 +145,6 @@ WRITER = Writer(
     tree="""<sequence>/img1/000001.jpg ...
 <sequence>/gt/gt.txt
 <sequence>/seqinfo.ini""",
-    write=write,
+    image_names=_image_names,
+    annotate=_annotate,
 )
