@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clmot.datasets.readers.assembly import ANY_CLASS, BoxRows, Frame, assemble, position_of
-from clmot.datasets.readers.table import read_table
 from clmot.errors import UserError
 from clmot.io.mot_sequences import numbered_images
 from clmot.structures import Dataset
@@ -83,18 +82,3 @@ def test_numbered_images(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.png: the name does not end in a frame number"):
         numbered_images(tmp_path)
     assert numbered_images(tmp_path / "none") == {}
-
-
-def test_table(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_bytes(b"\xef\xbb\xbf1, 2.5 red\r\n\r\n2\tnan blue")
-    values, line = read_table(path, ("n", "x", "colour"), whole=("n",), words={"colour": {"red": 4, "blue": -1}})
-    np.testing.assert_array_equal(values, [[1, 2.5, 4], [2, np.nan, -1]])
-    assert line.tolist() == [1, 3]
-    path.write_text("")
-    assert read_table(path, ("n", "x"))[0].shape == (0, 2)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not a text file"):
-        read_table(path, ("n",))
-    with pytest.raises(UserError, match="cannot read annotations: No such file"):
-        read_table(tmp_path / "b.txt", ("n",))

@@ -125,7 +125,7 @@ class TestMotText:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("1,-1,5,4,10,12,high", r"det.txt:1: column 7 \(confidence\) is 'high'"),
+            ("1,-1,5,4,10,12,high", r"det.txt:1: confidence is 'high'"),
             ("0,-1,5,4,10,12,0.9", r"det.txt:1: frame is 0"),
             ("1,-1,5,4,10,12\n1,-1,5,4,10\n", r"det.txt:2: 5 columns"),
             ("1,-1,5,4,10,12,0.9\n1,-1,5,4,10,12", r"det.txt:2: 6 columns"),

@@ -125,7 +125,7 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.25 0.5", r"5 columns, expected 6: class, identity, x_center"),
         ("0 1 0.5 half 0.25 0.5", r"y_center is 'half', expected a number"),
         ("0 1.5 0.5 0.5 0.25 0.5", r"identity is 1\.5, expected a whole number"),
-        ("-1 1 0.5 0.5 0.25 0.5", r"class is -1, expected a number >= 0"),
+        ("-1 1 0.5 0.5 0.25 0.5", r"class is -1, expected a whole number >= 0"),
         ("0 1 16 8 10 10", r"x_center is 16, expected a share of the image's size"),
     ],
 )

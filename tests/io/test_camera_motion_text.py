@@ -4,18 +4,7 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.io.camera_motion_text import read_camera_motion, write_camera_motion
-
-
-def test_there_and_back_is_exact(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    matrices = {frame: np.eye(2, 3) + rng.normal(size=(2, 3)) for frame in (7, 2, 3)}
-    write_camera_motion(tmp_path / "camera.txt", matrices)
-    back = read_camera_motion(tmp_path / "camera.txt")
-    assert list(back) == [2, 3, 7]
-    for frame, matrix in matrices.items():
-        np.testing.assert_array_equal(back[frame], matrix)
-    assert [file.name for file in tmp_path.iterdir()] == ["camera.txt"]
+from clmot.io.camera_motion_text import read_camera_motion
 
 
 def test_the_layout_of_botsort(tmp_path: Path) -> None:
@@ -31,10 +20,10 @@ def test_the_layout_of_botsort(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 1 0 0 0 1 0\n2 1 0 0 0 1\n", "camera.txt:2: 6 columns, expected 7: frame a b tx c d ty"),
+        ("1 1 0 0 0 1 0\n2 1 0 0 0 1\n", "camera.txt:2: 6 columns, expected 7: frame, a, b, tx, c, d, ty"),
         ("# frame\n1 1 0 zero 0 1 0\n", "camera.txt:2: tx is 'zero', expected a number"),
-        ("1 1 0 nan 0 1 0\n", "camera.txt:1: tx is 'nan', expected a number"),
-        ("1 1 0 0 0 1 inf\n", "camera.txt:1: ty is 'inf'"),
+        ("1 1 0 nan 0 1 0\n", "camera.txt:1: tx is nan, expected a finite number"),
+        ("1 1 0 0 0 1 inf\n", "camera.txt:1: ty is inf, expected a finite"),
         ("1.5 1 0 0 0 1 0\n", "camera.txt:1: frame is 1.5, expected a whole number"),
         ("-1 1 0 0 0 1 0\n", "camera.txt:1: frame is -1, expected a whole number"),
         ("3 1 0 0 0 1 0\n\n3 1 0 5 0 1 0\n", r"camera.txt:3: frame 3 has a matrix already \(line 1\)"),
@@ -52,8 +41,6 @@ def test_mistakes_name_the_line(tmp_path: Path, text: str | bytes, message: str)
     assert "\n" not in str(error.value)
 
 
-def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere.txt: cannot read camera motion: No such file"):
         read_camera_motion(tmp_path / "nowhere.txt")
-    with pytest.raises(UserError, match="cannot write camera motion: No such file"):
-        write_camera_motion(tmp_path / "none" / "camera.txt", {1: np.eye(2, 3)})

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.errors import UserError
 from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array, Matchup, Selection, TrackRows, checked
 from clmot.io.kitti import COLUMNS
+from clmot.io.number_table import read_numbers
 from clmot.structures import Int64Array
 
 CLASSES = ("car", "pedestrian")
@@ -54,26 +54,20 @@ def read_labels(path: Path) -> tuple[TrackRows, Float64Array, Int64Array]:
         The rows with track ids, the ``DontCare`` regions ([r, 4], by frame) and their frames [r].
 
     Raises:
-        UserError: as `clmot.datasets.readers.table.read_table`; a result has no id, or an id occurs twice in a frame.
+        UserError: as `clmot.io.number_table.read_numbers`; a result has no id, or an id occurs twice in a frame.
     """
-    # the readers of all formats come with it, and scoring MOTChallenge needs none
-    from clmot.datasets.readers.table import read_table
-
     words = _TYPES | {name.lower(): number for name, number in _TYPES.items()}
-    values, line = read_table(path, COLUMNS, optional=["score"], whole=COLUMNS[:2], words={"type": words})
-    if (values[:, 0] < 0).any():
-        wrong = int(np.argmax(values[:, 0] < 0))
-        raise UserError(f"{path}:{line[wrong]}: frame is {values[wrong, 0]:g}, expected 0 or more")
-    frame, identity, kind = values[:, :3].astype(np.int64).T
+    table = read_numbers(path, COLUMNS, most=len(COLUMNS) + 1, words={"type": words})
+    values, kind = table.values, table.whole("type")
     rows = TrackRows(
-        frame=frame + 1,
-        identity=identity,
+        frame=table.whole("frame", 0) + 1,
+        identity=table.whole("track_id"),
         xyxy=values[:, 6:10],
         # truncation is a level in labels and may be a share in results
         counts=(values[:, 3].astype(np.int64) <= _GREATEST_TRUNCATION)
         & (values[:, 4].astype(np.int64) <= _GREATEST_OCCLUSION),
         class_id=kind,
-        line=line,
+        line=table.line,
     )
     regions = rows[kind == _DONT_CARE].in_order()
     return checked(rows[kind != _DONT_CARE], path), regions.xyxy, regions.frame

@@ -81,7 +81,7 @@ def checked(rows: TrackRows, path: Path) -> TrackRows:
     Raises:
         UserError: an id is negative, or occurs twice in a frame.
     """
-    check_unique(rows, path)
+    check_unique(path, rows.frame, rows.identity, rows.line)
     rows = rows.in_order()
     if (rows.identity < 0).any():
         first = int(np.argmax(rows.identity < 0))

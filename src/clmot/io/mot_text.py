@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
 from clmot.errors import UserError
+from clmot.io.number_table import parse_numbers
 from clmot.io.text import read_text
 from clmot.structures import BoolArray, Detections, Float32Array, Int64Array, TrackedFrame
 
 _NAMES = ("frame", "id", "left", "top", "width", "height", "confidence", "class", "visibility")
-_LARGEST_WHOLE = 2.0**53
-"""Beyond it float64 skips whole numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,26 +81,13 @@ def parse_mot_table(text: str, path: Path) -> tuple[npt.NDArray[np.float64], Int
     Raises:
         UserError: as `read_mot_rows`, except that nothing is read from disk.
     """
-    lines = text.replace(",", " ").split("\n")
-    line = np.array([number for number, content in enumerate(lines, 1) if content.strip()], np.int64)
-    if not len(line):
-        return np.empty((0, 7)), line
-    try:
-        table = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
-    except ValueError:
-        _raise_first_fault(lines, path)
-    if len(table) != len(line) or not 7 <= table.shape[1] <= 10:
-        _raise_first_fault(lines, path)
-    for column in (0, 1, 7) if table.shape[1] == 9 else (0, 1):
-        values = table[:, column]
-        lowest = 1.0 if column == 0 else -_LARGEST_WHOLE
-        # a comparison with NaN is False, which is what is wanted here
-        wrong = ~((values >= lowest) & (values <= _LARGEST_WHOLE) & (values == np.floor(values)))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            expected = "a whole number >= 1 (frames count from 1)" if column == 0 else "a whole number"
-            raise UserError(f"{path}:{line[row]}: {_NAMES[column]} is {values[row]:g}, expected {expected}")
-    return table, line
+    table = parse_numbers(text, path, _NAMES[:7], most=10)
+    if table.values.shape[1] == 9:
+        table = table._replace(columns=_NAMES)
+        table.whole("class")
+    table.whole("frame", 1)
+    table.whole("id")
+    return table.values, table.line
 
 
 def read_mot_text(path: Path) -> list[TrackedFrame]:
@@ -115,7 +100,7 @@ def read_mot_text(path: Path) -> list[TrackedFrame]:
         UserError: as `read_mot_rows` and `check_unique`.
     """
     rows = read_mot_rows(path)
-    check_unique(rows, path)
+    check_unique(path, rows.frame, rows.identity, rows.line)
     order = np.argsort(rows.frame, kind="stable")
     frames, starts = np.unique(rows.frame[order], return_index=True)
     return [
@@ -140,37 +125,21 @@ def counts(flag: npt.NDArray[np.float64]) -> BoolArray:
     return np.asarray(np.trunc(np.nan_to_num(flag)) != 0)
 
 
-class IdentifiedRows(Protocol):
-    """What `check_unique` needs of rows."""
-
-    @property
-    def frame(self) -> Int64Array:
-        """Frame numbers, int64 [n]."""
-
-    @property
-    def identity(self) -> Int64Array:
-        """Ids, int64 [n]."""
-
-    @property
-    def line(self) -> Int64Array:
-        """Lines in the file, int64 [n]."""
-
-
-def check_unique(rows: IdentifiedRows, path: Path) -> None:
-    """Check that no id occurs twice in a frame (negative ids, as in detection files, may).
+def check_unique(path: Path, frame: Int64Array, identity: Int64Array, line: Int64Array) -> None:
+    """Check that no id occurs twice in a frame (negative ids, as in detection files, may); all are int64 [n].
 
     Raises:
         UserError: two rows share frame and id; names both lines.
     """
-    known = np.flatnonzero(rows.identity >= 0)
-    order = known[np.lexsort((rows.identity[known], rows.frame[known]))]  # stable: lines stay ascending
+    known = np.flatnonzero(identity >= 0)
+    order = known[np.lexsort((identity[known], frame[known]))]  # stable: lines stay ascending
     first, second = order[:-1], order[1:]
-    same = (rows.frame[first] == rows.frame[second]) & (rows.identity[first] == rows.identity[second])
+    same = (frame[first] == frame[second]) & (identity[first] == identity[second])
     if same.any():
-        pair = np.flatnonzero(same)[np.argmin(rows.line[second[same]])]
+        pair = np.flatnonzero(same)[np.argmin(line[second[same]])]
         a, b = first[pair], second[pair]
         raise UserError(
-            f"{path}:{rows.line[b]}: id {rows.identity[b]} is already in frame {rows.frame[b]} (line {rows.line[a]}); "
+            f"{path}:{line[b]}: id {identity[b]} is already in frame {frame[b]} (line {line[a]}); "
             "an id may occur once in a frame"
         )
 
@@ -195,30 +164,3 @@ def to_mot_rows(table: npt.NDArray[np.float64], line: Int64Array) -> MotRows:
         line=line[keep],
         skipped=len(table) - n,
     )
-
-
-def _raise_first_fault(lines: list[str], path: Path) -> NoReturn:
-    """Name the first line that does not belong into a table of numbers."""
-    expected: tuple[int, int] | None = None
-    for number, content in enumerate(lines, 1):
-        words = content.split()
-        if not words:
-            continue
-        for column, word in enumerate(words, 1):
-            if not _is_number(word):
-                name = f" ({_NAMES[column - 1]})" if column <= 7 else ""
-                raise UserError(f"{path}:{number}: column {column}{name} is {word[:40]!r}, expected a number")
-        if not 7 <= len(words) <= 10:
-            raise UserError(f"{path}:{number}: {len(words)} columns, expected 7 to 10: {', '.join(_NAMES[:7])}, ...")
-        expected = expected or (len(words), number)
-        if len(words) != expected[0]:
-            raise UserError(f"{path}:{number}: {len(words)} columns, but line {expected[1]} has {expected[0]}")
-    raise UserError(f"{path}: not MOTChallenge text")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return "_" not in word

@@ -77,7 +77,7 @@ def read_mot_detections(file: Path) -> MotRows:
     if len(first.replace(",", " ").split()) == 6:
         lines = [f"{line.rstrip()},1" if len(line.replace(",", " ").split()) == 6 else line for line in lines]
     rows = to_mot_rows(*parse_mot_table("\n".join(lines), file))
-    check_unique(rows, file)
+    check_unique(file, rows.frame, rows.identity, rows.line)
     return rows
 
 

@@ -89,7 +89,7 @@ class DetectedRows:
             identity = _number(row, _IDENTITY_KEYS, where)
             identities.append(max(int(identity), -1) if abs(identity) <= _LARGEST_WHOLE else -1)
         self.place: Place = next(iter(places), "image")
-        self.keys = [int(key) + 1 for key in keys] if from_zero else list(keys)
+        self.keys: list[str | int] = [int(key) + 1 for key in keys] if from_zero else list(keys)
         self.image, self.classes, self.identities = np.asarray(image), np.asarray(classes), np.asarray(identities)
         self.boxes, self.scores = np.asarray(boxes).reshape(-1, 4), np.asarray(scores)
         if np.isnan(self.scores).all():

@@ -19,10 +19,11 @@ from clmot import boxes as box
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.table import LARGEST_SHARE, read_table
+from clmot.datasets.readers.yolo_rows import LARGEST_SHARE
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import FRAME_SUFFIXES
+from clmot.io.number_table import read_numbers
 from clmot.io.text import read_text
 from clmot.structures import Dataset, Float64Array, Int64Array
 
@@ -73,19 +74,16 @@ def _class_name(number: int) -> str:
 
 def _read_labels(file: Path) -> tuple[Int64Array, Int64Array, Float64Array]:
     """Classes, identities and boxes (centre and size, in shares) of a label file."""
-    values, line = read_table(file, _COLUMNS, whole=_COLUMNS[:2])
+    table = read_numbers(file, _COLUMNS)
+    shares = table.values[:, 2:]
     with np.errstate(invalid="ignore"):
-        in_pixels = (np.abs(values[:, 2:]) > LARGEST_SHARE) & np.isfinite(values[:, 2:])
+        in_pixels = (np.abs(shares) > LARGEST_SHARE) & np.isfinite(shares)
     if in_pixels.any():
         i, j = np.argwhere(in_pixels)[0]
         raise UserError(
-            f"{file}:{line[i]}: {_COLUMNS[2 + j]} is {values[i, 2 + j]:g}, expected a share of the image's size"
+            f"{file}:{table.line[i]}: {_COLUMNS[2 + j]} is {shares[i, j]:g}, expected a share of the image's size"
         )
-    classes, identities = values[:, :2].astype(np.int64).T
-    if classes.min(initial=0) < 0:
-        i = int(np.argmin(classes))
-        raise UserError(f"{file}:{line[i]}: class is {classes[i]}, expected a number >= 0")
-    return classes, identities, values[:, 2:]
+    return table.whole("class", 0), table.whole("identity"), shares
 
 
 _Pairs = list[tuple[Path, Path]]

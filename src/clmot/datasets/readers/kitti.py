@@ -17,11 +17,11 @@ from clmot.datasets.readers.assembly import ANY_CLASS, Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import images_in
-from clmot.datasets.readers.table import Float64Array, check_levels, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_sequences import numbered_images
+from clmot.io.number_table import NumberTable, read_numbers
 from clmot.structures import Dataset, Float32Array
 
 _TYPES = {name: i for i, name in enumerate(TYPES)} | {"DontCare": ANY_CLASS}
@@ -52,21 +52,21 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         return _read_objects(root, files, min_visibility)
     collector = Collector(TYPES, unit="sequence")
     for file in files:
-        values, line = read_table(file, COLUMNS, optional=["score"], whole=COLUMNS[:5], words={"type": _TYPES})
-        frame, identity, kind, truncated, occluded = values[:, :5].astype(np.int64).T
-        check_levels(file, line, truncated=(truncated, -1, 2), occluded=(occluded, -1, 3))
+        table = _read_rows(file, COLUMNS)
+        values, kind = table.values, table.whole("type")
+        truncated, occluded = table.whole("truncated", -1, 2), table.whole("occluded", -1, 3)
         visible = _VISIBLE_SHARE[np.maximum(truncated, 0)] * _VISIBLE_SHARE[np.maximum(occluded, 0)]
         collector.add_sequence(
             file.stem,
             numbered_images(root / "image_02" / file.stem),
-            frame,
+            table.whole("frame"),
             values[:, 6:10],
             kind,
             file=file,
             first=0,
             ignore=(kind == ANY_CLASS) | (visible < min_visibility),
-            identities=identity,
-            scores=_scores(values, COLUMNS),
+            identities=table.whole("track_id"),
+            scores=_scores(table),
         )
     return collector.dataset()
 
@@ -79,22 +79,25 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
         if file.stem not in image_of:
             collector.absent.add(file.stem, file, [root / "image_2"])
             continue
-        values, line = read_table(
-            file, COLUMNS[2:], optional=["score"], whole=("type", "occluded"), words={"type": _TYPES}
-        )
-        kind, occluded = values[:, [0, 2]].astype(np.int64).T
-        check_levels(file, line, occluded=(occluded, -1, 3))
+        table = _read_rows(file, COLUMNS[2:])
+        values, kind, occluded = table.values, table.whole("type"), table.whole("occluded", -1, 3)
         visible = (1 - values[:, 1].clip(0, 1)) * _VISIBLE_SHARE[np.maximum(occluded, 0)]
         image = image_of[file.stem]
         frame = Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1)
         ignore = (kind == ANY_CLASS) | (visible < min_visibility)
-        collector.add_image(frame, values[:, 4:8], kind, ignore=ignore, scores=_scores(values, COLUMNS[2:]))
+        collector.add_image(frame, values[:, 4:8], kind, ignore=ignore, scores=_scores(table))
     return collector.dataset()
 
 
-def _scores(values: Float64Array, columns: Sequence[str]) -> Float32Array | None:
-    """What stands after the columns, float32 [n]; None where nothing does."""
-    return values[:, len(columns)].astype(np.float32) if values.shape[1] > len(columns) else None
+def _read_rows(file: Path, columns: Sequence[str]) -> NumberTable:
+    """Rows of labels, or of results, which have a score behind the columns."""
+    return read_numbers(file, columns, most=len(columns) + 1, words={"type": _TYPES})
+
+
+def _scores(table: NumberTable) -> Float32Array | None:
+    """The scores, float32 [n]; None where there are none."""
+    count = len(table.columns)
+    return table.values[:, count].astype(np.float32) if table.values.shape[1] > count else None
 
 
 def _labels(path: Path) -> tuple[Path, Path]:

@@ -69,7 +69,7 @@ def read_motchallenge(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         elif sequence_images(folder, info):
             videos.add(video)
             rows = read_mot_rows(file)
-            check_unique(rows, file)
+            check_unique(file, rows.frame, rows.identity, rows.line)
             add_sequence(collector, open_sequence(folder), rows, min_visibility)
         else:
             collector.absent.add(folder.resolve().name, file, [folder / info.image_folder])

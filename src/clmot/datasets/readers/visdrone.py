@@ -16,10 +16,10 @@ from clmot.datasets.readers.assembly import ANY_CLASS, Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import images_in
-from clmot.datasets.readers.table import check_levels, read_table
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import numbered_images
+from clmot.io.number_table import read_numbers
 from clmot.io.text import head_of
 from clmot.structures import Dataset
 
@@ -29,7 +29,6 @@ _CLASSES = (
 )
 """Categories 1 to 10; 0 are regions to ignore, 11 is anything else that moves."""
 _COLUMNS = tuple("frame id left top width height score category truncation occlusion".split())
-_WHOLE = ("frame", "id", "category", "truncation", "occlusion")
 _VISIBLE_SHARE = np.array([1.0, 0.75, 0.25])
 """What remains of an object occluded not at all, by 1 to 50 % and by 50 to 100 %: the middle of each range."""
 
@@ -57,11 +56,9 @@ def read_visdrone(path: Path, *, min_visibility: float = 0.1) -> Dataset:
     image_of = {image.stem: image for image in images_in(path / "images")} if of_images else {}
     collector = Collector(_CLASSES, unit="image" if of_images else "sequence")
     for file in files:
-        values, line = read_table(file, columns, whole=[name for name in columns if name in _WHOLE])
-        category, occlusion = values[:, [-3, -1]].astype(np.int64).T
-        check_levels(
-            file, line, category=(category, 0, len(_CLASSES) + 1), occlusion=(occlusion, -1, len(_VISIBLE_SHARE) - 1)
-        )
+        table = read_numbers(file, columns)
+        values, category = table.values, table.whole("category", 0, len(_CLASSES) + 1)
+        occlusion = table.whole("occlusion", -1, len(_VISIBLE_SHARE) - 1)
         is_object = (category > 0) & (category <= len(_CLASSES))
         hidden = _VISIBLE_SHARE[np.maximum(occlusion, 0)] < min_visibility
         with np.errstate(over="ignore", invalid="ignore"):
@@ -70,17 +67,16 @@ def read_visdrone(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         ignore = ~is_object | hidden | (values[:, -4] == 0)
         if not of_images:
             images = numbered_images(path / "sequences" / file.stem)
-            frame, identity = values[:, :2].astype(np.int64).T
             collector.add_sequence(
                 file.stem,
                 images,
-                frame,
+                table.whole("frame"),
                 boxes,
                 classes,
                 file=file,
                 first=min(1, *images) if images else 1,
                 ignore=ignore,
-                identities=np.where(is_object, identity, -1),
+                identities=np.where(is_object, table.whole("id"), -1),
             )
         elif image := image_of.get(file.stem):
             place = Frame(image, *read_image_size(image), sequence_name(image.with_suffix(""), path), 1)

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.datasets.readers.table import LARGEST_SHARE, Float64Array
 from clmot.errors import UserError
 from clmot.io.text import read_text
-from clmot.structures import BoolArray, Float32Array, Int64Array
+from clmot.structures import BoolArray, Float32Array, Float64Array, Int64Array
 
+LARGEST_SHARE = 10.0
+"""Beyond it a share of an image's size must be in pixels: boxes extend beyond the image, but not by ten images."""
 _LARGEST_IMAGE = 1e6
 """Pixels a side."""
 
