@@ -316,6 +316,7 @@ def frames_looked_at(monkeypatch):
         seen, embed_sequences, embed_views = [], fit_module.embed_sequences, fit_module.embed_views
 
         def sequences_noted(samples, *others):
+            samples = list(samples)
             seen.extend((sample.sequence, sample.frame) for sample in samples)
             return embed_sequences(samples, *others)
 

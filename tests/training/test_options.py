@@ -83,7 +83,7 @@ def clips(tmp_path_factory) -> Dataset:
 
 def outcome(clips: Dataset, *changes: str) -> tuple[set[str], dict[str, torch.Tensor]]:
     """Names of the losses, and the weights after two steps."""
-    dataset, config = read_training_data(clips, tiny(*changes), processes=1)
+    dataset, config, _ = read_training_data(clips, tiny(*changes), processes=1)
     fabric, alone = Fabric(accelerator="cpu", devices=1, precision=config.train.precision), DistributedContext()
     state = new_state(config, ["a", "b"], fabric.device, found=None)
     network, optimizer = state.set_up(fabric)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from clmot.cli.app import DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths, is_first_process
 from clmot.config import load_config, parse_overrides
-from clmot.errors import UserError
+from clmot.errors import UserError, require
 
 
 @app.command
@@ -21,6 +21,9 @@ def train(
     steps: int | None = None,
     resume: Flag = False,
     start: Path | None = None,
+    val: list[str] | None = None,
+    val_every: int = 0,
+    patience: int = 0,
 ) -> None:
     """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
 
@@ -32,6 +35,8 @@ def train(
         clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
         clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
+        clmot train MOT16/train --val MOT16/val --out runs/mot --patience 5
+        clmot train boxes.json --val 0.1 --out runs/mine
 
     Parameters
     ----------
@@ -44,12 +49,20 @@ def train(
     start
         Run folder or model file to take the weights from as far as they fit, and the configuration unless `--recipe` or
         `--config` is given; or clmot-pedestrian, which comes with the package.
+    val
+        Data to validate on, several times for several; or the share of the training data to hold out for it, the last
+        frames of each sequence. The best weights are kept, and loaded from the run by default.
+    val_every
+        Steps between two validations; by default a tenth of the run, at least 50.
+    patience
+        Stop after so many validations without a better one; by default all steps are made.
     """
     paths, overrides = data_paths(data, "train")
     if steps is not None:
         overrides.append(f"train.steps={steps}")
     from clmot.models.saved_model import find_checkpoint, load_saved_model
     from clmot.shipped import find_model
+    from clmot.training.best_weights import ValidationPlan
     from clmot.training.trainer import train as run_training
 
     found = find_checkpoint(out) if resume else None
@@ -65,7 +78,17 @@ def train(
             settings = load_config(recipe, config, overrides)
         if start:
             settings = settings.updated({"model": {"pretrained": str(start)}})
-    checkpoint = run_training(paths, out, settings, resume=resume)
+    validation = ValidationPlan(data=_share(val) or val, every=val_every, patience=patience) if val else None
+    require(validation is not None or not (val_every or patience), "--val-every and --patience go with --val DATA")
+    checkpoint = run_training(paths, out, settings, resume=resume, validation=validation)
     if is_first_process():
         print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
         print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
+def _share(values: list[str]) -> float | None:
+    """The number that is given in place of data, if it is one."""
+    try:
+        return float(values[0]) if len(values) == 1 and not Path(values[0]).exists() else None
+    except ValueError:
+        return None

@@ -14,8 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clmot.config import ViewsConfig
 from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, View, ViewPair
 from clmot.tracking.mean_subtraction import RunningMean
+
+VIEWS = ViewsConfig(scale=(0.7, 1.4), occlude=0.2, off_center=0.1)
+"""What the two views differ by: the same for every model, whatever it was trained with."""
 
 COLLAPSED_RANK = 2.0
 """Effective rank below which embeddings are said to have collapsed: they vary along one direction or none."""

@@ -41,7 +41,7 @@ FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Kinds of images that frames of sequences come as."""
 _MOST_UNREADABLE = 10
 """Where so many images at the beginning cannot be read, none can."""
-_DEFAULT_FRAME_RATE = 30.0
+DEFAULT_FRAME_RATE = 30.0
 _MOT17_COPY = re.compile(r"^(MOT17-\d+)-(?:DPM|FRCNN|SDP)$")
 
 
@@ -60,7 +60,7 @@ class SequenceInfo:
 
     image_folder: str = "img1"
     image_suffix: str | None = None
-    frame_rate: float = _DEFAULT_FRAME_RATE
+    frame_rate: float = DEFAULT_FRAME_RATE
     length: int | None = None
     width: int | None = None
     height: int | None = None
@@ -190,11 +190,17 @@ def read_sequence_info(folder: Path) -> SequenceInfo:
     return SequenceInfo(
         image_folder=section.get("imDir", "").replace("\\", "/") or _image_folder(folder),
         image_suffix=section.get("imExt"),
-        frame_rate=number("frameRate") or _DEFAULT_FRAME_RATE,
+        frame_rate=number("frameRate") or DEFAULT_FRAME_RATE,
         length=whole_number("seqLength"),
         width=whole_number("imWidth"),
         height=whole_number("imHeight"),
     )
+
+
+def frame_rate_of(image: Path) -> float | None:
+    """The frame rate of the sequence that an image comes from, if that is a MOTChallenge folder that says so."""
+    folder = image.parent.parent
+    return read_sequence_info(folder).frame_rate if (folder / "seqinfo.ini").is_file() else None
 
 
 def _image_folder(folder: Path) -> str:

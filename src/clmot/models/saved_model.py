@@ -15,6 +15,8 @@ from clmot.io.kinds import kind_of
 from clmot.shipped import NAMES
 
 MODEL_FILE = "model.safetensors"
+BEST = "best"
+"""Folder of a validated run with the weights that scored highest."""
 # while a checkpoint gives way to another of its step it is called .before, see `clmot.io.atomic.publish`
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d{6,})(\.before)?")
 
@@ -37,6 +39,8 @@ def find_checkpoint(run: Path) -> Path | None:
 def load_saved_model(path: Path) -> SavedModel:
     """Read weights and configuration from a run folder, a checkpoint folder or a ``.safetensors`` file.
 
+    Of a run, those are its best weights where it was validated, else its newest checkpoint.
+
     Raises:
         UserError: there is no checkpoint, or the file is broken or not clmot's.
     """
@@ -44,7 +48,8 @@ def load_saved_model(path: Path) -> SavedModel:
         raise UserError(f"{path}: no such run or model file{did_you_mean(str(path), NAMES)}")
     file = path
     if path.is_dir():
-        checkpoint = path if (path / MODEL_FILE).is_file() else find_checkpoint(path)
+        places = [place for place in (path, path / BEST) if (place / MODEL_FILE).is_file()]
+        checkpoint = places[0] if places else find_checkpoint(path)
         if checkpoint is None:
             raise UserError(f"{path}: holds no checkpoint (expected checkpoint-NNNNNN/{MODEL_FILE}); train one first")
         file = checkpoint / MODEL_FILE

@@ -3,7 +3,8 @@
 A run folder holds ``checkpoint-000200/`` and so on, each with ``model.safetensors`` (the averaged weights, with the
 configuration in its metadata: all that tracking needs, and a file that can be moved anywhere) and ``state.pt``
 (everything that resuming needs). A checkpoint is written beside its final name and renamed when it is complete, and
-the previous one is deleted only then: a kill or a full disk at any moment leaves the last good one.
+the previous one is deleted only then: a kill or a full disk at any moment leaves the last good one. Where a run is
+validated, ``best/model.safetensors`` are the best weights so far, and what a run is loaded from.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import whole_folder
-from clmot.models.saved_model import CHECKPOINT_NAME, MODEL_FILE, find_checkpoint
+from clmot.models.saved_model import BEST, CHECKPOINT_NAME, MODEL_FILE, find_checkpoint
 
 STATE_FILE = "state.pt"
 
@@ -40,12 +41,9 @@ def save_checkpoint(
         UserError: it could not be written (a full disk, no permission); older checkpoints are untouched.
     """
     final = run / f"checkpoint-{step:06d}"
-    metadata = {"format": "clmot", "step": str(step), "config": config.to_yaml()}
     try:
         with whole_folder(final, "the checkpoint", replace=True) as partial:
-            (partial / MODEL_FILE).write_bytes(
-                save({name: value.contiguous() for name, value in weights.items()}, metadata=metadata)
-            )
+            _write_model(partial / MODEL_FILE, step, config, weights)
             if state is not None:
                 _write_state(state, partial / STATE_FILE)
     except UserError as error:
@@ -55,6 +53,21 @@ def save_checkpoint(
         if other != final and CHECKPOINT_NAME.fullmatch(other.name):
             shutil.rmtree(other, ignore_errors=True)
     return final
+
+
+def save_best(run: Path, step: int, config: Config, weights: dict[str, Tensor]) -> None:
+    """Write the weights that a validation found to be the best so far, in place of those before.
+
+    Raises:
+        UserError: they could not be written.
+    """
+    with whole_folder(run / BEST, "the best weights", replace=True) as partial:
+        _write_model(partial / MODEL_FILE, step, config, weights)
+
+
+def _write_model(path: Path, step: int, config: Config, weights: dict[str, Tensor]) -> None:
+    metadata = {"format": "clmot", "step": str(step), "config": config.to_yaml()}
+    path.write_bytes(save({name: value.contiguous() for name, value in weights.items()}, metadata=metadata))
 
 
 def _write_state(state: dict[str, Any], path: Path) -> None:

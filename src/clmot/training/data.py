@@ -10,6 +10,7 @@ from pathlib import Path
 from clmot.config import Config
 from clmot.datasets.describe import summary_lines
 from clmot.datasets.readers import read_dataset
+from clmot.datasets.splits import hold_out
 from clmot.errors import UserError
 from clmot.structures import Dataset
 from clmot.training.optim import fitting_warmup, steps_of
@@ -20,18 +21,19 @@ log = logging.getLogger(__name__)
 
 
 def read_training_data(
-    data: str | Path | Sequence[str | Path] | Dataset, config: Config, processes: int
-) -> tuple[Dataset, Config]:
+    data: str | Path | Sequence[str | Path] | Dataset, config: Config, processes: int, held_out_share: float = 0
+) -> tuple[Dataset, Config, Dataset | None]:
     """Read the data, keep of its identities what the objective learns from, and resolve the configuration.
 
     Args:
         data: folders or files, or a data set as read.
         config: as the user gave it.
         processes: that share each batch.
+        held_out_share: of the frames of each sequence, its last ones, that training does not see.
 
     Returns:
-        The data set, and the configuration with `model.classes`, `model.identities`, `train.steps` and
-        `train.warmup_steps` as they follow from the data.
+        The data set; the configuration with `model.classes`, `model.identities`, `train.steps` and
+        `train.warmup_steps` as they follow from the data; and what is held out, if anything, with its identities.
 
     Raises:
         UserError: the data cannot be read, or the configuration does not fit it.
@@ -52,9 +54,15 @@ def read_training_data(
             [Path(path) for path in ([data] if isinstance(data, str | Path) else data)],
             min_visibility=config.data.min_visibility,
             min_score=config.data.score_threshold,
-            identities=config.data.identities and labels == "known",
+            identities=bool(held_out_share) or (config.data.identities and labels == "known"),
             format=config.data.format,
         )
+    held_out = None
+    if held_out_share:
+        dataset, held_out = hold_out(dataset, held_out_share)
+    if not isinstance(data, Dataset):
+        if held_out_share and not config.data.identities:
+            dataset, _ = with_labels(dataset, "none")
         if config.data.tracklets:
             dataset = with_tracklets(dataset)
     dataset, identities = with_labels(dataset, labels, config.data.identity_share, config.train.seed)
@@ -65,4 +73,4 @@ def read_training_data(
     if warmup < train.warmup_steps:
         log.info("train.warmup_steps: %d of %d, for a run of %d steps", warmup, train.warmup_steps, train.steps)
     train = dataclasses.replace(train, warmup_steps=warmup)
-    return dataset, dataclasses.replace(config, model=model, train=train)
+    return dataset, dataclasses.replace(config, model=model, train=train), held_out

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,16 @@ from clmot.evaluation.two_view import embed_views
 from clmot.inference.attached import AttachedModel
 from clmot.inference.model import Model
 from clmot.io.image import read_image
+from clmot.io.progress import counted
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.whitening import WhitenedPool
 from clmot.structures import Dataset, Sample
 from clmot.views.labels import with_labels
 from clmot.views.pair_dataset import PairDataset
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,13 @@ of many boxes tell more."""
 
 
 def fit_whitening(
-    network: nn.Module, config: Config, dataset: Dataset, device: torch.device, *, further: bool = False
+    network: nn.Module,
+    config: Config,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    further: bool = False,
+    bar: Progress | None = None,
 ) -> None:
     """Fit the whitening of a trained network's embedding, in place, where its pooling has one.
 
@@ -58,25 +68,26 @@ def fit_whitening(
         device: to embed on.
         further: the network has a whitening that was fitted on other data: go on from it (`WhitenedPool.refit`), as far
             as objects are known at several times.
+        bar: shows how far it is.
     """
     pool = whitening_of(network)
     if pool is None:
         return
     log.info("fitting the whitening of the embedding")
-    model = _model(copy.deepcopy(network), config, device)
+    model = model_in_use(network, config, device)
     in_use = whitening_of(model.network)
     assert in_use is not None
     further = further and pool.is_fitted
     if not further:
         in_use.pass_through()
-    seen = _over_time(model, dataset)
+    seen = _over_time(model, dataset, bar)
     if further:
         if not len(seen.around):
             return
         pool.refit(_covariance(seen.around))
     else:
         if not len(seen.around):
-            seen = _in_two_views(model, dataset)
+            seen = _in_two_views(model, dataset, bar)
         if not len(seen.around):
             log.warning("the whitening of the embedding is not fitted: there are too few boxes")
             return
@@ -105,7 +116,7 @@ class _Seen(NamedTuple):
     how: str
 
 
-def _over_time(model: Model, dataset: Dataset) -> _Seen:
+def _over_time(model: Model, dataset: Dataset, bar: Progress | None) -> _Seen:
     """Known objects in several frames."""
     known = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     # those of each sequence in order of time, so that every n-th is spread over it
@@ -113,7 +124,8 @@ def _over_time(model: Model, dataset: Dataset) -> _Seen:
     boxes = sum(int((sample.identities >= 0).sum()) for sample in known)
     step = max(1, -(-len(known) // MAX_IMAGES), -(-boxes // MAX_BOXES))
     frames = [sample for sample in known[::step] if _is_readable(sample)]
-    parts = embed_sequences(frames, model.embed, {sample.sequence: 1.0 for sample in frames})
+    looked_at = counted(frames, bar, "whitening", len(frames))
+    parts = embed_sequences(looked_at, model.embed, {sample.sequence: 1.0 for sample in frames})
     around: list[npt.NDArray[np.float64]] = []
     for part in parts:
         for identity in np.unique(part.identities):
@@ -125,7 +137,7 @@ def _over_time(model: Model, dataset: Dataset) -> _Seen:
     return _Seen([part.embeddings.astype(np.float64) for part in parts], _stacked(around), "of objects over time")
 
 
-def _in_two_views(model: Model, dataset: Dataset) -> _Seen:
+def _in_two_views(model: Model, dataset: Dataset, bar: Progress | None) -> _Seen:
     """Boxes in the two views that training makes of a frame."""
     config = model.config
     boxes_alone, _ = with_labels(dataset, "none")
@@ -133,7 +145,7 @@ def _in_two_views(model: Model, dataset: Dataset) -> _Seen:
     pairs = PairDataset(boxes_alone, views, config.model.image_size, config.train.seed)
     chosen = np.linspace(0, len(pairs) - 1, min(len(pairs), MAX_IMAGES // 2)).round().astype(np.int64)
     drawn = (pairs.with_replacement((int(index), number))[0] for number, index in enumerate(chosen))
-    seen = embed_views(drawn, model.embed)
+    seen = embed_views(counted(drawn, bar, "whitening", len(chosen)), model.embed)
     embeddings = seen.embeddings.astype(np.float64)
     # both views of a box one after the other
     order = np.lexsort((seen.object_index, seen.frame_index))
@@ -162,7 +174,9 @@ def _stacked(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64
     return np.concatenate([np.empty((0, parts[0].shape[1] if parts else 0)), *parts])
 
 
-def _model(network: nn.Module, config: Config, device: torch.device) -> Model:
+def model_in_use(network: nn.Module, config: Config, device: torch.device) -> Model:
+    """A model of a copy of a network, as it is used."""
+    network = copy.deepcopy(network)
     if isinstance(network, AttachedNetwork):
         return AttachedModel(network, config, str(device))
     assert isinstance(network, Network)

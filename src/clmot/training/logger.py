@@ -32,7 +32,7 @@ class TrainingLog:
 
     def __init__(self, file: Path, start_step: int = 0) -> None:
         self.file = file
-        kept = [line for line in _lines(file) if line["step"] <= start_step] if start_step else []
+        kept = read_lines(file, start_step)
         write_whole_text(file, "".join(json.dumps(line) + "\n" for line in kept), "the training log")
         self._handle = file.open("a", buffering=1)
 
@@ -56,6 +56,9 @@ class RunLog:
         config: `steps`, `log_every` and `batch_size` count.
         context: the processes.
         progress: show the bar.
+
+    Attributes:
+        bar: inside the context.
     """
 
     def __init__(self, out: Path, start: int, config: TrainConfig, context: DistributedContext, progress: bool) -> None:
@@ -69,8 +72,8 @@ class RunLog:
     def __enter__(self) -> RunLog:
         if self._log:
             self._stack.callback(self._finish, self._log)
-        self._bar = self._stack.enter_context(progress_bar(self._progress))
-        self._task = self._bar.add_task("training", total=self._config.steps, completed=self._start, note="")
+        self.bar = self._stack.enter_context(progress_bar(self._progress))
+        self._task = self.bar.add_task("training", total=self._config.steps, completed=self._start, note="")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,8 +99,13 @@ class RunLog:
                 seconds = {"seconds": self._meter.seconds, "seconds_waiting_for_data": seconds_waiting}
                 left_out = {"unusable_images": unusable} if unusable else {}
                 self._log.write({"step": step, **values, "learning_rate": rate, **seconds, **left_out})
-            self._bar.update(self._task, note=" ".join(f"{name} {value:.2f}" for name, value in values.items()))
-        self._bar.update(self._task, completed=step)
+            self.bar.update(self._task, note=" ".join(f"{name} {value:.2f}" for name, value in values.items()))
+        self.bar.update(self._task, completed=step)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Log other numbers of a step than its losses."""
+        if self._log:
+            self._log.write({"step": step, **values})
 
     def tell_speed(self) -> None:
         """Log how fast the run went."""
@@ -113,12 +121,12 @@ class RunLog:
                 log.warning("no picture of the losses: %s", error)
 
 
-def _lines(file: Path) -> list[dict[str, float]]:
-    """The complete lines of a log; a last line cut off by a kill is left out."""
+def read_lines(file: Path, last_step: int) -> list[dict[str, float]]:
+    """The complete lines of a log, up to a step; a last line cut off by a kill is left out."""
     lines = []
-    for text in file.read_text().splitlines() if file.is_file() else []:
+    for text in file.read_text().splitlines() if file.is_file() and last_step else []:
         try:
             lines.append(json.loads(text))
         except json.JSONDecodeError:
             break
-    return lines
+    return [line for line in lines if line["step"] <= last_step]

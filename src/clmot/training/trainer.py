@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
 from lightning_fabric import Fabric
 
 from clmot.config import Config
@@ -14,19 +17,23 @@ from clmot.errors import UserError, reason_of
 from clmot.io.atomic import write_whole_text
 from clmot.io.interrupts import noted_interrupt
 from clmot.models.network import Network
-from clmot.models.saved_model import find_checkpoint
+from clmot.models.saved_model import BEST, find_checkpoint
 from clmot.protocols import Detector
 from clmot.structures import Dataset
+from clmot.training.best_weights import BestWeights, ValidationPlan
 from clmot.training.data import read_training_data
 from clmot.training.device_loader import DeviceLoader
 from clmot.training.distributed import DistributedContext, join_processes
 from clmot.training.fit_whitening import fit_whitening
-from clmot.training.logger import RunLog
+from clmot.training.logger import RunLog, read_lines
 from clmot.training.optim import learning_rate
 from clmot.training.state import TrainingState, new_state
 from clmot.training.step import train_step
 from clmot.views.loader import BatchLoader, make_loader
 from clmot.views.unusable import describe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +46,7 @@ def train(
     resume: bool = False,
     progress: bool = True,
     detector: Detector | None = None,
+    validation: ValidationPlan | None = None,
 ) -> Path:
     """Train the one-shot network on boxes alone; identities in the data are dropped before anything sees them.
 
@@ -56,9 +64,11 @@ def train(
         progress: show a progress bar on standard error.
         detector: learn an embedding for this detector instead (`clmot.apps.attach.attach`); by default the one that the
             configuration names, if any.
+        validation: measure the network on other data now and then, keep the best weights (``best`` in `out`, with
+            ``validation.jpg``), and stop where nothing is gained any more.
 
     Returns:
-        The final checkpoint's folder.
+        The final checkpoint's folder; of a validated run, that of the best weights.
 
     Raises:
         UserError: bad data, a run that is already there, a checkpoint that does not fit, a loss that is not finite.
@@ -71,20 +81,38 @@ def train(
             found = find_checkpoint(out)
             if found and not resume:
                 raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
-            dataset, config = read_training_data(data, config, context.count)
+            share = validation.share if validation else 0
+            dataset, config, held_out = read_training_data(data, config, context.count, share)
             sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
             state = new_state(config, sequences, fabric.device, found, detector)
+            best = None
             if context.is_first:
                 _make_run_folder(out, config)
-        if state.step >= config.train.steps:
+                if found is None:
+                    shutil.rmtree(out / BEST, ignore_errors=True)
+                lines = read_lines(out / "log.jsonl", state.step)
+                if validation:
+                    judged = validation.read(config, held_out)
+                    best = BestWeights(validation, judged, out, fabric.device, lines)
+                elif (out / BEST).is_dir():
+                    raise UserError(f"{out}: was validated before; go on with the same --val")
+        if context.any(best is not None and best.exhausted):
+            log.info("%s: stopped at step %d, where nothing was gained any more", out, state.step)
+        elif state.step >= config.train.steps:
             log.info("%s: all %d steps are done", out, state.step)
         else:
-            _run_steps(state, dataset, out, fabric, context, progress)
-    return find_checkpoint(out) or out
+            _run_steps(state, dataset, out, fabric, context, progress, best)
+    return out / BEST if (out / BEST).is_dir() else find_checkpoint(out) or out
 
 
 def _run_steps(
-    state: TrainingState, dataset: Dataset, out: Path, fabric: Fabric, context: DistributedContext, progress: bool
+    state: TrainingState,
+    dataset: Dataset,
+    out: Path,
+    fabric: Fabric,
+    context: DistributedContext,
+    progress: bool,
+    best: BestWeights | None,
 ) -> None:
     """The loop over the steps that are left."""
     config = state.config
@@ -101,21 +129,38 @@ def _run_steps(
                 terms = train_step(fabric, network, optimizer, batch, config, rate, context, state.queue)
             state.advance(batch, fabric, context)
             run_log.step(state.step, terms, rate, batches.seconds_waiting, len(loader.unusable))
-            stop, done = context.any(bool(interrupted)), state.step == steps
+            with context.synchronized():
+                if best and best.is_due(state.step, steps):
+                    run_log.write(state.step, best.validate(state, run_log.bar))
+            stop, enough = context.any(bool(interrupted)), context.any(best is not None and best.exhausted)
+            done = enough or state.step == steps
             if stop or done or state.step % config.train.save_every == 0:
                 with context.synchronized():
                     if context.is_first:
                         if done:
-                            # an embedding that went on from another model's goes on from its whitening
-                            further = isinstance(state.network, Network) and config.train.learn == "embedding"
-                            fit_whitening(state.average.network, config, dataset, fabric.device, further=further)
+                            _finish(state, dataset, fabric.device, best, run_log.bar)
                         state.save(out)
             if stop:
                 raise KeyboardInterrupt
+            if enough:
+                log.info("stopped at step %d: nothing was gained any more", state.step)
+                break
     run_log.tell_speed()
     unusable = [fault for faults in context.collect(loader.unusable.faults) for fault in faults]
     if unusable:
         log.warning("%s; others took their place", describe(unusable, len(dataset.samples)))
+
+
+def _finish(
+    state: TrainingState, dataset: Dataset, device: torch.device, best: BestWeights | None, bar: Progress
+) -> None:
+    """At the end: the whitening of the embedding, of the best weights where there are some."""
+    # an embedding that went on from another model's goes on from its whitening
+    further = isinstance(state.network, Network) and state.config.train.learn == "embedding"
+    if best:
+        best.finish(state, dataset, further, bar)
+    else:
+        fit_whitening(state.average.network, state.config, dataset, device, further=further, bar=bar)
 
 
 def _loader(state: TrainingState, dataset: Dataset, fabric: Fabric, context: DistributedContext) -> BatchLoader:

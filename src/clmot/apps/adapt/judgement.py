@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clmot.apps.embedding_quality.assess import VIEWS
 from clmot.evaluation.embedding import embed_sequences, embedding_scores
-from clmot.evaluation.two_view import compare_views, embed_views, label_free_scores
+from clmot.evaluation.two_view import VIEWS, compare_views, embed_views, label_free_scores
 from clmot.io.progress import followed
 from clmot.structures import Dataset, Embed, Sample
 from clmot.views.labels import with_labels

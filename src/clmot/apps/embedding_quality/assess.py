@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clmot.config import ViewsConfig
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.embedding import SelfOverlap, areas_by_gap, embed_sequences, embedding_scores, self_overlap
 from clmot.evaluation.probe import CHANGES, probe
 from clmot.evaluation.two_view import (
+    VIEWS,
     ViewComparison,
     compare_views,
     embed_views,
@@ -29,9 +29,9 @@ from clmot.evaluation.two_view import (
 )
 from clmot.inference.model import Model, untrained
 from clmot.io.atomic import write_whole_json
-from clmot.io.mot_sequences import read_sequence_info
+from clmot.io.mot_sequences import DEFAULT_FRAME_RATE, frame_rate_of
 from clmot.io.progress import followed, progress_bar
-from clmot.structures import Embed, Float32Array, Image, Sample
+from clmot.structures import Embed, Float32Array, Image
 from clmot.views.labels import with_labels
 from clmot.views.loader import StepSampler
 from clmot.views.pair_dataset import PairDataset
@@ -48,13 +48,8 @@ GAPS = {"same second": (0.0, 1.0), "after 1 s": (1.0, np.inf), "after 5 s": (5.0
 AREA_GAPS = {"< 0.2 s": 0.0, "0.2-1 s": 0.2, "1-4 s": 1.0, "> 4 s": 4.0}
 """Least distance in time of the pairs that an area under the ROC curve is of; the greatest is the next one's."""
 
-DEFAULT_FRAME_RATE = 30.0
-
 PROBED_FRAMES = 30
 """Of the frames seen in two views, so many are changed in every way."""
-
-VIEWS = ViewsConfig(scale=(0.7, 1.4), occlude=0.2, off_center=0.1)
-"""What the two views differ by: the same for every model, whatever it was trained with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +152,7 @@ def assess(
             identified = [each for each in with_tracklets(dataset).samples if (each.identities >= 0).any()]
     seen_again = [sample for sample in identified if (sample.frame - 1) % every == 0]
     firsts = {sample.sequence: sample for sample in reversed(identified)}
-    rates = {name: frame_rate or _frame_rate(sample) for name, sample in firsts.items()}
+    rates = {name: frame_rate or frame_rate_of(sample.image) or DEFAULT_FRAME_RATE for name, sample in firsts.items()}
     embedders: dict[str, Embed] = {
         TRAINED: model.embed,
         UNTRAINED: untrained(model, seed).embed,
@@ -190,9 +185,3 @@ def _counted(embed: Embed, bar: Progress, task: TaskID) -> Embed:
         return embed(image, boxes)
 
     return counted
-
-
-def _frame_rate(sample: Sample) -> float:
-    """What a MOTChallenge sequence says of itself."""
-    folder = sample.image.parent.parent
-    return read_sequence_info(folder).frame_rate if (folder / "seqinfo.ini").is_file() else DEFAULT_FRAME_RATE

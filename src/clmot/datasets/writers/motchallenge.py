@@ -17,7 +17,7 @@ from clmot.datasets.writers.decimals import fewest_decimals, to_text
 from clmot.datasets.writers.layout import check_frames, folder_names
 from clmot.datasets.writers.writer import Writer
 from clmot.errors import UserError
-from clmot.io.mot_sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, read_sequence_info
+from clmot.io.mot_sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, frame_rate_of
 from clmot.structures import Dataset, Float64Array, Int64Array, Sample
 
 _NUMBERS = {name: number for number, name in enumerate(MOT_CLASSES, PERSON)} | {
@@ -59,7 +59,7 @@ def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]
     lost["sequences whose name cannot be a folder's (renamed)"] = sum(name != to for name, to in folders.items())
     for name, samples in sequences.items():
         folder = out / folders[name]
-        rate = _frame_rate(samples[0])
+        rate = frame_rate_of(samples[0].image)
         lost["sequences of unknown frame rate (30 is written)"] += rate is None
         _count_what_ground_truth_cannot_say(samples, lost)
         (folder / "gt").mkdir(exist_ok=True)
@@ -107,12 +107,6 @@ def _suffix(samples: list[Sample]) -> str | None:
         f"{samples[0].sequence}: has images of kinds {', '.join(suffixes)}; a MOTChallenge sequence holds one kind, "
         f"or any of {', '.join(FRAME_SUFFIXES)}"
     )
-
-
-def _frame_rate(sample: Sample) -> float | None:
-    """The frame rate of the sequence that an image comes from, if that is a MOTChallenge folder that says so."""
-    folder = sample.image.parent.parent
-    return read_sequence_info(folder).frame_rate if (folder / "seqinfo.ini").is_file() else None
 
 
 def _rows(sample: Sample, numbers: Int64Array) -> list[str]:
