@@ -74,10 +74,69 @@ def test_any_size_is_letterboxed(model):
         assert found.embedding.shape == (len(found), 16)
         np.testing.assert_allclose(np.linalg.norm(found.embedding, axis=1), 1, atol=1e-5)
         # centres lie in the image up to the grey borders of the letterbox
-        scale = min(128 / width, 96 / height)
-        border = (np.array([128, 96]) / scale - (width, height)) / 2
+        size = np.array(model.input_size(picture(width, height)))
+        scale = min(size / (width, height))
+        border = (size / scale - (width, height)) / 2
         assert (centre >= -border - 1).all()
         assert (centre <= np.array([width, height]) + border + 1).all()
+
+
+class FindsRed(Model):
+    """Boxes and embeddings are what can be seen in the letterboxed pixels: the red rectangle, and a box's mean."""
+
+    def _find(self, pixels):
+        rows = []
+        for index, image in enumerate(pixels.numpy()):
+            y, x = np.nonzero((image[0] > 128) & (image[1] < 100))
+            rows.append((x.min(), y.min(), x.max() + 1, y.max() + 1, index))
+        found = torch.tensor(np.array(rows), dtype=torch.float32)
+        ones = torch.ones(len(found))
+        return found[:, :4], ones, ones.long() - 1, found[:, 4].long(), ones[:, None]
+
+
+@pytest.mark.parametrize("size", [(), (96,), (64, 96)])
+@pytest.mark.parametrize("shape", [(640, 480), (480, 640), (1224, 370), (100, 900), (40, 20)])
+def test_a_rectangle_comes_back_where_it_was_drawn(network, shape, size):
+    width, height = shape
+    left, top, right, bottom = drawn = (width // 4, height // 5, width - width // 8, height - height // 3)
+    image = np.full((height, width, 3), 128, np.uint8)
+    image[top:bottom, left:right] = (255, 0, 0)
+    model = FindsRed(network, CONFIG.updated({"detect": {"size": list(size)}}), "cpu", "float32")
+    scale = min(np.array(model.input_size(image)) / shape)
+    (found,) = model.detect(image).xyxy
+    np.testing.assert_allclose(found, drawn, atol=max(1, 1 / scale))
+
+
+def test_a_picture_of_the_model_s_shape_gives_what_it_gave_before(network, model):
+    fixed = Model(network, CONFIG.updated({"detect": {"size": [128, 96]}}), "cpu", "float32")
+    for width, height in ((128, 96), (640, 480)):
+        now, before = (each.detect(picture(width, height)) for each in (model, fixed))
+        np.testing.assert_array_equal(now.xyxy, before.xyxy)
+        np.testing.assert_array_equal(now.embedding, before.embedding)
+
+
+def test_an_encoder_of_one_size_keeps_it(network):
+    """Windows of some transformers fit one size alone: pictures are letterboxed into it."""
+    options = {"encoder": "maxvit_rmlp_pico_rw_256", "encoder_options": {"img_size": [96, 128]}}
+    config = CONFIG.updated({"model": options})
+    model = Model(Network(config.model), config, "cpu", "float32")
+    assert not model.any_size
+    assert model.input_size(picture(300, 100)) == (128, 96)
+    assert model.embed(picture(300, 100), [[10, 10, 50, 90]]).shape == (1, 16)
+    model.config = config.updated({"detect": {"size": [256]}})
+    with pytest.raises(UserError, match="has an input size of its own; leave out --size"):
+        model.require_size()
+    assert Model(network, CONFIG, "cpu").any_size
+
+
+def test_a_size_is_chosen_when_loading(network, tmp_path):
+    save_checkpoint(tmp_path, 1, CONFIG, network.state_dict(), {})
+    wide = picture(300, 100)
+    for size, expected in ((None, (192, 64)), (256, (256, 96)), ((160, 96), (160, 96))):
+        assert load_model(tmp_path, size=size).input_size(wide) == expected
+    for size in (100, (160, 90), (32, 32, 32), 0):
+        with pytest.raises(UserError, match=r"detect\.size must be one or two multiples of 32"):
+            load_model(tmp_path, size=size)
 
 
 def test_images_in_any_form_give_the_same_objects(model, tmp_path):
@@ -122,7 +181,8 @@ def test_its_tracker_has_the_constants_of_clmot_track(network):
 
 
 def test_a_batch_is_its_images_one_by_one(model):
-    images = [picture(128, 96, seed) for seed in range(3)] + [picture(200, 90)]
+    """Pictures of one shape go through the network together, whatever is between them."""
+    images = [picture(128, 96), picture(200, 90), picture(128, 96, 1), picture(90, 200), picture(400, 180)]
     for together, image in zip(model.detect_batch(images), images, strict=True):
         alone = model.detect(image)
         np.testing.assert_allclose(together.xyxy, alone.xyxy, atol=1e-2)
@@ -189,7 +249,8 @@ def test_unknown_precision(network):
 
 def test_a_model_says_what_it_is(model):
     assert repr(model) == (
-        "<clmot Model: recipe street, input 128x96; classes person; embeddings of 16 numbers; cpu, float32>"
+        "<clmot Model: recipe street, input of the picture's shape, 128x96 pixels; classes person; "
+        "embeddings of 16 numbers; cpu, float32>"
     )
     attached = Model(model.network, replace(CONFIG, detector=DetectorConfig(name="onnx:yolox.onnx")), "cpu", "float32")
     assert "detector onnx:yolox.onnx; classes person; embeddings of 16" in repr(attached)

@@ -1,4 +1,5 @@
 import colorsys
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from clmot.views.transforms import (
     PADDING,
     blur,
     colour_matrix,
+    input_of_longer_side,
+    input_size,
     jitter_colour,
     jitter_hsv,
     letterbox_matrix,
@@ -22,6 +25,7 @@ from clmot.views.transforms import (
 STILL = ViewsConfig(scale=(1, 1), aspect=0, shift=0, rotate=0, mirror=0, colour=0, blur=0)
 LUMA = np.array([0.299, 0.587, 0.114])
 
+picture_sides = st.integers(1, 5000)
 coordinates = st.floats(-300, 300, allow_nan=False, width=32)
 sides = st.floats(1, 200, allow_nan=False, width=32)
 
@@ -312,3 +316,39 @@ class TestBlur:
         expected = cv2.GaussianBlur(image, (0, 0), sigma)
         np.testing.assert_array_equal(blur(image, ViewsConfig(blur=1), np.random.default_rng(3)), expected)
         assert expected.std() < image.std()
+
+
+class TestInputSize:
+    @given(picture_sides, picture_sides, st.integers(4, 60))
+    def test_no_other_input_of_so_many_pixels_shows_the_picture_larger_or_pads_it_less(self, width, height, cells):
+        """Against all of them."""
+        shapes = [(32 * c, 32 * r) for c in range(2, cells + 1) for r in range(2, cells + 1) if c * r <= cells]
+        best = min(shapes, key=lambda shape: (-Fraction(min(shape[0] * height, shape[1] * width)), np.prod(shape)))
+        assert input_size(width, height, 32**2 * cells + 5) == best
+
+    @given(picture_sides, picture_sides, st.integers(4, 1000))
+    def test_a_view_of_that_size_keeps_it(self, width, height, cells):
+        size = input_size(width, height, 32**2 * cells)
+        assert input_size(*size, 32**2 * cells) == size
+
+    @given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 9))
+    def test_a_picture_of_the_model_s_shape_fills_the_model_s_size(self, columns, rows, share):
+        """As it was before inputs had the picture's shape."""
+        assert input_size(columns * share, rows * share, 32**2 * columns * rows) == (32 * columns, 32 * rows)
+
+    def test_streets(self):
+        sizes = [input_size(*size, 448 * 320) for size in ((640, 480), (1920, 1080), (1224, 370), (1080, 1920))]
+        assert sizes == [(448, 320), (480, 288), (640, 224), (288, 480)]
+
+    @given(st.integers(1, 2000), st.integers(1, 2000), st.integers(2, 40))
+    @settings(max_examples=30, deadline=None)
+    def test_a_longer_side_is_imgsz_of_ultralytics(self, width, height, units):
+        augment = pytest.importorskip("ultralytics.data.augment")
+        image = np.zeros((height, width, 3), np.uint8)
+        theirs = augment.LetterBox((32 * units, 32 * units), auto=True, stride=32)(image=image).shape
+        ours = input_of_longer_side(width, height, 32 * units)
+        # which rounds the shorter side to whole pixels first
+        assert np.abs(np.subtract(ours, theirs[1::-1])).max() <= (32 if min(theirs[:2]) > 32 else 64)
+        assert max(ours) == 32 * units
+        scale = 32 * units / max(width, height)
+        assert all(side >= 64 and side - 64 < scale * of for side, of in zip(ours, (width, height), strict=True))

@@ -49,7 +49,7 @@ _OF_OTHER_TOOLS = {
     **dict.fromkeys(("--lr", "--lr0", "--learning-rate"), "train.learning_rate=VALUE"),
     "--epochs": "--steps N",
     "--weights": "--model",
-    "--imgsz": 'model.image_size="[WIDTH, HEIGHT]" when training; a model keeps the size it was trained with',
+    "--imgsz": '--size N, or --size WIDTHxHEIGHT; model.image_size="[WIDTH, HEIGHT]" when training',
 }
 """Options of other trackers, and how their meaning is written here."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Flag, app, is_first_process, split_overrides
+from clmot.cli.app import Device, Flag, Size, app, is_first_process, size_settings, split_overrides
 from clmot.visualize.table import show
 
 
@@ -24,6 +24,7 @@ def adapt(
     ],
     out: Path,
     steps: int | None = None,
+    size: Size = None,
     resume: Flag = False,
     device: Device = "auto",
 ) -> None:
@@ -54,6 +55,7 @@ def adapt(
     paths, overrides = split_overrides(videos)
     if steps is not None:
         overrides.append(f"train.steps={steps}")
+    overrides += [f"detect.size={sections['detect']['size']}" for sections, _ in size_settings(size)]
     from clmot.apps.adapt.report import adaptation_table
     from clmot.apps.adapt.run import adapt as run_adaptation
 

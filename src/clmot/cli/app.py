@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from clmot._version import __version__
 from clmot.config import RECIPES
-from clmot.errors import require
+from clmot.errors import UserError, require
 
 app = App(
     name="clmot",
@@ -35,6 +35,13 @@ Part = Annotated[
 Every = Annotated[int, Parameter(help="Every so many frames only; their numbers stay (also in `clmot evaluate`).")]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda or cuda:N.")]
 ConfigFile = Annotated[Path | None, Parameter(help="YAML file laid over the recipe.")]
+Size = Annotated[
+    str | None,
+    Parameter(
+        help="Input in pixels, multiples of 32: N is its longer side and the other follows the picture (as imgsz of "
+        "ultralytics), WxH is fixed. By default of the picture's shape, with as many pixels as the model learned from."
+    ),
+]
 Flag = Annotated[bool, Parameter(negative=())]
 Recipe = Annotated[
     str | None,
@@ -54,6 +61,20 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Paths and ``SECTION.KEY=VALUE`` settings apart; what exists as a file is a path."""
     overrides = [argument for argument in arguments if _OVERRIDE.match(argument) and not Path(argument).exists()]
     return [argument for argument in arguments if argument not in overrides], overrides
+
+
+def size_settings(size: str | None) -> list[tuple[dict[str, dict[str, list[int]]], str]]:
+    """What ``--size`` says, as settings with where they come from; none where it is not given.
+
+    Raises:
+        UserError: it is neither N nor WxH.
+    """
+    if size is None:
+        return []
+    sides = re.fullmatch(r"(\d+)(?:x(\d+))?", size.lower())
+    if not sides:
+        raise UserError(f"--size {size}: give a longer side, such as 640, or width and height, such as 704x416")
+    return [({"detect": {"size": [int(side) for side in sides.groups() if side]}}, "--size")]
 
 
 def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list[str]]:

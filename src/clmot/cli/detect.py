@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Every, Flag, Part, app, split_overrides
+from clmot.cli.app import Device, Every, Flag, Part, Size, app, size_settings, split_overrides
 from clmot.errors import plural
 from clmot.shipped import DEFAULT
 
@@ -20,6 +20,7 @@ def detect(
     config: Path | None = None,
     every: Every = 1,
     frames: Part = "all",
+    size: Size = None,
     overwrite: Flag = False,
     device: Device = "auto",
 ) -> None:
@@ -47,7 +48,8 @@ def detect(
     from clmot.apps.track.write_detections import write_detections
     from clmot.io.frame_choice import FrameChoice
 
-    loaded = load_configured(model, read_settings(config, ("detect", "detector"), overrides), device)
+    settings = [*read_settings(config, ("detect", "detector"), overrides), *size_settings(size)]
+    loaded = load_configured(model, settings, device)
     choice = FrameChoice(every=every, part=frames)
     for file, count in write_detections(paths, loaded, out, frames=choice, overwrite=overwrite).items():
         print(f"{file}: {plural(count, 'box', 'boxes')}")

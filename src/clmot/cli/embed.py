@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, app
+from clmot.cli.app import Device, Size, app, size_settings
 from clmot.errors import UserError
 from clmot.visualize.table import show
 
@@ -25,6 +25,7 @@ def embed(
     min_score: float | None = None,
     format: str = "auto",
     seed: int = 0,
+    size: Size = None,
     device: Device = "auto",
 ) -> None:
     """Tell whether an embedding is any good: from boxes alone, and by identities where there are any.
@@ -64,9 +65,9 @@ def embed(
         raise UserError(f"--frame-rate must be > 0, got {frame_rate}")
     from clmot.apps.embedding_quality.assess import assess
     from clmot.apps.embedding_quality.report import assessment_tables, margins_picture
-    from clmot.inference.model import load_model
+    from clmot.apps.track.configured_model import load_configured
 
-    loaded = load_model(model, device=device)
+    loaded = load_configured(model, size_settings(size), device)
     paths = [Path(path) for path in data]
     found = assess(
         loaded,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Every, Flag, Part, app, split_overrides
+from clmot.cli.app import Device, Every, Flag, Part, Size, app, size_settings, split_overrides
 from clmot.errors import UserError, plural
 from clmot.io.reading import PATIENCE
 from clmot.shipped import DEFAULT
@@ -41,6 +41,7 @@ def track(
     frames: Part = "all",
     boxes: str | None = None,
     detector: str = "",
+    size: Size = None,
     format: Literal["mot", "kitti"] = "mot",
     overwrite: Flag = False,
     device: Device = "auto",
@@ -59,6 +60,7 @@ def track(
         clmot track MOT17/train --out results --boxes gt --frames second-half
         clmot track street.mp4 --out results detect.score_threshold=0.2
         clmot track street.mp4 --out results --config tuned/tracker.yaml
+        clmot track far_away.mp4 --out results --size 1024
         clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
 
     Parameters
@@ -111,7 +113,7 @@ def track(
     from clmot.apps.track.pipeline import track as run_tracking
     from clmot.io.frame_choice import FrameChoice
 
-    settings = read_settings(config, ("detect", "tracker", "refine"), overrides)
+    settings = [*read_settings(config, ("detect", "tracker", "refine"), overrides), *size_settings(size)]
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
     refine = {key: value for key, value in flags.items() if value is not None}
     loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device)

@@ -287,6 +287,10 @@ class DetectConfig:
     """Peaks below this are not reported (the tracker's second stage uses low scores too)."""
     max_detections: int = 300
     """Most peaks kept in one image."""
+    size: tuple[int, ...] = ()
+    """Input in pixels, sides in multiples of 32. Empty: of each picture's own shape, with at most as many pixels as
+    `model.image_size`. [LONGER]: of the picture's shape, with this longer side. [WIDTH, HEIGHT]: always this, with the
+    picture letterboxed into it. Detectors of others have their own."""
 
     def __post_init__(self) -> None:
         require(
@@ -294,6 +298,10 @@ class DetectConfig:
             f"detect.score_threshold must be in [0, 1), got {self.score_threshold}",
         )
         require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
+        require(
+            len(self.size) <= 2 and all(side > 0 and side % 32 == 0 for side in self.size),
+            f"detect.size must be one or two multiples of 32 (longer side, or width height), got {list(self.size)}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,11 +67,11 @@ class Quantisation:
     """How a graph is quantised, and how the file is judged after that.
 
     Attributes:
-        inputs: what to calibrate on, by name.
+        inputs: what to calibrate on, by name; asked whether the graph takes any size.
         check: of the file.
     """
 
-    inputs: Iterator[dict[str, Array]]
+    inputs: Callable[[bool], Iterator[dict[str, Array]]]
     check: Callable[[Path], Agreement]
 
 
@@ -116,7 +116,9 @@ def export(
         pool = None if decode else reference.network.read_out
         outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
         told = fingerprint(network)
-        return Metadata(config=config, outputs=outputs, any_size=any_size, pool=pool, fingerprint=told)
+        # a file of one size has no choice
+        own = config if any_size else config.updated({"detect": {"size": []}})
+        return Metadata(config=own, outputs=outputs, any_size=any_size, pool=pool, fingerprint=told)
 
     exported = graph(half=half and to != "openvino")
     if not int8:
@@ -124,7 +126,8 @@ def export(
     frames = draw_frames(int8, int8_frames)
     model = Model(reference.network, config, "cpu", "float32")
 
-    def inputs() -> Iterator[dict[str, Array]]:
+    def inputs(any_size: bool) -> Iterator[dict[str, Array]]:
+        model.any_size = any_size
         for frame in frames.calibration:
             tensors = exported.inputs_of(model.letterbox([frame.image])[0].contiguous())
             yield {name: tensor.numpy() for name, tensor in zip(exported.inputs, tensors, strict=True)}
@@ -133,7 +136,7 @@ def export(
         quantised = load_exported(made, "cpu")
         return check_agreement(f"export to {to}", quantised, model, frames.held_out, frames.classes)
 
-    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs(), check=check))
+    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs, check=check))
 
 
 def export_crops(
@@ -177,7 +180,7 @@ def export_crops(
     frames = draw_frames(int8, int8_frames)
     boxes = _box_finder(source, config, frames)
 
-    def inputs() -> Iterator[dict[str, Array]]:
+    def inputs(_: bool) -> Iterator[dict[str, Array]]:
         for frame in frames.calibration:
             if len(there := boxes(frame)):
                 (tensor,) = exported.inputs_of(cut_out(frame.image, there, size))
@@ -197,7 +200,7 @@ def export_crops(
 
         return check_crops(f"export to {to}", quantised, embed, frames.held_out, boxes)
 
-    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs(), check=check))
+    return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs, check=check))
 
 
 def _box_finder(source: Network | CropHead, config: Config, frames: Frames) -> Callable[[Frame], Float32Array]:
@@ -244,7 +247,7 @@ def _write(
         made = folder / out.name
         model, any_size = to_onnx(exported, config)
         if quantisation:
-            model = quantise(model, quantisation.inputs)
+            model = quantise(model, quantisation.inputs(any_size))
         strings = metadata(any_size).as_strings()
         if to == "onnx":
             if isinstance(exported, DetectionsGraph):

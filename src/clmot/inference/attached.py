@@ -33,6 +33,8 @@ class AttachedModel(Model):
         precision: of the embedding, as of `Model`; the detector runs in its own.
     """
 
+    any_size = False
+
     def __init__(
         self, network: AttachedNetwork, config: Config, device: str = "auto", precision: str | None = None
     ) -> None:
@@ -85,7 +87,7 @@ class BareModel(Model):
         config: how its detections are tracked.
     """
 
-    embeds = False
+    embeds = any_size = False
 
     def __init__(self, detector: Detector, config: Config) -> None:
         self._detector, self.classes = detector, tuple(detector.classes)

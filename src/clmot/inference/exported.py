@@ -33,6 +33,7 @@ class ExportedModel(Model):
         super().__init__(cast(Network, network), metadata.config, "cpu", "float32")
         self.fingerprint = metadata.fingerprint
         self.file = file
+        self.any_size = metadata.any_size
         self.decoded = metadata.outputs == "detections"
         self._forward = forward
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -26,7 +27,7 @@ from clmot.protocols import Detector, require_detector
 from clmot.shipped import find_model
 from clmot.structures import Detections, Float32Array, Image
 from clmot.tracking.tracker import Tracker
-from clmot.views.transforms import letterbox_matrix, warp_image
+from clmot.views.transforms import input_of_longer_side, input_size, letterbox_matrix, warp_image
 
 
 class Model:
@@ -46,9 +47,10 @@ class Model:
         embeds: whether detections have embeddings.
         name: what it was loaded from; empty where it was made of a network.
         fingerprint: tells its weights from others'; galleries and results name it.
+        any_size: whether `config.detect.size` says what its input is, which others bring with them.
     """
 
-    embeds = True
+    embeds = any_size = True
     name = ""
 
     def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
@@ -68,13 +70,16 @@ class Model:
         if precision == "float32" and isinstance(network, Network):
             network = fold_batch_norm(network)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        if isinstance(network, Network):
+            self.any_size = network.takes_any_size()
 
     def __repr__(self) -> str:
         """What it is, on one line."""
         model, detector = self.config.model, self.config.detector.name
-        width, height = model.image_size
+        size = "x".join(map(str, self.config.detect.size or model.image_size))
+        size = f"of the picture's shape, {size} pixels" if self.any_size and not self.config.detect.size else size
         facts = [
-            f"detector {detector}" if detector else f"recipe {self.config.recipe}, input {width}x{height}",
+            f"detector {detector}" if detector else f"recipe {self.config.recipe}, input {size}",
             f"classes {', '.join(self.classes)}",
             f"embeddings of {model.embedding_dimension} numbers" if self.embeds else "no embedding",
             *([f"{self.device}, {self.precision}"] if hasattr(self, "precision") else []),
@@ -136,7 +141,19 @@ class Model:
 
     @torch.inference_mode()
     def _detect(self, images: list[Image]) -> list[Detections]:
-        """The objects of one image or more."""
+        """The objects of one image or more: those of one input size in one pass."""
+        indices: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(images):
+            indices.setdefault(self.input_size(image), []).append(index)
+        found = {
+            index: detections
+            for alike in indices.values()
+            for index, detections in zip(alike, self._detect_alike([images[each] for each in alike]), strict=True)
+        }
+        return [found[index] for index in range(len(images))]
+
+    def _detect_alike(self, images: list[Image]) -> list[Detections]:
+        """The objects of images of one input size, in one pass."""
         pixels, matrices = self.letterbox(images)
         boxes, score, class_id, image_index, embedding = (each.cpu().numpy() for each in self._find(pixels))
         found = []
@@ -184,20 +201,48 @@ class Model:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def require_size(self) -> None:
+        """Refuse a `config.detect.size` where the input is not ours to choose.
+
+        Raises:
+            UserError: it is set, and the model brings its own input.
+        """
+        if self.config.detect.size and not self.any_size:
+            raise UserError(f"{self.name}: has an input size of its own; leave out --size (detect.size)")
+
+    def input_size(self, image: Image) -> tuple[int, int]:
+        """Width and height of the input that an image is letterboxed into, as `config.detect.size` says."""
+        height, width = image.shape[:2]
+        if not self.any_size:
+            return self.config.model.image_size
+        match self.config.detect.size:
+            case ():
+                return input_size(width, height, math.prod(self.config.model.image_size))
+            case (longer,):
+                return input_of_longer_side(width, height, longer)
+            case (wide, high):
+                return wide, high
+        raise AssertionError("the configuration has more sides than two")
+
     def letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
-        """Images at the network's input size, and the matrices that took them there.
+        """Images at the input size of the first one, and the matrices that took them there.
 
         Returns:
             uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
         """
-        size = self.config.model.image_size
+        size = self.input_size(images[0])
         matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
         placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
         return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
 
 
 def load_model(
-    path: str | Path, *, device: str = "auto", precision: str | None = None, detector: Detector | None = None
+    path: str | Path,
+    *,
+    device: str = "auto",
+    precision: str | None = None,
+    detector: Detector | None = None,
+    size: int | tuple[int, int] | None = None,
 ) -> Model:
     """Load a trained model.
 
@@ -208,6 +253,8 @@ def load_model(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; also as torch has it, or a GPU's number.
         precision: ``bf16`` or ``float32``, by default as it was trained; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.
+        size: of its input in pixels, multiples of 32: the longer side, the other following the picture (ultralytics'
+            ``imgsz``), or width and height; by default as `config.detect.size` says.
 
     Raises:
         TypeError: the path, or the detector, is something else.
@@ -220,6 +267,10 @@ def load_model(
         require_detector(detector)
     model = _load(path, device_name(device), precision, detector)
     model.name = str(path)
+    if size is not None:
+        sides = [size] if isinstance(size, int) else list(size)
+        model.config = model.config.updated({"detect": {"size": sides}}, "size")
+    model.require_size()
     return model
 
 

@@ -32,8 +32,9 @@ STRIDE = 4
 class Network(nn.Module):
     """Encoder, neck to stride 4, four heads and the embedding pooling (after FairMOT, Zhang et al. 2021).
 
-    Works at any input whose sides are multiples of 32. What only training uses (projection head, identity classifier,
-    weights of the two tasks) belongs to it too, so that a checkpoint holds everything that was learned.
+    Works at any input whose sides are multiples of 32, if its encoder does (`takes_any_size`). What only training uses
+    (projection head, identity classifier, weights of the two tasks) belongs to it too, so that a checkpoint holds
+    everything that was learned.
     """
 
     mean: Tensor
@@ -91,6 +92,21 @@ class Network(nn.Module):
 
     def _detector(self) -> tuple[nn.Module, ...]:
         return self.encoder, self.neck, self.heatmap, self.size, self.offset
+
+    def takes_any_size(self) -> bool:
+        """Whether the encoder works at sizes that it was not built for; some transformers do not."""
+        if all(value.ndim in (1, 4) for value in self.encoder.parameters()):
+            return True  # nothing but convolutions and norms, which saves a second
+        # shapes without numbers
+        weights = {name: torch.empty_like(value, device="meta") for name, value in self.encoder.state_dict().items()}
+        with torch.inference_mode():
+            try:
+                for height, width in ((64, 96), (96, 64)):
+                    images = torch.empty(1, 3, height, width, device="meta")
+                    torch.func.functional_call(self.encoder, weights, (images,))
+            except Exception:  # timm's models have no error of their own for it
+                return False
+        return True
 
     def maps(self, images: Tensor) -> OutputMaps:
         """Images, uint8 RGB [v, 3, height, width] with sides that are multiples of 32, to maps of stride 4.

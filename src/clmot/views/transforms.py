@@ -5,6 +5,8 @@ Geometry is a 3x3 matrix that takes source pixels to output pixels in continuous
 linear map of RGB.
 """
 
+import math
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -23,6 +25,49 @@ COLOUR_CHANGE, HUE_TURN = 0.15, 4.0
 # FCC 1953: brightness Y and two colour differences that are zero for greys
 _RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _YIQ_TO_RGB = np.linalg.inv(_RGB_TO_YIQ)
+
+
+SIDE_UNIT = 32
+"""Sides of a network's input are multiples of so many pixels: the stride of its coarsest map."""
+
+
+def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
+    """The input of at most so many pixels that shows a picture largest; of several, the one with the least padding.
+
+    No side is a single unit, where there are pixels for more: other runtimes take one cell for a fixed length.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        pixels: of the input, at most.
+
+    Returns:
+        Width and height in pixels.
+    """
+    cells = pixels // SIDE_UNIT**2
+    least = min(2, math.isqrt(cells))
+    columns = range(least, cells // least + 1)
+    # the picture's scale, times both of its sides and in units, so that it is a whole number
+    scale = max(min(column * height, cells // column * width) for column in columns)
+    return SIDE_UNIT * max(least, -(-scale // height)), SIDE_UNIT * max(least, -(-scale // width))
+
+
+def input_of_longer_side(width: int, height: int, longer: int) -> tuple[int, int]:
+    """The input whose longer side is given, with the least padding on the other (ultralytics' ``imgsz``).
+
+    No side is a single unit, as with `input_size`.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        longer: side of the input in pixels, a multiple of `SIDE_UNIT`.
+
+    Returns:
+        Width and height in pixels.
+    """
+    units = (-(-longer * side // (max(width, height) * SIDE_UNIT)) for side in (width, height))
+    wide, high = (min(longer, SIDE_UNIT * max(2, count)) for count in units)
+    return wide, high
 
 
 def letterbox_matrix(width: int, height: int, out_size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:

@@ -45,6 +45,7 @@ def load_configured(name: str | Path, settings: Settings, device: str) -> Model:
     else:
         model = load_model(name, device=device)
     model.config = _laid_over(model.config, settings)
+    model.require_size()
     return model
 
 

@@ -42,6 +42,7 @@ class SequenceSummary:
         self.best_score = 0.0
         self.complete = False
         self._images: list[Image] = []
+        self._last: Image | None = None
         self._scores = np.zeros(_BINS, np.int64)
         self._lives: dict[int, tuple[int, int]] = {}
 
@@ -124,12 +125,17 @@ class SequenceSummary:
         if from_file:
             return f"no tracks: {what}; try {' or '.join(trials) or 'other boxes'}"
         classes = ", ".join(list(detector.classes)[:8]) + ", ..." * (len(detector.classes) > 8)
-        width, height = detector.config.model.image_size
-        trials += [f'"model.image_size=[{2 * width}, {2 * height}]" where objects are small', "a model of such objects"]
-        return f"{missing}: {what}; classes: {classes}; input: {width}x{height}; try {', or '.join(trials)}"
+        size = ""
+        if getattr(detector, "any_size", False) and self._last is not None:
+            width, height = detector.input_size(self._last)  # type: ignore[attr-defined]
+            size = f"; input: {width}x{height}"
+            trials.append(f"--size {2 * max(width, height)} where objects are small")
+        trials.append("a model of such objects")
+        return f"{missing}: {what}; classes: {classes}{size}; try {', or '.join(trials)}"
 
     def _count(self, image: Image, detections: Detections) -> None:
         self.frames += 1
+        self._last = image
         if len(detections):
             self.boxes += len(detections)
             self.best_score = max(self.best_score, float(detections.score.max()))
