@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,7 +11,7 @@ from typing import Any
 from clmot.apps.check_data.kinds import KINDS, SEVERITIES, Kind, Severity
 from clmot.apps.check_data.summary import Summary
 from clmot.errors import plural
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import write_whole_json
 from clmot.structures import Float32Array, Sample
 
 MOST_PLACES = 5
@@ -72,15 +71,8 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; pictures are left out."""
-        return {
-            "check": self.check,
-            "severity": self.severity,
-            "what": self.what,
-            "count": self.count,
-            "places": list(self.places),
-            "advice": self.advice,
-            "path": None if self.path is None else str(self.path),
-        }
+        plain = {name: value for name, value in vars(self).items() if name != "examples"}
+        return plain | {"places": list(self.places), "path": self.path and str(self.path)}
 
 
 def found(
@@ -148,4 +140,4 @@ class Report:
         Raises:
             UserError: the file cannot be written.
         """
-        write_whole_text(path, json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n", "the report")
+        write_whole_json(path, self.as_dict(), "the report")
