@@ -6,24 +6,30 @@ each frame, numbered as in the video. Coordinates are continuous, 0-based pixels
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from clmot.datasets.readers.assembly import Frame
-from clmot.datasets.readers.collector import Collector, annotated, sequence_name
-from clmot.datasets.readers.cvat_document import ROOT, Document
+from clmot.datasets.readers.collector import Collector, annotated, extent, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import IMAGE_FOLDERS, ImageFinder, images_in
-from clmot.datasets.readers.xml_files import attribute, line_of, root_name, whole_number
+from clmot.datasets.readers.xml_files import XmlFile, root_name
 from clmot.errors import UserError
 from clmot.io.mot_sequences import describe_folder
-from clmot.structures import Dataset
+from clmot.structures import Dataset, Float64Array, Int64Array
 
 EXPECTED = "annotations.xml and images/ as CVAT exports them with 'Save images'"
 """What a CVAT export looks like, for error messages."""
+
+_ROOT = "annotations"
+_OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton")
+_Box = tuple[float, float, float, float]
 
 
 def read_cvat(path: Path) -> Dataset:
@@ -49,7 +55,7 @@ def read_cvat(path: Path) -> Dataset:
     file = path if path.is_file() else _annotation_file(path)
     if file is None:
         raise UserError(f"{path}: no CVAT annotations ({describe_folder(path)}); expected {EXPECTED}")
-    document = Document(file)
+    document = _Document(file)
     if len(document.tasks) > 1:
         raise UserError(
             f"{file}: tracks of {len(document.tasks)} tasks; export the tasks one by one, their frame numbers clash"
@@ -61,53 +67,159 @@ def read_cvat(path: Path) -> Dataset:
     raise UserError(f"{file}: neither images nor tracks in it; export it from CVAT as 'CVAT for images' or 'for video'")
 
 
-def _of_images(document: Document) -> Dataset:
-    path, meta = document.path, document.meta
+class _Shapes(NamedTuple):
+    """What is in an image, or where an object of a video is: classes [n], boxes [n, 4]; of a video also frames [n]."""
+
+    element: Element
+    classes: Int64Array
+    boxes: Float64Array
+    frames: Int64Array
+    identity: int = -1
+
+
+class _Document(XmlFile):
+    """What a CVAT file says, gathered while it is parsed: a million boxes are too many for one tree of elements.
+
+    Attributes:
+        meta: its element of that name.
+        images: of a file "for images".
+        tracks: of a file "for video", without those that are nowhere.
+        tasks: ids of the tasks that the tracks are of.
+        classes: the labels in order of first appearance, with their positions.
+        skipped: how many shapes have no box, by reason.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.meta = Element("meta")
+        self.images: list[_Shapes] = []
+        self.tracks: list[_Shapes] = []
+        self.tasks: set[str | None] = set()
+        self.classes: dict[str, int] = {}
+        self.skipped: Counter[str] = Counter()
+        for element in self.children(_ROOT):
+            if element.tag == "image":
+                self.images.append(self._image(element))
+                element[:] = []
+            elif element.tag == "track":
+                track = self._track(element)
+                element[:] = []
+                self.tasks.add(element.get("task_id"))
+                self.tracks += [track] * bool(len(track.frames))
+            elif element.tag == "meta":
+                self.meta = element
+
+    def _image(self, image: Element) -> _Shapes:
+        found = [(self._class_id(shape), box) for shape in image if (box := self._box(shape)) is not None]
+        boxes = np.array([box for _, box in found], np.float64).reshape(-1, 4)
+        return _Shapes(image, np.array([kind for kind, _ in found], np.int64), boxes, np.empty(0, np.int64))
+
+    def _track(self, track: Element) -> _Shapes:
+        identity = self.whole(track, "id")
+        boxes: dict[int, _Box] = {}
+        for shape in track:
+            box = None if shape.get("outside") == "1" else self._box(shape)
+            if box is None:
+                continue
+            frame = self.whole(shape, "frame")
+            if frame in boxes:
+                raise self.fault(shape, f"track {identity} is in frame {frame} already")
+            boxes[frame] = box
+        classes = np.full(len(boxes), self._class_id(track) if boxes else -1)
+        table = np.array(list(boxes.values()), np.float64).reshape(-1, 4)
+        return _Shapes(track, classes, table, np.array(list(boxes), np.int64), identity if len(boxes) > 1 else -1)
+
+    def _class_id(self, element: Element) -> int:
+        return self.classes.setdefault(self.attribute(element, "label"), len(self.classes))
+
+    def _box(self, shape: Element) -> _Box | None:
+        """The upright box around a shape; None for shapes without one, which are counted, and for other elements."""
+        if shape.tag == "box":
+            box = self._values(shape, "xtl", "ytl", "xbr", "ybr")
+            return box if shape.get("rotation") is None else _turned(box, self.number(shape, "rotation"))
+        if shape.tag == "mask":
+            left, top, width, height = self._values(shape, "left", "top", "width", "height")
+            return left, top, left + width, top + height
+        if shape.tag == "polygon":
+            points = [point.split(",") for point in self.attribute(shape, "points").split(";")]
+            if any(len(point) != 2 for point in points):
+                raise self.fault(shape, f"points are '{shape.get('points')}', expected x,y;x,y;...")
+            return extent([(self.number(shape, "points", x), self.number(shape, "points", y)) for x, y in points])
+        if shape.tag in _OTHER_SHAPES:
+            self.skipped[f"shape without a box ({shape.tag})"] += 1
+        return None
+
+    def _values(self, shape: Element, *names: str) -> _Box:
+        try:
+            left, top, third, fourth = map(float, map(shape.attrib.__getitem__, names))
+        except (KeyError, ValueError):
+            # once more and slowly, to say what is wrong
+            left, top, third, fourth = (self.number(shape, name) for name in names)
+        return left, top, third, fourth
+
+    @property
+    def video_name(self) -> str:
+        """The name of the task or job, else that of the file."""
+        name = (self.meta.findtext("task/name") or self.meta.findtext("job/name") or "").strip()
+        return name or sequence_name(self.path.with_suffix(""), self.path.parent)
+
+
+def _turned(box: _Box, degrees: float) -> _Box:
+    """The upright box around one that is turned about its centre."""
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+    cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    x, y = (left + right) / 2, (top + bottom) / 2
+    half_width, half_height = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
+    return x - half_width, y - half_height, x + half_width, y + half_height
+
+
+def _of_images(document: _Document) -> Dataset:
+    path = document.path
     collector = Collector(document.classes)
     collector.skipped += document.skipped
-    is_video = meta.findtext(".//mode") == "interpolation"
+    is_video = document.meta.findtext(".//mode") == "interpolation"
     finder = ImageFinder(path)
     subsets: set[str | None] = set()
-    ids = [whole_number(attribute(image.element, "id", path), path, image.element, "id") for image in document.images]
-    for key, (element, boxes, classes) in zip(ids, document.images, strict=True):
-        name = attribute(element, "name", path)
-        width = whole_number(attribute(element, "width", path), path, element, "width", at_least=1)
-        height = whole_number(attribute(element, "height", path), path, element, "height", at_least=1)
-        subset = element.get("subset")
+    ids = [document.whole(image.element, "id") for image in document.images]
+    first = min(ids)
+    for key, (element, classes, boxes, *_) in zip(ids, document.images, strict=True):
+        name, subset = document.attribute(element, "name"), element.get("subset")
+        width, height = document.whole(element, "width", 1), document.whole(element, "height", 1)
         # images of two subsets may have one name
         name = f"{subset}/{name}" if subset else name
         image = finder(name)
         if image is None:
-            collector.absent.add(name, Path(f"{path}:{line_of(element)}"), finder.places)
+            collector.absent.add(name, Path(document.where(element)), finder.places)
             continue
         subsets.add(subset)
-        sequence = _video_name(path, meta) if is_video else sequence_name(path.parent / name, path.parent)
-        frame = Frame(image, width, height, sequence, key - min(ids) + 1 if is_video else 1)
+        sequence = document.video_name if is_video else sequence_name(path.parent / name, path.parent)
+        frame = Frame(image, width, height, sequence, key - first + 1 if is_video else 1)
         collector.add_image(frame, boxes, classes)
     if len(subsets) > 1:
         collector.notes.append(f"subsets {', '.join(sorted(map(str, subsets)))}")
     return collector.dataset()
 
 
-def _of_video(document: Document) -> Dataset:
-    path, meta, tracks = document.path, document.meta, document.tracks
-    images = _frame_images(path)
-    numbers = np.concatenate([track.frames for track in tracks])
-    size = meta.find(".//original_size")
+def _of_video(document: _Document) -> Dataset:
+    images = _frame_images(document.path)
+    numbers, classes, boxes = (
+        np.concatenate([getattr(track, name) for track in document.tracks]) for name in ("frames", "classes", "boxes")
+    )
+    size = document.meta.find(".//original_size")
     if size is not None:
-        width, height = (whole_number(size.findtext(side), path, size, side, 1) for side in ("width", "height"))
-    lengths = [len(track.frames) for track in tracks]
+        width, height = (document.whole(size, side, 1, size.findtext(side) or "") for side in ("width", "height"))
     collector = Collector(document.classes)
     collector.skipped += document.skipped
     collector.add_sequence(
-        _video_name(path, meta),
+        document.video_name,
         annotated(images, numbers),
         numbers,
-        np.concatenate([track.boxes for track in tracks]),
-        np.repeat(np.array([track.class_id for track in tracks], np.int64), lengths),
-        file=path,
+        boxes,
+        classes,
+        file=document.path,
         first=0,
-        identities=np.repeat(np.array([track.identity for track in tracks], np.int64), lengths),
+        identities=np.concatenate([np.full(len(track.frames), track.identity) for track in document.tracks]),
         size=None if size is None else (width, height),
     )
     return collector.dataset()
@@ -117,8 +229,7 @@ def _frame_images(path: Path) -> dict[int, Path]:
     """The images of a video's frames by number, from 0."""
     folders = [path.parent / name for name in (*IMAGE_FOLDERS, "", path.stem)]
     for folder in folders:
-        images = images_in(folder)
-        if images:
+        if images := images_in(folder):
             numbers = [re.fullmatch(r"frame_([0-9]+)", image.stem) for image in images]
             numbered = {int(match[1]): image for match, image in zip(numbers, images, strict=True) if match}
             return numbered or dict(enumerate(images))
@@ -128,15 +239,10 @@ def _frame_images(path: Path) -> dict[int, Path]:
     )
 
 
-def _video_name(path: Path, meta: Element) -> str:
-    name = (meta.findtext("task/name") or meta.findtext("job/name") or "").strip()
-    return name or sequence_name(path.with_suffix(""), path.parent)
-
-
 def _annotation_file(folder: Path) -> Path | None:
     """``annotations.xml`` of a folder, else the one XML file that is of CVAT; None without one."""
     files = [folder / "annotations.xml"] if (folder / "annotations.xml").is_file() else sorted(folder.glob("*.xml"))
-    if not files or root_name(files[0]) != ROOT:
+    if not files or root_name(files[0]) != _ROOT:
         return None
     if len(files) > 1:
         raise UserError(f"{folder}: {len(files)} XML files ({files[0].name}, {files[1].name}, ...); name one of them")
@@ -145,7 +251,7 @@ def _annotation_file(folder: Path) -> Path | None:
 
 def _matches(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() == ".xml" and root_name(path) == ROOT
+        return path.suffix.lower() == ".xml" and root_name(path) == _ROOT
     return _annotation_file(path) is not None
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, Object, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import ImageFinder, annotation_files
-from clmot.datasets.readers.xml_files import children_of_root, line_of, number, root_name
+from clmot.datasets.readers.xml_files import XmlFile, root_name
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import describe_folder
@@ -47,7 +46,6 @@ def read_voc(path: Path) -> Dataset:
         raise UserError(f"{path}: no Pascal VOC annotations ({describe_folder(path)}); expected {EXPECTED}")
     collector = Collector()
     finder = ImageFinder(files[0])
-    names: dict[Path, str] = {}
     for file in files:
         name, size, rows = _read_file(file, collector.skipped)
         image = finder(name) or finder(file.stem)
@@ -55,10 +53,7 @@ def read_voc(path: Path) -> Dataset:
             collector.absent.add(name or file.stem, file, finder.places)
             continue
         width, height = size or read_image_size(image)
-        folder = file.parent
-        if folder not in names:
-            names[folder] = sequence_name(folder, folder)
-        frame = Frame(image, width, height, f"{names[folder]}/{file.stem}", 1)
+        frame = Frame(image, width, height, sequence_name(file.with_suffix(""), file.parent), 1)
         collector.add(frame, [Object(*sides, collector.class_id(label), ignore) for label, sides, ignore in rows])
     return collector.dataset()
 
@@ -69,40 +64,29 @@ _Row = tuple[str, tuple[float, float, float, float], bool]
 
 def _read_file(path: Path, skipped: Counter[str]) -> tuple[str, tuple[int, int] | None, list[_Row]]:
     """The image's name and size, as far as they are given, and what is in it."""
-    name, size = "", None
-    rows: list[_Row | None] = []
-    for element in children_of_root(path, _ROOT):
-        if element.tag == "object":
-            rows.append(_row(element, path))
-        elif element.tag == "filename":
+    file, name, size = XmlFile(path), "", None
+    rows: list[_Row] = []
+    for element in file.children(_ROOT):
+        if element.tag == "filename":
             name = (element.text or "").strip()
         elif element.tag == "size":
-            size = _size(element, path)
-    found = [row for row in rows if row is not None]
-    skipped["object without a box"] += len(rows) - len(found)
-    return name, size, found
-
-
-def _row(element: Element, path: Path) -> _Row | None:
-    """An object; None where it has no box."""
-    name = (element.findtext("name") or "").strip()
-    if not name:
-        raise UserError(f"{path}:{line_of(element)}: <object> has no name")
-    # the object's own box: its parts have boxes too
-    corners = element.find("bndbox")
-    if corners is None:
-        return None
-    left, top, right, bottom = (number(corners.findtext(side), path, corners, side) for side in _SIDES)
-    ignore = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
-    # pixels count from 1, and the last one is inside
-    return name, (left - 1, top - 1, right, bottom), ignore
-
-
-def _size(element: Element, path: Path) -> tuple[int, int] | None:
-    """Width and height; None where they are missing or zero, as some tools leave them."""
-    sides = [number(element.findtext(side) or "0", path, element, side) for side in ("width", "height")]
-    width, height = (int(side) if side >= 1 and side.is_integer() else 0 for side in sides)
-    return (width, height) if width and height else None
+            sides = [file.number(element, side, element.findtext(side) or "0") for side in ("width", "height")]
+            # missing, or zero, as some tools leave them
+            size = (int(sides[0]), int(sides[1])) if all(s >= 1 and s.is_integer() for s in sides) else None
+        elif element.tag == "object":
+            label = (element.findtext("name") or "").strip()
+            if not label:
+                raise file.fault(element, "<object> has no name")
+            # the object's own box: its parts have boxes too
+            corners = element.find("bndbox")
+            if corners is None:
+                skipped["object without a box"] += 1
+                continue
+            left, top, right, bottom = (file.number(corners, side, corners.findtext(side) or "") for side in _SIDES)
+            ignore = (element.findtext("difficult") or "0").strip().lower() in ("1", "true")
+            # pixels count from 1, and the last one is inside
+            rows.append((label, (left - 1, top - 1, right, bottom), ignore))
+    return name, size, rows
 
 
 def _files(path: Path) -> list[Path]:

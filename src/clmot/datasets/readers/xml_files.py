@@ -14,13 +14,115 @@ from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from clmot.errors import UserError, reason_of
-from clmot.io.text import decode_text, head_of
+from clmot.errors import UserError
+from clmot.io.text import decode_text, head_of, read_bytes
 
 _CHUNK = 1 << 16
 _DECLARATION = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _LINE = " line"
 """The attribute that keeps an element's line; no attribute of a file has a blank in its name."""
+
+
+class XmlFile:
+    """An XML file whose faults are named by line.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def children(self, root: str) -> Iterator[Element]:
+        """The elements right below the root element, each complete, without keeping those before it in memory.
+
+        Raises:
+            UserError: the file cannot be read, is not well-formed (with the line), has a root of another name, or
+                declares entities.
+        """
+        content = _read(self.path)
+        parser, builder = expat.ParserCreate(), TreeBuilder()
+        top: list[Element] = []
+
+        def start(name: str, attributes: dict[str, Any]) -> None:
+            attributes[_LINE] = parser.CurrentLineNumber
+            element = builder.start(name, attributes)
+            if not top:
+                if name != root:
+                    raise self.fault(element, f"root element is <{name}>, expected <{root}>")
+                top.append(element)
+
+        def refuse(*_: Any) -> NoReturn:
+            line = parser.CurrentLineNumber
+            raise UserError(f"{self.path}:{line}: declares an entity, which annotations have no use for")
+
+        # text in whole pieces; expat's own default hands it out line by line
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler = start, builder.end
+        parser.CharacterDataHandler, parser.EntityDeclHandler = builder.data, refuse
+        try:
+            for position in range(0, len(content), _CHUNK):
+                parser.Parse(content[position : position + _CHUNK], False)
+                if top:
+                    # the last child may be open still
+                    complete = top[0][:-1]
+                    del top[0][:-1]
+                    yield from complete
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise UserError(f"{self.path}:{error.lineno}: not valid XML: {expat.ErrorString(error.code)}") from error
+        yield from top[0]
+
+    def where(self, element: Element) -> str:
+        """The file and the line that an element starts in."""
+        return f"{self.path}:{element.get(_LINE)}"
+
+    def fault(self, element: Element, what: str) -> UserError:
+        """What is wrong with an element."""
+        return UserError(f"{self.where(element)}: {what}")
+
+    def attribute(self, element: Element, name: str) -> str:
+        """A required attribute.
+
+        Raises:
+            UserError: it is missing.
+        """
+        value = element.get(name)
+        if value is None:
+            raise self.fault(element, f"<{element.tag}> has no {name}")
+        return value
+
+    def number(self, element: Element, name: str, text: str | None = None) -> float:
+        """A required attribute as a number, which need not be finite; else the `text` that is called so.
+
+        Raises:
+            UserError: it is missing or no number.
+        """
+        text = self.attribute(element, name) if text is None else text
+        try:
+            return float(text)
+        except ValueError:
+            found = repr(text) if text.strip() else "missing"
+            raise self.fault(element, f"{name} of <{element.tag}> is {found}, expected a number") from None
+
+    def whole(self, element: Element, name: str, at_least: int = 0, text: str | None = None) -> int:
+        """As `number`, a whole one.
+
+        Raises:
+            UserError: it is missing, not whole or too small.
+        """
+        value = self.number(element, name, text)
+        if not (value.is_integer() and value >= at_least):
+            expected = f"expected a whole number >= {at_least}"
+            raise self.fault(element, f"{name} of <{element.tag}> is {text or element.get(name)!r}, {expected}")
+        return int(value)
+
+
+def root_name(path: Path) -> str | None:
+    """The name of the root element, looked up in the first bytes of a file; None where there is none."""
+    head = re.sub(r"<!--.*?-->|<\?.*?\?>", "", head_of(path, 4096), flags=re.DOTALL)
+    found = re.search(r"<([A-Za-z_][\w.-]*)", head)
+    return found[1] if found else None
 
 
 def _read(path: Path) -> bytes:
@@ -32,10 +134,7 @@ def _read(path: Path) -> bytes:
     Raises:
         UserError: the file cannot be read, or is not in the encoding that it declares nor in another one.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read annotations: {reason_of(error)}") from error
+    content = read_bytes(path)
     declared = _DECLARATION.match(content)
     name = declared[1].decode().lower() if declared else "utf-8"
     try:
@@ -50,97 +149,3 @@ def _read(path: Path) -> bytes:
             return content
     start = text.find("?>") if text.lstrip().startswith("<?xml") else -2
     return text[start + 2 :].encode()
-
-
-def children_of_root(path: Path, root: str) -> Iterator[Element]:
-    """The elements right below the root element, each complete, without keeping those before it in memory.
-
-    Args:
-        path: an XML file.
-        root: the name that its root element must have.
-
-    Raises:
-        UserError: the file cannot be read, is not well-formed (with the line), has another root, or declares entities.
-    """
-    content = _read(path)
-    parser, builder = expat.ParserCreate(), TreeBuilder()
-    top: list[Element] = []
-
-    def start(name: str, attributes: dict[str, Any]) -> None:
-        attributes[_LINE] = parser.CurrentLineNumber
-        element = builder.start(name, attributes)
-        if not top:
-            if name != root:
-                raise UserError(f"{path}:{parser.CurrentLineNumber}: root element is <{name}>, expected <{root}>")
-            top.append(element)
-
-    def refuse(*_: Any) -> NoReturn:
-        raise UserError(f"{path}:{parser.CurrentLineNumber}: declares an entity, which annotations have no use for")
-
-    # text in whole pieces; expat's own default hands it out line by line
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = start, builder.end
-    parser.CharacterDataHandler, parser.EntityDeclHandler = builder.data, refuse
-    try:
-        for position in range(0, len(content), _CHUNK):
-            parser.Parse(content[position : position + _CHUNK], False)
-            if top:
-                # the last child may be open still
-                complete = top[0][:-1]
-                del top[0][:-1]
-                yield from complete
-        parser.Parse(b"", True)
-    except expat.ExpatError as error:
-        raise UserError(f"{path}:{error.lineno}: not valid XML: {expat.ErrorString(error.code)}") from error
-    yield from top[0]
-
-
-def line_of(element: Element) -> Any:
-    """The line that an element starts in."""
-    return element.get(_LINE)
-
-
-def root_name(path: Path) -> str | None:
-    """The name of the root element, looked up in the first bytes of a file; None where there is none."""
-    head = re.sub(r"<!--.*?-->|<\?.*?\?>", "", head_of(path, 4096), flags=re.DOTALL)
-    found = re.search(r"<([A-Za-z_][\w.-]*)", head)
-    return found[1] if found else None
-
-
-def attribute(element: Element, name: str, path: Path) -> str:
-    """A required attribute.
-
-    Raises:
-        UserError: it is missing.
-    """
-    value = element.get(name)
-    if value is None:
-        raise UserError(f"{path}:{line_of(element)}: <{element.tag}> has no {name}")
-    return value
-
-
-def number(text: str | None, path: Path, element: Element, name: str) -> float:
-    """A text as a number, which need not be finite; `name` is what it is called in `element`.
-
-    Raises:
-        UserError: it is missing or no number.
-    """
-    try:
-        return float(text or "")
-    except ValueError:
-        found = "missing" if not (text or "").strip() else repr(text)
-        raise UserError(f"{path}:{line_of(element)}: {name} of <{element.tag}> is {found}, expected a number") from None
-
-
-def whole_number(text: str | None, path: Path, element: Element, name: str, at_least: int = 0) -> int:
-    """A text as a whole number.
-
-    Raises:
-        UserError: it is missing, not whole or too small.
-    """
-    value = number(text, path, element, name)
-    if not (value.is_integer() and value >= at_least):
-        raise UserError(
-            f"{path}:{line_of(element)}: {name} of <{element.tag}> is {text!r}, expected a whole number >= {at_least}"
-        )
-    return int(value)
