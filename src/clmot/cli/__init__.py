@@ -26,6 +26,7 @@ from clmot.cli import (  # noqa: F401
     export,
     gallery,
     import_weights,
+    report,
     submit,
     track,
     train,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,18 @@ from clmot.evaluation.benchmarks import Benchmark, SequenceTruth, find_truth
 from clmot.evaluation.bootstrap import Replicates, draw_sequences, interval, replicate
 from clmot.evaluation.metrics import Fields, Metrics, summary
 from clmot.evaluation.scores import ScoredRows, Scores
-from clmot.evaluation.track_rows import OTHER_CLASSES, OTHER_FRAMES, left_out_text, total_rows, trackeval_data
+from clmot.evaluation.track_rows import (
+    OTHER_CLASSES,
+    OTHER_FRAMES,
+    Selection,
+    left_out_text,
+    total_rows,
+    trackeval_data,
+)
 from clmot.io.class_names import LABELS
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import describe_folder
+from clmot.structures import Int64Array
 
 _log = logging.getLogger(__name__)
 
@@ -161,9 +170,24 @@ class Measurement:
         )
 
 
-def _measure(
-    metrics: Metrics, file: Path, truth: SequenceTruth, chosen: FrameChoice
-) -> tuple[dict[str, Fields], ScoredRows]:
+def sequence_data(file: Path, truth: SequenceTruth, chosen: FrameChoice) -> tuple[str, dict[str, dict[str, Any]]]:
+    """What the metrics take, by class, and whose rules decided what counts.
+
+    Args:
+        file: results of a sequence.
+        truth: the sequence.
+        chosen: the frames to score.
+
+    Raises:
+        UserError: a file is faulty, or a half of a sequence is asked for whose length is unknown.
+    """
+    selected, _, data = _selected(file, truth, chosen)
+    return selected.rules, data
+
+
+def _selected(
+    file: Path, truth: SequenceTruth, chosen: FrameChoice
+) -> tuple[Selection, Int64Array, dict[str, dict[str, Any]]]:
     selected = truth.match(file)
     rows = [rows for matchup in selected.matchups.values() for rows in (matchup.truth, matchup.found)]
     if truth.length is None and chosen.part != "all":
@@ -171,7 +195,13 @@ def _measure(
     length = truth.length or max((int(each.frame.max(initial=0)) for each in rows), default=0)
     frames = np.arange(1, length + 1)
     frames = frames[chosen.keeps(frames, length)]
-    data = {name: trackeval_data(matchup, frames) for name, matchup in selected.matchups.items()}
+    return selected, frames, {name: trackeval_data(matchup, frames) for name, matchup in selected.matchups.items()}
+
+
+def _measure(
+    metrics: Metrics, file: Path, truth: SequenceTruth, chosen: FrameChoice
+) -> tuple[dict[str, Fields], ScoredRows]:
+    selected, frames, data = _selected(file, truth, chosen)
     return {name: metrics.score(each) for name, each in data.items()}, selected.counts(frames, list(data.values()))
 
 

@@ -196,7 +196,7 @@ def left_out_text(counts: RowCounts) -> str:
 
 
 def trackeval_data(matchup: Matchup, frames: Int64Array) -> dict[str, Any]:
-    """What TrackEval's metrics take for one sequence.
+    """What TrackEval's metrics take for one sequence, and the frames and ids that its numbers stand for.
 
     Args:
         matchup: ground truth and results; rows of other frames than these are passed over.
@@ -227,6 +227,10 @@ def trackeval_data(matchup: Matchup, frames: Int64Array) -> dict[str, Any]:
         "num_gt_dets": len(truth_index),
         "num_tracker_dets": len(found_index),
         "num_timesteps": len(frames),
+        # not for TrackEval: what its numbers stand for
+        "frames": frames,
+        "truth_ids": truth_ids,
+        "found_ids": found_ids,
     }
 
 

@@ -260,7 +260,9 @@ def _decisions(noted: list[_Noted], each_keys: list[Int64Array], each_after: lis
     candidate = np.where(next_row >= 0, row.take(next_row, mode="clip") if len(row) else -1, -1)
     refused = (next_row < 0) | ((cost >= limit).take(next_row, mode="clip") if len(row) else True)
     _most_alike(candidate, refused, noted, of_detection.take(new), new, rows, columns, keys, match)
-    could = (candidate >= 0).nonzero()[0]
+    could, wanted = (candidate >= 0).nonzero()[0], np.full(m, -1)
+    wanted[new] = candidate
+    told_pair = _last(others[wanted.take(column.take(others)) == row.take(others)], column, m).take(new)
     terms = _terms(
         noted,
         np.concatenate([seen, row.take(rival.take(rivalled)), candidate.take(could), lost.take(near)]),
@@ -285,10 +287,9 @@ def _decisions(noted: list[_Noted], each_keys: list[Int64Array], each_after: lis
     numbers[0], numbers[1], numbers[2] = frame.take(of_detection.take(new)), _START, after.take(new)
     numbers[4], values[3] = order_of.take(new), score.take(new)
     numbers[5, could], values[:3, could] = keys.take(candidate.take(could)), terms[:, second:third]
-    told = (next_row >= 0).nonzero()[0]
-    told = told[row.take(next_row.take(told)) == candidate.take(told)]
-    numbers[3, told] = stage.take(next_row.take(told))
-    _price(values, told, next_row.take(told), cost, limit)
+    told = (told_pair >= 0).nonzero()[0]
+    numbers[3, told] = stage.take(told_pair.take(told))
+    _price(values, told, told_pair.take(told), cost, limit)
 
     numbers, values = unmatched
     numbers[0], numbers[1], numbers[2] = frame.take(of_track.take(lost)), _LOST, keys.take(lost)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
-import functools
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,23 +16,25 @@ Colour = tuple[int, int, int]
 Point = tuple[float, float]
 """x, y in pixels."""
 
-_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
-_TONES = ((0.85, 1.0), (0.6, 0.85), (0.8, 0.8), (0.55, 1.0), (0.6, 0.7))
-"""Saturations and brightnesses that one hue is still told apart by, none too dark to be seen at night."""
+_COLOURS: tuple[Colour, ...] = (
+    *((0, 102, 204), (255, 68, 0), (0, 255, 204), (170, 68, 102), (238, 238, 0), (170, 238, 136)),
+    *((136, 34, 255), (238, 136, 238), (204, 0, 0), (68, 170, 102), (238, 102, 170), (170, 204, 68)),
+    *((136, 102, 255), (170, 68, 170), (136, 238, 170), (204, 68, 68), (255, 136, 170), (102, 170, 34)),
+    *((170, 136, 255), (204, 238, 102), (68, 204, 102), (0, 136, 68), (238, 204, 34), (204, 102, 204)),
+)
+"""Chosen one after the other, each as far as possible in CIELAB from those before it, the nearest before all, as seen
+with normal sight and with each of the three kinds of colour blindness (Machado et al. 2009); none is very dark or pale.
+"""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DEFAULT_COLOUR: Colour = (255, 176, 0)
 
 
-@functools.lru_cache(maxsize=4096)
 def track_colour(track_id: int) -> Colour:
-    """The colour of a track: the same in every frame and run, far from the colours of the ids before it.
+    """The colour of a track: the same in every frame, run, video and report, far from those of the ids before it.
 
-    Hues advance by the golden ratio of the circle, the spacing that keeps any run of consecutive ids apart. They come
-    close again after 8, 13, 21 and 34 ids, none a multiple of the number of tones, so those ids still differ.
+    After 24 ids they come again, so an id is written wherever a colour is.
     """
-    saturation, value = _TONES[track_id % len(_TONES)]
-    red, green, blue = colorsys.hsv_to_rgb(track_id * _GOLDEN_RATIO % 1, saturation, value)
-    return round(red * 255), round(green * 255), round(blue * 255)
+    return _COLOURS[(track_id - 1) % len(_COLOURS)]
 
 
 class Trails:

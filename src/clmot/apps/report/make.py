@@ -1,0 +1,84 @@
+"""`clmot report`: from results and video to one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clmot.apps.report.page import Content, report_page
+from clmot.apps.report.pictures import take_pictures
+from clmot.apps.report.results import load_results
+from clmot.apps.report.truth import compare_with_truth
+from clmot.errors import UserError
+from clmot.evaluation.benchmarks import Benchmark
+from clmot.io.atomic import write_whole_text
+from clmot.io.sources import open_one
+
+_TOLD = {
+    "HOTA": "detection and association together",
+    "IDF1": "boxes under the right id",
+    "AssA": "association alone",
+    "DetA": "detection alone",
+    "MOTA": "misses, false boxes and switches",
+}
+_COUNTED = {"IDSW": "identity switches", "Frag": "fragments", "FP": "false boxes", "FN": "missed boxes"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        size: its bytes.
+        events: how many events it lists, by kind.
+    """
+
+    path: Path
+    size: int
+    events: dict[str, int]
+
+
+def make_report(
+    results: str | Path,
+    video: str | Path,
+    out: str | Path,
+    *,
+    ground_truth: str | Path | None = None,
+    benchmark: Benchmark = "auto",
+    progress: bool = True,
+) -> Report:
+    """Write a page that shows tracks, what went wrong with them and why.
+
+    Args:
+        results: MOTChallenge text of `clmot track` or another tracker, or a folder of it.
+        video: what was tracked: a video, a folder of images or a sequence folder.
+        out: the HTML file.
+        ground_truth: as `clmot.evaluation.mot.evaluate`; without it, what looks wrong is listed.
+        benchmark: whose rules decide what counts.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        UserError: results, video or ground truth cannot be read or do not belong together, or the file cannot be
+            written.
+    """
+    source = open_one(video)
+    if source.live:
+        raise UserError(f"{source.origin}: is a camera; a report needs the recording")
+    loaded = load_results(Path(results), source)
+    if ground_truth is None:
+        content = Content(tiles=[], notes=[], events=[])
+    else:
+        truth = compare_with_truth(loaded, Path(ground_truth), benchmark)
+        tiles = [(name, f"{truth.scores[name]:.1f}", meaning) for name, meaning in _TOLD.items()]
+        tiles += [(name, f"{truth.scores[name]:,.0f}", meaning) for name, meaning in _COUNTED.items()]
+        content = Content(tiles=tiles, notes=[f"Scores by the rules of {truth.rules}."], events=truth.events)
+    pictures = take_pictures(loaded, content.events, source, progress=progress)
+    if pictures.size == (0, 0):
+        raise UserError(f"{source.origin}: no frame of it could be read")
+    page = report_page(loaded, content, pictures)
+    write_whole_text(Path(out), page, "the report", errors="replace")
+    kinds = [event.kind for event in content.events]
+    return Report(
+        path=Path(out), size=Path(out).stat().st_size, events={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    )
