@@ -187,7 +187,7 @@ def test_weights_files_cannot_run_code(tmp_path, capsys):
     assert "ran" not in capsys.readouterr().out
 
 
-def test_unreachable_hub_is_a_warning_not_a_crash(caplog, monkeypatch):
+def test_an_unreachable_hub_ends_it_and_names_the_ways_out(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import timm
 
@@ -196,9 +196,10 @@ def test_unreachable_hub_is_a_warning_not_a_crash(caplog, monkeypatch):
 
     target = encoder()
     monkeypatch.setattr(timm, "create_model", offline)
-    line = initialise_encoder(target, "resnet10t", {}, "timm")
-    assert "random weights" in line
-    assert "model.pretrained=FILE" in caplog.text
+    with pytest.raises(UserError, match=r"resnet10t.* cannot be had \(") as caught:
+        initialise_encoder(target, "resnet10t", {}, "timm")
+    for way in ("https://huggingface.co/timm/resnet10t", "model.pretrained=FILE", "HF_ENDPOINT", "pretrained=none"):
+        assert way in str(caught.value)
 
 
 def test_real_mobilenetv2_weights(real_data):

@@ -1,6 +1,7 @@
 """Validation while training: what it keeps, when it stops, and that it changes nothing of what is learned."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,29 @@ def test_on_the_command_line(stills, clips, tmp_path, capsys):  # noqa: F811
     other.write_text(json.dumps(content))
     line = fails(capsys, "train", stills, "--val", other, "--out", tmp_path / "b", *short)
     assert "no box of person counts there; its classes are car" in line
+
+
+def test_loggers_get_the_numbers_of_the_log(stills, tmp_path, monkeypatch):  # noqa: F811
+    import clmot.training.trainer as module
+
+    class Noted:
+        def __init__(self):
+            self.lines = []
+
+        def log_metrics(self, values, step):
+            self.lines.append({"step": step, **{name: round(value, 6) for name, value in values.items()}})
+
+        def finalize(self, status):
+            self.lines.append(status)
+
+    noted = Noted()
+    monkeypatch.setattr(module, "open_logger", lambda name, run: noted)
+    train(stills, tmp_path, config("train.steps=2"), progress=False, loggers=["wandb"])
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert noted.lines == [*lines, "success"]
+
+
+def test_a_logger_that_is_not_installed_is_one_line(stills, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
+    line = fails(capsys, "train", stills, "--out", tmp_path, "--logger", "mlflow", *OVERRIDES)
+    assert "pip install 'clmot[mlflow]'" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -24,6 +24,7 @@ def train(
     val: list[str] | None = None,
     val_every: int = 0,
     patience: int = 0,
+    logger: list[Literal["tensorboard", "wandb", "mlflow"]] | None = None,
 ) -> None:
     """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
 
@@ -56,6 +57,8 @@ def train(
         Steps between two validations; by default a tenth of the run, at least 50.
     patience
         Stop after so many validations without a better one; by default all steps are made.
+    logger
+        Log there as well (pip install 'clmot[tensorboard]', `[wandb]` or `[mlflow]`); several times for several.
     """
     paths, overrides = data_paths(data, "train")
     if steps is not None:
@@ -80,7 +83,7 @@ def train(
             settings = settings.updated({"model": {"pretrained": str(start)}})
     validation = ValidationPlan(data=_share(val) or val, every=val_every, patience=patience) if val else None
     require(validation is not None or not (val_every or patience), "--val-every and --patience go with --val DATA")
-    checkpoint = run_training(paths, out, settings, resume=resume, validation=validation)
+    checkpoint = run_training(paths, out, settings, resume=resume, validation=validation, loggers=logger or ())
     if is_first_process():
         print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
         print(f"track with: clmot track VIDEO --model {out} --out results")

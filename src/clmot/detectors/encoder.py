@@ -87,7 +87,8 @@ def open_encoder(
         UserError: timm has none of the name, or its weights cannot be had.
     """
     encoder = Encoder(name, config.options)
-    initialise_encoder(encoder, name, config.options, "timm" if config.weights == "default" else config.weights)
+    weights = "timm" if config.weights == "default" else config.weights
+    initialise_encoder(encoder, name, config.options, weights, "--weights ")
     if config.weights not in ("default", "none") and not Path(config.weights).is_file():
         raise UserError(f"{config.weights}: no such weights file")
     return EncoderDetector(encoder, size, config.classes or config.labels or ("person",), device)

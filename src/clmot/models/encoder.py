@@ -78,21 +78,23 @@ class Encoder(nn.Module):
         return [maps[index] for index in self.indices]
 
 
-def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], pretrained: str) -> str:
+def initialise_encoder(
+    encoder: Encoder, name: str, options: Mapping[str, Any], pretrained: str, setting: str = "model.pretrained="
+) -> str:
     """Give an encoder its starting weights and say in the log where they came from.
 
     Args:
         encoder: changed in place.
         name: the timm model name.
         options: the keyword arguments the encoder was built with.
-        pretrained: ``none``, ``timm`` (its hub or local cache; random weights and a warning if it cannot be reached),
-            or the path of a file of weights.
+        pretrained: ``none``, ``timm`` (its hub or local cache), or the path of a file of weights.
+        setting: what names a file or ``none`` instead, for messages.
 
     Returns:
         One line that says what the encoder starts from.
 
     Raises:
-        UserError: the named file cannot be read or does not fit.
+        UserError: the named file cannot be read or does not fit; or timm's weights cannot be had.
     """
     if pretrained == "none":
         line = f"encoder {name}: random weights"
@@ -102,23 +104,32 @@ def initialise_encoder(encoder: Encoder, name: str, options: Mapping[str, Any], 
         line = load_encoder_weights(encoder, Path(pretrained))
         log.info(line)
         return line
+    if name in NARROW:
+        raise UserError(f"encoder {name}: nobody trained it before; take --recipe mobilenet, or {setting}none")
     model, arguments = timm_encoder(name, options)
     try:
-        if name in NARROW:
-            raise ValueError("there are none for this narrow encoder; the recipe mobilenet has some")
         overlay = _pretrained_source(model)
         source = timm.create_model(
             model, features_only=True, pretrained=True, pretrained_cfg_overlay=overlay, **arguments
         )
         encoder.body.load_state_dict(source.state_dict())
     except Exception as error:  # no network, no such weights: hub libraries raise many types
-        reason = reason_of(error)
-        line = f"encoder {name}: random weights (timm's pretrained weights cannot be had: {reason})"
-        log.warning("%s; name a local file with model.pretrained=FILE", line)
-        return line
+        raise UserError(
+            f"encoder {name}: timm's pretrained weights cannot be had ({reason_of(error)}); download {_address(model)} "
+            f"elsewhere and name it with {setting}FILE, set HF_ENDPOINT to a mirror that can be reached, or start from "
+            f"random weights with {setting}none"
+        ) from error
     line = f"encoder {name}: timm's pretrained weights"
     log.info(line)
     return line
+
+
+def _address(model: str) -> str:
+    """Where a browser finds the weights."""
+    defaults = timm.get_pretrained_cfg(model)
+    if defaults and defaults.hf_hub_id:
+        return f"https://huggingface.co/{defaults.hf_hub_id}/resolve/main/model.safetensors"
+    return "a file of weights"
 
 
 def _pretrained_source(name: str) -> dict[str, str] | None:

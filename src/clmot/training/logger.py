@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import torch
+from lightning_fabric.loggers.logger import Logger
 
 from clmot.config import TrainConfig
 from clmot.errors import UserError
@@ -56,17 +57,27 @@ class RunLog:
         config: `steps`, `log_every` and `batch_size` count.
         context: the processes.
         progress: show the bar.
+        loggers: get the same numbers, in the first process.
 
     Attributes:
         bar: inside the context.
     """
 
-    def __init__(self, out: Path, start: int, config: TrainConfig, context: DistributedContext, progress: bool) -> None:
+    def __init__(
+        self,
+        out: Path,
+        start: int,
+        config: TrainConfig,
+        context: DistributedContext,
+        progress: bool,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
         self._out, self._config, self._context = out, config, context
         self._start = self._step = start
         self._progress = progress and context.is_first
         self._meter = ThroughputMeter(2 * config.batch_size)
         self._log = TrainingLog(out / "log.jsonl", start) if context.is_first else None
+        self._loggers = loggers
         self._stack = ExitStack()
 
     def __enter__(self) -> RunLog:
@@ -98,14 +109,16 @@ class RunLog:
             if self._log:
                 seconds = {"seconds": self._meter.seconds, "seconds_waiting_for_data": seconds_waiting}
                 left_out = {"unusable_images": unusable} if unusable else {}
-                self._log.write({"step": step, **values, "learning_rate": rate, **seconds, **left_out})
+                self.write(step, {**values, "learning_rate": rate, **seconds, **left_out})
             self.bar.update(self._task, note=" ".join(f"{name} {value:.2f}" for name, value in values.items()))
         self.bar.update(self._task, completed=step)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Log other numbers of a step than its losses."""
+        """Log numbers of a step."""
         if self._log:
             self._log.write({"step": step, **values})
+            for logger in self._loggers:
+                logger.log_metrics(dict(values), step)
 
     def tell_speed(self) -> None:
         """Log how fast the run went."""
@@ -114,6 +127,8 @@ class RunLog:
 
     def _finish(self, training_log: TrainingLog) -> None:
         training_log.close()
+        for logger in self._loggers:
+            logger.finalize("success")
         if self._step > self._start:
             try:
                 loss_curves(training_log.file, self._out / "loss.png")

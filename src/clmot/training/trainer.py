@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.loggers.logger import Logger
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
@@ -24,6 +25,7 @@ from clmot.training.best_weights import BestWeights, ValidationPlan
 from clmot.training.data import read_training_data
 from clmot.training.device_loader import DeviceLoader
 from clmot.training.distributed import DistributedContext, join_processes
+from clmot.training.experiment_loggers import LoggerName, open_logger
 from clmot.training.fit_whitening import fit_whitening
 from clmot.training.logger import RunLog, read_lines
 from clmot.training.optim import learning_rate
@@ -47,6 +49,7 @@ def train(
     progress: bool = True,
     detector: Detector | None = None,
     validation: ValidationPlan | None = None,
+    loggers: Sequence[LoggerName] = (),
 ) -> Path:
     """Train the one-shot network on boxes alone; identities in the data are dropped before anything sees them.
 
@@ -66,6 +69,7 @@ def train(
             configuration names, if any.
         validation: measure the network on other data now and then, keep the best weights (``best`` in `out`, with
             ``validation.jpg``), and stop where nothing is gained any more.
+        loggers: get what is logged as well (`clmot.training.experiment_loggers`).
 
     Returns:
         The final checkpoint's folder; of a validated run, that of the best weights.
@@ -85,8 +89,9 @@ def train(
             dataset, config, held_out = read_training_data(data, config, context.count, share)
             sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
             state = new_state(config, sequences, fabric.device, found, detector)
-            best = None
+            best, opened = None, []
             if context.is_first:
+                opened = [open_logger(name, out) for name in loggers]
                 _make_run_folder(out, config)
                 if found is None:
                     shutil.rmtree(out / BEST, ignore_errors=True)
@@ -101,7 +106,7 @@ def train(
         elif state.step >= config.train.steps:
             log.info("%s: all %d steps are done", out, state.step)
         else:
-            _run_steps(state, dataset, out, fabric, context, progress, best)
+            _run_steps(state, dataset, out, fabric, context, progress, best, opened)
     return out / BEST if (out / BEST).is_dir() else find_checkpoint(out) or out
 
 
@@ -113,6 +118,7 @@ def _run_steps(
     context: DistributedContext,
     progress: bool,
     best: BestWeights | None,
+    loggers: Sequence[Logger],
 ) -> None:
     """The loop over the steps that are left."""
     config = state.config
@@ -120,7 +126,7 @@ def _run_steps(
     network, optimizer = state.set_up(fabric)
     loader = _loader(state, dataset, fabric, context)
     batches = DeviceLoader(loader, fabric.device)
-    with RunLog(out, state.step, config.train, context, progress) as run_log, noted_interrupt() as interrupted:
+    with RunLog(out, state.step, config.train, context, progress, loggers) as run_log, noted_interrupt() as interrupted:
         while state.step < steps:
             with context.synchronized():
                 batch = next(batches)
