@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clmot.cli.app import app
+from clmot.cli.app import Device, app
 from clmot.cli.evaluate import Benchmark
 from clmot.errors import plural
 
@@ -17,6 +17,8 @@ def report(
     out: Path,
     gt: Path | None = None,
     benchmark: Benchmark = "auto",
+    model: Path | None = None,
+    device: Device = "auto",
 ) -> None:
     """Show tracks and what went wrong with them, worst first, in one HTML file that opens from disk.
 
@@ -38,9 +40,16 @@ def report(
         what looks wrong is listed.
     benchmark
         Whose rules decide what counts; docs/scores.md says what they are. By default found out.
+    model
+        Without ground truth, let the embeddings of this model tell what looks alike. By default colours do.
     """
     from clmot.apps.report.make import make_report
 
-    made = make_report(results, video, out, ground_truth=gt, benchmark=benchmark)
+    embed = None
+    if model is not None:
+        from clmot.inference.model import load_model
+
+        embed = load_model(model, device=device).embed
+    made = make_report(results, video, out, ground_truth=gt, benchmark=benchmark, embed=embed)
     listed = ", ".join(f"{count} {kind}" for kind, count in made.events.items()) or "none"
     print(f"{made.path}: {plural(sum(made.events.values()), 'event')} ({listed}), {made.size / 1e6:.1f} MB")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clmot.apps.report.appearance import read_appearance, visibility
 from clmot.apps.report.page import Content, report_page
 from clmot.apps.report.pictures import take_pictures
 from clmot.apps.report.results import load_results
+from clmot.apps.report.suspects import Measured, find_suspects
 from clmot.apps.report.truth import compare_with_truth
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.io.atomic import write_whole_text
 from clmot.io.sources import open_one
+from clmot.structures import Embed
 
 _TOLD = {
     "HOTA": "detection and association together",
@@ -22,6 +25,11 @@ _TOLD = {
     "MOTA": "misses, false boxes and switches",
 }
 _COUNTED = {"IDSW": "identity switches", "Frag": "fragments", "FP": "false boxes", "FN": "missed boxes"}
+
+_SUSPECTS = (
+    "There is no ground truth: events are suspects, found from appearance and motion alone. The most suspicious come "
+    "first; near the end of the list most are harmless."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,7 @@ def make_report(
     *,
     ground_truth: str | Path | None = None,
     benchmark: Benchmark = "auto",
+    embed: Embed | None = None,
     progress: bool = True,
 ) -> Report:
     """Write a page that shows tracks, what went wrong with them and why.
@@ -56,6 +65,7 @@ def make_report(
         out: the HTML file.
         ground_truth: as `clmot.evaluation.mot.evaluate`; without it, what looks wrong is listed.
         benchmark: whose rules decide what counts.
+        embed: as `clmot.Model.embed`: tells what looks alike where there is no ground truth; by default colours do.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -67,7 +77,9 @@ def make_report(
         raise UserError(f"{source.origin}: is a camera; a report needs the recording")
     loaded = load_results(Path(results), source)
     if ground_truth is None:
-        content = Content(tiles=[], notes=[], events=[])
+        appearance = read_appearance(loaded, source, embed, progress=progress)
+        suspects = find_suspects(Measured(loaded, appearance, visibility(loaded)))
+        content = Content(tiles=[], notes=[_SUSPECTS], events=suspects)
     else:
         truth = compare_with_truth(loaded, Path(ground_truth), benchmark)
         tiles = [(name, f"{truth.scores[name]:.1f}", meaning) for name, meaning in _TOLD.items()]

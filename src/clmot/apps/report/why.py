@@ -93,9 +93,9 @@ def _told(row: dict[str, Any], tracker: dict[str, Any], event: Event) -> dict[st
         text = f"Track {track} got its box in the {name}: cost {cost:.2f}, limit {limit:.2f}."
         with_rival = not math.isnan(rival_cost)
         if with_rival:
-            text += f" {_named(rival)} would have cost {rival_cost:.2f}, so the margin was {row['margin']:.2f}."
+            text += f" {_named(rival)} would have cost {rival_cost:.2f}."
             setting = _flip(row, tracker, stage)
-        elif limit_of and stage != "nearest":
+        if limit_of and stage != "nearest" and not (with_rival and rival_cost < limit):
             setting = f"tracker.{limit_of}={_rounded(cost, down=True)} or less would have refused this match."
     elif row["kind"] == _START:
         text, setting = _start(row, tracker, stage, name, limit_of)
@@ -198,4 +198,4 @@ def _parts(row: dict[str, Any], tracker: dict[str, Any], stage: str, with_rival:
 
 
 def _known(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)
+    return None if math.isnan(value) else round(value, 4) + 0.0  # no minus before a zero
