@@ -58,16 +58,25 @@ class KalmanState:
         velocity_variance: float64 [n, 4].
     """
 
-    __slots__ = ("values",)
+    __slots__ = ("_innovation", "values")
 
     def __init__(self, values: Float[np.ndarray, "5 n 4"]) -> None:
         self.values = values
+        self._innovation: Float[np.ndarray, "n 4"] | None = None
 
     position = property(lambda self: self.values[0])
     velocity = property(lambda self: self.values[1])
     position_variance = property(lambda self: self.values[2])
     covariance = property(lambda self: self.values[3])
     velocity_variance = property(lambda self: self.values[4])
+
+    @property
+    def innovation_variance(self) -> Float[np.ndarray, "n 4"]:
+        """Of what a measurement may differ from the position; worked out once, so `values` must not change after."""
+        if self._innovation is None:
+            self._innovation = _MEASUREMENT.variance(_squared_heights(self.position))
+            self._innovation += self.position_variance
+        return self._innovation
 
     def __len__(self) -> int:
         return int(self.values.shape[1])
@@ -142,9 +151,9 @@ def update(
         unseen: objects that were not measured; they stay as they are, whatever stands in their rows.
     """
     means, uncertainty = state.values[:2], state.values[2:4]  # of position, and between position and velocity
-    variance = _MEASUREMENT.variance(_squared_heights(means[0]))
-    variance += uncertainty[0]
-    if unseen is not None:
+    variance = state.innovation_variance
+    if unseen is not None and len(unseen):
+        variance = variance.copy()
         variance[unseen] = np.inf
     gain = uncertainty / variance
     after = np.empty_like(state.values)
@@ -181,9 +190,7 @@ def warp(state: KalmanState, matrix: Float[np.ndarray, "2 3"]) -> KalmanState:
 
 def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     """Squared Mahalanobis distance of each object's measurement to what is expected of it; compare with `GATE`."""
-    variance = _MEASUREMENT.variance(_squared_heights(state.position))
-    variance += state.position_variance
-    return np.asarray((np.square(measurement - state.position) / variance).sum(axis=1))
+    return np.asarray((np.square(measurement - state.position) / state.innovation_variance).sum(axis=1))
 
 
 def within_gate(
@@ -199,8 +206,7 @@ def within_gate(
         Positions of objects, ascending, and of measurements, and the distance of the measurement from what is expected
         of the object.
     """
-    variance = _MEASUREMENT.variance(_squared_heights(state.position))
-    variance += state.position_variance
+    variance = state.innovation_variance
     reach = np.sqrt(GATE * variance[:, 0])
     x = state.position[:, 0]
     rows, columns = within(x - reach, x + reach, measurement[:, 0])

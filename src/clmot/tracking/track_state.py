@@ -42,9 +42,10 @@ class Found:
         embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
     """
 
-    __slots__ = ("_falling", "class_id", "embedding", "measurement", "order", "score", "xyxy")
+    __slots__ = ("_counts", "_falling", "class_id", "embedding", "measurement", "order", "score", "xyxy")
 
     def __init__(self, detections: Detections, embedding: Float32Array) -> None:
+        self._counts: dict[float, int] = {}
         falling = -detections.score
         order = falling.argsort()
         self._falling = falling.take(order)
@@ -67,7 +68,10 @@ class Found:
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
-        return int(self._falling.searchsorted(np.float32(-least), side="right"))
+        known = self._counts.get(least)
+        if known is None:
+            known = self._counts[least] = int(self._falling.searchsorted(np.float32(-least), side="right"))
+        return known
 
 
 class Tracks:
@@ -80,6 +84,7 @@ class Tracks:
         dimensions: length of the embeddings.
 
     Attributes:
+        confirmed: how many have an id; they are the first ones.
         motion: Kalman states.
         embedding: float32 [n, d], moving average of unit length.
         unseen: float64 [n], seconds since it was last seen.
@@ -109,6 +114,7 @@ class Tracks:
         self.embedding = np.empty((0, dimensions), np.float32)
         self._numbers = np.empty((len(_NUMBERS), 0), np.int64)
         self.unseen = np.empty(0)
+        self.confirmed = 0
         names = ["motion", "embedding", "unseen"]
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
             appearance_only = dimensions and config.association == "fused" and not config.appearance_trust
@@ -138,11 +144,6 @@ class Tracks:
         """Whether each track was seen in the last frame: bool [n]; the rest are lost."""
         return np.asarray(self.detection >= 0)
 
-    @property
-    def confirmed(self) -> int:
-        """How many have an id; they are the first ones."""
-        return int(np.count_nonzero(self.track_id))
-
     def boxes(self) -> Float32Array:
         """Where the filters believe the objects are: float32 [n, 4], xyxy."""
         return to_boxes(self.motion.position)
@@ -170,6 +171,7 @@ class Tracks:
         for name in self._names:
             self._set(name, np.array(arrays[name], empty[name].dtype))
         self._numbers = np.array([arrays[name] for name in _NUMBERS], np.int64)
+        self.confirmed = int(np.count_nonzero(self.track_id))
 
     def keep(self, chosen: BoolArray) -> None:
         """Forget all tracks but these."""
@@ -179,6 +181,7 @@ class Tracks:
         for name in self._names:
             self._set(name, self._values(name).take(rows, axis=1 if name in _STATES else 0))
         self._numbers = self._numbers.take(rows, axis=1)
+        self.confirmed = int(rows.searchsorted(self.confirmed))
 
     def start(self, found: Found, new: Int64Array, frame: int) -> None:
         """Append one unconfirmed track for each of the detections `new`."""
@@ -196,6 +199,11 @@ class Tracks:
         numbers = np.zeros((len(_NUMBERS), n), np.int64)  # no id yet
         numbers[0], numbers[2:4], numbers[4], numbers[5] = found.class_id.take(new), frame, 1, new
         self._numbers = np.concatenate([self._numbers, numbers], axis=1)
+
+    def confirm(self, count: int, first_id: int) -> None:
+        """Give ids, from that one on, to so many of those without, the oldest."""
+        self.track_id[self.confirmed : self.confirmed + count] = np.arange(first_id, first_id + count)
+        self.confirmed += count
 
     def age(self, seconds: float) -> None:
         """Time passes."""
@@ -317,7 +325,9 @@ class Tracks:
             # the last step is predicted only: the measurement itself follows
             last = np.equal(gap[walking], step)
             state.values[:, walking] = np.where(last[:, None], later.values, between.values)
-        self.motion.values[:, again] = state.values
+        motion = self.motion.values.copy()
+        motion[:, again] = state.values
+        self.motion = KalmanState(motion)
 
     def _values(self, name: str) -> npt.NDArray[Any]:
         value = getattr(self, name)

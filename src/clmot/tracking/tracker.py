@@ -389,7 +389,7 @@ class Tracker:
         hits = tracks.hits[before:]  # until then a track is seen in every frame: the older, the more often
         new = len(hits) if starting else int(np.count_nonzero(hits >= self.config.confirm_frames))
         if new:
-            tracks.track_id[before : before + new] = np.arange(self._next_id, self._next_id + new)
+            tracks.confirm(new, self._next_id)
             self._next_id += new
 
     def _end_duplicates(self) -> None:
