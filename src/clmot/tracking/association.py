@@ -44,12 +44,12 @@ LOW_SCORE_IOU_DISTANCE = 0.5
 PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
 """Association `gated`: largest IoU distance and largest half cosine distance at which appearance counts (BoT-SORT)."""
 
-_GATE_OF_PLACE = 5.9915
+GATE_OF_PLACE = 5.9915
 """95 % quantile of the chi-squared distribution with two degrees of freedom."""
 _SHORTEST = 1e-6
 _ANY = 1e6
 """A limit that no cost comes near."""
-_TALLER = 1.3
+TALLER = 1.3
 """Objects are not so many times taller in the next frame."""
 
 PairCosts = tuple[Int64Array, Int64Array, npt.NDArray[np.floating[Any]]]
@@ -271,12 +271,12 @@ class CostModel:
         reach = np.square(self._config.nearest_distance * size)
         first = int(rows.searchsorted(confirmed)) if has_appearance else 0
         possible = motion.position_variance[rows[first:], 0] + np.square(height[first:] / 20)
-        np.maximum(reach[first:], _GATE_OF_PLACE * possible, out=reach[first:])
+        np.maximum(reach[first:], GATE_OF_PLACE * possible, out=reach[first:])
         distance = np.square(target[:, 0] - place[:, :1])
         distance += np.square(target[:, 1] - place[:, 1:2])
         row, column = (distance < reach[:, None]).nonzero()
         taller = target[column, 3] / np.maximum(height[row], _SHORTEST)
-        alike = (taller < _TALLER) & (taller > 1 / _TALLER)
+        alike = (taller < TALLER) & (taller > 1 / TALLER)
         row, column = row[alike], column[alike]
         cost = np.sqrt(distance[row, column]) / np.maximum(size[row], _SHORTEST)
         row, column, cost = self._allowed(rows.take(row), columns.take(column), cost)

@@ -37,11 +37,11 @@ class _Noise(NamedTuple):
         return np.asarray(variance)
 
 
-_START = _Noise(2 / 20, 1e-2)
-_START_VELOCITY = _Noise(10 / 160, 1e-5)
-_MOTION = _Noise(1 / 20, 1e-2)
-_MOTION_VELOCITY = _Noise(1 / 160, 1e-5)
-_MEASUREMENT = _Noise(1 / 20, 1e-1)
+START = _Noise(2 / 20, 1e-2)
+START_VELOCITY = _Noise(10 / 160, 1e-5)
+MOTION = _Noise(1 / 20, 1e-2)
+MOTION_VELOCITY = _Noise(1 / 160, 1e-5)
+MEASUREMENT = _Noise(1 / 20, 1e-1)
 
 
 class KalmanState:
@@ -74,7 +74,7 @@ class KalmanState:
     def innovation_variance(self) -> Float[np.ndarray, "n 4"]:
         """Of what a measurement may differ from the position; worked out once, so `values` must not change after."""
         if self._innovation is None:
-            self._innovation = _MEASUREMENT.variance(_squared_heights(self.position))
+            self._innovation = MEASUREMENT.variance(_squared_heights(self.position))
             self._innovation += self.position_variance
         return self._innovation
 
@@ -100,8 +100,8 @@ def initiate(measurement: Float[np.ndarray, "n 4"]) -> KalmanState:
     values = np.zeros((5, len(measurement), 4))
     values[0] = measurement
     squared = _squared_heights(measurement)
-    values[2] = _START.variance(squared)
-    values[4] = _START_VELOCITY.variance(squared)
+    values[2] = START.variance(squared)
+    values[4] = START_VELOCITY.variance(squared)
     return KalmanState(values)
 
 
@@ -117,7 +117,7 @@ def predict(state: KalmanState, lost: Bool[np.ndarray, " n"], steps: float = 1.0
     later = state.values.copy()
     np.copyto(later[1, :, _HEIGHT], 0.0, where=lost)
     squared = _squared_heights(state.position)
-    noise, velocity = _MOTION.variance(squared), _MOTION_VELOCITY.variance(squared)
+    noise, velocity = MOTION.variance(squared), MOTION_VELOCITY.variance(squared)
     if steps == 1:  # nearly always, and in half the time
         later[2] += later[3]
         later[0] += later[1]

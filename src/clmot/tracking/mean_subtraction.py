@@ -8,7 +8,7 @@ would be left with nothing but noise. The mean therefore begins with some identi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,20 @@ import numpy.typing as npt
 from clmot.structures import Float32Array
 from clmot.tracking.track_state import unit
 
+if TYPE_CHECKING:
+    from clmot.tracking.compiled import Compiled
+
 
 class RunningMean:
     """The mean of a video's embeddings so far.
 
     Args:
         identities: how many with an embedding of zeros it begins with; 0 leaves embeddings as they are.
+        compiled: where it is used.
     """
 
-    def __init__(self, identities: float) -> None:
-        self._identities = identities
+    def __init__(self, identities: float, compiled: Compiled | None = None) -> None:
+        self._identities, self._compiled = identities, compiled
         self.reset()
 
     def reset(self) -> None:
@@ -53,6 +57,8 @@ class RunningMean:
         if not known or not self._count:
             return embedding
         share = known / (known + self._identities) / self._count
+        if self._compiled is not None:
+            return np.asarray(self._compiled.centred(embedding, self._total, share))
         centred = embedding - (share * self._total).astype(np.float32)
         return unit(centred, out=centred)
 

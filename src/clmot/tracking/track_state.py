@@ -5,7 +5,7 @@ No history is kept beyond what the configuration asks for, so memory is bounded 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,15 @@ from clmot.structures import BoolArray, Detections, Float32Array, Int64Array
 from clmot.tracking import kalman
 from clmot.tracking.kalman import KalmanState
 
+if TYPE_CHECKING:
+    from clmot.tracking.compiled import Compiled
+
 _CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
-_DIRECTION_FRAMES = 3
+DIRECTION_FRAMES = 3
 """Over which the direction of a track's motion is taken (OC-SORT)."""
-_ENDED = -(2**40)
+ENDED = -(2**40)
+_NOTHING, _NEVER = np.empty((0, 0, 4)), np.empty((0, 0), np.int64)
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 
@@ -30,9 +34,11 @@ class Found:
 
     Args:
         detections: as they come.
-        embedding: float32 [m, d], of the detections as they come.
+        embedding: float32 [m, d], of the detections as they come, of any length.
+        compiled: to have the same from there.
 
     Attributes:
+        falling: float32 [m], scores as they came, negative.
         order: int64 [m], their rows as they come; one order for equal sets of detections, so that nothing depends on
             how they were listed.
         xyxy: float32 [m, 4].
@@ -42,21 +48,31 @@ class Found:
         embedding: float32 [m, d] of unit length; d is 0 where appearance is not used.
     """
 
-    __slots__ = ("_counts", "_falling", "class_id", "embedding", "measurement", "order", "score", "xyxy")
+    __slots__ = ("_counts", "class_id", "embedding", "falling", "measurement", "order", "score", "xyxy")
 
-    def __init__(self, detections: Detections, embedding: Float32Array) -> None:
+    def __init__(self, detections: Detections, embedding: Float32Array, compiled: Compiled | None = None) -> None:
         self._counts: dict[float, int] = {}
         falling = -detections.score
-        order = falling.argsort()
-        self._falling = falling.take(order)
-        if np.count_nonzero(self._falling[1:] == self._falling[:-1]):
+        order: Int64Array = falling.argsort()
+        if compiled is not None:
+            columns = (falling, _plain(detections.xyxy), _plain(detections.class_id), _plain(embedding))
+            equal, *columns_in_order = compiled.in_order(order, *columns)
+            if equal:
+                order = np.lexsort((*detections.xyxy.T, detections.class_id, falling))
+                _, *columns_in_order = compiled.in_order(order, *columns)
+            self.order = order
+            self.falling, self.xyxy, self.measurement, self.score, self.class_id, self.embedding = columns_in_order
+            return
+        self.falling = falling.take(order)
+        if np.count_nonzero(self.falling[1:] == self.falling[:-1]):
             order = np.lexsort((*detections.xyxy.T, detections.class_id, falling))
-        self.order: Int64Array = order
+        self.order = order
         self.xyxy = detections.xyxy.take(order, axis=0)
         self.measurement = box.xyxy_to_cxcyah(self.xyxy.astype(np.float64))
-        self.score = np.minimum(-self._falling, _CERTAIN)
+        self.score = np.minimum(-self.falling, _CERTAIN)
         self.class_id = detections.class_id.take(order)
         self.embedding = embedding.take(order, axis=0)
+        unit(self.embedding, out=self.embedding)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -64,13 +80,13 @@ class Found:
     @property
     def score_range(self) -> tuple[float, float]:
         """Least and greatest score as they came, where there are any."""
-        return -self._falling.item(-1), -self._falling.item(0)
+        return -self.falling.item(-1), -self.falling.item(0)
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
         known = self._counts.get(least)
         if known is None:
-            known = self._counts[least] = int(self._falling.searchsorted(np.float32(-least), side="right"))
+            known = self._counts[least] = int(self.falling.searchsorted(np.float32(-least), side="right"))
         return known
 
 
@@ -119,7 +135,7 @@ class Tracks:
         if config.observation_reupdate or config.recovery_iou_threshold or config.direction_weight:
             appearance_only = dimensions and config.association == "fused" and not config.appearance_trust
             directed = config.direction_weight and not appearance_only
-            past = _DIRECTION_FRAMES + 1 if directed else 1
+            past = DIRECTION_FRAMES + 1 if directed else 1
             self.observed = np.empty((0, past, 4))
             self.observed_frame = np.empty((0, past), np.int64)
             names += ["observed", "observed_frame"]
@@ -169,7 +185,7 @@ class Tracks:
             if there != expected:
                 raise ValueError(f"tracks.{name} is {there}, expected {expected}")
         for name in self._names:
-            self._set(name, np.array(arrays[name], empty[name].dtype))
+            self._set(name, np.array(arrays[name], empty[name].dtype, order="C"))
         self._numbers = np.array([arrays[name] for name in _NUMBERS], np.int64)
         self.confirmed = int(np.count_nonzero(self.track_id))
 
@@ -204,6 +220,41 @@ class Tracks:
         """Give ids, from that one on, to so many of those without, the oldest."""
         self.track_id[self.confirmed : self.confirmed + count] = np.arange(first_id, first_id + count)
         self.confirmed += count
+
+    def step(self, compiled: Compiled, found: Found, *numbers: Any) -> tuple[Int64Array, int]:
+        """A whole update in one go.
+
+        Args:
+            compiled: does it.
+            found: the detections.
+            numbers: the rest that its ``step`` wants.
+
+        Returns:
+            int64 [m]: the id of each detection as they come, 0 for none. The next new id.
+        """
+        kept = "observed" in self._names
+        *arrays, track_id, self.confirmed, next_id = compiled.step(
+            self.motion.values,
+            self.embedding,
+            self.unseen,
+            self._numbers,
+            self.observed if kept else _NOTHING,
+            self.observed_frame if kept else _NEVER,
+            self.confirmed,
+            found.order,
+            found.xyxy,
+            found.measurement,
+            found.falling,
+            found.score,
+            found.class_id,
+            found.embedding,
+            *numbers,
+        )
+        values, self.embedding, self.unseen, self._numbers, observed, observed_frame = arrays
+        self.motion = KalmanState(values)
+        if kept:
+            self.observed, self.observed_frame = observed, observed_frame
+        return track_id, next_id
 
     def age(self, seconds: float) -> None:
         """Time passes."""
@@ -276,15 +327,15 @@ class Tracks:
             np.copyto(self.observed[:, -1], measurement, where=rows)
             np.copyto(self.observed_frame[:, -1], frame, where=seen)
         if config.published_bookkeeping:
-            self.hits[seen & (frame - self.last_frame > config.lost_frames + 1)] = _ENDED
+            self.hits[seen & (frame - self.last_frame > config.lost_frames + 1)] = ENDED
         np.copyto(self.last_frame, frame, where=seen)
         np.copyto(self.unseen, 0.0, where=seen)
         np.add(self.hits, seen, out=self.hits)
         self._learn(seen, match, score, found)
 
     def direction_origin(self, frame: int) -> npt.NDArray[np.float64]:
-        """The oldest remembered place not older than `_DIRECTION_FRAMES`, else the newest: float64 [n, 2], centres."""
-        recent = self.observed_frame >= frame - _DIRECTION_FRAMES
+        """The oldest remembered place not older than `DIRECTION_FRAMES`, else the newest: float64 [n, 2], centres."""
+        recent = self.observed_frame >= frame - DIRECTION_FRAMES
         recent[:, -1] = True
         first = np.argmax(recent, axis=1)
         return np.asarray(self.observed[np.arange(len(self)), first, :2])
@@ -335,6 +386,11 @@ class Tracks:
 
     def _set(self, name: str, value: npt.NDArray[Any]) -> None:
         setattr(self, name, KalmanState(value) if name in _STATES else value)
+
+
+def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array itself, or a copy where it can't be handed to compiled code."""
+    return array if array.flags.carray else array.copy()
 
 
 def to_boxes(places: npt.NDArray[np.float64]) -> Float32Array:

@@ -9,8 +9,11 @@ of the video. Unseen, an unconfirmed track ends at once, a confirmed one after `
 from __future__ import annotations
 
 import copy
+import functools
+import logging
 import numbers
 import operator
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +27,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.errors import reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.box_input import count_left_out, require_chances
-from clmot.structures import BoolArray, Detections, Float32Array, Image, TrackedFrame
+from clmot.structures import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate
@@ -32,12 +35,14 @@ from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
 from clmot.tracking.explanation import Decisions, Explainer
 from clmot.tracking.mean_subtraction import RunningMean
-from clmot.tracking.track_state import Found, Tracks, to_boxes, unit
+from clmot.tracking.track_state import Found, Tracks, to_boxes
 from clmot.tracking.trust import Trust
 
 if TYPE_CHECKING:
     from clmot.tracking.camera_motion import CameraMotion
+    from clmot.tracking.compiled import Compiled
 
+_log = logging.getLogger(__name__)
 _STILL = np.eye(2, 3)
 _LARGEST_FRAME = 2**53
 
@@ -76,7 +81,10 @@ class Tracker:
         if camera is not None and not hasattr(camera, "estimate"):
             raise TypeError(f"camera is {camera!r}, not a CameraMotion; by name it is TrackerConfig(camera=...)")
         self._camera = camera or (_camera(self.config) if self.config.camera not in ("auto", "none") else None)
-        self._running_mean = RunningMean(self.config.mean_subtraction)
+        self._compiled = compiled_for(self.config)
+        if self._compiled is not None:
+            self._settings = self._compiled.settings(self.config)
+        self._running_mean = RunningMean(self.config.mean_subtraction, self._compiled)
         self._trust = Trust(self.config.appearance_trust)
         self._clock = Clock(self.config.frame_rate)
         self.reset()
@@ -159,7 +167,7 @@ class Tracker:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         image = None if image is None else as_image(image)
         taken = take_detections(found)
-        in_order = Found(taken.detections, self._embeddings(taken.detections))
+        in_order = Found(taken.detections, self._embeddings(taken.detections), self._compiled)
         if len(in_order):
             require_chances(*in_order.score_range)
         return Checked(number, seconds, taken, in_order, image)
@@ -175,26 +183,32 @@ class Tracker:
         high = found.count(config.high_score)
         starters = found.count(max(config.high_score, config.new_track_score))
 
-        # 1. Appearance: running mean subtraction, and whether embeddings tell the objects apart.
+        # 1. Appearance: running mean subtraction.
         found.embedding = self._running_mean(found.embedding, high, starters if starting else self._next_id - 1)
         if not len(self._tracks) and self._tracks.embedding.shape[1] != found.embedding.shape[1]:
             self._tracks = Tracks(config, found.embedding.shape[1])
         tracks = self._tracks
 
-        # 2. Prediction: the camera's motion, the time that passed, and the Kalman filters.
+        # 2. The camera's motion, the time that passed, and whether embeddings tell the objects apart.
         self._move(image, matrix)
         passed, update = self._clock.go(seconds), self._clock.updates
-        tracks.age(passed)
         extra = int(config.published_bookkeeping)  # frames that lost tracks live longer in the published code
         if passed > 1.5 * self._clock.step:  # what would have ended in the frames left out
-            tracks.keep(tracks.unseen < self._clock.life(config.lost_seconds, 1 + extra))
+            tracks.keep(tracks.unseen + passed < self._clock.life(config.lost_seconds, 1 + extra))
         steps = round(passed * (config.noise_rate or config.frame_rate), 9)
-        tracks.predict(steps)
-
-        # 3. Association, in the stages of `associate`.
+        life = self._clock.life(config.lost_seconds, extra)
         if self._trust.due(found.embedding.shape[1]):
             self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
         trusted = self._trust.given
+        self._frame = frame
+        if self._compiled is not None and not explain:  # the rest in one go
+            numbers = (self._settings, passed, steps, life, update, self._next_id, trusted, starting)
+            track_id, self._next_id = tracks.step(self._compiled, found, *numbers)
+            return self._shown(taken, found, track_id)
+
+        # 3. Prediction, and association in the stages of `associate`.
+        tracks.age(passed)
+        tracks.predict(steps)
         explainer = self._explainer if explain else None
         match, free, nearest = associate(tracks, found, config, update, trusted, explainer)
         new = free[:starters].nonzero()[0]
@@ -204,7 +218,7 @@ class Tracker:
         # 4. Life of the tracks: update, end, start, confirm.
         directed = not (trusted and found.embedding.shape[1] and config.association == "fused")
         tracks.match(match, found, update, nearest, steps, directed)
-        alive = tracks.unseen < self._clock.life(config.lost_seconds, extra)
+        alive = tracks.unseen < life
         if extra:  # one frame more, but not twice
             alive &= (tracks.hits > 0) | (match >= 0)
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
@@ -214,21 +228,32 @@ class Tracker:
         self._confirm(starting)
         if explainer:
             explainer.close(tracks)
-        self._frame = frame
-        return self._shown(taken, found)
-
-    def _shown(self, taken: Taken, found: Found) -> TrackedFrame:
-        """The confirmed tracks that the newest frame shows, in the order of its detections."""
-        tracks, config = self._tracks, self.config
-        detection = tracks.detection[: tracks.confirmed]
-        shown = (detection >= 0).nonzero()[0]
+        shown, row = self._seen(found)
         track_id = np.zeros(len(found), np.int64)
-        track_id[found.order.take(detection.take(shown))] = tracks.track_id.take(shown)
+        track_id[row] = tracks.track_id.take(shown)
+        return self._shown(taken, found, track_id)
+
+    def _seen(self, found: Found) -> tuple[Int64Array, Int64Array]:
+        """Rows of the confirmed tracks that were seen, and of their detections as they came."""
+        detection = self._tracks.detection[: self._tracks.confirmed]
+        shown = (detection >= 0).nonzero()[0]
+        return shown, found.order.take(detection.take(shown))
+
+    def _shown(self, taken: Taken, found: Found, track_id: Int64Array) -> TrackedFrame:
+        """The confirmed tracks that the newest frame shows, in the order of its detections.
+
+        Args:
+            taken: the detections.
+            found: the same in the tracker's order.
+            track_id: int64 [m], of each as they come; 0 is none.
+        """
+        config = self.config
         rows = track_id.nonzero()[0]
         given = taken.detections[rows]
         if config.boxes == "filter":
+            shown, row = self._seen(found)
             place = np.empty((len(found), 4), np.float32)
-            place[found.order.take(detection.take(shown))] = to_boxes(tracks.motion.position.take(shown, axis=0))
+            place[row] = to_boxes(self._tracks.motion.position.take(shown, axis=0))
             place = place.take(rows, axis=0)  # the detection's own where the filter believes in none
             # rows of its own, of boxes that are well formed either way: what the constructor checks need no second look
             vars(given)["xyxy"] = np.where(box.well_formed(place)[:, None], place, given.xyxy)
@@ -322,7 +347,7 @@ class Tracker:
                 parts[part][name] = np.asarray(value)
             tracks, centring, camera = (
                 Tracks(self.config),
-                RunningMean(self.config.mean_subtraction),
+                RunningMean(self.config.mean_subtraction, self._compiled),
                 copy.deepcopy(self._camera),
             )
             tracks.restore(parts["tracks"])
@@ -347,14 +372,14 @@ class Tracker:
         self._size = (width, height) if width or height else None
 
     def _embeddings(self, detections: Detections) -> Float32Array:
-        """Unit embeddings [m, d] of the detections; d is 0 where appearance is not used."""
+        """Embeddings [m, d] of the detections; d is 0 where appearance is not used."""
         known = self._tracks.embedding.shape[1]
         if not len(detections):  # a detector that found nothing need not know the length
             return np.empty((0, known), np.float32)
         if detections.embedding is None or not self.config.uses_embeddings:
             embedding = np.empty((len(detections), 0), np.float32)
         else:
-            embedding = unit(detections.embedding)
+            embedding = detections.embedding
         if embedding.shape[1] != known and len(self._tracks):
             raise ValueError(f"embeddings have length {embedding.shape[1]}, those of the tracks {known} (0: none)")
         return embedding
@@ -423,6 +448,24 @@ def configuration(config: TrackerConfig | None) -> TrackerConfig:
     if config is not None and not isinstance(config, TrackerConfig):
         raise TypeError(f"config is {config!r:.60}, not a TrackerConfig; by name it is TrackerConfig.named('byte')")
     return config or TrackerConfig()
+
+
+def compiled_for(config: TrackerConfig) -> Compiled | None:
+    """The compiled form where numba is installed, the configuration is in it, and CLMOT_COMPILED is not 0."""
+    if config.observation_reupdate or os.environ.get("CLMOT_COMPILED") == "0":
+        return None
+    return load_compiled()
+
+
+@functools.cache
+def load_compiled() -> Compiled | None:
+    """Where it can be had; may compile."""
+    try:
+        from clmot.tracking.compiled import COMPILED
+    except ImportError as error:
+        _log.info("the tracker is not compiled: %s", reason_of(error))
+        return None
+    return COMPILED
 
 
 def _whole(frame: Any) -> int:
