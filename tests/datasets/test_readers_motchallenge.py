@@ -200,7 +200,7 @@ def test_no_frame_has_an_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,1,5,4,10,12,1\n1,2,5,4,ten,12,1\n", r"gt\.txt:2: column 5 \(width\) is 'ten'"),
+        ("1,1,5,4,10,12,1\n1,2,5,4,ten,12,1\n", r"gt\.txt:2: width is 'ten'"),
         ("1,1,5,4,10,12,1\n1,1,6,4,10,12,1\n", r"gt\.txt:2: id 1 is already in frame 1"),
     ],
 )

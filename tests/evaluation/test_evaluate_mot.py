@@ -261,7 +261,7 @@ def test_missing_ground_truth(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("results", "message"),
     [
-        ("1,1,5,5,10,10,1\n1,2,5,5,ten,10,1\n", r"seq\.txt:2: column 5 \(width\) is 'ten'"),
+        ("1,1,5,5,10,10,1\n1,2,5,5,ten,10,1\n", r"seq\.txt:2: width is 'ten'"),
         ("1,1,5,5,10\n", r"seq\.txt:1: 5 columns"),
         ("1,1,5,5,10,10,1\n2,1,5,5,10,10,1\n2,1,9,5,10,10,1\n", r"seq\.txt:3: id 1 is already in frame 2"),
         ("11,1,5,5,10,10,1\n2,1,5,5,10,10,1\n", r"seq\.txt:1: frame 11, but the sequence has 10 frames"),
