@@ -57,7 +57,7 @@ from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import PERSON, read_sequence_info
 from clmot.io.mot_text import MotRows, read_mot_rows
-from clmot.io.mot_writer import MotTextWriter
+from clmot.io.mot_writer import TrackWriter
 from clmot.structures import Image, TrackedFrame
 from clmot.synthetic import write_scenes
 
@@ -270,7 +270,7 @@ def track(scenario: Scenario, entries: Sequence[Entry], models: Models, out: Pat
         model = models.of(name)
         wanted = model is not None or any(each.needs_images for each in entries)
         with ExitStack() as stack:
-            writers = [stack.enter_context(MotTextWriter(folder / f"{name}.txt")) for folder in folders]
+            writers = [stack.enter_context(TrackWriter(folder / f"{name}.txt")) for folder in folders]
             for number in numbers[scenario.frames.keeps(numbers, length)].tolist():
                 image = _read(sequence / info.image_folder / f"{number:06d}.jpg") if wanted else None
                 found = detections.get(number, _of_one_class(np.empty((0, 4)), np.empty(0)))

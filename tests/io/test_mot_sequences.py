@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.io.mot_sequences import (
-    describe_folder,
-    distractor_classes,
-    find_sequences,
-    read_sequence_info,
-    sequence_folders,
-)
+from clmot.io.folders import describe_folder
+from clmot.io.mot_sequences import distractor_classes, find_sequences, read_sequence_info, sequence_folders
 
 INI = """[Sequence]
 imDir={folder}

@@ -3,7 +3,7 @@ import pytest
 
 from clmot.errors import UserError
 from clmot.io.mot_text import check_unique, read_mot_rows, read_mot_text
-from clmot.io.mot_writer import MotTextWriter, write_mot_text
+from clmot.io.mot_writer import TrackWriter, write_mot_text
 from clmot.structures import Detections, TrackedFrame
 
 
@@ -97,7 +97,7 @@ def test_no_results_make_an_empty_file(tmp_path):
 def test_the_file_appears_when_it_is_whole(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with MotTextWriter(path) as writer:
+    with TrackWriter(path) as writer:
         for frame in random_results():
             writer.write(frame)
             assert path.read_text() == "before"

@@ -9,7 +9,8 @@ from PIL import Image as Pillow
 
 from clmot.errors import UserError
 from clmot.io import webcam
-from clmot.io.sources import natural_order, open_source
+from clmot.io.folders import natural_order
+from clmot.io.sources import open_source
 from clmot.io.video_writer import VideoWriter
 
 

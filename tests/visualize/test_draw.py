@@ -165,21 +165,21 @@ class TestTracks:
 class TestContactSheet:
     def test_places_images_row_by_row(self) -> None:
         images = [np.full((20, 30, 3), 10 * index, np.uint8) for index in range(1, 6)]
-        sheet = contact_sheet(images, 3, gap=2, background=(255, 255, 255))
-        assert sheet.shape == (2 + 2 * 22, 2 + 3 * 32, 3)
+        sheet = contact_sheet(images, 3)
+        assert sheet.shape == (4 + 2 * 24, 4 + 3 * 34, 3)
         for index in range(5):
             row, column = divmod(index, 3)
-            cell = sheet[2 + 22 * row : 22 + 22 * row, 2 + 32 * column : 32 + 32 * column]
+            cell = sheet[4 + 24 * row : 24 + 24 * row, 4 + 34 * column : 34 + 34 * column]
             assert (cell == 10 * (index + 1)).all()
-        assert (sheet[24:, 66:] == 255).all()
+        assert (sheet[28:, 72:] == 32).all()
 
     def test_scales_to_the_cell_and_labels(self) -> None:
-        sheet = contact_sheet([grey(200, 100), grey(100, 100)], 2, cell_width=100, gap=0, labels=["first", ""])
-        assert sheet.shape == (50, 200, 3)
-        assert changed(sheet[:, :100]).any()
+        sheet = contact_sheet([grey(200, 100), grey(100, 100)], 2, cell_width=100, labels=["first", ""])
+        assert sheet.shape == (58, 212, 3)
+        assert changed(sheet[4:54, 4:104]).any()
         # a square image in a wide cell: centred between two bars
-        assert (sheet[:, 125:175] == 40).all()
-        assert (sheet[:, 100:124] == 32).all()
+        assert (sheet[4:54, 133:183] == 40).all()
+        assert (sheet[:, 108:132] == 32).all()
 
     def test_needs_images(self) -> None:
         with pytest.raises(ValueError, match="needs images"):

@@ -28,11 +28,11 @@ from clmot.evaluation.kitti_rules import CLASSES as KITTI_CLASSES
 from clmot.evaluation.kitti_rules import label_files, match_kitti
 from clmot.evaluation.track_rows import OTHER_CLASSES, Matchup, Selection, TrackRows, check_frames, read_mot_tracks
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
+from clmot.io.folders import describe_folder
 from clmot.io.mot_sequences import (
     EXPECTED,
     MOT_CLASSES,
     PERSON,
-    describe_folder,
     distractor_classes,
     ground_truth_file,
     read_sequence_info,

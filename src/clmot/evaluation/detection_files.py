@@ -19,7 +19,8 @@ from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError, plural
 from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
-from clmot.io.mot_sequences import describe_folder, video_name
+from clmot.io.folders import describe_folder
+from clmot.io.mot_sequences import video_name
 from clmot.io.mot_text import MotRows, read_mot_rows
 from clmot.structures import Dataset, Int64Array
 from clmot.table import Table

@@ -27,8 +27,8 @@ from clmot.evaluation.track_rows import (
     trackeval_data,
 )
 from clmot.io.class_names import LABELS
+from clmot.io.folders import describe_folder
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.mot_sequences import describe_folder
 from clmot.structures import Int64Array
 
 _log = logging.getLogger(__name__)

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from clmot.errors import UserError, did_you_mean, plural
 from clmot.io.atomic import whole_file
-from clmot.io.mot_sequences import PERSON, describe_folder
+from clmot.io.folders import describe_folder
+from clmot.io.mot_sequences import PERSON
 from clmot.io.mot_text import read_mot_table
 from clmot.structures import BoolArray, Int64Array
 

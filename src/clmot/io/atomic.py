@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from clmot.errors import UserError, reason_of
 
@@ -178,10 +178,10 @@ def write_whole_bytes(path: Path, content: bytes, what: str) -> None:
 
 
 class GrowingText:
-    """A text written line by line over a long time.
+    """A text written line by line over a long time, closed with the ``with`` block.
 
     Meanwhile it is called `partial_of` its path, and what was written can be read there at once; `close` gives it its
-    name.
+    name. After an exception inside the block it keeps the other name, and what was there before stays.
 
     Args:
         path: the file.
@@ -210,10 +210,15 @@ class GrowingText:
                 self._file.close()
                 publish(self._path)
 
-    def abandon(self) -> None:
-        """Stop, and leave what was written under the other name."""
-        with contextlib.suppress(OSError):
-            self._file.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with contextlib.suppress(OSError):  # a full disk would hide the exception under way
+                self._file.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.errors import UserError
+from clmot.io.folders import describe_folder, folders_in
 from clmot.io.image import read_image
 from clmot.io.text import read_text
 
@@ -115,8 +116,8 @@ def sequence_folders(path: Path) -> list[Path]:
     if _is_sequence(path):
         return [path]
     folders: list[Path] = []
-    for child in _folders_in(path):
-        folders += [child] if _is_sequence(child) else filter(_is_sequence, _folders_in(child))
+    for child in folders_in(path):
+        folders += [child] if _is_sequence(child) else filter(_is_sequence, folders_in(child))
     found: dict[str, Path] = {}
     for folder in folders:
         if folder.name in found:
@@ -207,21 +208,6 @@ def _image_folder(folder: Path) -> str:
     """``img1``, or what tools call it instead where there is none."""
     names = ("img1", "images", "frames", "img")
     return next((name for name in names if (folder / name).is_dir()), names[0])
-
-
-def describe_folder(path: Path, at_most: int = 4) -> str:
-    """``found a, b, c, d and 3 more``, ``it is empty`` or ``no such folder``."""
-    if not path.is_dir():
-        return "no such folder"
-    names = sorted(child.name + "/" * child.is_dir() for child in path.iterdir())
-    if not names:
-        return "it is empty"
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return f"found {', '.join(names[:at_most])}{more}"
-
-
-def _folders_in(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
 def _is_sequence(folder: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -16,12 +15,9 @@ from clmot.structures import TrackedFrame
 
 
 class TrackWriter:
-    """Writes results while tracking.
+    """Writes results while tracking, as `GrowingText` does.
 
-    Rows go to ``<path>.partial``, where they can be read frame by frame; `close` renames it, so ``path`` is always a
-    whole file. After an exception inside the ``with`` block the partial file stays and ``path`` is left as it was.
-
-        with TrackWriter(path, mot_rows) as writer:
+        with TrackWriter(path) as writer:
             writer.write(tracked)
 
     Args:
@@ -29,43 +25,23 @@ class TrackWriter:
         rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written; so do the methods.
     """
 
-    def __init__(self, path: Path, rows: Callable[[TrackedFrame], str]) -> None:
-        self._rows = rows
+    def __init__(self, path: Path, rows: Callable[[TrackedFrame], str] | None = None) -> None:
+        self._rows = rows or mot_rows
         self._text = GrowingText(path, "results")
+        self.close = self._text.close
 
     def write(self, tracked: TrackedFrame) -> None:
         """Append the rows of one frame."""
         self._text.write(self._rows(tracked))
 
-    def close(self) -> None:
-        """Finish the file and give it its name."""
-        self._text.close()
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._text.abandon()  # a full disk would hide the exception under way
-
-
-class MotTextWriter(TrackWriter):
-    """`TrackWriter` of MOTChallenge text.
-
-    Args:
-        path: the file.
-        with_classes: as of `mot_rows`.
-    """
-
-    def __init__(self, path: Path, with_classes: bool = False) -> None:
-        super().__init__(path, partial(mot_rows, with_classes=with_classes))
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._text.__exit__(kind)
 
 
 def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:
@@ -92,11 +68,11 @@ def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:
 def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:
     """Write tracking results: frame, id, left, top, width, height (1-based pixels), score, -1, -1, -1.
 
-    The file appears under its name only when it is whole. `with_classes` as of `MotTextWriter`.
+    The file appears under its name only when it is whole. `with_classes` as of `mot_rows`.
 
     Raises:
         UserError: the file cannot be written.
     """
-    with MotTextWriter(path, with_classes) as writer:
+    with TrackWriter(path, partial(mot_rows, with_classes=with_classes)) as writer:
         for tracked in frames:
             writer.write(tracked)

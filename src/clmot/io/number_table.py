@@ -55,7 +55,6 @@ def read_numbers(
     *,
     most: int | None = None,
     words: Mapping[str, Mapping[str, int]] | None = None,
-    what: str = "annotations",
 ) -> NumberTable:
     """Read one row of numbers a line, separated by commas or blanks; empty lines are passed over.
 
@@ -64,13 +63,12 @@ def read_numbers(
         columns: what the columns are called, in their order; each line has at least these.
         most: how many columns there may be; all lines have the same number.
         words: for columns of words, the number that stands for each word.
-        what: the file is, for messages.
 
     Raises:
         UserError: the file cannot be read; a line has another number of columns; a value is no number or none of the
             words.
     """
-    return parse_numbers(read_text(path, what), path, columns, most=most, words=words)
+    return parse_numbers(read_text(path), path, columns, most=most, words=words)
 
 
 def parse_numbers(
@@ -122,8 +120,8 @@ def _raise_first_fault(lines: list[str], path: Path, columns: Sequence[str], mos
             if not _is_number(word):
                 raise UserError(f"{where}: {name} is {word[:40]!r}, expected a number")
         if not least <= len(words) <= most:
-            expected = f"{least} to {most}" if most > least else least
-            raise UserError(f"{where}: {len(words)} columns, expected {expected}: {', '.join(columns)}")
+            expected, more = (f"{least} to {most}", ", ...") if most > least else (least, "")
+            raise UserError(f"{where}: {len(words)} columns, expected {expected}: {', '.join(columns)}{more}")
         first = first or number
         if len(words) != (count := len(lines[first - 1].split())):
             raise UserError(f"{where}: {len(words)} columns, but line {first} has {count}")

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from clmot.errors import UserError, plural
+from clmot.io.folders import describe_folder, images_in, is_image, natural_order
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
-from clmot.io.mot_sequences import EXPECTED, describe_folder, find_sequences, sequence_folders
+from clmot.io.mot_sequences import EXPECTED, find_sequences, sequence_folders
 from clmot.io.reading import Reading
 from clmot.io.video import Frames, decode_video, probe_video
 from clmot.io.video_headers import is_address, without_password
@@ -51,7 +52,7 @@ def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Seq
     given = [str(each) if type(each) is int else each for each in given]
     if not all(isinstance(each, str | Path) for each in given):
         raise TypeError(f"a source is a path, an address or a webcam's number, or a list of them, not {sources!r:.60}")
-    single = [each for each in given if _is_image(Path(each)) and Path(each).is_file()]
+    single = [each for each in given if is_image(Path(each).name) and Path(each).is_file()]
     if single and len(given) > 1:
         raise UserError(f"{single[0]}: is an image; name the folder of the images in place of each of them")
     found = [each for source in given for each in open_source(source)]
@@ -135,15 +136,9 @@ def open_one(source: str | Path) -> FrameSource:
     return sources[0]
 
 
-def natural_order(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key under which ``frame2`` comes before ``frame10``."""
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
 def _folder(path: Path) -> list[FrameSource]:
     sequences = sequence_folders(path)
-    images = sorted(filter(_is_image, path.iterdir()), key=natural_order)
+    images = images_in(path)
     if images and path not in sequences:
         return [_images(path.resolve().name, images, origin=path)]
     if not sequences:
@@ -226,10 +221,6 @@ def _play(path: Path, seconds: Sequence[float], announced: int, reading: Reading
             yield number, np.asarray(file.convert("RGB"))
     reading.lose(announced + 1 - len(seconds), f"ends after frame {len(seconds) - 1}")
     reading.check()
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _is_video(path: Path) -> bool:

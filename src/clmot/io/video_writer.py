@@ -42,13 +42,12 @@ class VideoWriter:
         frame_rate: frames a second; fractions such as 30000 / 1001 are kept.
         size: width and height of the images in pixels. Odd sizes are padded to even by repeating the last column or
             row: 4:2:0 video has one colour sample for two pixels.
-        quality: x264's constant rate factor; lower is better and larger.
 
     Raises:
         UserError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int], *, quality: float = 23) -> None:
+    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]) -> None:
         import av
 
         self.size = size
@@ -68,9 +67,7 @@ class VideoWriter:
         # so fine that times between two frames have a place, and that frames of a steady rate keep theirs exactly
         self._ticks = rate.numerator * math.ceil(_LEAST_TICKS / rate.numerator)  # in a second
         self._rate = rate
-        self._stream = self._container.add_stream(
-            "libx264", rate=rate, options={"crf": f"{quality:g}", "preset": "veryfast"}
-        )
+        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
         width, height = size
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"

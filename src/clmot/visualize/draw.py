@@ -27,6 +27,8 @@ with normal sight and with each of the three kinds of colour blindness (Machado 
 """
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DEFAULT_COLOUR: Colour = (255, 176, 0)
+_GAP, _BACKGROUND = 4, (32, 32, 32)
+"""Pixels between and around the images of a contact sheet, and what shows there."""
 
 
 def track_colour(track_id: int) -> Colour:
@@ -119,8 +121,6 @@ def contact_sheet(
     *,
     labels: Sequence[str] | None = None,
     cell_width: int | None = None,
-    gap: int = 4,
-    background: Colour = (32, 32, 32),
 ) -> Image:
     """Images side by side in rows, each scaled to fit a cell of the first image's shape and centred in it.
 
@@ -129,8 +129,6 @@ def contact_sheet(
         columns: images in a row.
         labels: a text for the corner of each image.
         cell_width: width of a cell in pixels; by default the first image's.
-        gap: pixels between and around the cells.
-        background: what shows between and beside the images.
     """
     if not images or columns < 1:
         raise ValueError(f"a contact sheet needs images and columns, got {len(images)} and {columns}")
@@ -139,14 +137,13 @@ def contact_sheet(
     height = max(1, round(first_height * width / first_width))
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    sheet = np.empty((gap + rows * (height + gap), gap + columns * (width + gap), 3), np.uint8)
-    sheet[:] = background
+    sheet = np.full((_GAP + rows * (height + _GAP), _GAP + columns * (width + _GAP), 3), _BACKGROUND, np.uint8)
     for index, (image, label) in enumerate(zip(images, labels or [""] * len(images), strict=True)):
         row, column = divmod(index, columns)
-        top, left = gap + row * (height + gap), gap + column * (width + gap)
-        cell = fit(image, width, height, background)
+        top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
+        cell = fit(image, width, height, _BACKGROUND)
         if label:
-            _draw_label(cell, label, (0, 0), background)
+            _draw_label(cell, label, (0, 0), _BACKGROUND)
         sheet[top : top + height, left : left + width] = cell
     return sheet
 
@@ -161,8 +158,7 @@ def fit(image: Image, width: int, height: int, background: Colour = (0, 0, 0)) -
     resized = cv2.resize(
         image, (inner_width, inner_height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
-    canvas = np.empty((height, width, 3), np.uint8)
-    canvas[:] = background
+    canvas = np.full((height, width, 3), background, np.uint8)
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
     canvas[top : top + inner_height, left : left + inner_width] = resized
     return canvas

@@ -13,6 +13,7 @@ from clmot.io.image import encoded_image
 from clmot.structures import Image, View, ViewPair
 from clmot.visualize.draw import Colour, contact_sheet, track_colour
 
+_DASH = 4
 _UNMATCHED = (150, 150, 150)
 _ROW_WIDTH = 1440
 
@@ -120,15 +121,13 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
     return canvas
 
 
-def _dashed_rectangle(
-    canvas: Image, left: int, top: int, right: int, bottom: int, dash: int = 4, colour: Colour = _UNMATCHED
-) -> None:
+def _dashed_rectangle(canvas: Image, left: int, top: int, right: int, bottom: int, colour: Colour = _UNMATCHED) -> None:
     height, width = canvas.shape[:2]
     x = np.arange(max(left, 0), min(right + 1, width))
     y = np.arange(max(top, 0), min(bottom + 1, height))
     for side in (top, bottom):
         if 0 <= side < height:
-            canvas[side, x[x // dash % 2 == 0]] = colour
+            canvas[side, x[x // _DASH % 2 == 0]] = colour
     for side in (left, right):
         if 0 <= side < width:
-            canvas[y[y // dash % 2 == 0], side] = colour
+            canvas[y[y // _DASH % 2 == 0], side] = colour

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from clmot import boxes as box
-from clmot.apps.check_data.columns import Columns
+from clmot.apps.check_data.columns import Columns, repeats
 from clmot.apps.check_data.findings import Finding, found
 from clmot.errors import plural
 from clmot.structures import BoolArray
@@ -37,13 +37,9 @@ def duplicates(columns: Columns) -> BoolArray:
     """
     found = np.zeros(len(columns), np.bool_)
     counted = np.flatnonzero(columns.counted)
+    counted = counted[np.argsort(columns.identities[counted] < 0, kind="stable")]
     grid = np.rint(columns.boxes[counted].astype(np.float64) / _SAME)
-    keys = (columns.identities[counted] < 0, *grid.T, columns.classes[counted], columns.sample[counted])
-    order = np.lexsort(keys)
-    same = np.ones(max(len(order) - 1, 0), np.bool_)
-    for key in keys[1:]:
-        same &= key[order[1:]] == key[order[:-1]]
-    found[counted[order[1:][same]]] = True
+    found[counted] = repeats(*grid.T, columns.classes[counted], columns.sample[counted])
     return found
 
 

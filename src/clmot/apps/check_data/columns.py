@@ -8,10 +8,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.apps.check_data.findings import Example, Finding, found
 from clmot.structures import BoolArray, Boxes, Float32Array, Int64Array, Sample
 from clmot.table import Schema
+
+
+def repeats(*keys: npt.NDArray[Any]) -> BoolArray:
+    """True where all keys, [n] each, equal those of one before: bool [n]."""
+    found = np.zeros(len(keys[0]), np.bool_)
+    order = np.lexsort(keys)  # stable: of equal ones the first stays first
+    same = [key[order[1:]] == key[order[:-1]] for key in keys]
+    found[order[1:]] = np.logical_and.reduce(same)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from clmot.apps.check_data.columns import Columns
+from clmot.apps.check_data.columns import Columns, repeats
 from clmot.apps.check_data.findings import MOST_EXAMPLES, Example, Finding, found
 from clmot.errors import plural
 from clmot.structures import BoolArray, Int64Array
@@ -101,11 +101,7 @@ def _growth(columns: Columns, first: Int64Array, second: Int64Array) -> npt.NDAr
 
 def repeated(columns: Columns) -> Int64Array:
     """The boxes whose identity is in their frame already: positions, int64 [k]."""
-    order = np.lexsort((np.arange(len(columns)), columns.identities, columns.sample))
-    same = (columns.sample[order[1:]] == columns.sample[order[:-1]]) & (
-        columns.identities[order[1:]] == columns.identities[order[:-1]]
-    )
-    return np.sort(order[1:][same])
+    return np.flatnonzero(repeats(columns.identities, columns.sample))
 
 
 def _twice_in_a_frame(known: Columns) -> Iterator[Finding]:

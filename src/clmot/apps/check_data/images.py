@@ -15,6 +15,7 @@ import numpy as np
 
 from clmot.apps.check_data.findings import Example, Finding, found
 from clmot.apps.check_data.kinds import KINDS
+from clmot.datasets.writers.layout import same_frames
 from clmot.errors import UserError
 from clmot.io.image import read_with_depth
 from clmot.io.image_size import read_image_size
@@ -106,15 +107,6 @@ def _deep_images(images: Sequence[Path], files: dict[Path, ImageFile]) -> Iterat
     places = (f"{paths[0]}: {depth}" for depth, paths in by_depth.items())
     depths = "; ".join(f"{len(paths):,} {depth}" for depth, paths in by_depth.items())
     return found(check, len(images), places, kind=kind, depths=depths)
-
-
-def same_frames(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
-    """Each sample that has the sequence and frame number of one before it, after that one."""
-    first: dict[tuple[str, int], Sample] = {}
-    for sample in samples:
-        other = first.setdefault((sample.sequence, sample.frame), sample)
-        if other is not sample:
-            yield other, sample
 
 
 def check_loose_images(files: Sequence[ImageFile]) -> Iterator[Finding]:

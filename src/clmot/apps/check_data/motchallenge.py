@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clmot import boxes as box
+from clmot.apps.check_data.columns import repeats
 from clmot.apps.check_data.findings import Finding, found
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.motchallenge import add_sequence
@@ -51,7 +52,7 @@ def check_rows(path: Path) -> Iterator[Finding]:
     degenerate = [~_well_formed(file.table) for file in files]
     infinite = [np.asarray(~np.isfinite(file.table[:, 2:7]).all(axis=1)) for file in files]
     # what is left out anyway repeats nothing
-    repeated = [np.asarray(_same_rows(file.table) & ~bad) for file, bad in zip(files, degenerate, strict=True)]
+    repeated = [np.asarray(repeats(*file.table[:, :6].T) & ~bad) for file, bad in zip(files, degenerate, strict=True)]
     twice = [
         np.asarray(_twice(file.table, bad) & ~same) for file, bad, same in zip(files, degenerate, repeated, strict=True)
     ]
@@ -162,23 +163,11 @@ def _well_formed(table: Float64Array) -> BoolArray:
     return np.asarray(box.well_formed(xyxy) & np.isfinite(table[:, 6]))
 
 
-def _same_rows(table: Float64Array) -> BoolArray:
-    """Rows that equal one before them in frame, id and box."""
-    return _repeats(table[:, :6])
-
-
 def _twice(table: Float64Array, bad: BoolArray) -> BoolArray:
     """Rows whose frame and id (not negative) are in a row before them; bad rows are passed over."""
     found = np.zeros(len(table), np.bool_)
-    found[~bad] = _repeats(table[~bad, :2])
+    found[~bad] = repeats(*table[~bad, :2].T)
     return np.asarray(found & (table[:, 1] >= 0))
-
-
-def _repeats(keys: Float64Array) -> BoolArray:
-    found = np.zeros(len(keys), np.bool_)
-    order = np.lexsort(keys.T)  # stable: of equal rows the first stays first
-    found[order[1:][(keys[order[1:]] == keys[order[:-1]]).all(axis=1)]] = True
-    return found
 
 
 def _without_image(file: RawFile) -> BoolArray:

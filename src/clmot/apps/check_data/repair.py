@@ -13,11 +13,13 @@ from clmot.apps.check_data.boxes import duplicates, outside
 from clmot.apps.check_data.columns import Columns
 from clmot.apps.check_data.coordinates import diagnose
 from clmot.apps.check_data.identities import jumps, repeated
-from clmot.apps.check_data.images import ImageFile, same_frames
+from clmot.apps.check_data.images import ImageFile
 from clmot.apps.check_data.leaks import equal_images
 from clmot.apps.check_data.parts import Part
 from clmot.datasets.writers import coco, write_dataset
+from clmot.datasets.writers.layout import same_frames
 from clmot.errors import UserError
+from clmot.io.atomic import check_new
 from clmot.structures import Boxes, Dataset, Float32Array, Int64Array, Sample
 
 _SAME_SHAPE = 0.01
@@ -80,8 +82,7 @@ def require_new_folder(out: Path, sources: Sequence[Path]) -> None:
     Raises:
         UserError: it is not empty, no folder, or lies in one of the sources.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is not empty; choose another folder or delete it")
+    check_new(out)
     for source in sources:
         if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
             raise UserError(f"{out}: lies in {source}, which must stay as it is; choose a folder elsewhere")

@@ -16,7 +16,8 @@ from clmot.config.tracker import Family
 from clmot.errors import UserError, plural
 from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
-from clmot.io.mot_sequences import EXPECTED, MOT_CLASSES, describe_folder
+from clmot.io.folders import describe_folder
+from clmot.io.mot_sequences import EXPECTED, MOT_CLASSES
 from clmot.io.mot_text import read_mot_rows
 from clmot.structures import Detections, Embed, Float64Array, Image, Int64Array
 

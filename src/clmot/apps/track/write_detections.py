@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from clmot.apps.track.detection import find_in, finder_of
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.summary import SequenceSummary
 from clmot.io.frame_choice import FrameChoice
-from clmot.io.mot_writer import MotTextWriter
+from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
 from clmot.protocols import ConfiguredDetector
@@ -62,7 +63,7 @@ def write_detections(
             found = summary.observe(find_in(each, finder_of(model), batch_size))
             with (
                 recorded([file], each.name, {"source": each.origin, **facts}, summary.as_dict),
-                MotTextWriter(file, len(model.classes) > 1) as writer,
+                TrackWriter(file, partial(mot_rows, with_classes=len(model.classes) > 1)) as writer,
                 contextlib.closing(found),
             ):
                 for number, _, detections in found:

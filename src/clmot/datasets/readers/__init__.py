@@ -30,9 +30,10 @@ from clmot.datasets.readers import (
     yolo,
 )
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import ANNOTATION_FOLDERS, folders_in, not_read, split_folders
+from clmot.datasets.readers.places import ANNOTATION_FOLDERS, not_read, split_folders
 from clmot.errors import UserError, did_you_mean, plural
 from clmot.io import mot_sequences as sequences
+from clmot.io.folders import describe_folder, folders_in
 from clmot.structures import Dataset
 
 __all__ = ["FORMATS", "format_named", "read_dataset", "recognise"]
@@ -209,4 +210,4 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
         if path.suffix.lower() in _ARCHIVES and path.exists():
             what, expected = "an archive", "unpack it, and name the folder"
         raise UserError(f"{path}: {what}; {expected}")
-    raise UserError(f"{path}: no data set here ({sequences.describe_folder(path)}); {expected}")
+    raise UserError(f"{path}: no data set here ({describe_folder(path)}); {expected}")

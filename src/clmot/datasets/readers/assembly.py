@@ -51,7 +51,9 @@ class BoxRows(Boxes):
     place: Int64Array
 
 
-def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipped: Counter[str]) -> Dataset:
+def assemble(
+    frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipped: Counter[str], ignored_too: bool = False
+) -> Dataset:
     """The data set of some frames and their boxes.
 
     Boxes that are not finite or have no area, and boxes without image, are left out and counted. Classes are those of
@@ -63,26 +65,19 @@ def assemble(frames: Sequence[Frame], rows: BoxRows, names: Sequence[str], skipp
         rows: the boxes.
         names: class names.
         skipped: rows left out before, by reason.
+        ignored_too: a class of ignored boxes alone is one of the classes.
     """
     well_formed = box.well_formed(rows.boxes)
     keep = well_formed & (rows.place >= 0)
     skipped = skipped + Counter(
         {"degenerate box": int((~well_formed).sum()), "frame without image": int((well_formed & ~keep).sum())}
     )
-    counted = set(rows.classes[keep & ~rows.ignore].tolist())
+    counted = set(rows.classes[keep & (~rows.ignore | ignored_too)].tolist())
     used = [i for i in range(len(names)) if i in counted] or list(range(len(names)))
     # a region to ignore masks every class alike, so any class will do for those that have none here
     class_map = np.zeros(len(names) + 1, np.int64)
     class_map[used] = np.arange(len(used))
     rows = replace(rows, classes=class_map[rows.classes], identities=np.maximum(rows.identities, -1)).take(keep)
-    return Dataset(samples=samples_of(frames, rows), classes=tuple(names[i] for i in used), skipped=skipped)
-
-
-def samples_of(frames: Sequence[Frame], rows: BoxRows) -> list[Sample]:
-    """The images with their boxes, ordered by sequence and frame.
-
-    The order of a sample's boxes is the file's in no way and never looks at identities, except between equal boxes.
-    """
     keys = (rows.identities, rows.scores, rows.ignore, rows.classes, *rows.boxes.T[::-1], rows.place)
     rows = rows.take(np.lexsort(keys))
     ends = np.searchsorted(rows.place, np.arange(len(frames) + 1))
@@ -97,7 +92,8 @@ def samples_of(frames: Sequence[Frame], rows: BoxRows) -> list[Sample]:
         )
         for i, frame in enumerate(frames)
     ]
-    return sorted(samples, key=lambda sample: (sample.sequence, sample.frame))
+    samples.sort(key=lambda sample: (sample.sequence, sample.frame))
+    return Dataset(samples=samples, classes=tuple(names[i] for i in used), skipped=skipped)
 
 
 def to_float32(boxes: npt.NDArray[np.floating]) -> Float32Array:

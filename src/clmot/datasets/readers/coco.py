@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from clmot import boxes as box
-from clmot.datasets.readers.assembly import BoxRows, Frame, samples_of
+from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.coco_records import EXPECTED, Annotation, Category, CocoFile, Id, Image, Video, same_ids
+from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json
-from clmot.datasets.readers.places import Absent, ImageFinder, annotation_files, split_names
+from clmot.datasets.readers.places import ImageFinder, annotation_files, split_names
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
 from clmot.structures import Dataset, Int64Array
@@ -56,9 +57,9 @@ def read_coco(path: Path) -> Dataset:
     Images are looked for as `ImageFinder` does, also in a folder named after the file (``instances_train2017.json``:
     ``train2017/``); those that are not there are left out and counted. A size that is not given is the image's.
 
-    Classes are the categories that have a box, by category id. Crowds are `Sample.ignore`. Ids may be numbers or texts:
-    ``3`` stands for ``"3"`` where there is no such text. Identities may also be ``attributes.track_id``, as CVAT and
-    Datumaro write them.
+    Classes are the categories that have a box, by category id. Crowds are `Sample.ignore`. Ids may be
+    numbers or texts: ``3`` stands for ``"3"`` where there is no such text. Identities may also be
+    ``attributes.track_id``, as CVAT and Datumaro write them.
 
     Raises:
         UserError: not a COCO file, a key missing or of the wrong type (named as ``$.annotations[12].bbox``), no image
@@ -79,52 +80,46 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
         UserError: as `read_coco`, except that the file is not read.
     """
     images = _images(content.images, path)
-    names = {each.id: each.name for each in sorted(content.categories, key=_id_order)}
-    annotations = results[1] if results else content.annotations
-    rows = _rows(annotations, f"{results[0]}: $" if results else f"{path}: $.annotations", names, list(images))
-    keep = box.well_formed(rows.boxes) & (rows.place >= 0)
-    skipped = Counter(
-        {"image not listed": int((rows.place < 0).sum()), "degenerate box": int((~keep & (rows.place >= 0)).sum())}
-    )
-    rows = rows.take(keep)
-    classes, class_map = _used_classes(list(names.values()), set(rows.classes.tolist()))
-    places = _sequences_and_frames(content.videos, images, path, bool((rows.identities >= 0).any()))
-    finder, absent = ImageFinder(path), Absent()
+    categories = {each.id: each.name for each in sorted(content.categories, key=_id_order)}
+    file, annotations = results or (path, content.annotations)
+    where = f"{file}: $" if results else f"{path}: $.annotations"
+    category = _positions([each.category_id for each in annotations], categories)
+    if category.min(initial=0) < 0:
+        i = int(np.argmin(category))
+        raise UserError(f"{where}[{i}].category_id is {annotations[i].category_id!r}, which is not in categories")
+    identities = np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64)
+    collector, finder = Collector(), ImageFinder(path)
+    class_map = np.array([collector.class_id(name) for name in categories.values()], np.int64)
+    places = _sequences_and_frames(content.videos, images, path, bool((identities >= 0).any()))
     frames: list[Frame] = []
     position = np.full(len(images), -1)
     for i, (key, image) in enumerate(images.items()):
-        file = finder(image.file_name)
-        if file is None:
-            absent.add(image.file_name, path, finder.places)
+        found = finder(image.file_name)
+        if found is None:
+            collector.absent.add(image.file_name, path, finder.places)
             continue
         width, height = image.width, image.height
         if width is None or height is None:
-            width, height = read_image_size(file)
+            width, height = read_image_size(found)
         position[i] = len(frames)
-        frames.append(Frame(file, width, height, *places[key]))
-    absent.settle(len(frames), skipped)
-    rows = replace(rows, place=position[rows.place], classes=class_map[rows.classes])
-    return Dataset(samples=samples_of(frames, rows.take(rows.place >= 0)), classes=classes, skipped=skipped)
-
-
-def _rows(annotations: list[Annotation], where: str, names: dict[Id, str], image_ids: list[Id]) -> BoxRows:
-    """Annotations by image and category; boxes that are not finite or have no area are still among them."""
-    category = _positions([each.category_id for each in annotations], names)
-    if category.min(initial=0) < 0:
-        first = int(np.argmin(category))
-        raise UserError(
-            f"{where}[{first}].category_id is {annotations[first].category_id!r}, which is not in categories"
-        )
+        frames.append(Frame(found, width, height, *places[key]))
+    listed = _positions([each.image_id for each in annotations], images)
+    collector.skipped["image not listed"] += int((listed < 0).sum())
+    place = np.where(listed >= 0, position[listed], -1)
+    there = place >= 0
     ltwh = np.array([each.bbox for each in annotations], np.float64).reshape(-1, 4)  # null becomes NaN
     with np.errstate(over="ignore", invalid="ignore"):
-        return BoxRows(
-            place=_positions([each.image_id for each in annotations], image_ids),
-            boxes=box.ltwh_to_xyxy(ltwh).astype(np.float32),
-            classes=category,
-            ignore=np.array([bool(each.iscrowd or each.ignore) for each in annotations], np.bool_),
-            identities=np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64),
-            scores=np.array([each.score for each in annotations], np.float64).astype(np.float32),
-        )
+        boxes = box.ltwh_to_xyxy(ltwh[there])
+    collector.add_frames(
+        frames,
+        place[there],
+        boxes,
+        class_map[category[there]],
+        ignore=np.array([bool(each.iscrowd or each.ignore) for each in annotations], np.bool_)[there],
+        identities=identities[there],
+        scores=np.array([each.score for each in annotations], np.float64).astype(np.float32)[there],
+    )
+    return collector.dataset(ignored_too=True)
 
 
 def _identity(annotation: Annotation, where: str, number: int) -> int:
@@ -141,12 +136,6 @@ def _positions(keys: Sequence[Id], among: Iterable[Id]) -> Int64Array:
     position = {key: i for i, key in enumerate(among)}
     of_key = {key: position[one] for key, one in same_ids(dict.fromkeys(keys), position).items()}
     return np.array([of_key.get(key, -1) for key in keys], np.int64)
-
-
-def _used_classes(names: list[str], used: set[int]) -> tuple[tuple[str, ...], Int64Array]:
-    """Class names that have a box, and the class of each category (categories of one name are one class)."""
-    classes = tuple(dict.fromkeys(name for i, name in enumerate(names) if i in used))
-    return classes, np.array([classes.index(name) if name in classes else -1 for name in names], np.int64)
 
 
 def _images(listed: list[Image], path: Path) -> dict[Id, Image]:

@@ -152,14 +152,14 @@ class Collector:
         frames = [Frame(images[each], *size, name, each - first + 1) for each in present]
         self.add_frames(frames, place, boxes, classes, **columns)
 
-    def dataset(self) -> Dataset:
+    def dataset(self, *, ignored_too: bool = False) -> Dataset:
         """The data set of all images, as `assemble` makes it.
 
         Raises:
             UserError: nothing that is annotated is on disk.
         """
         self.absent.settle(len(self._frames), self.skipped)
-        dataset = assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped)
+        dataset = assemble(self._frames, BoxRows.join(self._rows), list(self._class_ids), self.skipped, ignored_too)
         return replace(dataset, notes=tuple(self.notes))
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, annotated, extent, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import IMAGE_FOLDERS, ImageFinder, images_in
+from clmot.datasets.readers.places import IMAGE_FOLDERS, ImageFinder
 from clmot.datasets.readers.xml_files import XmlFile, root_name
 from clmot.errors import UserError
-from clmot.io.mot_sequences import describe_folder
+from clmot.io.folders import describe_folder, images_in
 from clmot.structures import Dataset, Float64Array, Int64Array
 
 EXPECTED = "annotations.xml and images/ as CVAT exports them with 'Save images'"

@@ -21,10 +21,10 @@ from clmot.datasets.readers.detections_images import find_images, find_video, or
 from clmot.datasets.readers.detections_rows import SIDES, DetectedRows, first_detection
 from clmot.datasets.readers.formats import Format
 from clmot.errors import UserError
+from clmot.io.folders import describe_folder, natural_order
 from clmot.io.image_size import read_image_size
-from clmot.io.mot_sequences import describe_folder, detection_file, ground_truth_file, sequence_folders, video_name
+from clmot.io.mot_sequences import detection_file, ground_truth_file, sequence_folders, video_name
 from clmot.io.mot_text import MotRows, check_unique, parse_mot_table, to_mot_rows
-from clmot.io.sources import natural_order
 from clmot.io.text import head_of, read_text
 from clmot.structures import Dataset, Int64Array
 

@@ -16,8 +16,8 @@ import numpy as np
 from clmot.datasets.readers.assembly import ANY_CLASS, Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import images_in
 from clmot.errors import UserError
+from clmot.io.folders import images_in
 from clmot.io.image_size import read_image_size
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_sequences import numbered_images

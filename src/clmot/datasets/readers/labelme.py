@@ -12,8 +12,8 @@ from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json, numbers
 from clmot.datasets.readers.places import ImageFinder, annotation_files
 from clmot.errors import UserError
+from clmot.io.folders import describe_folder
 from clmot.io.image_size import read_image_size
-from clmot.io.mot_sequences import describe_folder
 from clmot.io.text import head_of
 from clmot.structures import Dataset
 

@@ -13,8 +13,9 @@ from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, Object, extent, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json, numbers
-from clmot.datasets.readers.places import IMAGE_FOLDERS, UPLOAD_PREFIX, ImageFinder, images_in
+from clmot.datasets.readers.places import IMAGE_FOLDERS, UPLOAD_PREFIX, ImageFinder
 from clmot.errors import UserError
+from clmot.io.folders import images_in
 from clmot.io.image_size import read_image_size
 from clmot.io.text import head_of
 from clmot.structures import Dataset

@@ -20,8 +20,9 @@ from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, Object
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import as_kind, load_json
-from clmot.datasets.readers.places import ImageFinder, folders_in
+from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError
+from clmot.io.folders import folders_in
 from clmot.structures import Dataset
 
 _Side = Annotated[int, Meta(ge=1)]

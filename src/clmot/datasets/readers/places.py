@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from clmot.errors import UserError
+from clmot.io.folders import folders_in, images_in, natural_order
 from clmot.io.image import IMAGE_SUFFIXES
-from clmot.io.sources import natural_order
 
 ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls", "ann")
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img1", "frames")
@@ -27,22 +27,6 @@ _SPLIT_AT_END = re.compile(r"^(?:.*[-_. ])?([a-z]+)[0-9]*$")
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the names of uploaded files."""
 _DRIVE = re.compile(r"[A-Za-z]:")
-
-
-def folders_in(path: Path) -> list[Path]:
-    """The folders in a folder that are not hidden, by name; none where there is no such folder."""
-    if not path.is_dir():
-        return []
-    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-
-
-def images_in(folder: Path) -> list[Path]:
-    """The image files in a folder that are not hidden, in natural order; none where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    names = [name for name in os.listdir(folder) if not name.startswith(".")]
-    found = [folder / name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
-    return sorted(found, key=natural_order)
 
 
 def annotation_files(folder: Path, suffix: str) -> list[Path]:

@@ -15,8 +15,8 @@ from clmot import boxes as box
 from clmot.datasets.readers.assembly import ANY_CLASS, Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import images_in
 from clmot.errors import UserError
+from clmot.io.folders import images_in
 from clmot.io.image_size import read_image_size
 from clmot.io.mot_sequences import numbered_images
 from clmot.io.number_table import read_numbers

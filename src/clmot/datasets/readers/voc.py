@@ -15,8 +15,8 @@ from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import ImageFinder, annotation_files
 from clmot.datasets.readers.xml_files import XmlFile, root_name
 from clmot.errors import UserError
+from clmot.io.folders import describe_folder
 from clmot.io.image_size import read_image_size
-from clmot.io.mot_sequences import describe_folder
 from clmot.io.text import read_text
 from clmot.structures import Dataset
 

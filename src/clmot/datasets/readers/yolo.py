@@ -19,13 +19,12 @@ from clmot.config import read_yaml
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import Absent, ImageFinder, folders_in, not_read, split_folders
+from clmot.datasets.readers.places import Absent, ImageFinder, not_read, split_folders
 from clmot.datasets.readers.yolo_rows import LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
+from clmot.io.folders import describe_folder, folders_in, natural_order
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
-from clmot.io.mot_sequences import describe_folder
-from clmot.io.sources import natural_order
 from clmot.io.text import read_text
 from clmot.structures import Dataset
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -64,20 +64,26 @@ def flat_names(dataset: Dataset, *, reserved: Collection[str] = ()) -> list[str]
     return list(names)
 
 
+def same_frames(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
+    """Each sample that has the sequence and frame number of one before it, after that one."""
+    first: dict[tuple[str, int], Sample] = {}
+    for sample in samples:
+        other = first.setdefault((sample.sequence, sample.frame), sample)
+        if other is not sample:
+            yield other, sample
+
+
 def check_frames(dataset: Dataset) -> None:
     """Check that no two images are the same frame, which is what files are named after.
 
     Raises:
         UserError: two are.
     """
-    seen: dict[tuple[str, int], Sample] = {}
-    for sample in dataset.samples:
-        other = seen.setdefault((sample.sequence, sample.frame), sample)
-        if other is not sample:
-            raise UserError(
-                f"{sample.image}: frame {sample.frame} of sequence {sample.sequence} is {other.image} already; "
-                "number the frames of a sequence differently"
-            )
+    for other, sample in same_frames(dataset.samples):
+        raise UserError(
+            f"{sample.image}: frame {sample.frame} of sequence {sample.sequence} is {other.image} already; "
+            "number the frames of a sequence differently"
+        )
 
 
 def place_image(source: Path, target: Path, mode: ImageMode) -> None:

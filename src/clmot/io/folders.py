@@ -1,0 +1,43 @@
+"""What a folder holds: images in natural order, folders, and all of it in a few words."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from clmot.io.image import IMAGE_SUFFIXES
+
+
+def natural_order(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key under which ``frame2`` comes before ``frame10``."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of that name is read as an image, which hidden ones are not."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files in a folder that are not hidden, in natural order; none where there is no such folder."""
+    names = filter(is_image, os.listdir(folder)) if folder.is_dir() else ()
+    return sorted((folder / name for name in names), key=natural_order)
+
+
+def folders_in(path: Path) -> list[Path]:
+    """The folders in a folder that are not hidden, by name; none where there is no such folder."""
+    if not path.is_dir():
+        return []
+    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+
+
+def describe_folder(path: Path) -> str:
+    """``found a, b, c, d and 3 more``, ``it is empty`` or ``no such folder``."""
+    if not path.is_dir():
+        return "no such folder"
+    names = sorted(child.name + "/" * child.is_dir() for child in path.iterdir())
+    if not names:
+        return "it is empty"
+    return f"found {', '.join(names[:4])}" + f" and {len(names) - 4} more" * (len(names) > 4)
