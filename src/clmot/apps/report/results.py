@@ -12,8 +12,8 @@ import numpy as np
 from clmot.apps.track.result_folder import RECORD, RESERVED, read_record
 from clmot.errors import UserError
 from clmot.io.class_names import read_class_names
+from clmot.io.folders import describe_folder
 from clmot.io.frame_source import FrameSource
-from clmot.io.mot_sequences import describe_folder
 from clmot.io.mot_text import read_mot_text
 from clmot.structures import Int64Array
 from clmot.tracking.explanation import Decisions, read_decisions
