@@ -11,8 +11,14 @@ from command_line import call, fails
 
 from clmot.apps.report.make import make_report
 from clmot.apps.report.page import report_page
+from clmot.apps.track.pipeline import track
 from clmot.errors import UserError
+from clmot.evaluation.benchmarks import find_truth
+from clmot.evaluation.mot import evaluate, sequence_data
+from clmot.io.frame_choice import FrameChoice
+from clmot.shipped import DEFAULT
 from tests.apps.report.conftest import COLOURS, FRAMES, SWAPPED, Street, content_of, place
+from tests.evaluation.test_identity_events import CLEAR, until
 
 
 def picture(address: str) -> np.ndarray:
@@ -122,3 +128,31 @@ def test_results_beside_those_of_others_are_found_by_the_name_of_the_video(stree
     (street.results / "street.txt").rename(street.results / "third.txt")
     with pytest.raises(UserError, match="results of 2 sequences and none is called street"):
         make_report(street.results, street.video, tmp_path / "b.html", progress=False)
+
+
+def test_the_report_of_real_people_lists_the_switches_that_trackeval_counts(real_data: Path, tmp_path: Path) -> None:
+    sequence = real_data / "mot" / "TUD-Stadtmitte"
+    track(sequence, DEFAULT, tmp_path / "results", explain=True, progress=False)
+    make_report(tmp_path / "results", sequence, tmp_path / "a.html", ground_truth=sequence, progress=False)
+    data = content_of((tmp_path / "a.html").read_text())
+    listed = [event for event in data["events"] if event["kind"] == "switch"]
+
+    # TrackEval's own count grows in exactly the frames that are listed
+    truth = find_truth(sequence)["TUD-Stadtmitte"]
+    _, matched = sequence_data(tmp_path / "results" / "TUD-Stadtmitte.txt", truth, FrameChoice())
+    counts = [0, *(CLEAR().eval_sequence(until(matched["person"], time))["IDSW"] for time in range(1, 180))]
+    frames = np.repeat(np.arange(1, 180), np.diff(counts))
+    assert len(frames) >= 3
+    assert sorted(event["frame"] for event in listed) == frames.tolist()
+    scores = evaluate(tmp_path / "results", sequence).combined
+    assert {name: value for name, value, _ in data["tiles"]}["IDSW"] == f"{scores['IDSW']}" == f"{len(listed)}"
+
+    for event in listed:
+        before, after = event["frames"]
+        assert before["frame"] < after["frame"] == event["frame"]
+        old, new = event["tracks"]
+        assert old in {box[0] for box in before["boxes"]}
+        assert new in {box[0] for box in after["boxes"]}
+        assert [row["track"] for row in event["crops"]] == [old, new]
+        assert event["crops"][1]["after"][0]["frame"] == event["frame"]
+        assert event["why"]["text"]

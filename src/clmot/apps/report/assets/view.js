@@ -91,7 +91,7 @@ const view = (() => {
 
     const rows = new Map(data.tracks.map((track) => [track.id, lane(track)]));
     const axis = el("div", {});
-    for (const second of ticks(span / data.rate)) {
+    for (const second of ticks(span / data.rate).filter((each) => each * data.rate < 0.95 * span)) {
       axis.append(el("i", { style: { left: `${(100 * second * data.rate) / span}%` } },
         clock(second + (first - 1) / data.rate)));
     }
