@@ -156,7 +156,7 @@ def main() -> None:
             tried = arms(model, options.shares)
             ratios = times(list(tried.values()), chosen[:: max(1, len(chosen) // TIMED)])
             for (arm, each), ratio in zip(tried.items(), ratios, strict=True):
-                size = "x".join(map(str, each.input_size(read_image(samples[0].image))))
+                size = "x".join(map(str, each.input_size(samples[0].width, samples[0].height)))
                 scores = tracking_scores(each, folder, Path(scratch) / "tracks", frames)
                 scores |= appearance_scores(each, chosen, rate)
                 cells = [f"{value:.{1 if key in METRICS else 3}f}" for key, value in scores.items()]

@@ -74,7 +74,7 @@ def test_any_size_is_letterboxed(model):
         assert found.embedding.shape == (len(found), 16)
         np.testing.assert_allclose(np.linalg.norm(found.embedding, axis=1), 1, atol=1e-5)
         # centres lie in the image up to the grey borders of the letterbox
-        size = np.array(model.input_size(picture(width, height)))
+        size = np.array(model.input_size(width, height))
         scale = min(size / (width, height))
         border = (size / scale - (width, height)) / 2
         assert (centre >= -border - 1).all()
@@ -102,7 +102,7 @@ def test_a_rectangle_comes_back_where_it_was_drawn(network, shape, size):
     image = np.full((height, width, 3), 128, np.uint8)
     image[top:bottom, left:right] = (255, 0, 0)
     model = FindsRed(network, CONFIG.updated({"detect": {"size": list(size)}}), "cpu", "float32")
-    scale = min(np.array(model.input_size(image)) / shape)
+    scale = min(np.array(model.input_size(width, height)) / shape)
     (found,) = model.detect(image).xyxy
     np.testing.assert_allclose(found, drawn, atol=max(1, 1 / scale))
 
@@ -121,7 +121,7 @@ def test_an_encoder_of_one_size_keeps_it(network):
     config = CONFIG.updated({"model": options})
     model = Model(Network(config.model), config, "cpu", "float32")
     assert not model.any_size
-    assert model.input_size(picture(300, 100)) == (128, 96)
+    assert model.input_size(300, 100) == (128, 96)
     assert model.embed(picture(300, 100), [[10, 10, 50, 90]]).shape == (1, 16)
     model.config = config.updated({"detect": {"size": [256]}})
     with pytest.raises(UserError, match="has an input size of its own; leave out --size"):
@@ -131,9 +131,8 @@ def test_an_encoder_of_one_size_keeps_it(network):
 
 def test_a_size_is_chosen_when_loading(network, tmp_path):
     save_checkpoint(tmp_path, 1, CONFIG, network.state_dict(), {})
-    wide = picture(300, 100)
     for size, expected in ((None, (192, 64)), (256, (256, 96)), ((160, 96), (160, 96))):
-        assert load_model(tmp_path, size=size).input_size(wide) == expected
+        assert load_model(tmp_path, size=size).input_size(300, 100) == expected
     for size in (100, (160, 90), (32, 32, 32), 0):
         with pytest.raises(UserError, match=r"detect\.size must be one or two multiples of 32"):
             load_model(tmp_path, size=size)

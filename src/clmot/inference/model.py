@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -25,7 +26,7 @@ from clmot.models.network import STRIDE, Network
 from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
 from clmot.protocols import Detector, require_detector
 from clmot.shipped import find_model
-from clmot.structures import Detections, Float32Array, Image
+from clmot.structures import Dataset, Detections, Float32Array, Image
 from clmot.tracking.tracker import Tracker
 from clmot.views.transforms import input_of_longer_side, input_size, letterbox_matrix, warp_image
 
@@ -144,7 +145,8 @@ class Model:
         """The objects of one image or more: those of one input size in one pass."""
         indices: dict[tuple[int, int], list[int]] = {}
         for index, image in enumerate(images):
-            indices.setdefault(self.input_size(image), []).append(index)
+            height, width = image.shape[:2]
+            indices.setdefault(self.input_size(width, height), []).append(index)
         found = {
             index: detections
             for alike in indices.values()
@@ -210,9 +212,13 @@ class Model:
         if self.config.detect.size and not self.any_size:
             raise UserError(f"{self.name}: has an input size of its own; leave out --size (detect.size)")
 
-    def input_size(self, image: Image) -> tuple[int, int]:
-        """Width and height of the input that an image is letterboxed into, as `config.detect.size` says."""
-        height, width = image.shape[:2]
+    def input_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the input that an image is letterboxed into, as `config.detect.size` says.
+
+        Args:
+            width: of the image in pixels.
+            height: of the image in pixels.
+        """
         if not self.any_size:
             return self.config.model.image_size
         match self.config.detect.size:
@@ -224,13 +230,18 @@ class Model:
                 return wide, high
         raise AssertionError("the configuration has more sides than two")
 
+    def view_size(self, dataset: Dataset) -> tuple[int, int]:
+        """The most frequent input size of a data set's images: of views of them, which have one size."""
+        sizes = Counter(self.input_size(sample.width, sample.height) for sample in dataset.samples)
+        return sizes.most_common(1)[0][0]
+
     def letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
         """Images at the input size of the first one, and the matrices that took them there.
 
         Returns:
             uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
         """
-        size = self.input_size(images[0])
+        size = self.input_size(images[0].shape[1], images[0].shape[0])
         matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
         placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
         return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices

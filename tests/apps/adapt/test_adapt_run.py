@@ -121,6 +121,12 @@ def test_the_whole_network_can_learn_too(tiny_run, video, tmp_path, seeing, capl
     assert found.steps == 1
 
 
+def test_learns_at_the_size_that_the_video_is_tracked_at(tiny_run, video, tmp_path, seeing):
+    go(tiny_run, video, tmp_path / "out", "detect.size=[96]", "train.steps=1")
+    assert load_saved_model(tmp_path / "out" / "training").config.model.image_size == (96, 64)
+    assert load_saved_model(tmp_path / "out").config.model.image_size == (160, 96)
+
+
 def test_too_few_tracklets_are_a_users_mistake(tiny_run, tmp_path, seeing):
     lone = write_video(tmp_path / "lone", 20, people=(1,))
     with pytest.raises(UserError, match="lone: too few tracklets: no frame shows two of them"):

@@ -87,16 +87,19 @@ def adapt(
     rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}
     # a shipped model keeps its name: that is the same everywhere
     start = str(file.absolute()) if Path(model).exists() else str(model)
-    config = training_config(settings, start, max(rates.values()))
+    # learned and judged at the size that the videos are tracked at
+    size = before.view_size(learned)
+    config = training_config(settings, start, max(rates.values())).updated({"model": {"image_size": list(size)}})
     if device != "auto":
         config = config.updated({"train": {"device": device}})
     config = config.updated(changes, "override")
     checkpoint = train(learned, out / TRAINING, config, resume=True, progress=progress)
 
     after = load_model(checkpoint, device=device)
+    after.config = before.config
     with progress_bar(progress) as bar:
         old, new = (
-            judge(each.embed, held_out, rates, saved.config.model.image_size, name=name, bar=bar)
+            judge(each.embed, held_out, rates, size, name=name, bar=bar)
             for name, each in (("judging before", before), ("judging after", after))
         )
     kept, reason = decide(old, new)

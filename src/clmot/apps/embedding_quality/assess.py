@@ -143,7 +143,7 @@ def assess(
     """
     dataset = read_dataset(data, min_score=min_score, identities=True, format=format)
     boxes_alone, _ = with_labels(dataset, "none")
-    pairs = PairDataset(boxes_alone, VIEWS, model.config.model.image_size, seed)
+    pairs = PairDataset(boxes_alone, VIEWS, model.view_size(dataset), seed)
     draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)
     identified = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     tracklets = not identified

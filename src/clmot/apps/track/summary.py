@@ -127,7 +127,7 @@ class SequenceSummary:
         classes = ", ".join(list(detector.classes)[:8]) + ", ..." * (len(detector.classes) > 8)
         size = ""
         if getattr(detector, "any_size", False) and self._last is not None:
-            width, height = detector.input_size(self._last)  # type: ignore[attr-defined]
+            width, height = detector.input_size(*self._last.shape[1::-1])  # type: ignore[attr-defined]
             size = f"; input: {width}x{height}"
             trials.append(f"--size {2 * max(width, height)} where objects are small")
         trials.append("a model of such objects")
