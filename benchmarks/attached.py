@@ -98,6 +98,7 @@ class OwnNetwork:
     """
 
     def __init__(self, model: Model) -> None:
+        model.config = model.config.updated({"detect": {"size": list(model.config.model.image_size)}})
         self.model, self.network = model, frozen(model.network, model.device)
         self.channels: dict[int, int] = dict(zip(STRIDES, self.network.encoder.channels, strict=True))
 

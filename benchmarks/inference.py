@@ -150,7 +150,7 @@ def elsewhere(name: str, size: tuple[int, int], folder: Path) -> Model:
 
 
 def resized(model: Model, size: tuple[int, int]) -> Model:
-    model.config = model.config.updated({"model": {"image_size": list(size)}})
+    model.config = model.config.updated({"detect": {"size": list(size)}})
     return model
 
 

@@ -95,6 +95,19 @@ def test_a_frame_rate_that_the_user_gives_holds(clips, run, tmp_path, capsys):
     )
 
 
+def test_the_size_of_the_input_is_chosen_and_recorded(clips, run, tmp_path, capsys):
+    """The same files whichever way it is said; what is no size is one line."""
+    for name, arguments in (("flag", ("--size", "96x64")), ("setting", ("detect.size=[96, 64]",))):
+        assert call("detect", clips, "--model", run, "--out", tmp_path / name, *arguments, "--every", 4) == 0
+        record = json.loads((tmp_path / name / "run.json").read_text())
+        assert {tuple(each["settings"]["detect"]["size"]) for each in record.values()} == {(96, 64)}
+    (file,) = (path.name for path in (tmp_path / "flag").glob("clip*.txt"))
+    assert (tmp_path / "flag" / file).read_text() == (tmp_path / "setting" / file).read_text()
+    for size, message in (("64x", "--size 64x: give a longer side"), ("100", "multiples of 32"), ("0x32", "multiples")):
+        for verb in ("track", "detect"):
+            assert message in fails(capsys, verb, clips, "--model", run, "--out", tmp_path / "bad", "--size", size)
+
+
 def test_sigterm_is_as_ctrl_c(clips, tmp_path, capsys):
     """After ``docker stop`` everything that was finished has its final name, and the state is there to go on from."""
     code = """

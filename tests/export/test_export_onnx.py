@@ -8,7 +8,7 @@ import clmot
 from clmot.boxes import iou
 from clmot.errors import UserError
 from clmot.export.parity import pictures
-from clmot.inference.model import load_model
+from clmot.inference.model import Model, load_model
 from clmot.models.decode import decode
 from clmot.models.network import STRIDE
 from clmot.synthetic import write_scenes
@@ -94,6 +94,33 @@ def test_a_loaded_file_detects_as_the_model(kind, request, model, random_picture
     for ours, theirs in zip(loaded.detect_batch(random_pictures), model.detect_batch(random_pictures), strict=True):
         same_objects(ours, theirs)
     assert loaded.detect_batch([]) == []
+
+
+def test_a_file_of_one_size_keeps_it(maps_file, network, config, random_pictures, tmp_path):
+    """Pictures of every shape are letterboxed into it, and no other is to be had."""
+    onnx = pytest.importorskip("onnx")
+    file = onnx.load(maps_file.file)
+    for name, value in (("any_size", "false"), ("version", "0")):
+        (entry,) = (each for each in file.metadata_props if each.key == name)
+        entry.value = value
+    for axis, length in ((2, 96), (3, 128)):
+        axes = file.graph.input[0].type.tensor_type.shape.dim
+        axes[axis].dim_value = length
+    onnx.save(file, tmp_path / "fixed.onnx")
+    fixed = Model(network, config.updated({"detect": {"size": [128, 96]}}), "cpu", "float32")
+    loaded = load_model(tmp_path / "fixed.onnx", device="cpu")
+    for ours, theirs in zip(loaded.detect_batch(random_pictures), fixed.detect_batch(random_pictures), strict=True):
+        same_objects(ours, theirs)
+    with pytest.raises(UserError, match=r"fixed\.onnx: has an input size of its own; leave out --size"):
+        load_model(tmp_path / "fixed.onnx", size=256)
+
+
+@pytest.mark.parametrize("size", [(256,), (64, 128)])
+def test_a_file_of_any_size_takes_a_size_as_the_model_does(maps_file, network, config, random_pictures, size):
+    chosen = Model(network, config.updated({"detect": {"size": list(size)}}), "cpu", "float32")
+    loaded = load_model(maps_file.file, device="cpu", size=size)
+    for ours, theirs in zip(loaded.detect_batch(random_pictures), chosen.detect_batch(random_pictures), strict=True):
+        same_objects(ours, theirs)
 
 
 def test_the_threshold_can_be_changed_later(decoded_file, model, random_pictures):

@@ -57,8 +57,9 @@ def export(
     out
         The file, ending in .onnx or .xml (OpenVINO, with a .bin beside it).
     size
-        Width and height that images are letterboxed into; by default the model's own. With `--crops`: of the crops, by
-        default 128 256, multiples of `detector.crop_size`, to which they are reduced.
+        Width and height that images are letterboxed into; by default images keep their shape where the network takes
+        any size, else the model's own. With `--crops`: of the crops, by default 128 256, multiples of
+        `detector.crop_size`, to which they are reduced.
     decode
         Give boxes, scores, classes and embeddings instead of maps.
     crops
@@ -102,7 +103,7 @@ def export(
         network, config = load_network(run)
         config = config.updated(settings, "override")
         if size is not None:
-            config = config.updated({"model": {"image_size": list(size)}}, "option")
+            config = config.updated({"model": {"image_size": list(size)}, "detect": {"size": list(size)}}, "option")
         made = write(network, config, to, out, decode=decode, half=half, int8=int8 or (), int8_frames=int8_frames)
         sizes = "any size" if made.any_size else "{}x{} only".format(*config.model.image_size)
     print(f"{made.file}: {', '.join(made.outputs)}; {sizes}; differs by {made.apart:.1%} of what is allowed")

@@ -132,7 +132,8 @@ class ModelConfig:
     """Start of the encoder: `timm` (its pretrained weights, if they can be had), `none`, or a file of weights. A run
     folder starts the whole network, as far as it fits."""
     image_size: tuple[int, int] = (512, 288)
-    """Input width and height in pixels, multiples of 32; images are letterboxed into it."""
+    """Input width and height in pixels of training, multiples of 32; images are letterboxed into it. In use it is the
+    number of pixels that counts (`detect.size`)."""
     normalise: Literal["encoder", "none"] = "encoder"
     """Pixels: with the mean and deviation the encoder's weights expect, or only to [0, 1] (FairMOT, CL-MOT)."""
     classes: tuple[str, ...] = ("person",)

@@ -253,7 +253,7 @@ def load_model(
     device: str = "auto",
     precision: str | None = None,
     detector: Detector | None = None,
-    size: int | tuple[int, int] | None = None,
+    size: int | Sequence[int] | None = None,
 ) -> Model:
     """Load a trained model.
 
