@@ -206,13 +206,6 @@ def test_not_a_coco_file(tmp_path: Path, text: str, message: str) -> None:
         read_coco(path)
 
 
-def test_no_boxes(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.json", PHOTOS | {"annotations": []})
-    assert len(read_coco(path).samples) == 2
-    with pytest.raises(UserError, match=r"a\.json: no boxes to train on in 2 images"):
-        read_dataset([path])
-
-
 def test_folder_with_two_annotation_files(tmp_path: Path) -> None:
     write(tmp_path / "a.json", PHOTOS)
     write(tmp_path / "b.json", PHOTOS)

@@ -91,12 +91,6 @@ def test_nine_columns_with_unknown_class_and_visibility(tmp_path: Path) -> None:
     assert sample.identities.tolist() == [-1]
 
 
-def test_identities_are_dropped_unless_asked_for(tmp_path: Path) -> None:
-    make_sequence(tmp_path / "seq", [mot15(1, 7), mot15(2, 7)])
-    assert {int(i) for sample in read_dataset([tmp_path]).samples for i in sample.identities} == {-1}
-    assert {int(i) for sample in read_dataset([tmp_path], identities=True).samples for i in sample.identities} == {7}
-
-
 def test_only_annotated_frames_are_samples(tmp_path: Path) -> None:
     make_sequence(tmp_path / "seq", [mot15(2, 1), mot15(4, 1)], frames=6)
     assert [(sample.frame, len(sample.boxes)) for sample in read_dataset([tmp_path]).samples] == [
@@ -112,11 +106,6 @@ def test_faulty_boxes_are_skipped_and_counted(tmp_path: Path) -> None:
     dataset = read_dataset([tmp_path])
     assert dataset.skipped == {"degenerate box": 2, "frame without image": 1}
     assert sum(len(sample.boxes) for sample in dataset.samples) == 1
-
-
-def test_many_boxes_in_a_frame(tmp_path: Path) -> None:
-    make_sequence(tmp_path / "seq", [mot15(1, i, left=i) for i in range(500)], frames=1)
-    assert len(read_dataset([tmp_path]).samples[0].boxes) == 500
 
 
 @settings(deadline=None, max_examples=15)
@@ -143,12 +132,6 @@ def test_sequences_are_ordered_and_named_apart(tmp_path: Path) -> None:
     names = [(sample.sequence, sample.frame) for sample in read_dataset([x, y]).samples]
     assert names == sorted([("a", 1), ("a", 2), (f"{x}/b", 1), (f"{x}/b", 2), (f"{y}/b", 1), (f"{y}/b", 2)])
     assert_same(read_dataset([x, y]), read_dataset([y, x]))
-
-
-def test_data_given_twice_is_an_error(tmp_path: Path) -> None:
-    make_sequence(tmp_path / "x" / "a", [mot15(1, 1)])
-    with pytest.raises(UserError, match=r"000001\.jpg comes from .*x already; give each image once"):
-        read_dataset([tmp_path / "x", tmp_path / "x" / "a"])
 
 
 def test_one_copy_of_a_mot17_video_is_read(tmp_path: Path) -> None:

@@ -178,12 +178,6 @@ def test_degenerate_boxes_are_counted(tmp_path: Path) -> None:
     assert dataset.skipped == {"degenerate box": 5}
 
 
-def test_more_boxes_than_anyone_decodes(tmp_path: Path) -> None:
-    row = "0 .5 .5 .2 .2\n"
-    (sample,) = read_dataset([put(tmp_path, images("a.jpg") | {"a.txt": row * 2000})]).samples
-    assert len(sample.boxes) == 2000
-
-
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

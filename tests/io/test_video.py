@@ -135,19 +135,6 @@ class TestRoundTrip:
             times = [frame.pts * frame.time_base for frame in container.decode(video=0)]
         assert times == [0, Fraction(1, 10), Fraction(4, 10)]
 
-    def test_a_phones_rotation_is_applied(self, tmp_path: Path) -> None:
-        frames = make_frames(2)
-        path = write(tmp_path / "a.mp4", frames)
-        content = bytearray(path.read_bytes())
-        # the matrix in the track header (ISO 14496-12, 8.3.2) that turns the picture by 90 degrees clockwise
-        matrix = content.index(b"tkhd") + 4 + 40
-        assert struct.unpack_from(">9i", content, matrix) == (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
-        struct.pack_into(">9i", content, matrix, 0, 65536, 0, -65536, 0, 0, 64 << 16, 0, 1 << 30)
-        path.write_bytes(content)
-        _, image = next(decode_video(str(path)))
-        assert image.shape == (96, 64, 3)
-        assert mean_error(image, np.rot90(frames[0], -1)) < 5
-
 
 class TestWriter:
     def test_appears_only_when_closed(self, tmp_path: Path) -> None:
@@ -159,20 +146,13 @@ class TestWriter:
     def test_an_exception_leaves_the_old_file(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_text("old")
         broken = [make_frames(1)[0], make_frames(1, width=64)[0]]
-        with pytest.raises(ValueError, match="expected an image of"):
+        with pytest.raises(ValueError, match=r"expected an image of \[64, 96, 3\], got \[64, 64, 3\]"):
             write(tmp_path / "a.mp4", broken)
         assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
     def test_without_frames_there_is_no_file(self, tmp_path: Path) -> None:
         VideoWriter(tmp_path / "a.mp4", 25, (96, 64)).close()
         assert list(tmp_path.iterdir()) == []
-
-    def test_another_size_is_refused(self, tmp_path: Path) -> None:
-        with (
-            VideoWriter(tmp_path / "a.mp4", 25, (96, 64)) as writer,
-            pytest.raises(ValueError, match=r"expected an image of \[64, 96, 3\], got \[96, 64, 3\]"),
-        ):
-            writer.write(make_frames(1, width=64, height=96)[0])
 
     def test_no_folder_is_a_user_error(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"none/a\.mp4: cannot write the video: No such file"):

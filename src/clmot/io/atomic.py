@@ -26,18 +26,13 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def before_of(path: Path) -> Path:
-    """The name of a folder for the moment in which another takes its place."""
-    return path.with_name(f"{path.name}.before")
-
-
 def publish(path: Path) -> None:
     """Give what was written as `partial_of` its name, once it is on the disk; a folder in its place gives way.
 
     Raises:
         OSError: it cannot be brought there; what was there before stays.
     """
-    partial, before = partial_of(path), before_of(path)
+    partial, before = partial_of(path), path.with_name(f"{path.name}.before")
     files = [entry for entry in partial.rglob("*") if entry.is_file()] if partial.is_dir() else [partial]
     if len(files) > _MANY and hasattr(os, "sync"):
         os.sync()

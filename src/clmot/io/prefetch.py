@@ -39,12 +39,6 @@ def prefetch(
     finished = stopped = False
     failure: BaseException | None = None
 
-    def has_room_or_stopped() -> bool:
-        return stopped or len(waiting) < size
-
-    def has_item_or_finished() -> bool:
-        return finished or bool(waiting)
-
     def produce() -> None:
         nonlocal finished, failure
         try:
@@ -52,7 +46,7 @@ def prefetch(
                 with changed:
                     if drop_oldest and len(waiting) == size:
                         waiting.popleft()
-                    changed.wait_for(has_room_or_stopped)
+                    changed.wait_for(lambda: stopped or len(waiting) < size)
                     if stopped:
                         break
                     waiting.append(item)
@@ -69,7 +63,7 @@ def prefetch(
         thread.start()
         while True:
             with changed:
-                changed.wait_for(has_item_or_finished)
+                changed.wait_for(lambda: finished or bool(waiting))
                 if not waiting:
                     break
                 item = waiting.popleft()

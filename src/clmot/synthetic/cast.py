@@ -240,7 +240,8 @@ class Casting:
                 offset = 0.55 * float(self._camera.scale(ground))
                 for shift, row in ((0.0, 0.0), (offset, rng.uniform(-4, 4))):
                     stops = [Stop(self._edge(where) + shift, ground + row) for where in (side, -side)]
-                    arrival = (0, low - int(abs(x - self._edge(side)) / self._pace(ground, speed)))
+                    pace = speed * 1.72 * float(self._camera.scale(ground)) / self._frame_rate
+                    arrival = (0, low - int(abs(x - self._edge(side)) / pace))
                     self._add(self._wardrobe.dress(), stops, arrival, speed=speed, phase=phase)
             elif choice < 0.82:
                 # towards the camera or away from it
@@ -254,9 +255,6 @@ class Casting:
                 stops = [Stop(self._edge(side), ground), Stop(x, ground, int(rng.uniform(30, 110)))]
                 stops.append(Stop(self._edge(side if rng.random() < 0.5 else -side), self._lane(near=ground)))
                 self._add(self._wardrobe.dress(), stops, (1, low - int(rng.uniform(0, 30))))
-
-    def _pace(self, ground: float, speed: float) -> float:
-        return speed * 1.72 * float(self._camera.scale(ground)) / self._frame_rate
 
     def _lane(self, near: float | None = None) -> float:
         low, high = self._wall + 8, self._height - 8.0

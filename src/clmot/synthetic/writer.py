@@ -47,16 +47,16 @@ def write_scenes(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SceneSummary:
-    """Write stills for training and clips for scoring.
+    """Write single frames for training and clips for scoring.
 
     ``out/stills/<sequence>`` and ``out/clips/<sequence>`` are MOTChallenge folders: ``img1/000001.jpg``, ``gt/gt.txt``
-    (frame, identity, left, top, width, height, flag, class, visibility; 1-based pixels) and ``seqinfo.ini``. Stills are
-    one second apart and come from many streets; clips are continuous, and the camera pans in every second one. The
-    same arguments give the same bytes; stills and clips share nobody and no street.
+    (frame, identity, left, top, width, height, flag, class, visibility; 1-based pixels) and ``seqinfo.ini``.
+    Training frames are one second apart and come from many streets; clips are continuous, and the camera pans in every
+    second one. The same arguments give the same bytes; training frames and clips share nobody and no street.
 
     Args:
         out: a folder that is not there yet, or empty; it appears when it is whole.
-        still_frames: number of stills in all.
+        still_frames: number of training frames in all.
         still_sequences: number of streets that they come from.
         clips: number of clips.
         clip_frames: frames a clip.
@@ -72,7 +72,7 @@ def write_scenes(
     if min(still_frames, still_sequences, clips, clip_frames) < 0 or frame_rate < 1:
         raise ValueError("counts of frames, sequences and clips must not be negative, frame_rate must be positive")
     if (still_frames and not still_sequences) or (clips and not clip_frames):
-        raise ValueError("stills need at least one sequence and clips at least one frame")
+        raise ValueError("training frames need at least one sequence and clips at least one frame")
     if size[0] < 160 or size[1] < 96:
         raise UserError(f"size must be at least 160x96, got {size[0]}x{size[1]}")
     still_stream, clip_stream = np.random.SeedSequence(seed).spawn(2)
@@ -118,7 +118,11 @@ def _write_sequence(folder: Path, scene: Scene, moments: range, frame_rate: int,
         scored += in_frame
         count()
     (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
-    (folder / "seqinfo.ini").write_text(_seqinfo(folder.name, len(moments), scene.size, frame_rate), newline="\n")
+    info = (
+        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate={frame_rate}\nseqLength={len(moments)}\n"
+        f"imWidth={scene.size[0]}\nimHeight={scene.size[1]}\nimExt=.jpg\n"
+    )
+    (folder / "seqinfo.ini").write_text(info, newline="\n")
     return scored
 
 
@@ -135,10 +139,3 @@ def _rows(number: int, frame: Frame) -> tuple[list[str], int]:
             f"{flag},{frame.classes[i]},{visible:.3f}\n"
         )
     return rows, scored
-
-
-def _seqinfo(name: str, frames: int, size: tuple[int, int], frame_rate: int) -> str:
-    return (
-        f"[Sequence]\nname={name}\nimDir=img1\nframeRate={frame_rate}\nseqLength={frames}\n"
-        f"imWidth={size[0]}\nimHeight={size[1]}\nimExt=.jpg\n"
-    )

@@ -78,7 +78,10 @@ def read_curves(log: Path) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray
         for name, value in entry.items():
             if not name.startswith(_NOT_CURVES) and isinstance(value, int | float) and not isinstance(value, bool):
                 curves.setdefault(name, {})[step] = value
-    return {name: _sorted_arrays(values) for name, values in curves.items()}
+    return {
+        name: (np.array(sorted(values), np.int64), np.array([values[step] for step in sorted(values)], np.float64))
+        for name, values in curves.items()
+    }
 
 
 def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -89,8 +92,3 @@ def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     total = np.convolve(np.where(known, values, 0), kernel, "same")
     count = np.convolve(known, kernel, "same")
     return np.asarray(np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0.5))
-
-
-def _sorted_arrays(curve: dict[int, float]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    steps = sorted(curve)
-    return np.array(steps, np.int64), np.array([curve[step] for step in steps], np.float64)

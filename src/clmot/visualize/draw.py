@@ -54,7 +54,8 @@ class Trails:
 
     def update(self, tracked: TrackedFrame) -> None:
         """Add the tracks of a frame, which must be later than those before it."""
-        for track_id, (left, _, right, bottom) in _rows(tracked):
+        rows = zip(tracked.track_id.tolist(), tracked.detections.xyxy.tolist(), strict=True)
+        for track_id, (left, _, right, bottom) in rows:
             self._history.setdefault(track_id, deque()).append((tracked.frame, ((left + right) / 2, bottom)))
         oldest = tracked.frame - self.length
         for history in self._history.values():
@@ -162,10 +163,6 @@ def fit(image: Image, width: int, height: int, background: Colour = (0, 0, 0)) -
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
     canvas[top : top + inner_height, left : left + inner_width] = resized
     return canvas
-
-
-def _rows(tracked: TrackedFrame) -> list[tuple[int, list[float]]]:
-    return list(zip(tracked.track_id.tolist(), tracked.detections.xyxy.tolist(), strict=True))
 
 
 def _thickness(image: Image) -> int:

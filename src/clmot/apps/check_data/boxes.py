@@ -23,11 +23,21 @@ def check_boxes(columns: Columns, max_detections: int) -> Iterator[Finding]:
         columns: the boxes.
         max_detections: how many boxes of a frame decoding keeps.
     """
-    yield from _no_boxes(columns)
-    yield from _duplicates(columns)
-    yield from _outside(columns)
+    count = np.bincount(columns.sample[columns.counted], minlength=len(columns.samples))
+    empty = np.flatnonzero(count == 0)
+    check = "no boxes" if len(empty) == len(count) else "frames without boxes"
+    yield from found(check, len(empty), columns.images(empty), total=len(count))
+    yield from columns.found("duplicate boxes", np.flatnonzero(duplicates(columns)), "annotated twice")
+    lost = np.flatnonzero(outside(columns) & columns.counted)
+    yield from columns.found("boxes outside the image", lost, "nothing of it is in the image")
     yield from _across_the_border(columns)
-    yield from _too_many(columns, max_detections)
+    crowded = np.flatnonzero(count > max_detections)
+    if len(crowded):
+        worst = crowded[np.argsort(-count[crowded], kind="stable")]
+        rows = np.flatnonzero(columns.counted & (columns.sample == worst[0]))
+        examples = columns.examples(rows, plural(int(count.max()), "box", "boxes"))
+        values = {"limit": max_detections, "most": count.max()}
+        yield from found("more boxes than decoding keeps", len(crowded), columns.images(worst), examples, **values)
 
 
 def duplicates(columns: Columns) -> BoolArray:
@@ -49,22 +59,6 @@ def outside(columns: Columns) -> BoolArray:
     return np.asarray(beyond.any(axis=1), np.bool_)
 
 
-def _no_boxes(columns: Columns) -> Iterator[Finding]:
-    count = np.bincount(columns.sample[columns.counted], minlength=len(columns.samples))
-    empty = np.flatnonzero(count == 0)
-    check = "no boxes" if len(empty) == len(count) else "frames without boxes"
-    return found(check, len(empty), columns.images(empty), total=len(count))
-
-
-def _duplicates(columns: Columns) -> Iterator[Finding]:
-    return columns.found("duplicate boxes", np.flatnonzero(duplicates(columns)), "annotated twice")
-
-
-def _outside(columns: Columns) -> Iterator[Finding]:
-    lost = np.flatnonzero(outside(columns) & columns.counted)
-    return columns.found("boxes outside the image", lost, "nothing of it is in the image")
-
-
 def _across_the_border(columns: Columns) -> Iterator[Finding]:
     low, high = columns.boxes[:, :2] < 0, columns.boxes[:, 2:] > columns.size
     index = np.flatnonzero(columns.counted & (low | high).any(axis=1) & ~outside(columns))
@@ -72,14 +66,3 @@ def _across_the_border(columns: Columns) -> Iterator[Finding]:
     index = index[np.argsort(inside, kind="stable")]
     share = len(index) / max(int(columns.counted.sum()), 1)
     return columns.found("boxes across the image's border", index, "reaches farthest beyond the image", share=share)
-
-
-def _too_many(columns: Columns, max_detections: int) -> Iterator[Finding]:
-    count = np.bincount(columns.sample[columns.counted], minlength=len(columns.samples))
-    crowded = np.flatnonzero(count > max_detections)
-    if len(crowded):
-        worst = crowded[np.argsort(-count[crowded], kind="stable")]
-        rows = np.flatnonzero(columns.counted & (columns.sample == worst[0]))
-        examples = columns.examples(rows, plural(int(count.max()), "box", "boxes"))
-        values = {"limit": max_detections, "most": count.max()}
-        yield from found("more boxes than decoding keeps", len(crowded), columns.images(worst), examples, **values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +56,12 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
     by_rows = _ROW_BY_ROW.get(name)
     if by_rows:
         check, salvage = by_rows
-        findings += _as_far_as_possible(check(place))
+        # up to a file that cannot be read at all, which the reader has told of
+        with contextlib.suppress(UserError):
+            findings.extend(check(place))
         if dataset is None:
-            try:
+            with contextlib.suppress(UserError):
                 dataset = salvage(place, min_visibility)
-            except UserError:
-                dataset = None
     dataset = dataset or Dataset(samples=(), classes=())
     findings += _left_out(dataset, detailed=bool(by_rows))
     return Part(path=path, format=name, dataset=dataset, findings=tuple(each.at(path) for each in findings))
@@ -69,14 +70,6 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
 def image_files(path: Path) -> list[Path]:
     """All images at or below a folder whose annotations cannot be read; none of a file, whose folder was not named."""
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-
-
-def _as_far_as_possible(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings up to a file that cannot be read at all, which the reader has told of."""
-    try:
-        yield from findings
-    except UserError:
-        return
 
 
 def _format_and_place(path: Path, format: str) -> tuple[str, Path]:

@@ -36,7 +36,8 @@ _MOST_VALUES = 8
 
 def terminal_report(report: Report) -> Iterator[RenderableType]:
     """Tables of what there is, every finding, and how many of which severity."""
-    yield _counts_table(report.summaries)
+    header, rows = _counts(report.summaries)
+    yield Table(header, [rows], prose=frozenset(range(1, len(header))))
     for summary in report.summaries:
         if summary.values:
             yield _distribution_table(summary, title=str(summary.path) if len(report.summaries) > 1 else "")
@@ -138,11 +139,6 @@ def _several(counts: dict[str, int]) -> str:
     most = sorted(counts.items(), key=lambda item: -item[1])[:_MOST_VALUES]
     more = f" and {len(counts) - len(most)} more" if len(counts) > len(most) else ""
     return ", ".join(f"{name} {count:,}" for name, count in most) + more if counts else "none"
-
-
-def _counts_table(summaries: Sequence[Summary]) -> Table:
-    header, rows = _counts(summaries)
-    return Table(header, [rows], prose=frozenset(range(1, len(header))))
 
 
 def _distribution_table(summary: Summary, title: str) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,8 @@ def read_labelme(path: Path) -> Dataset:
 
 
 def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object]:
-    parts: dict[tuple[str, object], list[Object]] = {}
+    corners_of: dict[tuple[str, object], list[list[float]]] = {}
+    counted: set[tuple[str, object]] = set()
     for i, shape in enumerate(shapes):
         where = f"{path}: shapes[{i}]"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
@@ -80,28 +80,28 @@ def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object
             (x, y), (edge_x, edge_y) = corners[:2]
             radius = ((edge_x - x) ** 2 + (edge_y - y) ** 2) ** 0.5
             corners = [[x - radius, y - radius], [x + radius, y + radius]]
-        ignore = shape["label"] == _IGNORE
-        class_id = ANY_CLASS if ignore else collector.class_id(shape["label"])
-        found = Object(*extent([(x, y) for x, y in corners]), class_id, ignore or shape.get("difficult") is True)
         group = shape.get("group_id")
         # an object of its own is keyed by something that equals nothing else
-        parts.setdefault((shape["label"], object() if group is None else str(group)), []).append(found)
-    return [_joined(each) for each in parts.values()]
-
-
-def _joined(parts: list[Object]) -> Object:
-    corners = [(x, y) for part in parts for x, y in ((part.left, part.top), (part.right, part.bottom))]
-    return Object(*extent(corners), parts[0].class_id, all(part.ignore for part in parts))
+        key = (shape["label"], object() if group is None else str(group))
+        corners_of.setdefault(key, []).extend(corners)
+        if shape["label"] != _IGNORE:
+            collector.class_id(shape["label"])
+            if shape.get("difficult") is not True:
+                counted.add(key)
+    return [
+        Object(
+            *extent([(x, y) for x, y in corners]),
+            ANY_CLASS if key[0] == _IGNORE else collector.class_id(key[0]),
+            key not in counted,
+        )
+        for key, corners in corners_of.items()
+    ]
 
 
 def _matches(path: Path) -> bool:
     files = [path] if path.is_file() else annotation_files(path, ".json")
-    return bool(files) and all(_is_labelme(file) for file in islice(files, 3))
-
-
-def _is_labelme(path: Path) -> bool:
-    head = head_of(path)
-    return path.suffix.lower() == ".json" and head.startswith("{") and any(mark in head for mark in _MARKS)
+    heads = [head_of(file) for file in files[:3] if file.suffix.lower() == ".json"]
+    return bool(heads) and all(head.startswith("{") and any(mark in head for mark in _MARKS) for head in heads)
 
 
 FORMAT = Format(

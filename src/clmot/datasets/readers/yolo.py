@@ -98,7 +98,7 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
         if names.count(name) > 1:
             numbers = " and ".join(str(i) for i, each in enumerate(names) if each == name)
             collector.notes.append(f"classes {numbers} are one class: both are called '{name}'")
-    for image, (sequence, frame) in _places(list(rows), are_frames=form.has_tracks or form.has_scores).items():
+    for image, (sequence, frame) in _places(list(rows), are_frames=form.is_of_video).items():
         width, height = read_image_size(image)
         each, file = rows[image], label_file(image)
         place = Frame(image, width, height, sequence, frame)

@@ -121,14 +121,9 @@ class RowForm:
         self._pairs = any_pair and (not polygons or largest_of_pair > 1)
 
     @property
-    def has_tracks(self) -> bool:
-        """Whether rows end in track numbers."""
-        return self._tracks or self._pairs
-
-    @property
-    def has_scores(self) -> bool:
-        """Whether rows hold confidences."""
-        return self._scores or self._pairs
+    def is_of_video(self) -> bool:
+        """Whether rows hold track numbers, or confidences of a detector, whose images may be the frames of a video."""
+        return self._tracks or self._scores or self._pairs
 
     def scores(self, rows: LabelRows) -> Float32Array:
         """The confidence of each row of one file, float32 [n]; 1 where it has none."""

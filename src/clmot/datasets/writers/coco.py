@@ -30,8 +30,7 @@ _Record = dict[str, Any]
 
 def _image_names(dataset: Dataset) -> list[str]:
     check_frames(dataset)
-    names = flat_names(dataset)
-    return [f"{name}{sample.image.suffix.lower()}" for sample, name in zip(dataset.samples, names, strict=True)]
+    return flat_names(dataset)
 
 
 def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]:

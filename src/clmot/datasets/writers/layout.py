@@ -50,18 +50,23 @@ def folder_names(sequences: Iterable[str], *, nested: bool, reserved: Collection
 
 
 def flat_names(dataset: Dataset, *, reserved: Collection[str] = ()) -> list[str]:
-    """File names of the images, without suffix, for formats that keep no sequences by folder.
+    """File names of the images, for formats that keep no sequences by folder.
 
     The name is ``<sequence>/<frame>``; where a sequence is a single image, as with photos, its name alone.
     """
     members = Counter(sample.sequence for sample in dataset.samples)
     folders = folder_names(members, nested=True, reserved=reserved)
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     for sample in dataset.samples:
-        folder = folders[sample.sequence]
-        alone = members[sample.sequence] == 1
-        names[_new(_without_image_suffix(folder) if alone else f"{folder}/{sample.frame:06d}", names)] = None
-    return list(names)
+        name = folders[sample.sequence]
+        if members[sample.sequence] > 1:
+            name = f"{name}/{sample.frame:06d}"
+        else:
+            stem, dot, suffix = name.rpartition(".")
+            name = stem if f"{dot}{suffix.lower()}" in IMAGE_SUFFIXES and stem.rpartition("/")[2] else name
+        name = _new(name, names)
+        names[name] = f"{name}{sample.image.suffix.lower()}"
+    return list(names.values())
 
 
 def same_frames(samples: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
@@ -123,8 +128,3 @@ def _safe(part: str, reserved: Collection[str]) -> str:
     safe = _UNSAFE.sub("_", part).strip(" ").rstrip(". ")[:_LONGEST] or "_"
     safe = re.sub(r"^\.", "_", safe)
     return f"{safe}_" if safe in reserved else safe
-
-
-def _without_image_suffix(name: str) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    return stem if f"{dot}{suffix.lower()}" in IMAGE_SUFFIXES and stem.rpartition("/")[2] else name

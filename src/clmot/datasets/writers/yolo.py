@@ -21,11 +21,6 @@ from clmot.structures import Dataset, Sample
 _SPLIT = "train"
 
 
-def _image_names(dataset: Dataset) -> list[str]:
-    names = flat_names(dataset, reserved=("images", "labels"))
-    return [f"{name}{sample.image.suffix.lower()}" for sample, name in zip(dataset.samples, names, strict=True)]
-
-
 def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]:
     """Write ``data.yaml`` and ``labels/train``; boxes are cut at the image's border.
 
@@ -65,7 +60,7 @@ WRITER = Writer(
     tree="""data.yaml
 images/train/<sequence>/<frame>.jpg
 labels/train/<sequence>/<frame>.txt""",
-    image_names=_image_names,
+    image_names=lambda dataset: flat_names(dataset, reserved=("images", "labels")),
     annotate=_annotate,
     image_folder=f"images/{_SPLIT}",
 )
