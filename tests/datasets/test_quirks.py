@@ -101,6 +101,7 @@ def test_read_and_checked(name: str, quirks: Path, tmp_path: Path, caplog: pytes
     assert re.search(rf"{name}: [a-z0-9]+\b.* {sum(boxes.values())} box", text)
 
 
+@pytest.mark.slow
 def test_all_of_them_are_trained_on(quirks: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert call("train", *(quirks / name for name in READ), "--out", tmp_path / "run", *TINY) == 0

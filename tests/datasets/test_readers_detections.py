@@ -428,6 +428,7 @@ def exit_code(*arguments: str) -> int:
     return int(end.value.code or 0)
 
 
+@pytest.mark.slow
 def test_commands_take_detections(tmp_path, capsys):
     rng = np.random.default_rng(0)
     rows = [

@@ -180,20 +180,12 @@ def _classes(value: Any, where: str) -> dict[str, str] | None:
     if value is None:
         return None
     kept = [(name, name) for name in value] if isinstance(value, list) else []
-    pairs = value.items() if isinstance(value, dict) else kept
     # classes without names are numbers, which YAML does not take for text
-    names = [(_as_text(old), _as_text(new)) for old, new in pairs]
-    if not names or not _all_text([name for pair in names for name in pair]):
+    pairs = list(value.items() if isinstance(value, dict) else kept)
+    names = [(str(old) if type(old) is int else old, str(new) if type(new) is int else new) for old, new in pairs]
+    if not names or not all(isinstance(name, str) and name for pair in names for name in pair):
         raise UserError(f"{where}: 'classes' is {value!r}, expected a list of names or old names with new ones")
     return dict(names)
-
-
-def _as_text(value: Any) -> Any:
-    return str(value) if type(value) is int else value
-
-
-def _all_text(values: list[Any]) -> bool:
-    return all(isinstance(value, str) and value for value in values)
 
 
 def _refuse_cycles(path: Path, inside: tuple[Path, ...]) -> None:

@@ -7,28 +7,37 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _handled(handlers: Mapping[int, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
+    """Let handlers take signals in the block; in other threads than the main one, which no signal interrupts, none."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None is a handler that was not set from Python, and cannot be put back from here
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextlib.contextmanager
 def undivided() -> Iterator[None]:
     """Let Ctrl-C (and SIGTERM) wait for the end of the block, so that what it writes is there as a whole or not at all.
 
-    In other threads than the main one, which no signal interrupts, this does nothing.
+    In other threads than the main one this does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     waiting: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: waiting.append(number)) for number in _SIGNALS}
     try:
-        yield
+        with _handled(dict.fromkeys(_SIGNALS, lambda number, _: waiting.append(number))):
+            yield
     finally:
-        for each, handler in before.items():
-            # None is a handler that was not set from Python, and cannot be put back from here
-            signal.signal(each, signal.SIG_DFL if handler is None else handler)
         for number in waiting:
             signal.raise_signal(number)
 
@@ -45,14 +54,8 @@ def noted_interrupt() -> Iterator[list[float]]:
             raise KeyboardInterrupt
         interrupted.append(now)
 
-    if threading.current_thread() is not threading.main_thread():
+    with _handled({signal.SIGINT: note}):
         yield interrupted
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 class Terminated(KeyboardInterrupt):
@@ -65,9 +68,6 @@ def termination_as_interrupt() -> Iterator[None]:
 
     Processes that are forked in the block end at once, as they would without it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     process = os.getpid()
 
     def stop(number: int, _: object) -> None:
@@ -76,8 +76,5 @@ def termination_as_interrupt() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
+    with _handled({signal.SIGTERM: stop}):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

@@ -68,17 +68,12 @@ def decode_text(content: bytes, path: Path, what: str = "annotations") -> str:
             continue
         if encoding not in ("utf-8", "utf-8-sig") and _CONTROLS.search(text):
             break
-        if encoding in ("gb18030", "cp1252"):
-            _tell(path, encoding)
+        if encoding in ("gb18030", "cp1252") and (path.parent, encoding) not in _told:
+            # once for all files of a folder
+            _told.add((path.parent, encoding))
+            _log.warning("%s: not UTF-8, read as %s; if names look wrong, save it as UTF-8", path, encoding)
         return text
     raise UserError(f"{path}: not a text file in UTF-8, UTF-16 or GB18030 (it is {kind_of(path)}); expected {what}")
-
-
-def _tell(path: Path, encoding: str) -> None:
-    """Log a guess, once for all files of a folder."""
-    if (path.parent, encoding) not in _told:
-        _told.add((path.parent, encoding))
-        _log.warning("%s: not UTF-8, read as %s; if names look wrong, save it as UTF-8", path, encoding)
 
 
 def head_of(path: Path, size: int = 1 << 16) -> str:

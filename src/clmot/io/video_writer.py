@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -16,10 +16,6 @@ from clmot.errors import UserError, reason_of
 from clmot.io.atomic import partial_of, publish
 from clmot.io.video_headers import local_address
 from clmot.structures import Image
-
-# PyAV is imported where it is used: tracking without a video to write runs without it
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
 
 _LEAST_TICKS = 10_000
 """Parts of a second that times are rounded to, at least."""
@@ -48,7 +44,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]) -> None:
-        import av
+        import av  # here: tracking without a video to write runs without it
 
         self.size = size
         self._path = path
@@ -56,13 +52,11 @@ class VideoWriter:
         self._errors = (av.FFmpegError, OSError)
         self._first_frame: int | None = None
         self._next_frame = 1
-        try:
+        with self._named():
             self._partial.touch()  # PyAV opens it with the first image, which is late to find out
             self._container = av.open(
                 local_address(self._partial), "w", format="mp4", options={"movflags": "faststart"}
             )
-        except self._errors as error:
-            raise self._failure(error) from error
         rate = Fraction(frame_rate).limit_denominator(1001)
         # so fine that times between two frames have a place, and that frames of a steady rate keep theirs exactly
         self._ticks = rate.numerator * math.ceil(_LEAST_TICKS / rate.numerator)  # in a second
@@ -107,7 +101,8 @@ class VideoWriter:
         yuv = rgb.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE)
         self._tick = max(tick - self._first_tick, self._tick + 1)
         yuv.pts, yuv.time_base = self._tick, Fraction(1, self._ticks)
-        self._encode(yuv)
+        with self._named():
+            self._container.mux(self._stream.encode(yuv))
 
     def close(self) -> None:
         """Finish the file and give it its name; without any frame there is no file."""
@@ -115,11 +110,10 @@ class VideoWriter:
             self.abort()
             return
         try:
-            self._encode(None)
-            self._container.close()
-            publish(self._path)
-        except self._errors as error:
-            raise self._failure(error) from error
+            with self._named():
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+                publish(self._path)
         finally:
             self.abort()
 
@@ -132,19 +126,15 @@ class VideoWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.close()
         else:
             self.abort()
 
-    def _encode(self, frame: VideoFrame | None) -> None:
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            self._container.mux(self._stream.encode(frame))
+            yield
         except self._errors as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> UserError:
-        return UserError(f"{self._path}: cannot write the video: {reason_of(error)}")
+            raise UserError(f"{self._path}: cannot write the video: {reason_of(error)}") from error
