@@ -10,11 +10,12 @@ examples. Peers that can be handed embeddings with the detections are, where the
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -87,14 +88,15 @@ class Entry:
 
 def version(package: str) -> str:
     """The installed version of a package."""
-    return importlib.metadata.version(package)
+    return importlib.metadata.version(importlib.metadata.packages_distributions()[package][0])
 
 
 class _Ours:
     """`clmot.Tracker`."""
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self._tracker = Tracker(config)
+    def __init__(self, config: TrackerConfig, compiled: bool = True) -> None:
+        with in_numpy() if not compiled else contextlib.nullcontext():
+            self._tracker = Tracker(config)
         self._with_images = config.camera in ("auto", "sparse-flow", "ecc")
 
     def prepare(self, detections: Detections) -> Detections:
@@ -131,6 +133,22 @@ class _Rows:
             return np.empty(0, np.int64), np.empty((0, 4), np.float32)
         rows = np.asarray(answer, np.float64)
         return rows[:, 4].astype(np.int64), rows[:, :4].astype(np.float32)
+
+
+class _VisionTrack:
+    """In C++; by motion alone."""
+
+    def __init__(self, tracker: Any) -> None:
+        self._tracker = tracker
+
+    def prepare(self, detections: Detections) -> Any:
+        return detections.xyxy.astype(np.float64), detections.score.astype(np.float64)
+
+    def update(self, prepared: Any, image: Image | None) -> Any:
+        return self._tracker.update(*prepared)
+
+    def tracks(self, answer: Any) -> Tracks:
+        return answer[0], answer[1].astype(np.float32)
 
 
 class _BoxMot(_Rows):
@@ -233,7 +251,16 @@ class _Norfair:
         return np.array([each.id for each in answer], np.int64), boxes
 
 
-def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = False) -> Entry:
+@contextlib.contextmanager
+def in_numpy() -> Iterator[None]:
+    """Trackers made meanwhile do without what is compiled."""
+    before = os.environ.get("CLMOT_COMPILED", "1")
+    os.environ["CLMOT_COMPILED"] = "0"
+    yield
+    os.environ["CLMOT_COMPILED"] = before
+
+
+def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = False, compiled: bool = True) -> Entry:
     """One of our own configurations.
 
     Args:
@@ -241,11 +268,12 @@ def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = 
         config: its constants.
         camera: leave the camera's motion as configured (which takes images); otherwise it is off.
         embeds: with embeddings.
+        compiled: where numba is installed.
     """
     if not camera:
         config = replace(config, camera="none")
     images = config.camera != "none"
-    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate)), images, embeds, config)
+    return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate), compiled), images, embeds, config)
 
 
 def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:
@@ -291,6 +319,7 @@ def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:
         Entry("trackers OC-SORT", "trackers", lambda rate: _trackers("OCSORTTracker", rate)),
         Entry("trackers BoT-SORT", "trackers", lambda rate: _trackers_botsort(rate, False)),
         Entry("norfair", "norfair", lambda rate: _norfair()),
+        Entry("visiontrack-cpp ByteTrack", "visiontrack_cpp", lambda rate: _visiontrack()),
         Entry("pyxtrackers BYTE", "pyxtrackers", _pyx_byte),
         Entry("pyxtrackers OCSort", "pyxtrackers", lambda rate: _pyx_ocsort()),
         Entry("supervision ByteTrack", "supervision", _supervision),
@@ -331,6 +360,12 @@ def _norfair() -> Running:
     import norfair
 
     return _Norfair(norfair.Tracker("iou", distance_threshold=0.7))
+
+
+def _visiontrack() -> Running:
+    import visiontrack_cpp
+
+    return _VisionTrack(visiontrack_cpp.ByteTracker())
 
 
 def _pyx_byte(rate: float) -> Running:

@@ -6,17 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from clmot.tracking import assignment
 from clmot.tracking.assignment import assign
-
-
-@pytest.fixture(params=["small", "large"], autouse=True, scope="module")
-def _both_tables(request):
-    """Rows and columns without a pair are left out of large tables."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "large":
-            patch.setattr(assignment, "_FEW", 0)
-        yield
 
 
 def brute_force(cost, limit):

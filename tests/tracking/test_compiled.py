@@ -142,6 +142,6 @@ def test_a_copied_or_pickled_tracker_goes_on_as_the_first(compiled):
 
 
 def test_the_compiled_form_can_be_turned_off(compiled, monkeypatch):
-    assert Tracker()._compiled is compiled.COMPILED
+    assert Tracker().compiled
     monkeypatch.setenv("CLMOT_COMPILED", "0")
-    assert Tracker()._compiled is None
+    assert not Tracker().compiled

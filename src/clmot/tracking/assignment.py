@@ -4,9 +4,6 @@ import numpy as np
 from jaxtyping import Float, Int64
 from scipy.optimize import linear_sum_assignment
 
-_FEW = 5000
-"""Rows and columns without a pair are left out of larger tables; in smaller ones they take less time than that."""
-
 
 def assign(
     rows: Int64[np.ndarray, " k"], columns: Int64[np.ndarray, " k"], cost: Float[np.ndarray, " k"], limit: float
@@ -34,10 +31,8 @@ def assign(
         return worth
     contested = (~alone).nonzero()[0]
     row, column = rows.take(contested), columns.take(contested)
+    row, column = _compact(row), _compact(column)
     shape = row.max() + 1, column.max() + 1
-    if shape[0] * shape[1] > _FEW:
-        row, column = _compact(row), _compact(column)
-        shape = row.max() + 1, column.max() + 1
     table = np.full(shape, limit)
     table[row, column] = cost.take(worth.take(contested))
     pair = np.full(shape, -1)
@@ -49,7 +44,5 @@ def assign(
 
 def _compact(numbers: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
     """The numbers' ranks among those that occur."""
-    used = np.zeros(int(numbers.max()) + 1, np.int64)
-    used[numbers] = 1
-    ranks = used.cumsum() - 1
-    return np.asarray(ranks.take(numbers), np.int64)
+    used = np.bincount(numbers) > 0
+    return np.asarray((used.cumsum() - 1).take(numbers), np.int64)

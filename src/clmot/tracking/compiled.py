@@ -13,22 +13,20 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import time
 from collections import namedtuple
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from numba.core import event
 
 from clmot.config.tracker import TrackerConfig
 from clmot.tracking import association, kalman, track_state
 
 _log = logging.getLogger(__name__)
 
-_FEW = 5000
 _INFINITE = np.inf
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -110,11 +108,10 @@ def _dot(first: Any, i: int, second: Any, j: int) -> Any:
 
 
 @_part
-def _to_unit(vectors: Any) -> None:
-    for i in range(vectors.shape[0]):
-        length = max(np.float32(math.sqrt(_dot(vectors, i, vectors, i))), _SHORTEST)
-        for k in range(vectors.shape[1]):
-            vectors[i, k] /= length
+def _to_unit(vectors: Any, i: int) -> None:
+    length = max(np.float32(math.sqrt(_dot(vectors, i, vectors, i))), _SHORTEST)
+    for k in range(vectors.shape[1]):
+        vectors[i, k] /= length
 
 
 @_part
@@ -221,17 +218,14 @@ def _assigned(cost: Any) -> Any:
 
 
 @_part
-def _ranks(used: Any, compact: bool) -> int:
-    """Put in place of each flag how many are set before it, or its own place unless `compact`; returns how many."""
-    last, rank = -1, 0
+def _ranks(used: Any) -> int:
+    """Put in place of each flag how many are set before it; returns how many are."""
+    rank = 0
     for i in range(len(used)):
         if used[i]:
-            last = i
             used[i] = rank
             rank += 1
-        if not compact:
-            used[i] = i
-    return rank if compact else last + 1
+    return rank
 
 
 @_part
@@ -255,13 +249,10 @@ def _assign(row: Any, column: Any, cost: Any, k: int, limit: float, single: bool
     if not contested:
         return
     # which row and column of the table each has
-    rows, columns = 0, 0
     row_at, column_at = np.zeros(len(match), np.int64), np.zeros(len(free), np.int64)
     for p in range(contested):
         row_at[row[p]], column_at[column[p]] = 1, 1
-        rows, columns = max(rows, row[p] + 1), max(columns, column[p] + 1)
-    compact = rows * columns > _FEW
-    rows, columns = _ranks(row_at, compact), _ranks(column_at, compact)
+    rows, columns = _ranks(row_at), _ranks(column_at)
     turned = columns < rows
     table = np.empty((min(rows, columns), max(rows, columns)))
     pair = np.empty(table.shape, np.int64)
@@ -618,24 +609,24 @@ def _updated(
 
 
 @_part
-def _learned(embedding: Any, match: Any, looks: Any, score: Any, s: Any) -> Any:
-    """The average embeddings, moved towards those of high-score detections."""
-    learned = embedding.copy()
+def _learn(embedding: Any, alive: Any, match: Any, looks: Any, score: Any, s: Any) -> None:
+    """Move the average embeddings, which are of the tracks alive, towards those of high-score detections."""
     share = 1 - s[_AT.embedding_momentum]
     slope = share / max(1 - s[_AT.high_score], 1e-6)
     zero, steep, start = np.float32(0), np.float32(slope), np.float32(share - slope)
+    k = 0
     for i in range(len(match)):
         j = match[i]
-        if j < 0:
-            continue
-        if s[_AT.confidence_weighted]:
-            weight = max(score[j] * steep + start, zero)
-        else:
-            weight = np.float32(share) if score[j] >= np.float32(s[_AT.high_score]) else zero
-        for d in range(embedding.shape[1]):
-            learned[i, d] = (looks[j, d] - embedding[i, d]) * weight + embedding[i, d]
-    _to_unit(learned)
-    return learned
+        if j >= 0:
+            if s[_AT.confidence_weighted]:
+                weight = max(score[j] * steep + start, zero)
+            else:
+                weight = np.float32(share) if score[j] >= np.float32(s[_AT.high_score]) else zero
+            for d in range(embedding.shape[1]):
+                embedding[k, d] += (looks[j, d] - embedding[k, d]) * weight
+        if alive[i]:
+            _to_unit(embedding, k)
+            k += 1
 
 
 @_part
@@ -757,13 +748,13 @@ def _step(
         alive[i] = unseen[i] < life and (j >= 0 or i < confirmed) and (j >= 0 or numbers[4, i] > 0 or not published)
         ids += alive[i] and i < confirmed
     confirmed = ids
-    if any_seen and embedding.shape[1]:
-        embedding = _learned(embedding, match, looks, score, s)
     starters, new = _count(falling, max(s[_AT.high_score], s[_AT.new_track_score])), 0
     for j in range(starters):
         new += free[j]
     kept = _kept(alive, new, motion, embedding, unseen, numbers, observed, observed_frame)
     motion, embedding, unseen, numbers, observed, observed_frame = kept
+    if any_seen and embedding.shape[1]:
+        _learn(embedding, alive, match, looks, score, s)
     i = numbers.shape[1] - new
     for j in range(starters):
         if not free[j]:
@@ -819,28 +810,45 @@ def _in_order(order: Any, falling: Any, xyxy: Any, class_id: Any, embedding: Any
         equal = equal or (k > 0 and ordered[k] == ordered[k - 1])
         for d in range(dimensions):
             looks[k, d] = embedding[j, d]
-    _to_unit(looks)
+        _to_unit(looks, k)
     return equal, ordered, boxes, measurement, score, classes, looks
 
 
-def _centred(embedding: Any, total: Any, share: float) -> Any:
-    """Embeddings less a share of their total, of unit length."""
-    centred = np.empty_like(embedding)
+def _centred(embedding: Any, high: int, total: Any, share: float) -> Any:
+    """Embeddings less a share of the total, which so many of them join, of unit length."""
+    for i in range(high):
+        for d in range(embedding.shape[1]):
+            total[d] += embedding[i, d]
+    centred, mean = np.empty_like(embedding), (share * total).astype(np.float32)
     for i in range(embedding.shape[0]):
         for d in range(embedding.shape[1]):
-            centred[i, d] = embedding[i, d] - np.float32(share * total[d])
-    _to_unit(centred)
+            centred[i, d] = embedding[i, d] - mean[d]
+        _to_unit(centred, i)
     return centred
 
 
 _SIGNATURES = {
     _in_order: "(i8[::1], f4[::1], f4[:, ::1], i8[::1], f4[:, ::1])",
-    _centred: "(f4[:, ::1], f8[::1], f8)",
+    _centred: "(f4[:, ::1], i8, f8[::1], f8)",
     _step: (
         "(f8[:, :, ::1], f4[:, ::1], f8[::1], i8[:, ::1], f8[:, :, ::1], i8[:, ::1], i8, i8[::1], f4[:, ::1],"
         " f8[:, ::1], f4[::1], f4[::1], i8[::1], f4[:, ::1], f8[::1], f8, f8, f8, i8, i8, b1, b1)"
     ),
 }
+
+
+class _Announcement(event.Listener):  # type: ignore[misc,unused-ignore]
+    """Says so when something is compiled and not just read from disk."""
+
+    done = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.done:
+            self.done = True
+            _log.warning("compiling the tracker, once for this installation (some 20 s; CLMOT_COMPILED=0 does without)")
+
+    def on_end(self, event: Any) -> None:
+        pass
 
 
 def _compile() -> list[Any]:
@@ -853,15 +861,10 @@ def _compile() -> list[Any]:
         compiled: list[Any] = [njit(function, cache=True, error_model="numpy") for function in _SIGNATURES]
     except RuntimeError as error:
         raise ImportError(f"nowhere to keep compiled code ({error}); set NUMBA_CACHE_DIR") from error
-    written = Path(__file__).stat().st_mtime
-    kept = Path(compiled[0].stats.cache_path).glob("compiled.*.nbi")
-    began = time.perf_counter()
-    if sum(file.stat().st_mtime > written for file in kept) < len(compiled):
-        _log.warning("compiling the tracker, once for this installation (some 20 s; CLMOT_COMPILED=0 does without)")
-    for function, signature in zip(compiled, _SIGNATURES.values(), strict=True):
-        function.compile(signature)
-        function.disable_compile()
-    _log.info("the compiled tracker is there after %.1f s", time.perf_counter() - began)
+    with event.install_listener("numba:compile", _Announcement()):
+        for function, signature in zip(compiled, _SIGNATURES.values(), strict=True):
+            function.compile(signature)
+            function.disable_compile()
     return compiled
 
 

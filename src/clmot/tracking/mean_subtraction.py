@@ -52,13 +52,13 @@ class RunningMean:
             return embedding
         if len(self._total) != embedding.shape[1]:
             self._total, self._count = np.zeros(embedding.shape[1]), 0
-        self._total += np.ones(high, np.float32) @ embedding[:high]  # the sum, in a third of the time
         self._count += high
-        if not known or not self._count:
+        share = known / (known + self._identities) / max(self._count, 1)
+        if self._compiled is not None and share:
+            return np.asarray(self._compiled.centred(embedding, high, self._total, share))
+        self._total += np.ones(high, np.float32) @ embedding[:high]  # the sum, in a third of the time
+        if not share or not self._count:
             return embedding
-        share = known / (known + self._identities) / self._count
-        if self._compiled is not None:
-            return np.asarray(self._compiled.centred(embedding, self._total, share))
         centred = embedding - (share * self._total).astype(np.float32)
         return unit(centred, out=centred)
 

@@ -89,6 +89,11 @@ class Tracker:
         self._clock = Clock(self.config.frame_rate)
         self.reset()
 
+    @property
+    def compiled(self) -> bool:
+        """Whether its hot path is machine code (`clmot.tracking.compiled`)."""
+        return self._compiled is not None
+
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video and ids start at 1."""
         self._tracks = Tracks(self.config)
@@ -181,10 +186,11 @@ class Tracker:
             count_left_out(self.left_out, taken.left_out, "tracker")
         starting = self._frame == 0
         high = found.count(config.high_score)
-        starters = found.count(max(config.high_score, config.new_track_score))
 
         # 1. Appearance: running mean subtraction.
-        found.embedding = self._running_mean(found.embedding, high, starters if starting else self._next_id - 1)
+        starting_score = max(config.high_score, config.new_track_score)
+        known = found.count(starting_score) if starting else self._next_id - 1
+        found.embedding = self._running_mean(found.embedding, high, known)
         if not len(self._tracks) and self._tracks.embedding.shape[1] != found.embedding.shape[1]:
             self._tracks = Tracks(config, found.embedding.shape[1])
         tracks = self._tracks
@@ -211,7 +217,7 @@ class Tracker:
         tracks.predict(steps)
         explainer = self._explainer if explain else None
         match, free, nearest = associate(tracks, found, config, update, trusted, explainer)
-        new = free[:starters].nonzero()[0]
+        new = free[: found.count(starting_score)].nonzero()[0]
         if explainer:
             explainer.decide(frame, update, tracks, found, match, new)
 
@@ -249,7 +255,7 @@ class Tracker:
         """
         config = self.config
         rows = track_id.nonzero()[0]
-        given = taken.detections[rows]
+        given = taken.detections.take(rows)
         if config.boxes == "filter":
             shown, row = self._seen(found)
             place = np.empty((len(found), 4), np.float32)
@@ -263,12 +269,14 @@ class Tracker:
             if config.max_aspect:
                 plausible &= width <= config.max_aspect * height
             given, rows = given[plausible], rows[plausible]
-        return TrackedFrame(
+        tracked = object.__new__(TrackedFrame)  # of one length, as the constructor would check
+        vars(tracked).update(
             frame=self._frame,
             detections=given,
             track_id=track_id.take(rows),
             rows=rows if taken.rows is None else taken.rows.take(rows),
         )
+        return tracked
 
     def lost(self) -> TrackedFrame:
         """The tracks with an id that the last frame does not show, with the boxes where they are expected.
