@@ -37,11 +37,12 @@ class Table:
         """Some of the rows: those of a mask [n], a slice or row numbers [k]."""
         numbers = isinstance(index, np.ndarray) and index.dtype == np.int64
         rows = object.__new__(type(self))  # rows of what was checked need no check
-        vars(rows).update(vars(self))
+        columns = vars(rows)
+        columns.update(vars(self))
         for name in self.COLUMNS or vars(self):
-            value = vars(self)[name]
-            # take is the faster way to index by an array of numbers
-            vars(rows)[name] = None if value is None else value.take(index, axis=0) if numbers else value[index]
+            value = columns[name]
+            if value is not None:  # take is the faster way to index by an array of numbers
+                columns[name] = value.take(index, axis=0) if numbers else value[index]
         return rows
 
     @classmethod

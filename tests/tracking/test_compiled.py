@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from clmot import Detections, Tracker, TrackerConfig
 from clmot.config.tracker import PRESETS
+from clmot.tracking.tracker import load_compiled
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +147,8 @@ def test_the_compiled_form_can_be_turned_off(compiled, monkeypatch):
     assert Tracker().compiled
     monkeypatch.setenv("CLMOT_COMPILED", "0")
     assert not Tracker().compiled
+
+
+def test_without_numba_the_tracker_runs_in_numpy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "clmot.tracking.compiled", None)  # importing it fails
+    assert load_compiled.__wrapped__() is None
