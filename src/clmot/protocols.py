@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from clmot.structures import Detections, Image
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from clmot.config import Config
 
 Matrix = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from clmot.apps import demo
 from clmot.cli import main
 from clmot.config import load_config
 from clmot.errors import UserError
-from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.network import Network
 from clmot.structures import Detections
 from clmot.visualize.curves import loss_curves
@@ -90,7 +90,7 @@ def test_replay_changes_embeddings_and_nothing_else():
     torch.manual_seed(0)
     network = Network(config.model)
     torch.nn.init.normal_(network.heatmap.out.weight, std=1.0)
-    model = Model(network, config, "cpu")
+    model = NetworkModel(network, config, "cpu")
     images = [np.random.default_rng(i).integers(0, 255, (96, 160, 3), dtype=np.uint8) for i in range(2)]
     recorder = demo.Recorder(model)
     found = recorder.detect(images)

@@ -12,6 +12,7 @@ from clmot.export import save
 from clmot.export.graphs import Graph
 from clmot.export.save import Export, export, export_crops
 from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.network import Network
 
 
@@ -63,7 +64,7 @@ def network(config: Config) -> Network:
 
 @pytest.fixture(scope="session")
 def model(network: Network, config: Config) -> Model:
-    return Model(network, config, "cpu", "float32")
+    return NetworkModel(network, config, "cpu", "float32")
 
 
 @pytest.fixture(scope="session")

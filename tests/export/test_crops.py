@@ -14,9 +14,11 @@ from clmot.export import save
 from clmot.export.crops import CropsGraph, WholeImagePool, cut_out, load_crop_embedding
 from clmot.export.parity import FLOAT32, check_parity, pictures
 from clmot.export.save import Export, export_crops
-from clmot.inference.model import Model, load_model
+from clmot.inference.model import load_model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.attached import CropHead
-from clmot.models.embedding_pool import Level, StripePool
+from clmot.models.embedding_pool import StripePool
+from clmot.models.levels import Level
 from clmot.training.checkpoint import save_checkpoint
 
 INNER = (32, 64)
@@ -49,7 +51,7 @@ def run(made: Export, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_crop_is_an_image_whose_box_fills_it(crops_file, network, crop_config, count):
     images = crops(count)
-    model = Model(network, crop_config, "cpu", "float32")
+    model = NetworkModel(network, crop_config, "cpu", "float32")
     expected = np.concatenate([model.embed(image, WHOLE) for image in images])
     found = run(crops_file, enlarged(images))
     np.testing.assert_allclose((found * expected).sum(axis=1), 1, atol=1e-4)

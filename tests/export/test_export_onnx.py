@@ -10,7 +10,7 @@ from clmot.errors import UserError
 from clmot.export.parity import pictures
 from clmot.inference.model import Model, load_model
 from clmot.models.decode import decode
-from clmot.models.network import STRIDE
+from clmot.models.levels import STRIDE
 from clmot.synthetic import write_scenes
 
 runtime = pytest.importorskip("onnxruntime")

@@ -88,8 +88,8 @@ def test_convolutions_are_eight_bits_and_the_last_of_each_head_is_not(int8_file,
     # whatever else a file is good for, it is good for in eight bits
     model = load_model(int8_file.file)
     assert model.config == settings
-    maps = model.network.maps(pictures(3, (96, 160)))
-    assert maps.heatmap.shape == (3, 2, 40, 24)
+    maps = model.maps(pictures(3, (96, 160)).permute(0, 2, 3, 1).numpy())
+    assert maps.heatmap.shape == (3, 40, 24, 2)
     assert str(cost).splitlines()[1].startswith("AP: ")
 
 
@@ -97,14 +97,14 @@ def test_integers_and_float32_give_nearly_the_same_maps(int8_file, network, clip
     model = load_model(int8_file.file)
     pixels, _ = model.letterbox([read_image(read_dataset([clip]).samples[0].image)])
     with torch.inference_mode():
-        for ours, theirs in zip(model.network.maps(pixels), network.maps(pixels), strict=True):
-            for got, wanted in zip(
-                *((each if isinstance(each, tuple) else (each,)) for each in (ours, theirs)), strict=True
-            ):
-                spread = float(wanted.std())
-                # rounding shows, and is small beside what the map says
-                assert float((got - wanted).abs().mean()) < 0.1 * spread
-    assert not torch.equal(model.network.maps(pixels).heatmap, network.maps(pixels).heatmap)
+        maps = network.maps(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    heatmap, size, offset, embedding = model.maps(pixels)
+    pairs = zip((heatmap, size, offset, *embedding), (*maps[:3], *maps.embedding), strict=True)
+    for got, wanted in pairs:
+        expected = wanted.permute(0, 2, 3, 1).numpy()
+        # rounding shows, and is small beside what the map says
+        assert np.abs(got - expected).mean() < 0.1 * expected.std()
+    assert not np.array_equal(heatmap, maps.heatmap.permute(0, 2, 3, 1).numpy())
 
 
 @pytest.mark.usefixtures("_untrained")

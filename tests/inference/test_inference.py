@@ -11,6 +11,7 @@ from clmot.boxes import iou
 from clmot.config import DetectorConfig, load_config
 from clmot.errors import UserError
 from clmot.inference.model import Model, load_model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.network import Network
 from clmot.protocols import Detector
 from clmot.training.checkpoint import save_checkpoint
@@ -39,7 +40,7 @@ def network() -> Network:
 
 @pytest.fixture(scope="module")
 def model(network) -> Model:
-    return Model(network, CONFIG, "cpu", "float32")
+    return NetworkModel(network, CONFIG, "cpu", "float32")
 
 
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
@@ -52,7 +53,7 @@ def test_each_class_has_its_heatmap():
     network = Network(config.model)
     torch.nn.init.normal_(network.heatmap.out.weight, std=1.0)
     network.heatmap.out.bias.data = torch.tensor([-500.0, 0.0, 0.0])
-    found = Model(network, config, "cpu", "float32").detect(picture(128, 96))
+    found = NetworkModel(network, config, "cpu", "float32").detect(picture(128, 96))
     assert set(found.class_id.tolist()) == {1, 2}
 
 
@@ -172,7 +173,7 @@ def test_boxes_that_are_none_are_not_embedded(model, boxes):
 
 
 def test_its_tracker_has_the_constants_of_clmot_track(network):
-    model = Model(network, CONFIG.updated({"tracker": {"high_score": 0.55}}), "cpu", "float32")
+    model = NetworkModel(network, CONFIG.updated({"tracker": {"high_score": 0.55}}), "cpu", "float32")
     assert model.tracker().config == model.config.tracker == replace(CONFIG.tracker, high_score=0.55)
     assert model.tracker(12.5).config == replace(model.config.tracker, frame_rate=12.5)
     first, second = model.tracker(), model.tracker()
@@ -219,11 +220,11 @@ def test_float32_runs_without_batch_normalisation_and_leaves_the_network_as_it_i
         return sum(isinstance(each, torch.nn.BatchNorm2d) for each in module.modules())
 
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    folded = Model(network, CONFIG, "cpu", "float32")
+    folded = NetworkModel(network, CONFIG, "cpu", "float32")
     assert norms(folded.network) == 0 < norms(network)
-    assert norms(Model(network, CONFIG, "cpu", "bf16").network) == norms(network)
+    assert norms(NetworkModel(network, CONFIG, "cpu", "bf16").network) == norms(network)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    pixels, _ = folded.letterbox([picture(128, 96)])
+    pixels = torch.from_numpy(folded.letterbox([picture(128, 96)])[0]).permute(0, 3, 1, 2)
     with torch.no_grad():
         actual, expected = folded.network.maps(pixels), network.maps(pixels)
     torch.testing.assert_close(actual.heatmap, expected.heatmap, rtol=1e-4, atol=1e-4)
@@ -243,15 +244,17 @@ def test_another_thread_gives_the_same_answers_to_the_bit(model):
 
 def test_unknown_precision(network):
     with pytest.raises(UserError, match="not one of bf16, float32"):
-        Model(network, CONFIG, "cpu", "fp8")
+        NetworkModel(network, CONFIG, "cpu", "fp8")
 
 
 def test_a_model_says_what_it_is(model):
     assert repr(model) == (
-        "<clmot Model: recipe street, input of the picture's shape, 128x96 pixels; classes person; "
+        "<clmot NetworkModel: recipe street, input of the picture's shape, 128x96 pixels; classes person; "
         "embeddings of 16 numbers; cpu, float32>"
     )
-    attached = Model(model.network, replace(CONFIG, detector=DetectorConfig(name="onnx:yolox.onnx")), "cpu", "float32")
+    attached = NetworkModel(
+        model.network, replace(CONFIG, detector=DetectorConfig(name="onnx:yolox.onnx")), "cpu", "float32"
+    )
     assert "detector onnx:yolox.onnx; classes person; embeddings of 16" in repr(attached)
 
 

@@ -3,7 +3,7 @@ import colorsys
 import numpy as np
 import torch
 
-from clmot.models.color_histogram import ColourCode
+from clmot.models.color_histogram import ColourCells, colour_code
 
 
 def loop_code(red, green, blue):
@@ -26,23 +26,23 @@ def test_equals_a_loop_over_bins():
     colours = np.concatenate([rng.integers(0, 256, (30, 3)), [[0, 0, 0], [255, 255, 255], [255, 0, 0], [90, 90, 90]]])
     cells = torch.from_numpy(colours.T.reshape(1, 3, 2, 17).astype(np.uint8))
     images = cells.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
-    code = ColourCode(4)(images)
-    assert code.shape == (1, ColourCode.channels, 2, 17)
+    code = colour_code(ColourCells(4)(images))
+    assert code.shape == (1, 128, 2, 17)
     expected = np.stack([loop_code(*colour) for colour in colours], axis=1).reshape(128, 2, 17)
     np.testing.assert_allclose(code[0].numpy(), expected, atol=2e-5)
 
 
 def test_shares_sum_to_one_and_a_cell_is_the_mean_of_its_pixels():
     images = torch.randint(0, 256, (2, 3, 32, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    code = ColourCode(8)(images)
+    code = colour_code(ColourCells(8)(images))
     torch.testing.assert_close(code.sum(dim=1), torch.ones(2, 4, 6))
     mean = images.float().view(2, 3, 4, 8, 6, 8).mean(dim=(3, 5))
-    torch.testing.assert_close(code, ColourCode(1)(mean))
+    torch.testing.assert_close(code, colour_code(mean / 255))
 
 
 def test_a_little_less_light_moves_little():
     images = torch.randint(
         20, 236, (1, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(2)
     ).float()
-    moved = (ColourCode(1)(images * 0.98) - ColourCode(1)(images)).abs().sum(dim=1)
+    moved = (colour_code(images * (0.98 / 255)) - colour_code(images / 255)).abs().sum(dim=1)
     assert moved.max() < 0.25

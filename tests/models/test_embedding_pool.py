@@ -6,11 +6,8 @@ import torch
 from torch.nn import functional as F
 from torchvision.ops import roi_align
 
-from clmot.models.embedding_pool import (
-    CenterPointPool,
-    Level,
-    StripePool,
-)
+from clmot.models.embedding_pool import CenterPointPool, StripePool
+from clmot.models.levels import COLUMNS, Level
 
 
 def ramp(height: int, width: int) -> torch.Tensor:
@@ -108,7 +105,7 @@ def test_parts_of_several_lengths_count_by_their_levels_shares():
         for index, level in enumerate(LEVELS):
             cells = roi_align(maps[index][number : number + 1], [box[None]], (3, 5), 1 / level.stride, 2, aligned=True)
             for stripe in range(3):
-                pooled = sum(weight * cells[0, :, stripe, k] for k, weight in enumerate(StripePool.columns))
+                pooled = sum(weight * cells[0, :, stripe, k] for k, weight in enumerate(COLUMNS))
                 read = pooled.sqrt() if level.histogram else read_out.projection[str(index)][stripe].T @ pooled
                 pieces.append(read / read.norm() * (level.share / 3) ** 0.5)
         embeddings.append(torch.cat(pieces))

@@ -10,10 +10,12 @@ from torch.nn import functional as F
 from clmot.cli import main
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
-from clmot.inference.model import Model, load_model
+from clmot.inference.model import load_model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.decode import decode
 from clmot.models.fairmot_import import COCO_CLASSES, LegacyModel, read_legacy
-from clmot.models.network import STRIDE, Network
+from clmot.models.levels import STRIDE
+from clmot.models.network import Network
 from clmot.structures import OutputMaps
 from clmot.synthetic import write_scenes
 from clmot.training.checkpoint import save_checkpoint
@@ -112,7 +114,7 @@ def test_every_network_gives_the_same_maps(tmp_path, caplog, forward, heads, rec
         min_area=area,
     )
     assert model.config.detect.max_detections == most
-    assert Model(model.network, model.config, "cpu").precision == "float32"
+    assert NetworkModel(model.network, model.config, "cpu").precision == "float32"
     assert not caplog.records
 
 
@@ -146,7 +148,7 @@ def test_embeddings_are_the_originals(tmp_path, forward, heads):
         expected = forward(state, IMAGE / 255, heads)
     config = ["detect.score_threshold=0", "detect.max_detections=40", "model.image_size=[96, 64]"]
     legacy = read_legacy(saved(state, tmp_path / "a.pth"), overrides=config)
-    model = Model(legacy.network, legacy.config, "cpu")
+    model = NetworkModel(legacy.network, legacy.config, "cpu")
     found = model.detect(IMAGE[0].permute(1, 2, 0).numpy())
     score, (height, width) = expected["hm"][0, 0].sigmoid(), expected["hm"].shape[2:]
     wanted, elsewhere = {}, 0

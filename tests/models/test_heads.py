@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clmot.models.color_histogram import ColourCode
+from clmot.models.color_histogram import ColourCells
 from clmot.models.heads import (
     DenseHead,
     ExtentHead,
@@ -47,8 +47,8 @@ def test_levels_are_taken_from_where_their_names_say():
     torch.testing.assert_close(maps[1], head.bodies[1](neck))
     assert maps[1].shape == (1, 2, 8, 8)
     assert torch.equal(maps[2], encoded[0])
-    torch.testing.assert_close(maps[3], ColourCode(4)(images))
-    assert maps[3].shape == (1, 128, 8, 8)
+    torch.testing.assert_close(maps[3], ColourCells(4)(images))
+    assert maps[3].shape == (1, 3, 8, 8)
 
 
 def test_only_the_necks_level_has_something_to_learn():

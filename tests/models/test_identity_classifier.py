@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from clmot.config import LossConfig, ModelConfig, TrainConfig
 from clmot.losses.criterion import criterion
 from clmot.models.heads import IdentityClassifier
-from clmot.models.network import STRIDE, Network
+from clmot.models.levels import STRIDE
+from clmot.models.network import Network
 from clmot.structures import Batch
 from clmot.training.optim import make_optimizer
 

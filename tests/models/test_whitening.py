@@ -6,7 +6,8 @@ from torch import nn
 from clmot.config import load_config
 from clmot.export.crops import CropsGraph
 from clmot.models import whitening as metric
-from clmot.models.embedding_pool import Level, StripePool
+from clmot.models.embedding_pool import StripePool
+from clmot.models.levels import Level
 from clmot.models.network import Network
 from clmot.models.whitening import WhitenedPool
 

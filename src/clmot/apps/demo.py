@@ -15,7 +15,8 @@ from clmot.config import load_config
 from clmot.errors import UserError, plural, require
 from clmot.evaluation.mot import evaluate
 from clmot.evaluation.scores import Scores
-from clmot.inference.model import Model, load_model, untrained
+from clmot.inference.model import Model, load_model
+from clmot.inference.network_model import untrained
 from clmot.io.atomic import write_whole_json, write_whole_text
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.image import write_image

@@ -80,7 +80,7 @@ def export(
     from clmot.export.crops import CROP_SIZE, load_crop_embedding
     from clmot.export.save import export as write
     from clmot.export.save import export_crops
-    from clmot.inference.model import load_network
+    from clmot.inference.network_model import load_network
 
     settings = parse_overrides(overrides)
     if crops:

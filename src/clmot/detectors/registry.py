@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from clmot.config import DetectorConfig
 from clmot.errors import UserError, did_you_mean
 from clmot.protocols import Detector
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS = {
     "torchvision": "torchvision:fasterrcnn_resnet50_fpn",
@@ -68,6 +69,8 @@ def open_detector(
 @contextlib.contextmanager
 def _repeatable() -> Iterator[None]:
     """Random weights that are the same every time: an embedding was learned on them."""
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

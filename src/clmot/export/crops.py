@@ -16,9 +16,10 @@ from torchvision.ops import roi_align
 from clmot.config import Config
 from clmot.errors import UserError, require
 from clmot.export.graphs import Graph, halve_encoder
-from clmot.inference.model import network_of
+from clmot.inference.network_model import network_of
 from clmot.models.attached import CropHead
 from clmot.models.embedding_pool import StripePool, unit_length
+from clmot.models.levels import COLUMNS
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model, load_weights
 from clmot.models.whitening import WhitenedPool
@@ -155,7 +156,7 @@ class WholeImagePool(nn.Module):
         super().__init__()
         self.pool = pool
         width, height = size
-        across = torch.tensor(pool.columns)
+        across = torch.tensor(COLUMNS)
         for index, level in enumerate(pool.levels):
             rows = _pooling(height // level.stride, pool.stripes)
             columns = _pooling(width // level.stride, len(across))
@@ -167,7 +168,7 @@ class WholeImagePool(nn.Module):
         parts = []
         for index, values in enumerate(maps):
             rows, columns = getattr(self, f"rows_{index}"), getattr(self, f"columns_{index}")
-            pooled = (values @ columns)[..., 0] @ rows
+            pooled = (self.pool.mapped(index, values) @ columns)[..., 0] @ rows
             parts.append(self.pool.part(index, pooled.permute(2, 0, 1)))
         return unit_length(torch.cat(parts, dim=1), dim=1)
 

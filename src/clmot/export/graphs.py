@@ -12,7 +12,8 @@ from clmot.config import Config
 from clmot.models.decode import decode_rows
 from clmot.models.embedding_pool import embed_peaks
 from clmot.models.heads import LevelEmbeddingHead
-from clmot.models.network import STRIDE, Network
+from clmot.models.levels import STRIDE
+from clmot.models.network import Network
 
 SMALLEST_SIDE = 64
 """Least width and height of an exported graph's images; at one cell of stride 32, tracing would fix the size."""

@@ -28,7 +28,7 @@ from clmot.export.openvino_target import save_openvino, to_openvino
 from clmot.export.parity import ANY, FLOAT32, HALF, check_parity, parity_sizes
 from clmot.inference.export_metadata import Metadata
 from clmot.inference.exported import load_exported
-from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.io.atomic import whole_file
 from clmot.io.runtimes import Array, import_extra, open_network
 from clmot.models.attached import CropHead
@@ -113,23 +113,25 @@ def export(
     reference = graph(half=False)
 
     def metadata(any_size: bool) -> Metadata:
-        pool = None if decode else reference.network.read_out
+        state = {} if decode else reference.network.read_out.state_dict()
+        weights = {name: value.numpy() for name, value in state.items()}
         outputs: Literal["maps", "detections"] = "detections" if decode else "maps"
         told = fingerprint(network)
         # a file of one size has no choice
         own = config if any_size else config.updated({"detect": {"size": []}})
-        return Metadata(config=own, outputs=outputs, any_size=any_size, pool=pool, fingerprint=told)
+        return Metadata(config=own, outputs=outputs, any_size=any_size, weights=weights, fingerprint=told)
 
     exported = graph(half=half and to != "openvino")
     if not int8:
         return _write(exported, reference, metadata, config, to, out, half)
     frames = draw_frames(int8, int8_frames)
-    model = Model(reference.network, config, "cpu", "float32")
+    model = NetworkModel(reference.network, config, "cpu", "float32")
 
     def inputs(any_size: bool) -> Iterator[dict[str, Array]]:
         model.any_size = any_size
         for frame in frames.calibration:
-            tensors = exported.inputs_of(model.letterbox([frame.image])[0].contiguous())
+            pixels = model.letterbox([frame.image])[0].transpose(0, 3, 1, 2)
+            tensors = exported.inputs_of(torch.from_numpy(np.ascontiguousarray(pixels)))
             yield {name: tensor.numpy() for name, tensor in zip(exported.inputs, tensors, strict=True)}
 
     def check(made: Path) -> Agreement:
@@ -206,7 +208,7 @@ def export_crops(
 def _box_finder(source: Network | CropHead, config: Config, frames: Frames) -> Callable[[Frame], Float32Array]:
     """Annotated boxes; in images alone, what the one-shot network finds."""
     if isinstance(source, Network):
-        model = Model(copy.deepcopy(source), config, "cpu", "float32")
+        model = NetworkModel(copy.deepcopy(source), config, "cpu", "float32")
     else:
         known = all(frame.sample is not None for frame in frames.held_out)
         require(known, "export: --int8 of this head needs boxes: calibrate it on a data set, not on images alone")

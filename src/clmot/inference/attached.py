@@ -15,13 +15,14 @@ from clmot.detectors.registry import fingerprint_of, open_detector
 from clmot.devices import choose_device
 from clmot.errors import UserError
 from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.attached import AttachedNetwork, FeatureHead
 from clmot.models.saved_model import SavedModel, load_weights
 from clmot.protocols import Detector
 from clmot.structures import Detections, Float32Array, Image
 
 
-class AttachedModel(Model):
+class AttachedModel(NetworkModel):
     """A frozen detector and the embedding learned beside it, as one model.
 
     Where the embedding is read from the detector's maps, both come from one forward pass.
@@ -97,14 +98,6 @@ class BareModel(Model):
         return require_detections(self._detector.detect(images), len(images), self._detector)
 
     def _embed(self, image: Image, boxes: Float32Array) -> NoReturn:
-        raise self._without_embedding()
-
-    def with_random_weights(self) -> NoReturn:
-        """There are none.
-
-        Raises:
-            UserError: always.
-        """
         raise self._without_embedding()
 
     def _without_embedding(self) -> UserError:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import safetensors.torch
+import numpy as np
+import safetensors.numpy
 from safetensors import SafetensorError
-from torch import nn
 
 from clmot._version import __version__
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.models.network import make_embedding_pool
+from clmot.inference.read_out import Array, Pool, make_pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class Metadata:
         config: the configuration, with the classes' names and the input size.
         outputs: what the graph gives.
         any_size: other input sizes than the one in use are possible.
-        pool: with maps, the embedding pooling that takes embeddings from them.
+        weights: with maps, of the embedding pooling that takes embeddings from them.
+        pool: made of these, when read.
         pixels: with embeddings, `clmot.export.crops.Pixels`: what the numbers of its crops are.
         fingerprint: of the model that was exported.
     """
@@ -33,13 +35,14 @@ class Metadata:
     config: Config
     outputs: Literal["maps", "detections", "embeddings"]
     any_size: bool
-    pool: nn.Module | None = None
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    pool: Pool | None = None
     pixels: str = ""
     fingerprint: str = ""
 
     def as_strings(self) -> dict[str, str]:
         """The form in the file; the pooling's weights as safetensors in base 64."""
-        weights = safetensors.torch.save(self.pool.state_dict()) if self.pool is not None else b""
+        weights = safetensors.numpy.save({name: _shortest(each) for name, each in self.weights.items()})
         return {
             "format": "clmot",
             "version": __version__,
@@ -64,24 +67,27 @@ class Metadata:
         if strings.get("format") != "clmot" or strings.get("outputs") not in ("maps", "detections"):
             raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
         config = Config.from_yaml(strings["config"], str(file))
-        maps = strings["outputs"] == "maps"
+        weights: Mapping[str, Array] = {}
         pool = None
-        if maps:
+        if strings["outputs"] == "maps":
             try:
-                weights = safetensors.torch.load(base64.b64decode(strings["read_out"]))
-                channels = {
-                    int(level.removeprefix("stride")): weights[f"plain.projection.{index}"].shape[1]
-                    for index, level in enumerate(config.model.levels)
-                    if config.model.pooling == "stripes" and level.startswith("stride")
-                }
-                pool = make_embedding_pool(config.model, channels).eval()
-                pool.load_state_dict(weights)
-            except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
+                stored = safetensors.numpy.load(base64.b64decode(strings["read_out"]))
+                weights = {name: each.astype(np.float32) for name, each in stored.items()}
+                pool = make_pool(config.model, weights)
+            except (KeyError, ValueError, SafetensorError) as error:
                 raise UserError(f"{file}: the pooling in its metadata is broken; export it again") from error
         return cls(
             config=config,
-            outputs="maps" if maps else "detections",
+            outputs="maps" if pool else "detections",
             any_size=strings.get("any_size") == "true",
+            weights=weights,
             pool=pool,
             fingerprint=strings.get("fingerprint", ""),
         )
+
+
+def _shortest(values: Array) -> Array:
+    """The same numbers in float16 where that holds them."""
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    return half if (half == values).all() else np.ascontiguousarray(values)

@@ -1,21 +1,18 @@
-"""Exported files in use: the same results as `clmot.Model`, from another runtime."""
+"""Exported files in use: the same results as `clmot.Model` has by torch, from another runtime and without torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from clmot.devices import device_name
 from clmot.errors import UserError
 from clmot.inference.export_metadata import Metadata
 from clmot.inference.model import Model
-from clmot.io.runtimes import Run, open_network
-from clmot.models.network import Network
-from clmot.structures import Float32Array, Image, OutputMaps
+from clmot.inference.read_out import ArrayMaps, Found, find_objects
+from clmot.io.runtimes import RuntimeNetwork, open_network
+from clmot.structures import Float32Array, Image
 
 
 class ExportedModel(Model):
@@ -23,63 +20,47 @@ class ExportedModel(Model):
 
     Args:
         file: named in errors.
-        forward: runs the graph.
+        network: the graph, with channels last.
         metadata: what the file says about itself.
     """
 
-    def __init__(self, file: Path, forward: Run, metadata: Metadata) -> None:
-        network = ExportedNetwork(forward, metadata.pool or nn.Identity())
-        # of the network, a model uses what `ExportedNetwork` has
-        super().__init__(cast(Network, network), metadata.config, "cpu", "float32")
-        self.fingerprint = metadata.fingerprint
+    def __init__(self, file: Path, network: RuntimeNetwork, metadata: Metadata) -> None:
+        self.config, self.classes = metadata.config, metadata.config.model.classes
+        self.fingerprint, self.precision = metadata.fingerprint, network.precision
+        self.device = "cuda" if network.on_gpu else "cpu"
         self.file = file
         self.any_size = metadata.any_size
         self.decoded = metadata.outputs == "detections"
-        self._forward = forward
+        self._run, self._pool = network.run, metadata.pool
 
-    def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
-        if self.decoded:
-            raise UserError(f"{self.file}: finds boxes itself and embeds no others; export it without --decode")
-        return super()._embed(image, boxes)
+    def maps(self, pixels: Image) -> ArrayMaps:
+        """Output maps of letterboxed images, uint8 [v, height, width, 3]; they hold until the next call."""
+        heatmap, size, offset, *embedding = self._run({"images": pixels})
+        return ArrayMaps(heatmap, size, offset, tuple(embedding))
 
-    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        if not self.decoded:
-            return super()._find(pixels)
+    def _find(self, pixels: Image) -> Found:
         options = self.config.detect
+        if self._pool is not None:
+            return find_objects(self.maps(pixels), self._pool, options.score_threshold, options.max_detections)
         threshold = np.array(options.score_threshold, np.float32)
-        outputs = self._forward({"images": np.ascontiguousarray(pixels.numpy()), "score_threshold": threshold})
-        boxes, score, class_id, embeddings = (torch.from_numpy(each)[:, : options.max_detections] for each in outputs)
+        outputs = self._run({"images": pixels, "score_threshold": threshold})
+        boxes, score, class_id, embeddings = (each[:, : options.max_detections] for each in outputs)
         kept = score > 0
-        image_index = torch.arange(len(kept))[:, None].expand_as(kept)[kept]
-        return boxes[kept], score[kept], class_id[kept], image_index, embeddings[kept]
+        return Found(boxes[kept], score[kept], class_id[kept], np.nonzero(kept)[0], embeddings[kept])
+
+    def _read(self, pixels: Image, boxes: Float32Array) -> Float32Array:
+        if self._pool is None:
+            raise UserError(f"{self.file}: finds boxes itself and embeds no others; export it without --decode")
+        return self._pool(self.maps(pixels).embedding, boxes, np.zeros(len(boxes), np.int64))
 
 
-class ExportedNetwork(nn.Module):
-    """The part of `Network` that tracking uses, with its maps from another runtime.
-
-    Args:
-        forward: runs the graph.
-        pool: maps and boxes to embeddings.
-    """
-
-    def __init__(self, forward: Run, pool: nn.Module) -> None:
-        super().__init__()
-        self._run = forward
-        self.read_out = pool
-
-    def maps(self, images: Tensor) -> OutputMaps:
-        """As `Network.maps`."""
-        outputs = self._run({"images": np.ascontiguousarray(images.numpy())})
-        heatmap, size, offset, *embedding = (torch.from_numpy(each) for each in outputs)
-        return OutputMaps(heatmap, size, offset, tuple(embedding))
-
-
-def load_exported(file: Path, device: str = "auto") -> ExportedModel:
+def load_exported(file: Path, device: str = "auto", precision: str | None = None) -> ExportedModel:
     """Load an exported ``.onnx`` or OpenVINO's ``.xml``.
 
     Args:
         file: the file.
         device: ``auto``, ``cpu`` or ``cuda``, for which ONNX Runtime needs its GPU package.
+        precision: ``float32``, or (None) the one that the runtime is fastest in here.
 
     Raises:
         UserError: there is no such file, it was not made by clmot, or its runtime cannot be imported or has no such
@@ -87,7 +68,9 @@ def load_exported(file: Path, device: str = "auto") -> ExportedModel:
     """
     if not file.is_file():
         raise UserError(f"{file}: no such model file")
-    network = open_network(file, device_name(device))
+    if precision not in (None, "float32"):
+        raise UserError(f"{file}: precision '{precision}': an exported file computes in float32, or as its runtime can")
+    network = open_network(file, device_name(device), exact=precision == "float32", channels_last=True)
     if reason := network.cpu_only(device_name(device)):
         raise UserError(f"{file}: device '{device}': {reason}; use cpu or auto")
-    return ExportedModel(file, network.run, Metadata.from_strings(network.metadata, file))
+    return ExportedModel(file, network, Metadata.from_strings(network.metadata, file))

@@ -1,4 +1,4 @@
-"""A trained network in use: images in, `Detections` with embeddings out."""
+"""A model in use: images in, `Detections` with embeddings out. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from clmot.config import Config
-from clmot.detectors.frozen import fingerprint
 from clmot.detectors.registry import is_detector
-from clmot.devices import choose_device, device_name
+from clmot.devices import device_name
 from clmot.errors import UserError
+from clmot.inference.read_out import Found
 from clmot.io.any_image import AnyImage, as_images
 from clmot.io.box_input import as_boxes
-from clmot.models.decode import decode
-from clmot.models.embedding_pool import embed_peaks
-from clmot.models.fold import fold_batch_norm
-from clmot.models.network import STRIDE, Network
-from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
 from clmot.protocols import Detector, require_detector
 from clmot.shipped import find_model
 from clmot.structures import Dataset, Detections, Float32Array, Image
@@ -32,18 +25,10 @@ from clmot.views.transforms import input_of_longer_side, input_size, letterbox_m
 
 
 class Model:
-    """Detector and embedding in one.
-
-    Args:
-        network: its mode is set to evaluation. In bf16 it is used itself, and its weights are moved to `device`; in
-            float32 a copy, with batch normalisation folded into the convolutions.
-        config: the configuration it was trained with.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``bf16`` (on CPU faster where the processor knows it) or ``float32``; by default as it was trained
-            (`train.precision`): imported weights, and others that learned in float32, are not rounded.
+    """Detector and embedding in one, whatever computes it.
 
     Attributes:
-        config: the configuration, with `config.detect` and `config.tracker` for use.
+        config: the configuration it was trained with, with `config.detect` and `config.tracker` for use.
         classes: class names, indexed by `Detections.class_id`.
         embeds: whether detections have embeddings.
         name: what it was loaded from; empty where it was made of a network.
@@ -54,25 +39,11 @@ class Model:
     embeds = any_size = True
     name = ""
 
-    def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
-        if precision is None:
-            precision = "float32" if config.train.precision == "32-true" else "bf16"
-        if precision not in ("bf16", "float32"):
-            raise UserError(f"precision: '{precision}' is not one of bf16, float32")
-        self.config = config
-        self.classes = config.model.classes
-        self.device = torch.device(choose_device(device))
-        if str(self.device) == "cuda":
-            # another thread, such as the one that tracking uses, has a current device of its own
-            self.device = torch.device("cuda", torch.cuda.current_device())
-        self.precision = precision
-        self.fingerprint = fingerprint(network)
-        # in bfloat16, folded biases are rounded, and outputs would be twice as far from those in float32
-        if precision == "float32" and isinstance(network, Network):
-            network = fold_batch_norm(network)
-        self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        if isinstance(network, Network):
-            self.any_size = network.takes_any_size()
+    config: Config
+    classes: Sequence[str]
+    device: Any = "cpu"
+    precision = ""
+    fingerprint = ""
 
     def __repr__(self) -> str:
         """What it is, on one line."""
@@ -83,7 +54,7 @@ class Model:
             f"detector {detector}" if detector else f"recipe {self.config.recipe}, input {size}",
             f"classes {', '.join(self.classes)}",
             f"embeddings of {model.embedding_dimension} numbers" if self.embeds else "no embedding",
-            *([f"{self.device}, {self.precision}"] if hasattr(self, "precision") else []),
+            *([f"{self.device}, {self.precision}"] if self.precision else []),
         ]
         return f"<clmot {type(self).__name__}: {'; '.join(facts)}>"
 
@@ -140,7 +111,6 @@ class Model:
         """
         return Tracker(self.config.tracker.at(frame_rate))
 
-    @torch.inference_mode()
     def _detect(self, images: list[Image]) -> list[Detections]:
         """The objects of one image or more: those of one input size in one pass."""
         indices: dict[tuple[int, int], list[int]] = {}
@@ -157,7 +127,7 @@ class Model:
     def _detect_alike(self, images: list[Image]) -> list[Detections]:
         """The objects of images of one input size, in one pass."""
         pixels, matrices = self.letterbox(images)
-        boxes, score, class_id, image_index, embedding = (each.cpu().numpy() for each in self._find(pixels))
+        boxes, score, class_id, image_index, embedding = self._find(pixels)
         found = []
         for index, matrix in enumerate(matrices):
             mine = image_index == index
@@ -173,35 +143,27 @@ class Model:
             )
         return found
 
-    @torch.inference_mode()
     def _embed(self, image: Image, boxes: Float32Array) -> Float32Array:
         """Embeddings of boxes [n, 4]."""
         pixels, (matrix,) = self.letterbox([image])
         placed = boxes * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
-        tensor = torch.from_numpy(placed.astype(np.float32)).to(self.device)
-        with self._autocast():
-            maps = self.network.maps(pixels)
-            index = torch.zeros(len(tensor), dtype=torch.int64, device=self.device)
-            embeddings: Tensor = self.network.read_out(maps.embedding, tensor, index)
-        return embeddings.float().cpu().numpy()
+        return self._read(pixels, placed.astype(np.float32))
 
     def with_random_weights(self) -> Model:
-        """A model like this one that has learned nothing."""
-        return Model(Network(self.config.model), self.config, str(self.device), self.precision)
+        """A model like this one that has learned nothing.
 
-    def _find(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Objects in letterboxed images: boxes, scores, classes, images and embeddings, as `Peaks` has them."""
-        options = self.config.detect
-        with self._autocast():
-            maps = self.network.maps(pixels)
-            boxes, score, class_id, image_index, cells = decode(
-                maps, STRIDE, options.score_threshold, options.max_detections
-            )
-            embeddings = embed_peaks(self.network.read_out, maps.embedding, boxes, cells, image_index)
-            return boxes, score, class_id, image_index, embeddings.float()
+        Raises:
+            UserError: there is none.
+        """
+        raise UserError(f"{self.name or type(self).__name__}: there are no random weights for it")
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+    def _find(self, pixels: Image) -> Found:
+        """Objects in letterboxed images, uint8 [v, height, width, 3]."""
+        raise NotImplementedError
+
+    def _read(self, pixels: Image, boxes: Float32Array) -> Float32Array:
+        """Embeddings of boxes [n, 4] in one letterboxed image, uint8 [1, height, width, 3]."""
+        raise NotImplementedError
 
     def require_size(self) -> None:
         """Refuse a `config.detect.size` where the input is not ours to choose.
@@ -235,16 +197,16 @@ class Model:
         sizes = Counter(self.input_size(sample.width, sample.height) for sample in dataset.samples)
         return sizes.most_common(1)[0][0]
 
-    def letterbox(self, images: Sequence[Image]) -> tuple[Tensor, list[np.ndarray]]:
+    def letterbox(self, images: Sequence[Image]) -> tuple[Image, list[np.ndarray]]:
         """Images at the input size of the first one, and the matrices that took them there.
 
         Returns:
-            uint8 [v, 3, height, width] on the model's device, and 3x3 matrices from pixels of each image to those.
+            uint8 [v, height, width, 3], and 3x3 matrices from pixels of each image to those.
         """
         size = self.input_size(images[0].shape[1], images[0].shape[0])
         matrices = [letterbox_matrix(image.shape[1], image.shape[0], size) for image in images]
-        placed = np.stack([warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)])
-        return torch.from_numpy(placed).to(self.device).permute(0, 3, 1, 2), matrices
+        placed = [warp_image(image, m, size) for image, m in zip(images, matrices, strict=True)]
+        return placed[0][None] if len(placed) == 1 else np.stack(placed), matrices
 
 
 def load_model(
@@ -286,9 +248,13 @@ def load_model(
 
 
 def _load(path: str | Path, device: str, precision: str | None, detector: Detector | None) -> Model:
-    # the modules of the other kinds of models import this one
+    # what needs torch, which takes seconds, is imported where it is needed
     file = find_model(path)
-    saved = None if is_detector(path) or file.suffix in (".onnx", ".xml") else load_saved_model(file)
+    saved = None
+    if not is_detector(path) and file.suffix not in (".onnx", ".xml"):
+        from clmot.models.saved_model import load_saved_model
+
+        saved = load_saved_model(file)
     if saved is not None and saved.config.detector.name:
         from clmot.inference.attached import load_attached
 
@@ -298,39 +264,13 @@ def _load(path: str | Path, device: str, precision: str | None, detector: Detect
             f"{saved.file if saved else path}: finds objects itself; detector= goes with embeddings of clmot attach"
         )
     if saved is not None:
-        return Model(*network_of(saved), device, precision)
+        from clmot.inference.network_model import NetworkModel, network_of
+
+        return NetworkModel(*network_of(saved), device, precision)
     if is_detector(path):
         from clmot.inference.attached import load_detector
 
         return load_detector(Config().updated({"detector": {"name": str(path)}}, "detector"), device)
     from clmot.inference.exported import load_exported
 
-    return load_exported(file, device)
-
-
-def load_network(path: Path) -> tuple[Network, Config]:
-    """A trained network and its configuration, from what `load_model` takes, exported files aside."""
-    return network_of(load_saved_model(find_model(path)))
-
-
-def network_of(saved: SavedModel) -> tuple[Network, Config]:
-    """The network that was saved, and its configuration.
-
-    Raises:
-        UserError: it is an embedding attached to a detector of others, or the weights do not fit.
-    """
-    if saved.config.detector.name:
-        raise UserError(
-            f"{saved.file}: an embedding attached to {saved.config.detector.name}, not a network of clmot train "
-            "(clmot export takes it with --crops)"
-        )
-    network = Network(saved.config.model)
-    load_weights(network, saved)
-    return network, saved.config
-
-
-def untrained(model: Model, seed: int) -> Model:
-    """The same network with random weights throughout."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + 1)
-        return model.with_random_weights()
+    return load_exported(file, device, precision)

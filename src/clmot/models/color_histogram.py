@@ -4,20 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clmot.models.levels import COLOUR_BINS
 
-class ColourCode(nn.Module):
-    """Hue, saturation and value of every cell, shared out softly among 8 x 4 x 4 bins.
 
-    The mean over a region is its colour histogram. A cell's share in a bin falls linearly with the distance from the
-    bin's centre to nothing at the next one, so that a small change of light moves a little weight instead of all.
-    Nothing here is learned, and no gradient flows.
+class ColourCells(nn.Module):
+    """The mean colour of every cell; no gradient flows.
 
     Args:
-        stride: input pixels a cell; a cell's colour is their mean.
+        stride: input pixels a cell.
     """
-
-    bins = (8, 4, 4)
-    channels = 8 * 4 * 4
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -25,17 +20,33 @@ class ColourCode(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """RGB images [v, 3, height, width] from 0 to 255, to float32 [v, 128, height / stride, width / stride]."""
+        """RGB images [v, 3, height, width] from 0 to 255, to float32 [v, 3, height / stride, width / stride] to 1."""
         with torch.autocast(images.device.type, enabled=False):
-            cells = F.avg_pool2d(images.float(), self.stride) / 255
-            value = cells.amax(dim=1, keepdim=True)
-            chroma = value - cells.amin(dim=1, keepdim=True)
-            saturation = chroma / value.clamp(min=1e-6)
-            hue = _hue(cells, value, chroma)
-            code = _circular_shares(hue, self.bins[0])
-            for shares in (_shares(saturation, self.bins[1]), _shares(value, self.bins[2])):
-                code = (code[:, :, None] * shares[:, None]).flatten(1, 2)
-            return code
+            return F.avg_pool2d(images.float(), self.stride) / 255
+
+
+@torch.no_grad()
+def colour_code(cells: Tensor) -> Tensor:
+    """Hue, saturation and value of every cell, shared out softly among 8 x 4 x 4 bins.
+
+    The mean over a region is its colour histogram. A cell's share in a bin falls linearly with the distance from the
+    bin's centre to nothing at the next one, so that a small change of light moves a little weight instead of all.
+    Nothing here is learned, and no gradient flows.
+
+    Args:
+        cells: float32 [v, 3, h, w], RGB in [0, 1].
+
+    Returns:
+        float32 [v, 128, h, w].
+    """
+    value = cells.amax(dim=1, keepdim=True)
+    chroma = value - cells.amin(dim=1, keepdim=True)
+    saturation = chroma / value.clamp(min=1e-6)
+    hues, saturations, values = COLOUR_BINS
+    code = _circular_shares(_hue(cells, value, chroma), hues)
+    for shares in (_shares(saturation, saturations), _shares(value, values)):
+        code = (code[:, :, None] * shares[:, None]).flatten(1, 2)
+    return code
 
 
 def _hue(cells: Tensor, value: Tensor, chroma: Tensor) -> Tensor:

@@ -4,12 +4,13 @@ The same module serves training boxes and decoded detections. Boxes come packed,
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torchvision.ops import roi_align
+
+from clmot.models.color_histogram import colour_code
+from clmot.models.levels import COLUMNS, Level
 
 
 def unit_length(values: Tensor, dim: int) -> Tensor:
@@ -66,23 +67,6 @@ def embed_peaks(
     return read_out(maps, places, image_index)  # type: ignore[no-any-return]
 
 
-class Level(NamedTuple):
-    """A map that stripes are read from.
-
-    Attributes:
-        channels: of the map.
-        stride: input pixels a cell.
-        share: of the level in the cosine of two embeddings.
-        histogram: the map holds shares of bins: the square root is taken of what is pooled, so that common bins do not
-            drown the others (the Hellinger distance).
-    """
-
-    channels: int
-    stride: int
-    share: float = 1.0
-    histogram: bool = False
-
-
 class StripePool(nn.Module):
     """RoIAlign over horizontal stripes of the box from several levels, each stripe normalised by itself.
 
@@ -107,9 +91,6 @@ class StripePool(nn.Module):
         parts: where the parts that learn lie in the embedding.
     """
 
-    columns = (0.05, 0.2, 0.5, 0.2, 0.05)
-    """Weights of equal parts across a stripe."""
-
     def __init__(self, levels: Sequence[Level], stripes: int, width: int) -> None:
         super().__init__()
         self.levels = tuple(levels)
@@ -127,6 +108,10 @@ class StripePool(nn.Module):
         self.dimension = start
         self.parts = tuple(parts)
 
+    def mapped(self, index: int, values: Float[Tensor, "v c h w"]) -> Tensor:
+        """What is pooled of a level's map: it, or the bins of its colours where it holds those."""
+        return colour_code(values) if self.levels[index].histogram and values.shape[1] == 3 else values
+
     def part(self, index: int, pooled: Float[Tensor, "s m c"]) -> Float[Tensor, "m sd"]:
         """What is read of a level's stripes, each of unit length times the level's share, side by side."""
         level = self.levels[index]
@@ -141,15 +126,17 @@ class StripePool(nn.Module):
         image_index: Int64[Tensor, " m"],
     ) -> Float[Tensor, "m d"]:
         """One map [v, c_l, h_l, w_l] a level, boxes in xyxy input pixels and their image, to unit vectors [m, d]."""
+        from torchvision.ops import roi_align  # which takes a second, and tracking on a processor does without
+
         rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1).float()
         parts = []
         with torch.autocast(boxes.device.type, enabled=False):
-            across = boxes.new_tensor(self.columns, dtype=torch.float32)
+            across = boxes.new_tensor(COLUMNS, dtype=torch.float32)
             for index, (values, level) in enumerate(zip(maps, self.levels, strict=True)):
                 pooled = roi_align(
-                    values.float(),
+                    self.mapped(index, values.float()),
                     rois,
-                    (self.stripes, len(self.columns)),
+                    (self.stripes, len(COLUMNS)),
                     spatial_scale=1 / level.stride,
                     sampling_ratio=2,
                     aligned=True,

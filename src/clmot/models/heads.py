@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clmot.models.color_histogram import ColourCode
+from clmot.models.color_histogram import ColourCells
 from clmot.models.deform import ConvBlock
 from clmot.models.encoder import STRIDES
 
@@ -100,7 +100,7 @@ class LevelEmbeddingHead(nn.Module):
         self.bodies = nn.ModuleList()
         for level in levels:
             if level == "colour":
-                self.bodies.append(ColourCode(STRIDES[0]))
+                self.bodies.append(ColourCells(STRIDES[0]))
             elif level == "neck":
                 self.bodies.append(ConvBlock(neck_channels, width))
             else:

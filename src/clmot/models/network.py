@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from clmot.config import ModelConfig
-from clmot.models.color_histogram import ColourCode
-from clmot.models.embedding_pool import CenterPointPool, Level, StripePool
+from clmot.models.embedding_pool import CenterPointPool, StripePool
 from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import (
     DenseHead,
@@ -20,13 +19,11 @@ from clmot.models.heads import (
     ProjectionHead,
     heatmap_head,
 )
+from clmot.models.levels import STRIDE, pool_levels
 from clmot.models.necks import make_neck
 from clmot.models.task_weights import TaskWeights
 from clmot.models.whitening import WhitenedPool
 from clmot.structures import OutputMaps, TrainingOutput
-
-STRIDE = 4
-"""Input pixels a cell of the output maps."""
 
 
 class Network(nn.Module):
@@ -151,20 +148,7 @@ def make_embedding_pool(config: ModelConfig, channels: Mapping[int, int]) -> Whi
     """
     match config.pooling:
         case "stripes":
-            levels = [_level(name, config, channels) for name in config.levels]
-            stripes = StripePool(levels, config.stripes, config.width)
+            stripes = StripePool(pool_levels(config, channels), config.stripes, config.width)
             return WhitenedPool(stripes, config.embedding_dimension)
         case "center":
             return CenterPointPool(STRIDE)
-
-
-def _level(name: str, config: ModelConfig, channels: Mapping[int, int]) -> Level:
-    """What the pooling has to know of a level."""
-    if name == "colour":
-        return Level(channels=ColourCode.channels, stride=STRIDE, share=config.colour_share, histogram=True)
-    others = sum(level != "colour" for level in config.levels)
-    share = (1 - config.colour_share if "colour" in config.levels else 1.0) / others
-    if name == "neck":
-        return Level(channels=config.width, stride=STRIDE, share=share)
-    stride = int(name.removeprefix("stride"))
-    return Level(channels=channels[stride], stride=stride, share=share)

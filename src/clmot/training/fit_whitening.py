@@ -19,6 +19,7 @@ from clmot.evaluation.embedding import embed_sequences
 from clmot.evaluation.two_view import embed_views
 from clmot.inference.attached import AttachedModel
 from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.io.image import read_image
 from clmot.io.progress import counted
 from clmot.models.attached import AttachedNetwork
@@ -174,13 +175,13 @@ def _stacked(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64
     return np.concatenate([np.empty((0, parts[0].shape[1] if parts else 0)), *parts])
 
 
-def model_in_use(network: nn.Module, config: Config, device: torch.device) -> Model:
+def model_in_use(network: nn.Module, config: Config, device: torch.device) -> NetworkModel:
     """A model of a copy of a network, as it is used."""
     network = copy.deepcopy(network)
     if isinstance(network, AttachedNetwork):
         return AttachedModel(network, config, str(device))
     assert isinstance(network, Network)
-    return Model(network, config, str(device))
+    return NetworkModel(network, config, str(device))
 
 
 def _covariance(deviations: npt.NDArray[np.float64]) -> torch.Tensor:

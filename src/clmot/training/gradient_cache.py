@@ -17,7 +17,8 @@ from clmot.config import LossConfig
 from clmot.losses.contrast_masks import ContrastiveSet, contrastive_set
 from clmot.losses.criterion import CONTRASTIVE, embedding_loss, loss_sums
 from clmot.models.attached import AttachedNetwork
-from clmot.models.network import STRIDE, Network
+from clmot.models.levels import STRIDE
+from clmot.models.network import Network
 from clmot.structures import Batch, LossTerms, TrainingOutput
 from clmot.training.distributed import DistributedContext
 from clmot.training.negative_queue import EmbeddingQueue

@@ -9,7 +9,8 @@ from torch import nn
 from clmot.config import Config
 from clmot.losses.criterion import criterion
 from clmot.models.attached import AttachedNetwork
-from clmot.models.network import STRIDE, Network
+from clmot.models.levels import STRIDE
+from clmot.models.network import Network
 from clmot.structures import Batch, LossTerms
 from clmot.training.distributed import DistributedContext
 from clmot.training.gradient_cache import cache_gradients, extra_negatives, mean_terms, split

@@ -10,7 +10,7 @@ from clmot.config import load_config
 from clmot.errors import UserError
 from clmot.evaluation.probe import UNCHANGED
 from clmot.evaluation.two_view import ViewComparison
-from clmot.inference.model import Model
+from clmot.inference.network_model import NetworkModel
 from clmot.models.network import Network
 from clmot.synthetic import write_scenes
 
@@ -38,7 +38,7 @@ def clips(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(clips) -> Assessment:
     torch.manual_seed(0)
-    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    model = NetworkModel(Network(CONFIG.model), CONFIG, "cpu", "float32")
     return assess(model, [clips], frames=6, every=2, progress=False)
 
 
@@ -69,7 +69,7 @@ def test_views_see_no_identities(found, clips, tmp_path):
         rows = [line.split(",") for line in (sequence / "gt" / "gt.txt").read_text().splitlines()]
         (copy / "gt" / "gt.txt").write_text("".join(",".join([row[0], "-1", *row[2:]]) + "\n" for row in rows))
     torch.manual_seed(0)
-    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    model = NetworkModel(Network(CONFIG.model), CONFIG, "cpu", "float32")
     blind = assess(model, [tmp_path / "clips"], frames=6, every=2, progress=False)
     assert blind.identified == {}
     assert blind.areas == {}  # five frames a second, on which nobody can be followed
@@ -83,7 +83,7 @@ def test_areas_come_from_tracklets_where_there_are_no_identities(tmp_path):
     truth = next((tmp_path / "clips").iterdir()) / "gt" / "gt.txt"
     rows = [line.split(",") for line in truth.read_text().splitlines()]
     truth.write_text("".join(",".join([row[0], "-1", *row[2:]]) + "\n" for row in rows))
-    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    model = NetworkModel(Network(CONFIG.model), CONFIG, "cpu", "float32")
     blind = assess(model, [tmp_path / "clips"], frames=2, progress=False)
     assert blind.identified == {}
     assert blind.areas[HISTOGRAM]["< 0.2 s"] > 0.8
@@ -136,7 +136,7 @@ def test_tables_show_every_rate(found):
 
 def test_data_of_a_named_format(clips):
     torch.manual_seed(0)
-    model = Model(Network(CONFIG.model), CONFIG, "cpu", "float32")
+    model = NetworkModel(Network(CONFIG.model), CONFIG, "cpu", "float32")
     with pytest.raises(UserError, match="expected a COCO file"):
         assess(model, [clips], format="coco", progress=False)
     with pytest.raises(UserError, match="mot chalenge"):

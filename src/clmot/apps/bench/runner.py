@@ -31,7 +31,8 @@ from clmot.apps.bench.runs import (
 from clmot.config import Config
 from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding, onnx_embedding
-from clmot.inference.model import Model, load_model, untrained
+from clmot.inference.model import Model, load_model
+from clmot.inference.network_model import NetworkModel, untrained
 from clmot.io.atomic import make_folder, write_whole_json
 from clmot.models.network import Network
 from clmot.structures import Embed
@@ -138,7 +139,7 @@ def _embed_of(plan: Plan, reference: Reference) -> Embed:
         return histogram_embedding
     assert reference.name == UNTRAINED
     config = next(method for method in plan.methods if method.name == OURS).config(plan.common)
-    return untrained(Model(Network(config.model), config, config.train.device), plan.seeds[0]).embed
+    return untrained(NetworkModel(Network(config.model), config, config.train.device), plan.seeds[0]).embed
 
 
 def _device(config: Config) -> str:

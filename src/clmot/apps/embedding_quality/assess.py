@@ -27,7 +27,8 @@ from clmot.evaluation.two_view import (
     mean_subtracted,
     suggested_threshold,
 )
-from clmot.inference.model import Model, untrained
+from clmot.inference.model import Model
+from clmot.inference.network_model import untrained
 from clmot.io.atomic import write_whole_json
 from clmot.io.mot_sequences import DEFAULT_FRAME_RATE, frame_rate_of
 from clmot.io.progress import followed, progress_bar
