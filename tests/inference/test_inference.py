@@ -222,7 +222,6 @@ def test_float32_runs_without_batch_normalisation_and_leaves_the_network_as_it_i
     before = {name: value.clone() for name, value in network.state_dict().items()}
     folded = NetworkModel(network, CONFIG, "cpu", "float32")
     assert norms(folded.network) == 0 < norms(network)
-    assert norms(NetworkModel(network, CONFIG, "cpu", "bf16").network) == norms(network)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     pixels = torch.from_numpy(folded.letterbox([picture(128, 96)])[0]).permute(0, 3, 1, 2)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from clmot.config import load_config
-from clmot.models.fold import fold_batch_norm
+from clmot.models.fold import FusedConvolution, fold_batch_norm, fuse_for_cpu
 from clmot.models.network import Network
 
 SMALL = ["model.width=8", "model.stripes=2", "model.embedding_dimension=16"]
@@ -42,13 +42,18 @@ def test_maps_are_the_same_with_fewer_steps(overrides: list[str], left: int | No
     before = copy.deepcopy(network.state_dict())
     folded = fold_batch_norm(network)
     assert norms(network) > norms(folded)
+    assert folded.joint is not None
     if left is not None:
         assert norms(folded) == left
     images = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
-    expected, actual = network.maps(images), folded.maps(images)
-    pairs = zip((*expected[:3], *expected[3]), (*actual[:3], *actual[3]), strict=True)
-    for theirs, ours in pairs:
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+    fused = fuse_for_cpu(folded, torch.float32)
+    assert sum(isinstance(each, FusedConvolution) for each in fused.modules()) > 10
+    with torch.no_grad():
+        expected = network.maps(images)
+        for actual in (folded.maps(images), fused.maps(images)):
+            pairs = zip((*expected[:3], *expected[3]), (*actual[:3], *actual[3]), strict=True)
+            for theirs, ours in pairs:
+                torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -91,3 +96,35 @@ def test_random_numbers_of_others_are_left_alone() -> None:
     state = torch.get_rng_state()
     fold_batch_norm(network)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_last_layers_and_all_biases_are_float32_whatever_the_rest_is() -> None:
+    """Rounded biases would double the distance of bfloat16 from float32."""
+    network = trained("model.encoder=mobilenetv2_035")
+    nn.init.normal_(network.heatmap.out.weight)
+    network = fold_batch_norm(network)
+    images = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("needs a processor that computes in bfloat16")
+    fused = fuse_for_cpu(network, torch.bfloat16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        plain, actual = network.maps(images).heatmap, fused.maps(images).heatmap
+    assert actual.dtype == torch.float32
+    with torch.no_grad():
+        expected = network.maps(images).heatmap
+    assert 0 < (actual - expected).abs().mean() < 0.9 * (plain - expected).abs().mean()
+
+
+def test_what_comes_out_differently_is_not_fused() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.activation = nn.Conv2d(8, 8, 1), nn.ReLU()
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            values = self.convolution(values)
+            return values - self.activation(values)
+
+    network = fold_batch_norm(trained("model.encoder=resnet10t", "model.encoder_options={channels: [8, 8, 16, 16]}"))
+    network.neck.smooth[0].append(Both())
+    assert fuse_for_cpu(network, torch.float32) is network

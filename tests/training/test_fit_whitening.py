@@ -16,6 +16,7 @@ from clmot.datasets.readers import read_dataset
 from clmot.detectors.python_function import FunctionDetector
 from clmot.inference.attached import AttachedModel
 from clmot.inference.model import Model, load_model
+from clmot.inference.network_model import NetworkModel
 from clmot.io.image import read_image
 from clmot.models import whitening as metric_module
 from clmot.models.attached import AttachedNetwork
@@ -111,7 +112,7 @@ def model_of(network: Network | AttachedNetwork, config: Config, plain: bool = T
     network = copy.deepcopy(network)
     if plain:
         whitening_of(network).pass_through()
-    return (AttachedModel if isinstance(network, AttachedNetwork) else Model)(network, config, "cpu")
+    return (AttachedModel if isinstance(network, AttachedNetwork) else NetworkModel)(network, config, "cpu")
 
 
 def over_time(model: Model, dataset: Dataset) -> Found:

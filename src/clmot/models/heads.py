@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -59,6 +60,40 @@ class ExtentHead(DenseHead):
 def heatmap_head(channels_in: int, width: int, norm: bool, classes: int) -> DenseHead:
     """Head of centre logits, starting at `HEATMAP_PRIOR` everywhere."""
     return DenseHead(channels_in, width, norm, classes, bias=math.log(HEATMAP_PRIOR / (1 - HEATMAP_PRIOR)))
+
+
+def joint_head(heatmap: nn.Module, size: nn.Module, offset: nn.Module) -> DenseHead | None:
+    """Three heads without normalisation as one, whose map is theirs side by side; None for others.
+
+    Args:
+        heatmap: a head.
+        size: a head, whose map has four channels.
+        offset: a head.
+    """
+    heads = [head for head in (heatmap, size, offset) if isinstance(head, DenseHead)]
+    inside: list[Any] = [head.body[0] for head in heads]
+    if len(heads) < 3 or any(type(each) is not nn.Conv2d or each.bias is None for each in inside):
+        return None
+    rest = {tuple(type(step) for step in [*head.body][1:] if type(step) is not nn.Identity) for head in heads}
+    if rest != {(nn.ReLU,)}:
+        return None
+    weights, biases = [], []
+    for head in heads:
+        weight, bias = head.out.weight.flatten(1), head.out.bias
+        assert bias is not None
+        if isinstance(head, ExtentHead):
+            weight, bias = (each.repeat(2, *[1] * (each.ndim - 1)) / 2 for each in (weight, bias))
+        weights.append(weight)
+        biases.append(bias)
+    channels = [len(each) for each in biases]
+    with torch.random.fork_rng(devices=[]):
+        joint = DenseHead(inside[0].in_channels, sum(each.out_channels for each in inside), False, sum(channels))
+    first: Any = joint.body[0]
+    first.weight = nn.Parameter(torch.cat([each.weight for each in inside]))
+    first.bias = nn.Parameter(torch.cat([each.bias for each in inside]))
+    joint.out.weight = nn.Parameter(torch.block_diag(*weights)[..., None, None])  # type: ignore[no-untyped-call]
+    joint.out.bias = nn.Parameter(torch.cat(biases))
+    return joint
 
 
 def head_body(channels_in: int, width: int, norm: bool) -> nn.Sequential:

@@ -50,6 +50,7 @@ class Network(nn.Module):
         else:
             self.size = ExtentHead(*inside)
         self.offset = DenseHead(*inside, 2, bias=0.5)
+        self.joint: DenseHead | None = None  # the three as one, of a network in use (`clmot.models.fold`)
         self.embedding: nn.Module
         self.parts: tuple[slice, ...] = ()
         self.read_out = make_embedding_pool(config, dict(zip(STRIDES, self.encoder.channels, strict=True)))
@@ -117,12 +118,12 @@ class Network(nn.Module):
         pixels = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         features = self.encoder(pixels)
         merged = self.neck(features)
-        return OutputMaps(
-            heatmap=self.heatmap(merged),
-            size=self.size(merged),
-            offset=self.offset(merged),
-            embedding=self.embedding(images, features, merged),
-        )
+        if self.joint is None:
+            found = self.heatmap(merged), self.size(merged), self.offset(merged)
+        else:
+            joint = self.joint(merged)
+            found = joint[:, :-6], joint[:, -6:-2], joint[:, -2:]
+        return OutputMaps(*found, embedding=self.embedding(images, features, merged))
 
     def forward(self, images: Tensor, boxes: Tensor, image_index: Tensor) -> TrainingOutput:
         """What training needs of some images and boxes in them.
