@@ -118,7 +118,8 @@ class OwnNetwork:
     @torch.no_grad()
     def features(self, images: Sequence[Image]) -> FeatureMaps:
         """The encoder's maps; nothing behind it runs."""
-        pixels, matrices = self.model.letterbox(images)
+        placed, matrices = self.model.letterbox(images)
+        pixels = torch.from_numpy(placed).to(self.model.device).permute(0, 3, 1, 2)
         normal = ((pixels - self.network.mean) / self.network.std).contiguous(memory_format=torch.channels_last)
         # as in `detect`, whatever training beside it computes in
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.model.precision == "bf16"):

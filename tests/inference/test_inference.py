@@ -12,6 +12,7 @@ from clmot.config import DetectorConfig, load_config
 from clmot.errors import UserError
 from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import NetworkModel
+from clmot.inference.read_out import Found
 from clmot.models.network import Network
 from clmot.protocols import Detector
 from clmot.training.checkpoint import save_checkpoint
@@ -82,17 +83,17 @@ def test_any_size_is_letterboxed(model):
         assert (centre <= np.array([width, height]) + border + 1).all()
 
 
-class FindsRed(Model):
+class FindsRed(NetworkModel):
     """Boxes and embeddings are what can be seen in the letterboxed pixels: the red rectangle, and a box's mean."""
 
     def _find(self, pixels):
         rows = []
-        for index, image in enumerate(pixels.numpy()):
-            y, x = np.nonzero((image[0] > 128) & (image[1] < 100))
+        for index, image in enumerate(pixels):
+            y, x = np.nonzero((image[..., 0] > 128) & (image[..., 1] < 100))
             rows.append((x.min(), y.min(), x.max() + 1, y.max() + 1, index))
-        found = torch.tensor(np.array(rows), dtype=torch.float32)
-        ones = torch.ones(len(found))
-        return found[:, :4], ones, ones.long() - 1, found[:, 4].long(), ones[:, None]
+        found = np.array(rows, np.float32)
+        ones = np.ones(len(found), np.float32)
+        return Found(found[:, :4], ones, np.zeros(len(found), np.int64), found[:, 4].astype(np.int64), ones[:, None])
 
 
 @pytest.mark.parametrize("size", [(), (96,), (64, 96)])
@@ -109,7 +110,7 @@ def test_a_rectangle_comes_back_where_it_was_drawn(network, shape, size):
 
 
 def test_a_picture_of_the_model_s_shape_gives_what_it_gave_before(network, model):
-    fixed = Model(network, CONFIG.updated({"detect": {"size": [128, 96]}}), "cpu", "float32")
+    fixed = NetworkModel(network, CONFIG.updated({"detect": {"size": [128, 96]}}), "cpu", "float32")
     for width, height in ((128, 96), (640, 480)):
         now, before = (each.detect(picture(width, height)) for each in (model, fixed))
         np.testing.assert_array_equal(now.xyxy, before.xyxy)
@@ -120,14 +121,14 @@ def test_an_encoder_of_one_size_keeps_it(network):
     """Windows of some transformers fit one size alone: pictures are letterboxed into it."""
     options = {"encoder": "maxvit_rmlp_pico_rw_256", "encoder_options": {"img_size": [96, 128]}}
     config = CONFIG.updated({"model": options})
-    model = Model(Network(config.model), config, "cpu", "float32")
+    model = NetworkModel(Network(config.model), config, "cpu", "float32")
     assert not model.any_size
     assert model.input_size(300, 100) == (128, 96)
     assert model.embed(picture(300, 100), [[10, 10, 50, 90]]).shape == (1, 16)
     model.config = config.updated({"detect": {"size": [256]}})
     with pytest.raises(UserError, match="has an input size of its own; leave out --size"):
         model.require_size()
-    assert Model(network, CONFIG, "cpu").any_size
+    assert NetworkModel(network, CONFIG, "cpu").any_size
 
 
 def test_a_size_is_chosen_when_loading(network, tmp_path):

@@ -50,6 +50,8 @@ class NetworkModel(Model):
             self.device = torch.device("cuda", torch.cuda.current_device())
         self.precision = precision
         self.fingerprint = fingerprint(network)
+        if isinstance(network, Network):
+            self.any_size = network.takes_any_size()
         if isinstance(network, Network) and (precision == "float32" or self.device.type == "cpu"):
             network = fold_batch_norm(network)
             if self.device.type == "cpu":

@@ -65,7 +65,12 @@ def fuse_for_cpu(network: Network, precision: torch.dtype) -> Network:
             if not all(map(_close, _maps(_fused(network, dict(pairs), torch.float32), probe), expected)):
                 return network
             return _fused(network, dict(pairs), precision)
-        except (AttributeError, RuntimeError, ValueError):  # of another torch, or a processor of another kind
+        except (
+            AssertionError,
+            AttributeError,
+            RuntimeError,
+            ValueError,
+        ):  # of another torch, or a processor of another kind
             return network
 
 
