@@ -144,7 +144,7 @@ def contact_sheet(
         top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
         cell = fit(image, width, height, _BACKGROUND)
         if label:
-            _draw_label(cell, label, (0, 0), _BACKGROUND)
+            draw_label(cell, label, (0, 0), _BACKGROUND)
         sheet[top : top + height, left : left + width] = cell
     return sheet
 
@@ -185,10 +185,10 @@ def _draw_boxes(canvas: Image, boxes: Float32Array, labels: Sequence[str], colou
     for first, second, colour, label in zip(top_left, bottom_right, colours, labels, strict=True):
         cv2.rectangle(canvas, first, second, colour, thickness)
         if label:
-            _draw_label(canvas, label, first, colour)
+            draw_label(canvas, label, first, colour)
 
 
-def _draw_label(canvas: Image, text: str, corner: tuple[int, int], colour: Colour) -> None:
+def draw_label(canvas: Image, text: str, corner: tuple[int, int], colour: Colour) -> None:
     """Text on a filled background that sits on the corner, moved inside where it would leave the image."""
     thickness = _thickness(canvas)
     scale = max(0.4, min(canvas.shape[:2]) / 1000)

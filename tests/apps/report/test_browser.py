@@ -13,7 +13,7 @@ from clmot.apps.report.make import make_report
 from clmot.structures import Detections
 from clmot.tracking.explanation import write_decisions
 from clmot.tracking.tracker import Tracker
-from tests.apps.report.conftest import FRAMES, SWAPPED, Street, place
+from tests.apps.conftest import FRAMES, SWAPPED, Street, place
 from tests.apps.report.test_make import HOSTILE
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -17,7 +17,7 @@ from clmot.evaluation.benchmarks import find_truth
 from clmot.evaluation.mot import evaluate, sequence_data
 from clmot.io.frame_choice import FrameChoice
 from clmot.shipped import DEFAULT
-from tests.apps.report.conftest import COLOURS, FRAMES, SWAPPED, Street, content_of, place
+from tests.apps.conftest import COLOURS, FRAMES, SWAPPED, Street, content_of, place
 from tests.evaluation.test_identity_events import CLEAR, until
 
 

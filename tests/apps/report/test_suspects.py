@@ -9,7 +9,7 @@ from clmot.apps.report.quality import estimate_quality
 from clmot.apps.report.results import load_results
 from clmot.apps.report.suspects import Measured, find_suspects
 from clmot.io.sources import open_one
-from tests.apps.report.conftest import FRAMES, SWAPPED, Street
+from tests.apps.conftest import FRAMES, SWAPPED, Street
 
 
 def measured(street: Street) -> Measured:

@@ -67,7 +67,7 @@ def track_data(results: Results) -> list[dict[str, Any]]:
 
 
 def _track(track_id: int, rows: Rows, results: Results) -> dict[str, Any]:
-    breaks = np.flatnonzero(np.diff(rows.frame) > _step(results)) + 1
+    breaks = np.flatnonzero(np.diff(rows.frame) > results.step) + 1
     segments = []
     for part in np.split(np.arange(len(rows)), breaks):
         parts = np.array_split(rows.score[part].clip(0, 1), min(_BINS, len(part)))
@@ -86,12 +86,6 @@ def _track(track_id: int, rows: Rows, results: Results) -> dict[str, Any]:
         "segments": segments,
         "colour": "#{:02x}{:02x}{:02x}".format(*track_colour(track_id)),
     }
-
-
-def _step(results: Results) -> int:
-    """How far apart the frames with boxes are that were tracked: more than that is a gap."""
-    steps = np.diff(results.frames)
-    return int(np.bincount(steps[steps < 1000]).argmax()) if len(steps) else 1
 
 
 def _data(results: Results, content: Content, pictures: Pictures) -> dict[str, Any]:

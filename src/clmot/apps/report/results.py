@@ -20,6 +20,7 @@ from clmot.tracking.explanation import Decisions, read_decisions
 from clmot.tracking.postprocess.track_table import Rows, to_rows
 
 _DEFAULT_FRAME_RATE = 30.0
+_LONGEST_STEP = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +58,12 @@ class Results:
         """Numbers of the frames with boxes, ascending."""
         return np.unique(self.rows.frame)
 
+    @cached_property
+    def step(self) -> int:
+        """How far apart the frames are that were tracked; between boxes of a track farther apart there is a gap."""
+        steps = np.diff(self.frames)
+        return int(np.bincount(steps[steps < _LONGEST_STEP]).argmax() or 1) if len(steps) else 1
+
     def by_frame(self, frame: int) -> Rows:
         """The boxes of a frame."""
         return self._ordered.take(slice(*self._ordered.frame.searchsorted([frame, frame + 1])))
@@ -74,17 +81,17 @@ class Results:
         return (frame - 1) / self.frame_rate
 
 
-def load_results(path: Path, source: FrameSource) -> Results:
+def load_results(path: Path, source: FrameSource | None = None) -> Results:
     """Read results that `clmot track` or another tracker wrote.
 
     Args:
         path: MOTChallenge text, or a folder with ``<sequence>.txt``.
-        source: the frames that were tracked; their name chooses among several texts of a folder.
+        source: the frames that were tracked; their name chooses among several texts of a folder. None: not at hand.
 
     Raises:
         UserError: there are no results, they cannot be read, or they have no track ids.
     """
-    file = _text_of(path, source.name)
+    file = _text_of(path, source.name if source else "")
     frames = read_mot_text(file)
     if any((tracked.track_id < 0).any() for tracked in frames):
         raise UserError(f"{file}: has boxes without track ids (-1): detections, not tracks; track them first")
@@ -101,7 +108,7 @@ def load_results(path: Path, source: FrameSource) -> Results:
         file=file,
         rows=rows,
         classes=tuple(map(str, named)),
-        frame_rate=float(source.frame_rate or tracker.get("frame_rate") or _DEFAULT_FRAME_RATE),
+        frame_rate=float((source and source.frame_rate) or tracker.get("frame_rate") or _DEFAULT_FRAME_RATE),
         record=record,
         # one that the record does not name is of tracks that were there before
         decisions=read_decisions(file.parent / explanation) if explanation in record.get("files", ()) else None,
@@ -113,14 +120,15 @@ def _text_of(path: Path, name: str) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"{path}: no such file or folder; expected results of clmot track")
-    if (path / f"{name}.txt").is_file():
+    if name and (path / f"{name}.txt").is_file():
         return path / f"{name}.txt"
     texts = sorted(file for file in path.glob("*.txt") if file.stem not in RESERVED)
     if len(texts) == 1:
         return texts[0]
     if not texts:
-        raise UserError(f"{path}: no results ({describe_folder(path)}); expected {name}.txt")
-    raise UserError(f"{path}: has results of {len(texts)} sequences and none is called {name}; name the file")
+        raise UserError(f"{path}: no results ({describe_folder(path)}); expected {name or 'NAME'}.txt")
+    which = f" and none is called {name}" if name else ""
+    raise UserError(f"{path}: has results of {len(texts)} sequences{which}; name the file")
 
 
 def tracked_with(results: Results) -> list[tuple[str, str]]:

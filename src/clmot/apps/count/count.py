@@ -1,0 +1,172 @@
+"""What is counted in tracks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clmot.apps.count.geometry import Anchor, Shape, anchors, crossings, inside, occupancy, visits
+from clmot.apps.report.results import Results
+from clmot.errors import UserError
+from clmot.structures import Int64Array
+
+LEFT, RIGHT = "to the left", "to the right"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """A track crosses a line.
+
+    Attributes:
+        line: its name.
+        direction: `LEFT` or `RIGHT`, as seen from the line's first point towards its second.
+        frame: the first one on the other side.
+        seconds: of that frame.
+        track: its id.
+        kind: its class.
+    """
+
+    line: str
+    direction: str
+    frame: int
+    seconds: float
+    track: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A track is in a zone, from one frame to another.
+
+    Attributes:
+        zone: its name.
+        first, last: frames.
+        seconds: from the beginning of the first to the end of the last.
+        track: its id.
+        kind: its class.
+    """
+
+    zone: str
+    first: int
+    last: int
+    seconds: float
+    track: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What was counted.
+
+    Attributes:
+        lines, zones: where.
+        crossings: by time.
+        visits: by time.
+        frames: those that were tracked, from the first box to the last.
+        occupied: by zone, how many tracks are in it in each of `frames`.
+        frame_rate: frames a second.
+    """
+
+    lines: Sequence[Shape]
+    zones: Sequence[Shape]
+    crossings: list[Crossing]
+    visits: list[Visit]
+    frames: Int64Array
+    occupied: dict[str, Int64Array]
+    frame_rate: float
+
+    def totals(self) -> dict[str, Any]:
+        """Counts by line and direction, and of each zone, in all and by class."""
+        lines = {
+            line.name: {
+                way: _by_class(each.kind for each in self.crossings if (each.line, each.direction) == (line.name, way))
+                for way in (LEFT, RIGHT)
+            }
+            for line in self.lines
+        }
+        zones = {}
+        for zone in self.zones:
+            mine = [each for each in self.visits if each.zone == zone.name]
+            stays = [each.seconds for each in mine]
+            zones[zone.name] = {
+                "visits": _by_class(each.kind for each in mine),
+                "tracks": len({each.track for each in mine}),
+                "most at once": int(self.occupied[zone.name].max(initial=0)),
+                "mean occupancy": round(float(self.occupied[zone.name].mean()), 3),
+                "mean dwell": round(float(np.mean(stays)), 3) if stays else None,
+                "longest dwell": round(max(stays), 3) if stays else None,
+            }
+        return {"lines": lines, "zones": zones}
+
+
+def count(
+    results: Results,
+    lines: Sequence[Shape] = (),
+    zones: Sequence[Shape] = (),
+    *,
+    anchor: Anchor = "foot",
+    longest_gap: float = 1.0,
+) -> Counts:
+    """Count crossings of lines and visits to zones.
+
+    Args:
+        results: the tracks.
+        lines: where crossings are counted.
+        zones: where visits are counted.
+        anchor: the point of a box that crosses and enters.
+        longest_gap: a visit goes on while its track is not seen for at most so many seconds and then is inside again.
+
+    Raises:
+        UserError: there is no line and no zone, or two have one name.
+    """
+    names = [shape.name for shape in (*lines, *zones)]
+    if not names:
+        raise UserError("count: give a --line or a --zone")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"count: two lines or zones are called {twice[0]!r}")
+    crossed, visited = [], []
+    rate = results.frame_rate
+    for track, rows in results.tracks.items():
+        points = anchors(rows.xyxy, anchor)
+        height = (rows.xyxy[:, 3] - rows.xyxy[:, 1]).astype(np.float64)
+        kind = results.class_name(int(np.bincount(np.maximum(rows.class_id, 0)).argmax()))
+        frame = rows.frame.tolist()
+        for line in lines:
+            for at, right in crossings(points, height, line.points):
+                where, way = results.seconds(frame[at]), RIGHT if right else LEFT
+                crossed.append(
+                    Crossing(line=line.name, direction=way, frame=frame[at], seconds=where, track=track, kind=kind)
+                )
+        for zone in zones:
+            within = inside(points, zone.points)
+            for low, high in visits(within, rows.frame, max(longest_gap * rate, results.step)):
+                stay = (frame[high] - frame[low] + results.step) / rate
+                visited.append(
+                    Visit(zone=zone.name, first=frame[low], last=frame[high], seconds=stay, track=track, kind=kind)
+                )
+    frames = np.arange(results.frames[0], results.frames[-1] + 1, results.step)
+    occupied = {}
+    for zone in zones:
+        mine = [each for each in visited if each.zone == zone.name]
+        first, last = (np.array([getattr(each, end) for each in mine], np.int64) for end in ("first", "last"))
+        occupied[zone.name] = occupancy(frames, first, last)
+    return Counts(
+        lines=lines,
+        zones=zones,
+        crossings=sorted(crossed, key=lambda each: (each.frame, each.track)),
+        visits=sorted(visited, key=lambda each: (each.first, each.track)),
+        frames=frames,
+        occupied=occupied,
+        frame_rate=rate,
+    )
+
+
+def _by_class(kinds: Iterable[str]) -> dict[str, int]:
+    """How many there are in all, and of each class."""
+    counts = Counter(kinds)
+    return {"all": counts.total(), **dict(sorted(counts.items()))}

@@ -1,0 +1,71 @@
+"""`clmot count`: crossings of lines and visits to zones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from clmot.cli.app import app
+from clmot.errors import UserError
+from clmot.visualize.table import show
+
+
+@app.command
+def count(
+    results: Path,
+    *,
+    line: Annotated[tuple[str, ...], Parameter(help="x1,y1,x2,y2 in pixels; NAME= may stand before it.")] = (),
+    zone: Annotated[tuple[str, ...], Parameter(help="Corners x1,y1,x2,y2,x3,y3,...; NAME= may stand before it.")] = (),
+    out: Path | None = None,
+    video: str | None = None,
+    anchor: Literal["foot", "centre"] = "foot",
+    longest_gap: float = 1.0,
+    fps: float | None = None,
+) -> None:
+    """Count who crosses lines, in which direction, and who is in zones, for how long.
+
+    Examples:
+
+        clmot count results --line door=200,300,420,310
+        clmot count results --zone 0,0,300,0,300,200 --out counts --video a.mp4
+
+    Parameters
+    ----------
+    results
+        MOTChallenge text, or a folder with it.
+    out
+        Folder for NAME.crossings.csv, NAME.visits.csv, NAME.counts.json, a plot of counts over time and, with --video,
+        a picture with lines, zones and numbers.
+    video
+        What was tracked.
+    anchor
+        The point of a box that crosses and enters: the middle of its lower side, or its centre.
+    longest_gap
+        A visit goes on while its track is not seen for so many seconds.
+    fps
+        Frames a second; by default what the video, or the record of the results, says.
+    """
+    from clmot.apps.count.count import count as run_count
+    from clmot.apps.count.geometry import parse_shape
+    from clmot.apps.count.write_counts import counts_table, write_counts
+    from clmot.apps.report.results import load_results
+    from clmot.io.sources import open_one
+
+    lines = [parse_shape(text, "line", number) for number, text in enumerate(line, 1)]
+    zones = [parse_shape(text, "zone", number) for number, text in enumerate(zone, 1)]
+    if not longest_gap >= 0:
+        raise UserError(f"--longest-gap must be >= 0 seconds, got {longest_gap:g}")
+    source = None if video is None else open_one(video)
+    loaded = load_results(results, source)
+    if fps is not None:
+        if not 0 < fps < float("inf"):
+            raise UserError(f"--fps must be > 0, got {fps:g}")
+        loaded = replace(loaded, frame_rate=fps)
+    counts = run_count(loaded, lines, zones, anchor=anchor, longest_gap=longest_gap)
+    show(counts_table(counts))
+    if out is not None:
+        for path in write_counts(counts, out, loaded.name, source):
+            print(path)
