@@ -27,6 +27,7 @@ from clmot.cli import (  # noqa: F401
     export,
     gallery,
     import_weights,
+    info,
     report,
     submit,
     track,
@@ -41,17 +42,20 @@ from clmot.io.interrupts import Terminated, termination_as_interrupt
 __all__ = ["app", "main"]
 
 _OF_OTHER_TOOLS = {
-    **dict.fromkeys(("--conf", "--conf-thres", "--confidence"), "detect.score_threshold=VALUE"),
-    "--tracker": "tracker.preset=NAME",
-    "--tracking-method": "tracker.preset=NAME",
+    **dict.fromkeys(("--conf-thres", "--confidence"), "--conf VALUE"),
+    **dict.fromkeys(("--tracker", "--tracking-method"), "--preset NAME"),
     "--source": "the sources without an option",
     "--project": "--out FOLDER",
     "--save-dir": "--out FOLDER",
-    **dict.fromkeys(("--batch", "--batch-size"), "train.batch_size=N when training"),
+    "--batch": "--batch-size N",
+    "--name": "--out FOLDER",
+    "--save": "--video",
+    "--save-txt": "--out FOLDER",
+    "--vid-stride": "--every N",
+    "--data": "the data without an option",
     **dict.fromkeys(("--lr", "--lr0", "--learning-rate"), "train.learning_rate=VALUE"),
-    "--epochs": "--steps N",
     "--weights": "--model",
-    "--imgsz": '--size N, or --size WIDTHxHEIGHT; model.image_size="[WIDTH, HEIGHT]" when training',
+    "--imgsz": "--size N, or --size WIDTHxHEIGHT",
 }
 """Options of other trackers, and how their meaning is written here."""
 

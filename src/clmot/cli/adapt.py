@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Flag, Size, app, is_first_process, size_settings, split_overrides
+from clmot.cli.app import LEARN, Device, Flag, Size, app, is_first_process, out_folder, size_settings, split_overrides
 from clmot.visualize.table import show
 
 
-@app.command
+@app.command(group=LEARN)
 def adapt(
     model: str,
     /,
@@ -22,7 +22,7 @@ def adapt(
             "over the model's own."
         ),
     ],
-    out: Path,
+    out: Path | None = None,
     steps: int | None = None,
     size: Size = None,
     resume: Flag = False,
@@ -52,6 +52,7 @@ def adapt(
     resume
         Go on with what an interrupted call with the same arguments left in `--out`.
     """
+    out = out_folder(out, "adapt", last=resume)
     paths, overrides = split_overrides(videos)
     if steps is not None:
         overrides.append(f"train.steps={steps}")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from clmot._version import __version__
 from clmot.config import RECIPES
 from clmot.errors import UserError, require
+
+if TYPE_CHECKING:
+    from clmot.apps.track.object_choice import ObjectChoice
+
+Settings = list[tuple[dict[str, dict[str, Any]], str]]
+"""Sections of settings, each with where they come from."""
 
 app = App(
     name="clmot",
@@ -22,6 +29,14 @@ app = App(
     # `main` says what became of the work
     suppress_keyboard_interrupt=False,
 )
+
+LEARN, TRACK, JUDGE, HAND_ON, BEGIN = (
+    Group.create_ordered(title)
+    for title in ("Learn", "Detect and track", "Look and score", "Hand on", "Data, settings, first steps")
+)
+"""Commands in the order of the work."""
+
+app.register_install_completion_command(group=BEGIN, help="Complete commands, options and files in this shell.")
 
 _OVERRIDE = re.compile(r"[a-z_]+\.[a-z_.]+=")
 
@@ -42,6 +57,14 @@ Size = Annotated[
         "ultralytics), WxH is fixed. By default of the picture's shape, with as many pixels as the model learned from."
     ),
 ]
+Conf = Annotated[
+    str | None,
+    Parameter(help="Least score of a detection: 0.3, or by class, person=0.4,car=0.2 (0.3 beside them: all others)."),
+]
+Classes = Annotated[str | None, Parameter(help="These classes only: names, with commas between.")]
+Mask = Annotated[Path | None, Parameter(help="Image of the region that counts: objects that stand on black do not.")]
+Preset = Annotated[str | None, Parameter(help="Constants of a published tracker: short for tracker.preset=NAME.")]
+BatchSize = Annotated[int, Parameter(help="Frames that go through the network together: more is faster on a GPU.")]
 Flag = Annotated[bool, Parameter(negative=())]
 Recipe = Annotated[
     str | None,
@@ -50,6 +73,10 @@ Recipe = Annotated[
         f"{', '.join(name for name in RECIPES if name not in ('street', 'mobilenet'))}."
     ),
 ]
+
+
+_CHOSEN = "CLMOT_OUT"
+"""Where the first of several processes tells the others of the folder that it has chosen."""
 
 
 def is_first_process() -> bool:
@@ -63,7 +90,7 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [argument for argument in arguments if argument not in overrides], overrides
 
 
-def size_settings(size: str | None) -> list[tuple[dict[str, dict[str, list[int]]], str]]:
+def size_settings(size: str | None) -> Settings:
     """What ``--size`` says, as settings with where they come from; none where it is not given.
 
     Raises:
@@ -75,6 +102,53 @@ def size_settings(size: str | None) -> list[tuple[dict[str, dict[str, list[int]]
     if not sides:
         raise UserError(f"--size {size}: give a longer side, such as 640, or width and height, such as 704x416")
     return [({"detect": {"size": [int(side) for side in sides.groups() if side]}}, "--size")]
+
+
+def object_choice(conf: str | None, classes: str | None, mask: Path | None) -> tuple[ObjectChoice, Settings]:
+    """What ``--conf``, ``--classes`` and ``--mask`` say, and what of it is a setting of the model.
+
+    Raises:
+        UserError: a score is no number from 0 to 1.
+    """
+    from clmot.apps.track.object_choice import ObjectChoice
+
+    scores: dict[str, float] = {}
+    for part in comma_separated(conf or ""):
+        name, _, number = part.rpartition("=")
+        try:
+            scores[name.strip()] = float(number)
+            require(0 <= scores[name.strip()] < 1, "")
+        except (ValueError, UserError) as error:
+            raise UserError(f"--conf {conf}: give a score from 0 to 1, or NAME=SCORE with commas between") from error
+    choice = ObjectChoice(classes=comma_separated(classes or ""), scores=scores, mask=mask)
+    lowest = choice.lowest_score
+    return choice, [] if lowest is None else [({"detect": {"score_threshold": lowest}}, "--conf")]
+
+
+def out_folder(out: Path | None, verb: str, *, last: bool = False) -> Path:
+    """The folder given, else the next of ``runs/VERB``, ``runs/VERB2``, ... that holds nothing yet.
+
+    Args:
+        out: as given.
+        verb: the command.
+        last: the last one that holds something, to go on with.
+
+    Raises:
+        UserError: there is none to go on with, or torchrun has started several processes, which would not agree.
+    """
+    if out is not None:
+        return out
+    if not is_first_process():
+        # started by the first one, which has left word
+        require(_CHOSEN in os.environ, f"{verb}: name --out with torchrun")
+        return Path(os.environ[_CHOSEN])
+    require("TORCHELASTIC_RUN_ID" not in os.environ, f"{verb}: name --out with torchrun")
+    numbered = (Path("runs") / (verb + (str(number) if number > 1 else "")) for number in itertools.count(1))
+    used = list(itertools.takewhile(lambda folder: folder.is_dir() and any(folder.iterdir()), numbered))
+    require(bool(used) or not last, f"{verb} --resume: there is no runs/{verb}; name the folder with --out")
+    chosen = used[-1] if last else Path("runs") / (verb + (str(len(used) + 1) if used else ""))
+    os.environ[_CHOSEN] = str(chosen)
+    return chosen
 
 
 def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list[str]]:

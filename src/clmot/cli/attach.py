@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from clmot.cli.app import (
     DATA_PATHS_HELP,
+    LEARN,
     ConfigFile,
     Flag,
     Recipe,
@@ -16,16 +17,17 @@ from clmot.cli.app import (
     comma_separated,
     data_paths,
     is_first_process,
+    out_folder,
 )
 from clmot.config import load_config
 
 
-@app.command
+@app.command(group=LEARN)
 def attach(
     detector: str,
     /,
     *data: Annotated[str, Parameter(help=f"{DATA_PATHS_HELP} Or folders of images without annotation.")],
-    out: Path,
+    out: Path | None = None,
     weights: str = "default",
     classes: str = "",
     head: Literal["auto", "features", "crops"] = "auto",
@@ -72,6 +74,7 @@ def attach(
     resume
         Go on from the newest checkpoint in `--out`, with the same settings as before.
     """
+    out = out_folder(out, "attach", last=resume)
     paths, overrides = data_paths(data, "attach")
     if steps is not None:
         overrides.append(f"train.steps={steps}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clmot.cli.app import app
+from clmot.cli.app import LEARN, app
 from clmot.errors import UserError
 
 
-@app.command
+@app.command(group=LEARN)
 def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = False) -> None:
     """Compare ways to train the embedding: same frames, steps, start, seeds and tracker, one report with intervals.
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Recipe, app
+from clmot.cli.app import BEGIN, Recipe, app
 from clmot.config import load_config
 
 
-@app.command(name="config")
+@app.command(name="config", group=BEGIN)
 def show_config(
     *overrides: Annotated[str, Parameter(help="SECTION.KEY=VALUE settings laid over recipe and file.")],
     recipe: Recipe = None,

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from clmot.cli.app import DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths
+from clmot.cli.app import BEGIN, DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths
 from clmot.config import load_config
 from clmot.errors import UserError, plural
 from clmot.visualize.table import show as print_report
 
 _log = logging.getLogger(__name__)
 
-data_app = App(name="data", help="Make, read, check and convert data.")
+data_app = App(name="data", group=BEGIN, help="Make, read, check and convert data.")
 app.command(data_app)
 
 

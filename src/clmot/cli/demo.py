@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clmot.cli.app import Flag, app
+from clmot.cli.app import BEGIN, Flag, app
 from clmot.errors import UserError
 
 
-@app.command
+@app.command(group=BEGIN)
 def demo(
     video: str | None = None,
     /,

@@ -7,20 +7,41 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Every, Flag, Part, Size, app, size_settings, split_overrides
+from clmot.cli.app import (
+    TRACK,
+    BatchSize,
+    Classes,
+    Conf,
+    Device,
+    Every,
+    Flag,
+    Mask,
+    Part,
+    Size,
+    app,
+    object_choice,
+    out_folder,
+    size_settings,
+    split_overrides,
+)
 from clmot.errors import plural
 from clmot.shipped import DEFAULT
 
 
-@app.command
+@app.command(group=TRACK)
 def detect(
     *sources: Annotated[str, Parameter(help="As of `clmot track`, and settings laid over the model's own.")],
     model: str = DEFAULT,
-    out: Path,
+    out: Path | None = None,
     config: Path | None = None,
+    conf: Conf = None,
+    classes: Classes = None,
+    mask: Mask = None,
     every: Every = 1,
     frames: Part = "all",
     size: Size = None,
+    batch_size: BatchSize = 1,
+    save_images: Flag = False,
     overwrite: Flag = False,
     device: Device = "auto",
 ) -> None:
@@ -30,16 +51,20 @@ def detect(
 
         clmot detect street.mp4 --out det
         clmot detect frames --model onnx:nano.onnx --out det detector.classes=person
-        clmot detect frames --model openvino:pedestrian-detection.xml --out det
+        clmot detect frames --model openvino:pedestrian-detection.xml --conf 0.3
 
     Parameters
     ----------
     model
         As of `clmot track`, or LIBRARY:NAME (see `clmot attach`).
     out
-        Folder for NAME.txt: MOTChallenge detections, with classes where there are several (named in labels.txt).
+        Folder for NAME.txt: MOTChallenge detections, with classes where there are several (named in labels.txt), and
+        NAME.json, the same as COCO, which `clmot evaluate OUT --gt boxes.json` scores; by default runs/detect,
+        runs/detect2, ...
     config
         YAML file with sections detect and detector, laid over the model's own.
+    save_images
+        Also draw what was found, in OUT/NAME.
     overwrite
         Replace files of the same names in `--out`.
     """
@@ -48,8 +73,19 @@ def detect(
     from clmot.apps.track.write_detections import write_detections
     from clmot.io.frame_choice import FrameChoice
 
-    settings = [*read_settings(config, ("detect", "detector"), overrides), *size_settings(size)]
+    objects, least = object_choice(conf, classes, mask)
+    settings = [*least, *read_settings(config, ("detect", "detector"), overrides), *size_settings(size)]
     loaded = load_configured(model, settings, device)
     choice = FrameChoice(every=every, part=frames)
-    for file, count in write_detections(paths, loaded, out, frames=choice, overwrite=overwrite).items():
+    found = write_detections(
+        paths,
+        loaded,
+        out_folder(out, "detect"),
+        frames=choice,
+        objects=objects,
+        batch_size=batch_size,
+        save_images=save_images,
+        overwrite=overwrite,
+    )
+    for file, count in found.items():
         print(f"{file}: {plural(count, 'box', 'boxes')}")

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Size, app, size_settings
+from clmot.cli.app import JUDGE, Device, Size, app, size_settings
 from clmot.errors import UserError
 from clmot.visualize.table import show
 
 
-@app.command
+@app.command(group=JUDGE)
 def embed(
     model: Path,
     /,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from clmot.cli.app import Every, Part, app
+from clmot.cli.app import JUDGE, Every, Part, app
 from clmot.errors import UserError
 from clmot.visualize.table import show
 
 Benchmark = Literal["auto", "mot15", "mot16", "mot17", "mot20", "dancetrack", "sportsmot", "kitti", "custom"]
 
 
-@app.command
+@app.command(group=JUDGE)
 def evaluate(
     *results: Path,
     gt: Path,
@@ -38,12 +38,14 @@ def evaluate(
         clmot evaluate results --gt MOT17/train/MOT17-11-SDP --json scores.json
         clmot evaluate before after --gt MOT17/train --bootstrap 5000
         clmot evaluate results --gt KITTI/training --benchmark kitti --classes car
+        clmot evaluate det --gt boxes.json
         clmot evaluate --detections det.json --gt boxes.json
 
     Parameters
     ----------
     results
-        Folder of NAME.txt files in MOTChallenge (for KITTI: KITTI) format, or one such file; several to compare.
+        Folder of NAME.txt files in MOTChallenge (for KITTI: KITTI) format, or one such file; several to compare. Or
+        what `clmot detect` wrote, or COCO results: AP.
     gt
         Sequence folder, or folder of them, with gt/gt.txt; KITTI folder with label_02; for detections any data set
         of `clmot data list`.
@@ -66,8 +68,11 @@ def evaluate(
     json
         Also write the scores to this file.
     """
+    from clmot.evaluation.detection_files import are_detections
     from clmot.io.atomic import write_whole_json, write_whole_text
 
+    if detections is None and len(results) == 1 and are_detections(results[0]):
+        detections, results = results[0], ()
     if detections is not None:
         if results:
             raise UserError("evaluate: give results or --detections, not both")

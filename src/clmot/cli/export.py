@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Flag, app
+from clmot.cli.app import HAND_ON, Flag, app
 from clmot.config import parse_overrides
 from clmot.errors import require
 
 
-@app.command
+@app.command(group=HAND_ON)
 def export(
     run: Path,
     /,

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from clmot.cli.app import Device, Every, app
+from clmot.cli.app import TRACK, Device, Every, app
 from clmot.errors import UserError, plural
 from clmot.visualize.table import show
 
-gallery_app = App(name="gallery", help="Named identities: enrol them, and re-identify them in other videos.")
+gallery_app = App(
+    name="gallery", group=TRACK, help="Named identities: enrol them, and re-identify them in other videos."
+)
 app.command(gallery_app)
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import app, comma_separated
+from clmot.cli.app import LEARN, app, comma_separated
 
 
-@app.command(name="import-weights")
+@app.command(name="import-weights", group=LEARN)
 def import_weights(
     file: Path,
     /,

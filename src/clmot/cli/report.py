@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clmot.cli.app import Device, app
+from clmot.cli.app import JUDGE, Device, app
 from clmot.cli.evaluate import Benchmark
 from clmot.errors import plural
 
 
-@app.command
+@app.command(group=JUDGE)
 def report(
     results: Path,
     *,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from clmot.cli.app import Flag, app
+from clmot.cli.app import HAND_ON, Flag, app
 from clmot.errors import plural
 
 Server = Literal["mot15", "mot16", "mot17", "mot20", "dancetrack"]
 
 
-@app.command
+@app.command(group=HAND_ON)
 def submit(
     results: Path,
     /,

@@ -7,13 +7,31 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Every, Flag, Part, Size, app, size_settings, split_overrides
+from clmot.cli.app import (
+    TRACK,
+    BatchSize,
+    Classes,
+    Conf,
+    Device,
+    Every,
+    Flag,
+    Mask,
+    Part,
+    Preset,
+    Settings,
+    Size,
+    app,
+    object_choice,
+    out_folder,
+    size_settings,
+    split_overrides,
+)
 from clmot.errors import UserError, plural
 from clmot.io.reading import PATIENCE
 from clmot.shipped import DEFAULT
 
 
-@app.command
+@app.command(group=TRACK)
 def track(
     *sources: Annotated[
         str,
@@ -23,7 +41,7 @@ def track(
         ),
     ],
     model: Path = Path(DEFAULT),
-    out: Path,
+    out: Path | None = None,
     config: Path | None = None,
     video: Flag = False,
     times: Flag = False,
@@ -37,11 +55,16 @@ def track(
     join: Annotated[
         float | None, Parameter(help="Join tracks of similar appearance: the largest cosine distance, such as 0.2.")
     ] = None,
+    conf: Conf = None,
+    classes: Classes = None,
+    mask: Mask = None,
+    preset: Preset = None,
     every: Every = 1,
     frames: Part = "all",
     boxes: str | None = None,
     detector: str = "",
     size: Size = None,
+    batch_size: BatchSize = 1,
     format: Literal["mot", "kitti"] = "mot",
     overwrite: Flag = False,
     device: Device = "auto",
@@ -58,7 +81,7 @@ def track(
         clmot track 0 --model runs/first --out results --show
         clmot track street.mp4 --out results --join 0.2 --interpolate 1 --smooth
         clmot track MOT17/train --out results --boxes gt --frames second-half
-        clmot track street.mp4 --out results detect.score_threshold=0.2
+        clmot track street.mp4 --conf 0.3 --classes person --preset bytetrack
         clmot track street.mp4 --out results --config tuned/tracker.yaml
         clmot track far_away.mp4 --out results --size 1024
         clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
@@ -70,8 +93,8 @@ def track(
         comes with the package: people in streets, for research only. LIBRARY:NAME is a detector that is tracked by
         motion alone.
     out
-        Folder for NAME.txt (see --format), NAME.mp4, and run.json, which says how they came about. Of two sources
-        of one name, NAME begins with the folder.
+        Folder for NAME.txt (see --format), NAME.mp4, and run.json, which says how they came about; by default
+        runs/track, runs/track2, ... Of two sources of one name, NAME begins with the folder.
     config
         YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
     video
@@ -113,7 +136,10 @@ def track(
     from clmot.apps.track.pipeline import track as run_tracking
     from clmot.io.frame_choice import FrameChoice
 
-    settings = [*read_settings(config, ("detect", "tracker", "refine"), overrides), *size_settings(size)]
+    objects, least = object_choice(conf, classes, mask)
+    named: Settings = [({"tracker": {"preset": preset}}, "--preset")] if preset else []
+    *of_file, given = read_settings(config, ("detect", "tracker", "refine"), overrides)
+    settings = [*of_file, *named, *least, given, *size_settings(size)]
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
     refine = {key: value for key, value in flags.items() if value is not None}
     loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device)
@@ -122,10 +148,12 @@ def track(
     for result in run_tracking(
         paths,
         loaded,
-        out,
+        out_folder(out, "track"),
         frames=FrameChoice(every=every, part=frames),
         boxes=boxes,
         detector=load_detector_for(loaded, detector, device) if detector else None,
+        objects=objects,
+        batch_size=batch_size,
         video=video,
         times=times,
         explain=explain,

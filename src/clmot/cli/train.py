@@ -7,18 +7,33 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import DATA_PATHS_HELP, ConfigFile, Flag, Recipe, app, data_paths, is_first_process
+from clmot.cli.app import (
+    DATA_PATHS_HELP,
+    LEARN,
+    ConfigFile,
+    Flag,
+    Recipe,
+    app,
+    data_paths,
+    is_first_process,
+    out_folder,
+    size_settings,
+)
 from clmot.config import load_config, parse_overrides
 from clmot.errors import UserError, require
 
 
-@app.command
+@app.command(group=LEARN)
 def train(
     *data: Annotated[str, Parameter(help=DATA_PATHS_HELP)],
-    out: Path,
+    out: Path | None = None,
     recipe: Recipe = None,
     config: ConfigFile = None,
     steps: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    size: str | None = None,
+    device: str | None = None,
     resume: Flag = False,
     start: Path | None = None,
     val: list[str] | None = None,
@@ -32,19 +47,27 @@ def train(
 
         clmot train scenes/stills --out runs/first
         clmot train MOT16/train --out runs/mot --model.image_size "[864, 480]"
-        clmot train boxes.json --out runs/mine --config mine.yaml data.workers=2
+        clmot train boxes.json --epochs 30 --size 640 --batch-size 8 --config mine.yaml data.workers=2
         clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
         clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
         clmot train MOT16/train --val MOT16/val --out runs/mot --patience 5
-        clmot train boxes.json --val 0.1 --out runs/mine
+        clmot train boxes.json --val 0.1
 
     Parameters
     ----------
     out
-        Run folder: configuration, log, loss curves and the newest checkpoint.
+        Run folder: configuration, log, loss curves and the newest checkpoint; by default runs/train, runs/train2, ...
     steps
         Training steps, short for `train.steps=N`.
+    epochs
+        Passes over the data in place of steps, short for `train.epochs=N`.
+    batch_size
+        Frames a step, short for `train.batch_size=N`.
+    size
+        Input in pixels, multiples of 32: WxH, or N for the width of 16:9; short for `model.image_size`.
+    device
+        auto, cpu, cuda or cuda:N, short for `train.device`.
     resume
         Go on from the newest checkpoint in `--out`, with the configuration saved in it.
     start
@@ -61,8 +84,10 @@ def train(
         Log there as well (pip install 'clmot[tensorboard]', `[wandb]` or `[mlflow]`); several times for several.
     """
     paths, overrides = data_paths(data, "train")
-    if steps is not None:
-        overrides.append(f"train.steps={steps}")
+    given = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "device": device}
+    overrides += [f"train.{name}={value}" for name, value in given.items() if value is not None]
+    overrides += [] if size is None else [f"model.image_size={_sides(size)}"]
+    out = out_folder(out, "train", last=resume)
     from clmot.models.saved_model import find_checkpoint, load_saved_model
     from clmot.shipped import find_model
     from clmot.training.best_weights import ValidationPlan
@@ -87,6 +112,12 @@ def train(
     if is_first_process():
         print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
         print(f"track with: clmot track VIDEO --model {out} --out results")
+
+
+def _sides(size: str) -> list[int]:
+    """Width and height of WxH, or of a width N."""
+    sides: list[int] = size_settings(size)[0][0]["detect"]["size"]
+    return sides if len(sides) == 2 else [sides[0], max(1, round(sides[0] * 9 / 16 / 32)) * 32]
 
 
 def _share(values: list[str]) -> float | None:

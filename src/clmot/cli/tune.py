@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Device, Every, Part, app
+from clmot.cli.app import TRACK, Device, Every, Part, app, out_folder
 from clmot.config import parse_overrides
 from clmot.errors import plural
 from clmot.visualize.table import show
 
 
-@app.command
+@app.command(group=TRACK)
 def tune(
     detector: str,
     data: Path,
@@ -21,7 +21,7 @@ def tune(
     *overrides: Annotated[
         str, Parameter(help="SECTION.KEY=VALUE settings laid over the model's own; of tracker, they are not searched.")
     ],
-    out: Path,
+    out: Path | None = None,
     boxes: str | None = None,
     metric: Literal["hota", "idf1", "both"] = "both",
     trials: int = 100,
@@ -68,6 +68,7 @@ def tune(
     benchmark
         Whose rules decide what counts (see `clmot evaluate`).
     """
+    out = out_folder(out, "tune")
     from clmot.apps.tune.judge import TITLES
     from clmot.apps.tune.report import changed, changes_line
     from clmot.apps.tune.search import tune as run_search

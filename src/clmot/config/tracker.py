@@ -6,6 +6,7 @@ Every part of the association is a switch of its own, so that a preset is nothin
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
@@ -169,16 +170,17 @@ class TrackerConfig:
 
     @staticmethod
     def named(name: str, **changes: Any) -> TrackerConfig:
-        """One of the `PRESETS`, with other values for some of its fields.
+        """One of the `PRESETS`, with other values for some of its fields; ByteTrack and BoT-SORT are names of two.
 
         Raises:
             UserError: there is none of that name, or a value is out of range.
         """
-        if name not in PRESETS:
+        written = re.sub(r"[-_]|track$", "", str(name).lower())
+        if written not in PRESETS:
             raise UserError(
                 f"unknown tracker preset '{name}'{did_you_mean(str(name), PRESETS)}; known: {', '.join(PRESETS)}"
             )
-        return replace(PRESETS[name], **changes)
+        return replace(PRESETS[written], **changes)
 
     def at(self, frame_rate: float | None) -> TrackerConfig:
         """The same constants for a video of so many frames a second; None where nobody says how many."""

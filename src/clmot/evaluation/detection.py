@@ -18,7 +18,7 @@ import numpy as np
 from clmot import boxes as box
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
-from clmot.evaluation.detection_files import BoxList, read_coco_detections, read_mot_detections
+from clmot.evaluation.detection_files import BoxList, read_detections
 from clmot.evaluation.scores import ScoredRows
 from clmot.evaluation.track_rows import Float64Array, left_out_text, row_counts, share_inside
 from clmot.structures import BoolArray, Dataset, Sample
@@ -55,7 +55,8 @@ def evaluate_detections(
 
     Args:
         detections: MOTChallenge text: a file (where there is one sequence), a folder of ``<sequence>.txt`` or of
-            sequences with ``det/det.txt``; or COCO results JSON for ground truth in a COCO file.
+            sequences with ``det/det.txt``; COCO results JSON for ground truth in a COCO file; or what `clmot detect`
+            writes of images, which are told by their names.
         ground_truth: what `clmot.datasets.readers.read_dataset` takes.
         format: of the ground truth.
         min_score: use detections with at least this score.
@@ -66,8 +67,7 @@ def evaluate_detections(
     """
     detections, ground_truth = Path(detections), Path(ground_truth)
     dataset = read_dataset([ground_truth], format=format)
-    read = read_coco_detections if detections.suffix.lower() == ".json" else read_mot_detections
-    found, passed_over = read(detections, ground_truth, dataset)
+    found, passed_over = read_detections(detections, ground_truth, dataset)
     chosen = found[found.score >= min_score]
     ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
     boxes = sum(len(sample.boxes) for sample in dataset.samples)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from clmot.export.openvino_target import save_openvino, to_openvino
 from clmot.export.parity import ANY, FLOAT32, HALF, check_parity, parity_sizes
 from clmot.inference.export_metadata import Metadata
 from clmot.inference.exported import load_exported
-from clmot.inference.network_model import NetworkModel
+from clmot.inference.network_model import NetworkModel, load_network
 from clmot.io.atomic import whole_file
 from clmot.io.runtimes import Array, import_extra, open_network
 from clmot.models.attached import CropHead
@@ -139,6 +139,12 @@ def export(
         return check_agreement(f"export to {to}", quantised, model, frames.held_out, frames.classes)
 
     return _write(exported, reference, metadata, config, to, out, half, Quantisation(inputs=inputs, check=check))
+
+
+def export_model(model: str | Path, to: Target, out: str | Path, **options: Any) -> Export:
+    """`export` of a run, a checkpoint, a model file or a shipped model, with the options of that."""
+    network, config = load_network(Path(model))
+    return export(network, config, to, Path(out), **options)
 
 
 def export_crops(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -38,6 +39,7 @@ class FrameSource:
             with them.
         decode: makes the generator of frames; of live sources it takes what `clmot.io.live.stay_connected` does.
         origin: the file, folder or address it comes from.
+        images: by frame number, the files that the frames are in; empty for videos.
         reading: when the frames were taken, and how many could not be decoded, as far as they have been read.
     """
 
@@ -47,6 +49,7 @@ class FrameSource:
     live: bool = False
     decode: Callable[..., Frames]
     origin: str = ""
+    images: Mapping[int, Path] = field(default_factory=dict)
     reading: Reading = field(default_factory=lambda: Reading("source"), compare=False)
 
     def __iter__(self) -> Frames:

@@ -34,7 +34,7 @@ def progress_bar(enabled: bool = True) -> Progress:
     """
     console = Console(stderr=True)
     if enabled and not (console.is_terminal or console.is_jupyter):
-        return _ProgressLines(disable=True)
+        return _ProgressLines(disable=True, speed_estimate_period=600)
     return Progress(
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
         BarColumn(bar_width=12),

@@ -159,13 +159,14 @@ def _images(
     name: str, images: Sequence[Path], numbers: Sequence[int] = (), frame_rate: float | None = None, *, origin: Path
 ) -> FrameSource:
     """Image files as a source; they are numbered from 1 where no numbers are given."""
-    reading = Reading(name)
+    reading, numbers = Reading(name), numbers or range(1, len(images) + 1)
     return FrameSource(
         name=name,
         frame_rate=frame_rate,
         length=len(images),
-        decode=partial(_read, images, numbers or range(1, len(images) + 1), frame_rate, reading),
+        decode=partial(_read, images, numbers, frame_rate, reading),
         origin=str(origin),
+        images=dict(zip(numbers, images, strict=True)),
         reading=reading,
     )
 

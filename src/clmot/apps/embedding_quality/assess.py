@@ -27,7 +27,7 @@ from clmot.evaluation.two_view import (
     mean_subtracted,
     suggested_threshold,
 )
-from clmot.inference.model import Model
+from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import untrained
 from clmot.io.atomic import write_whole_json
 from clmot.io.mot_sequences import DEFAULT_FRAME_RATE, frame_rate_of
@@ -129,8 +129,9 @@ def assess(
     """Assess a model's embedding on annotated frames.
 
     Args:
-        model: the model.
-        data: what `clmot.datasets.readers.read_dataset` takes; identities are used where there are any.
+        model: the model, or what `clmot.load_model` takes.
+        data: a path or several, as `clmot.datasets.readers.read_dataset` takes them; identities are used where there
+            are any.
         frames: how many frames, drawn at random, are seen in two views.
         every: of the frames with identities, use every so many.
         frame_rate: frames a second; by default what ``seqinfo.ini`` says, else `DEFAULT_FRAME_RATE`.
@@ -142,7 +143,9 @@ def assess(
     Raises:
         UserError: the data cannot be read.
     """
-    dataset = read_dataset(data, min_score=min_score, identities=True, format=format)
+    model = model if isinstance(model, Model) else load_model(model)
+    paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+    dataset = read_dataset(paths, min_score=min_score, identities=True, format=format)
     boxes_alone, _ = with_labels(dataset, "none")
     pairs = PairDataset(boxes_alone, VIEWS, model.view_size(dataset), seed)
     draws = StepSampler(len(pairs), batch_size=min(frames, len(pairs)), steps=1, seed=seed).draws(0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clmot.config import Config, parse_overrides, read_sections
 from clmot.detectors.registry import is_detector
+from clmot.protocols import ConfiguredDetector, Detector, require_detector
 
 if TYPE_CHECKING:
     from clmot.inference.attached import BareModel
@@ -47,6 +48,20 @@ def load_configured(name: str | Path, settings: Settings, device: str) -> Model:
     model.config = _laid_over(model.config, settings)
     model.require_size()
     return model
+
+
+def as_configured(model: Detector | str | Path) -> ConfiguredDetector:
+    """The model, loaded if it is named; a detector without a configuration of ours gets the default one."""
+    if isinstance(model, str | Path):
+        from clmot.inference.model import load_model
+
+        return load_model(model)
+    require_detector(model)
+    if isinstance(getattr(model, "config", None), Config):
+        return cast(ConfiguredDetector, model)
+    from clmot.inference.attached import BareModel
+
+    return BareModel(model, Config())
 
 
 def load_detector_for(model: Model, name: str, device: str) -> BareModel:

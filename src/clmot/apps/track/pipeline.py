@@ -12,14 +12,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
+from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of
 from clmot.apps.track.external_detections import ExternalDetections, box_files
+from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.summary import SequenceSummary
-from clmot.config import Config, RefineConfig
+from clmot.config import RefineConfig
 from clmot.config.tracker import Family, TrackerConfig
 from clmot.errors import require
 from clmot.io.frame_choice import FrameChoice
@@ -28,7 +30,7 @@ from clmot.io.progress import progress_bar
 from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
 from clmot.io.window import Window
-from clmot.protocols import ConfiguredDetector, Detector, require_detector
+from clmot.protocols import ConfiguredDetector, Detector
 from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 
@@ -80,6 +82,7 @@ def track(
     frames: FrameChoice | None = None,
     boxes: str | Path | None = None,
     detector: Detector | None = None,
+    objects: ObjectChoice | None = None,
     video: bool = False,
     times: bool = False,
     explain: bool = False,
@@ -119,6 +122,7 @@ def track(
             folder of ``<sequence>.txt``, or one such file (`clmot.apps.track.external_detections`).
         detector: what finds the boxes in place of the model, which reads embeddings at them as with `boxes`; it has the
             model's classes.
+        objects: which of the objects that are found are tracked; by default all.
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
         explain: write ``<sequence>.explain.npz`` as well: for every match, start, loss and end of a track the stage,
@@ -149,8 +153,8 @@ def track(
     sources = _open_sources(source, frames, frame_rate, reconnect)
     one = len(sources) == 1
     require(state is None or one, f"--state {state}: is for one source, and there are {len(sources)}; track one by one")
-    model = _with_config(model)
-    other = None if detector is None else _with_config(detector)
+    model = as_configured(model)
+    other = None if detector is None else as_configured(detector)
     refine = model.config.refine if refine is None else refine
     for each in sources:
         require(
@@ -159,8 +163,11 @@ def track(
         )
     constants = tracker or model.config.tracker
     find = _finders(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
+    objects = objects or ObjectChoice()
+    chosen = {name: objects.applied(each, model.classes) for name, each in find.items()}
     facts = {
         **model_facts(model, frames),
+        **objects.as_dict(),
         "boxes from": None if boxes is None else str(boxes),
         "detector": other and (other.config.detector.name or type(detector).__name__),
     }
@@ -195,7 +202,7 @@ def track(
                 old_video=old_videos.get(each.name),
             )
             summary = SequenceSummary()
-            found = summary.observe(find_in(each, find[each.name], batch_size, overlap))
+            found = summary.observe(find_in(each, chosen[each.name], batch_size, overlap))
             settings = {
                 "detect": asdict((other or model).config.detect),
                 "tracker": asdict(config),
@@ -224,20 +231,6 @@ def _open_sources(
     sources = [each.patient(reconnect) for each in open_sources(source, RESERVED)]
     sources = sources if rate is None else [each.at_rate(rate) for each in sources]
     return [each.only(frames) for each in sources] if frames else sources
-
-
-def _with_config(model: Detector | str | Path) -> ConfiguredDetector:
-    """The model, loaded if it is named; a detector without a configuration of ours gets the default one."""
-    if isinstance(model, str | Path):
-        from clmot.inference.model import load_model
-
-        return load_model(model)
-    require_detector(model)
-    if isinstance(getattr(model, "config", None), Config):
-        return cast(ConfiguredDetector, model)
-    from clmot.inference.attached import BareModel
-
-    return BareModel(model, Config())
 
 
 def _finders(

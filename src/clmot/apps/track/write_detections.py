@@ -8,42 +8,55 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import find_in, finder_of
+from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.summary import SequenceSummary
+from clmot.boxes import xyxy_to_ltwh
+from clmot.io.atomic import make_folder, write_whole_json
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
+from clmot.io.image import write_image
 from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
-from clmot.protocols import ConfiguredDetector
-from clmot.structures import TrackedFrame
+from clmot.protocols import Detector
+from clmot.structures import Detections, Image, TrackedFrame
+from clmot.visualize.draw import draw_boxes, track_colour
 
 _log = logging.getLogger(__name__)
 
 
 def write_detections(
     source: str | Path | Sequence[str | Path],
-    model: ConfiguredDetector,
+    model: Detector | str | Path,
     out: str | Path,
     *,
     frames: FrameChoice | None = None,
+    objects: ObjectChoice | None = None,
     overwrite: bool = False,
     batch_size: int = 1,
+    save_images: bool = False,
     progress: bool = True,
 ) -> dict[Path, int]:
     """Find the objects in every sequence of a source.
 
     Args:
         source: as `clmot.track`.
-        model: finds them.
+        model: finds them; as of `clmot.track`.
         out: folder for ``<sequence>.txt`` (MOTChallenge detections, with a class column where there are several
-            classes), each of which is there only when it is whole; made if missing.
+            classes) and ``<sequence>.json`` (COCO: images, categories, annotations with scores), each of which is there
+            only when it is whole; made if missing.
         frames: detect in these frames only.
+        objects: which of the objects that are found are written; by default all.
         overwrite: files of the same names in `out` may be replaced.
         batch_size: frames that go through the network together.
+        save_images: also draw what was found, in ``<sequence>/``.
         progress: show a progress bar on standard error.
 
     Returns:
@@ -52,25 +65,87 @@ def write_detections(
     Raises:
         UserError: the source cannot be read, or `out` cannot be written.
     """
-    folder, written = Path(out), {}
+    folder, written, model = Path(out), {}, as_configured(model)
     sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
     claim(folder, {each.name: each.origin for each in sources}, model.classes, overwrite=overwrite)
-    facts = {**model_facts(model, frames), "settings": {"detect": asdict(model.config.detect)}}
+    objects = objects or ObjectChoice()
+    find = objects.applied(finder_of(model), model.classes)
+    facts = {**model_facts(model, frames), **objects.as_dict(), "settings": {"detect": asdict(model.config.detect)}}
     with progress_bar(progress) as bar:
         for each in sources:
             file, summary = folder / f"{each.name}.txt", SequenceSummary()
             task = bar.add_task(each.name, total=each.length, note="")
-            found = summary.observe(find_in(each, finder_of(model), batch_size))
+            found = summary.observe(find_in(each, find, batch_size))
             with (
-                recorded([file], each.name, {"source": each.origin, **facts}, summary.as_dict),
+                recorded(
+                    [file, folder / f"{each.name}.json"], each.name, {"source": each.origin, **facts}, summary.as_dict
+                ),
                 TrackWriter(file, partial(mot_rows, with_classes=len(model.classes) > 1)) as writer,
                 contextlib.closing(found),
             ):
-                for number, _, detections in found:
+                coco = CocoDetections(each, model.classes)
+                for number, image, detections in found:
                     without_ids = np.full(len(detections), -1)
                     writer.write(TrackedFrame(frame=number, detections=detections, track_id=without_ids))
+                    coco.add(number, image, detections)
+                    if save_images:
+                        _draw(folder / each.name / f"{number:06d}.jpg", image, detections, model.classes)
                     bar.update(task, advance=1)
+                coco.write(folder / f"{each.name}.json")
             if not summary.boxes:
                 _log.warning("%s: %s", each.name, summary.explain_nothing(model, None))
             written[file] = summary.boxes
     return written
+
+
+class CocoDetections:
+    """Detections of a sequence as COCO: of images by their file names, of videos by the names that extracting gives.
+
+    Args:
+        source: the sequence.
+        classes: class names.
+    """
+
+    def __init__(self, source: FrameSource, classes: Sequence[str]) -> None:
+        self._source = source
+        self._content: dict[str, list[dict[str, Any]]] = {
+            "images": [],
+            "annotations": [],
+            "categories": [{"id": number, "name": name} for number, name in enumerate(classes, 1)],
+        }
+
+    def add(self, number: int, image: Image, found: Detections) -> None:
+        """What was found in a frame."""
+        file = self._source.images.get(number, Path(f"{number:06d}.jpg"))
+        height, width = image.shape[:2]
+        entry = {"id": number, "file_name": file.name, "width": width, "height": height, "frame_id": number}
+        self._content["images"].append(entry)
+        ltwh = xyxy_to_ltwh(found.xyxy.astype(np.float64)).round(3)
+        for sides, class_id, score in zip(ltwh.tolist(), found.class_id.tolist(), found.score.tolist(), strict=True):
+            self._content["annotations"].append(
+                {
+                    "id": len(self._content["annotations"]) + 1,
+                    "image_id": number,
+                    "category_id": class_id + 1,
+                    "bbox": sides,
+                    "area": round(sides[2] * sides[3], 3),
+                    "iscrowd": 0,
+                    "score": round(score, 6),
+                }
+            )
+
+    def write(self, file: Path) -> None:
+        """Write the file.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        write_whole_json(file, self._content, "detections")
+
+
+def _draw(file: Path, image: Image, found: Detections, classes: Sequence[str]) -> None:
+    names = [f"{classes[class_id]} " if len(classes) > 1 else "" for class_id in found.class_id.tolist()]
+    labels = [f"{name}{score:.2f}" for name, score in zip(names, found.score.tolist(), strict=True)]
+    make_folder(file.parent)
+    colours = [track_colour(class_id) for class_id in found.class_id.tolist()]
+    write_image(file, draw_boxes(image, found.xyxy, labels, colours), "the picture", quality=85)
