@@ -36,6 +36,21 @@ def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:
     return cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8))[1].tobytes()
 
 
+def assert_same_samples(first, second, columns=("boxes", "classes", "ignore", "identities"), files=True):
+    """The same images (their files too, unless they are copies) with the same boxes, in the same order."""
+    assert len(first) == len(second)
+    for a, b in zip(first, second, strict=True):
+        assert (a.width, a.height, a.sequence, a.frame) == (b.width, b.height, b.sequence, b.frame)
+        assert a.image == b.image or not files
+        for name in columns:
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def file_contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def put(root: Path, files: dict[str, str | bytes]) -> Path:
     """Writes files by name below a folder, which is given back."""
     for name, content in files.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from data_builders import file_contents
 
 from clmot.errors import UserError
 from clmot.synthetic import Actor, Frame, Scene, write_scenes
@@ -14,10 +15,6 @@ from clmot.synthetic.figure import Dress, Pose, outline
 from clmot.synthetic.motion import Camera, Stop, walk
 
 SMALL = {"still_frames": 5, "still_sequences": 2, "clips": 2, "clip_frames": 6, "size": (256, 160)}
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def in_magenta(actor: Actor) -> Actor:
@@ -52,18 +49,18 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
     before = np.random.get_state()[1].copy()
     write_scenes(tmp_path / "b", **SMALL, seed=3)
     assert (np.random.get_state()[1] == before).all()
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert file_contents(tmp_path / "a") == file_contents(tmp_path / "b")
 
     write_scenes(tmp_path / "c", **SMALL, seed=4)
-    first, other = contents(tmp_path / "a"), contents(tmp_path / "c")
+    first, other = file_contents(tmp_path / "a"), file_contents(tmp_path / "c")
     assert first.keys() == other.keys()
     assert all(first[name] != other[name] for name in first if not name.endswith("seqinfo.ini"))
 
 
-def test_stills_and_clips_differ_and_do_not_depend_on_each_other(tmp_path: Path) -> None:
+def test_frames_and_clips_differ_and_do_not_depend_on_each_other(tmp_path: Path) -> None:
     write_scenes(tmp_path / "a", **SMALL)
     write_scenes(tmp_path / "b", **{**SMALL, "still_frames": 3, "still_sequences": 1})
-    first, second = contents(tmp_path / "a"), contents(tmp_path / "b")
+    first, second = file_contents(tmp_path / "a"), file_contents(tmp_path / "b")
     assert {name: first[name] for name in first if name.startswith("clips")} == {
         name: second[name] for name in second if name.startswith("clips")
     }

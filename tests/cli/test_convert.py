@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import call, fails
+from data_builders import assert_same_samples
 
 from clmot.datasets.readers import read_dataset
 from clmot.synthetic import write_scenes
@@ -23,11 +24,7 @@ def test_convert_keeps_identities(clips, tmp_path, capsys, name) -> None:
     assert f"{tmp_path / 'out'}: 4 images" in capsys.readouterr().out.replace("\n", "")
     before = read_dataset([clips], identities=True, min_visibility=0).samples
     after = read_dataset([tmp_path / "out"], identities=True, min_visibility=0).samples
-    for a, b in zip(before, after, strict=True):
-        np.testing.assert_array_equal(a.boxes, b.boxes)
-        np.testing.assert_array_equal(a.identities, b.identities)
-        np.testing.assert_array_equal(a.ignore, b.ignore)
-        assert (a.sequence, a.frame) == (b.sequence, b.frame)
+    assert_same_samples(before, after, files=False)
     assert any((sample.identities > 0).any() for sample in after)
 
 

@@ -4,170 +4,17 @@ import http.server
 import logging
 import struct
 import threading
-from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
+from video_files import damage, make_frames, mean_error, moving_texture, mux, packets, read, write
 
 from clmot.errors import UserError
 from clmot.io.reading import Reading
 from clmot.io.video import decode_video, probe_video
 from clmot.io.video_headers import credible_frame_rate
-from clmot.io.video_writer import VideoWriter
-from clmot.structures import Image
-
-
-def make_frames(count: int, width: int = 96, height: int = 64, seed: int = 0) -> list[Image]:
-    """Smooth coloured waves that move: every frame differs, and none is hard to compress."""
-    y, x = np.mgrid[:height, :width]
-    phase = np.random.default_rng(seed).uniform(0, 6, 3)
-    waves = [np.stack([np.sin(x / 15 + y / 20 + p + n / 3) for p in phase], axis=2) for n in range(count)]
-    return [(127 + 100 * wave).astype(np.uint8) for wave in waves]
-
-
-def write(path: Path, frames: list[Image], frame_rate: float = 25) -> Path:
-    height, width = frames[0].shape[:2]
-    with VideoWriter(path, frame_rate, (width, height)) as writer:
-        for frame in frames:
-            writer.write(frame)
-    return path
-
-
-def moving_texture(count: int, seed: int = 0) -> list[Image]:
-    """A texture that moves by 3 pixels a frame: what is missing is seen."""
-    texture = np.random.default_rng(seed).integers(0, 256, (64, 96 + 3 * count, 3), np.uint8)
-    texture = cv2.GaussianBlur(texture, (0, 0), 2)  # type: ignore[assignment]
-    return [np.ascontiguousarray(texture[:, 3 * n : 3 * n + 96]) for n in range(count)]
-
-
-def mux(
-    path: Path, frames: list[Image], codec: str, times: list[int] | None = None, rate: int = 25, **options: str
-) -> Path:
-    """Any container and codec; `times` are in units of 1 / rate."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        for number, image in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
-            frame.pts, frame.time_base = number if times is None else times[number], Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def packets(path: Path) -> list[tuple[int, int, int]]:
-    """Place, size and time stamp of each packet of a file, in its order."""
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        return [(each.pos, each.size, each.pts) for each in container.demux(stream) if each.size]
-
-
-def damage(path: Path, which: range) -> set[int]:
-    """Overwrite some packets with zeros.
-
-    Returns:
-        The numbers of the frames in them.
-    """
-    content = bytearray(path.read_bytes())
-    places = packets(path)
-    for place, size, _ in (places[index] for index in which):
-        content[place : place + size] = bytes(size)
-    path.write_bytes(content)
-    order = sorted(pts for _, _, pts in places)
-    return {order.index(places[index][2]) + 1 for index in which}
-
-
-def read(path: Path) -> tuple[dict[int, Image], list[float | None], Reading]:
-    """Frames by number, their times, and what was found out."""
-    reading = Reading(path.name)
-    frames, times = {}, []
-    for number, image in decode_video(str(path), reading=reading):
-        frames[number] = image
-        times.append(reading.seconds(number))
-    return frames, times, reading
-
-
-def mean_error(first: Image, second: Image) -> float:
-    return float(np.abs(first.astype(int) - second.astype(int)).mean())
-
-
-class TestRoundTrip:
-    def test_frames_come_back_in_order_and_colour(self, tmp_path: Path) -> None:
-        frames = make_frames(30)
-        back = list(decode_video(str(write(tmp_path / "a.mp4", frames))))
-        assert [number for number, _ in back] == list(range(1, 31))
-        assert all(image.dtype == np.uint8 and image.shape == (64, 96, 3) for _, image in back)
-        assert max(mean_error(image, frame) for (_, image), frame in zip(back, frames, strict=True)) < 5
-        # a swap of channels or of frames is far outside that
-        assert mean_error(back[0][1][..., ::-1], frames[0]) > 20
-        assert mean_error(back[0][1], frames[5]) > 20
-
-    def test_is_tagged_h264(self, tmp_path: Path) -> None:
-        with av.open(str(write(tmp_path / "a.mp4", make_frames(3)))) as container:
-            stream = container.streams.video[0]
-            assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
-            assert (stream.codec_context.colorspace, stream.codec_context.color_range) == (1, 1)
-
-    def test_odd_size_is_padded_by_its_border(self, tmp_path: Path) -> None:
-        frames = make_frames(5, width=65, height=49)
-        back = [image for _, image in decode_video(str(write(tmp_path / "a.mp4", frames)))]
-        assert back[0].shape == (50, 66, 3)
-        assert mean_error(back[2][:49, :65], frames[2]) < 6
-        assert mean_error(back[2][:, 65], back[2][:, 64]) < 6
-
-    @pytest.mark.parametrize("frame_rate", [25.0, 30000 / 1001, 7.5, 1.0])
-    def test_frame_rate_and_length_are_kept(self, tmp_path: Path, frame_rate: float) -> None:
-        path = write(tmp_path / "a.mp4", make_frames(6), frame_rate)
-        assert probe_video(str(path))[:3] == (pytest.approx(frame_rate, rel=1e-9), 6, False)
-
-    def test_left_out_frame_numbers_stretch_the_image_before(self, tmp_path: Path) -> None:
-        frames = make_frames(3)
-        with VideoWriter(tmp_path / "a.mp4", 10, (96, 64)) as writer:
-            for number, frame in zip((451, 452, 455), frames, strict=True):
-                writer.write(frame, number)
-            with pytest.raises(ValueError, match="frame 455 comes after frame 455"):
-                writer.write(frames[0], 455)
-        with av.open(str(tmp_path / "a.mp4")) as container:
-            times = [frame.pts * frame.time_base for frame in container.decode(video=0)]
-        assert times == [0, Fraction(1, 10), Fraction(4, 10)]
-
-
-class TestWriter:
-    def test_appears_only_when_closed(self, tmp_path: Path) -> None:
-        with VideoWriter(tmp_path / "a.mp4", 25, (96, 64)) as writer:
-            writer.write(make_frames(1)[0])
-            assert not (tmp_path / "a.mp4").exists()
-        assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
-
-    def test_an_exception_leaves_the_old_file(self, tmp_path: Path) -> None:
-        (tmp_path / "a.mp4").write_text("old")
-        broken = [make_frames(1)[0], make_frames(1, width=64)[0]]
-        with pytest.raises(ValueError, match=r"expected an image of \[64, 96, 3\], got \[64, 64, 3\]"):
-            write(tmp_path / "a.mp4", broken)
-        assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
-
-    def test_without_frames_there_is_no_file(self, tmp_path: Path) -> None:
-        VideoWriter(tmp_path / "a.mp4", 25, (96, 64)).close()
-        assert list(tmp_path.iterdir()) == []
-
-    def test_no_folder_is_a_user_error(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=r"none/a\.mp4: cannot write the video: No such file"):
-            VideoWriter(tmp_path / "none" / "a.mp4", 25, (96, 64))
-
-    def test_a_full_disk_is_a_user_error(self, tmp_path: Path) -> None:
-        # everything written to /dev/full fails as on a full disk
-        full = Path("/dev/full")
-        if not full.exists():
-            pytest.skip("no /dev/full here")
-        (tmp_path / "a.mp4.partial").symlink_to(full)
-        noise = np.random.default_rng(0).integers(0, 256, (40, 64, 96, 3), np.uint8)
-        with pytest.raises(UserError, match=r"a\.mp4: cannot write the video: No space left"):
-            write(tmp_path / "a.mp4", list(noise))
-        assert list(tmp_path.iterdir()) == []
 
 
 class TestDamage:
@@ -245,13 +92,6 @@ class TestTime:
     def test_bare_pictures_have_no_frame_rate(self, tmp_path: Path) -> None:
         path = mux(tmp_path / "a.mjpeg", moving_texture(10), "mjpeg")
         assert probe_video(str(path))[:3] == (None, None, False)
-
-    def test_output_keeps_time(self, tmp_path: Path) -> None:
-        times = [0, 1 / 30, 0.5, 0.6, 2.25, 2.2501]
-        with VideoWriter(tmp_path / "a.mp4", 30, (96, 64)) as writer:
-            for number, (seconds, image) in enumerate(zip(times, make_frames(6), strict=True), 7):
-                writer.write(image, number, seconds + 100)
-        assert read(tmp_path / "a.mp4")[1] == pytest.approx(times, abs=1e-4)
 
 
 class TestHeaders:
@@ -334,9 +174,9 @@ class TestBadVideos:
     def test_unreadable(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "a.mp4"
         path.write_bytes(content)
-        for read in (probe_video, lambda address: next(decode_video(address))):
+        for opened in (probe_video, lambda address: next(decode_video(address))):
             with pytest.raises(UserError, match=r"a\.mp4: cannot be read as video: \w") as caught:
-                read(str(path))
+                opened(str(path))
             assert "\n" not in str(caught.value)
 
     def test_sound_only(self, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from check_data_scenes import HEIGHT, WIDTH, coco_content, mot_rows, picture, write_rows
-from data_builders import sample_of
+from data_builders import assert_same_samples, file_contents, sample_of
 
 from clmot.apps.check_data import check, repair
 from clmot.apps.check_data.columns import Columns
@@ -16,16 +16,12 @@ from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 
 
-def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def repaired(out, *paths, **options):
     """What was changed in each copy; the copies have no errors and no warnings left, and the sources are untouched."""
-    before = [contents(path if path.is_dir() else path.parent) for path in paths]
+    before = [file_contents(path if path.is_dir() else path.parent) for path in paths]
     checked = check(paths, **options)
     repairs = repair(checked.parts, checked.files, out)
-    assert [contents(path if path.is_dir() else path.parent) for path in paths] == before
+    assert [file_contents(path if path.is_dir() else path.parent) for path in paths] == before
     after = check([each.out for each in repairs]).report
     assert [(each.severity, each.check) for each in after.findings if each.severity != "information"] == []
     return [dict(each.changes) for each in repairs]
@@ -34,14 +30,9 @@ def repaired(out, *paths, **options):
 def test_of_clean_data_the_copy_is_equal(make_mot, tmp_path):
     source = make_mot(tmp_path / "s", [*mot_rows(), [2, 5, -7.25, 50, 16, 30, 0, 1, 1]])
     assert repaired(tmp_path / "out", source) == [{}]
-    for a, b in zip(
-        read_dataset([source], identities=True).samples,
-        read_dataset([tmp_path / "out"], identities=True).samples,
-        strict=True,
-    ):
-        for name in ("boxes", "classes", "ignore", "identities"):
-            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-        assert (a.sequence, a.frame, a.width, a.height) == (b.sequence, b.frame, b.width, b.height)
+    before, after = (read_dataset([path], identities=True).samples for path in (source, tmp_path / "out"))
+    assert_same_samples(before, after, files=False)
+    for a, b in zip(before, after, strict=True):
         assert a.image.read_bytes() == b.image.read_bytes()
         assert a.image.stat().st_ino == b.image.stat().st_ino, "a hard link"
 

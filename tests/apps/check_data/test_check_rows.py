@@ -4,6 +4,7 @@ import json
 
 import pytest
 from check_data_scenes import coco_content, mot_rows, write_rows
+from data_builders import assert_same_samples
 
 from clmot.apps.check_data import check
 from clmot.datasets.readers import read_dataset
@@ -85,9 +86,7 @@ def test_frame_sorted_ground_truth_is_told_and_harmless(make_mot, found, tmp_pat
     finding = found(by_frame)["rows sorted by frame"]
     assert (finding.severity, finding.places) == ("information", (f"{by_frame}/gt/gt.txt",))
     first, second = (read_dataset([folder], identities=True).samples for folder in (by_id, by_frame))
-    for a, b in zip(first, second, strict=True):
-        assert a.boxes.tolist() == b.boxes.tolist()
-        assert a.identities.tolist() == b.identities.tolist()
+    assert_same_samples(first, second, files=False)
 
 
 def test_a_sequence_without_images_is_checked_by_its_seqinfo(make_mot, found, tmp_path):
