@@ -1,11 +1,12 @@
 """Samples, and files of data sets by name and content."""
 
+import dataclasses
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from clmot.structures import Sample
+from clmot.structures import Batch, Sample
 
 
 def sample_of(rows, *, image="none.png", size=(200, 100), sequence="s", frame=1, **columns):
@@ -29,6 +30,15 @@ def sample_of(rows, *, image="none.png", size=(200, 100), sequence="s", frame=1,
             name: np.array(columns.get(name, [default] * n), kind).reshape(n) for name, (default, kind) in kinds.items()
         },
     )
+
+
+def views_of(batch: Batch, views: slice) -> Batch:
+    """Some of the views of a batch, with their boxes."""
+    index = batch.image_index.new_full((len(batch.images),), -1)
+    index[views] = index.new_ones(len(index[views])).cumsum(0) - 1
+    image_index = index[batch.image_index]
+    kept = dataclasses.replace(batch, images=batch.images[views], image_index=image_index)
+    return kept.take(image_index >= 0)
 
 
 def encoded(width: int, height: int, suffix: str = ".jpg") -> bytes:

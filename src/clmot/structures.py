@@ -218,14 +218,6 @@ class Batch(Table):
         """The batch in page-locked memory (called by the data loader)."""
         return Batch(**{name: value.pin_memory() for name, value in vars(self).items()})
 
-    def of_views(self, views: slice) -> Batch:
-        """Some of the views with their boxes; the two of a pair must stay together for their objects to match."""
-        index = self.image_index.new_full((len(self.images),), -1)
-        index[views] = index[views].new_ones(len(index[views])).cumsum(0) - 1
-        image_index = index[self.image_index]
-        kept = replace(self, images=self.images[views], image_index=image_index)
-        return kept.take(image_index >= 0)
-
 
 class OutputMaps(NamedTuple):
     """What the network says about v images, on maps of height h and width w (input size / stride).
@@ -248,7 +240,7 @@ class TrainingOutput(NamedTuple):
 
     Attributes:
         maps: of the batch's images; None where no detector is trained.
-        embeddings: [m, d], unit vectors of the boxes, behind the projection head where there is one.
+        embeddings: [m, d], unit vectors of the boxes.
         logits: [m, identities] of the identity classifier, None where there is none.
         parts: where in an embedding the parts lie that are contrasted by themselves too.
     """

@@ -168,7 +168,7 @@ def test_a_box_of_score_zero_is_an_ignored_box(dataset):
     ]
     totals = []
     for each in (dataset, dataclasses.replace(dataset, samples=ignored)):
-        pairs = PairDataset(each, ViewsConfig(occlude=0.5), (128, 96))
+        pairs = PairDataset(each, ViewsConfig(), (128, 96))
         batch = pack([pairs[index, index] for index in range(4)])
         generator = torch.Generator().manual_seed(0)
         maps = OutputMaps(*(torch.randn(8, k, 24, 32, generator=generator) for k in (1, 4, 2)), ())

@@ -6,6 +6,7 @@ import typing
 
 import pytest
 import torch
+from data_builders import views_of
 from torch.nn import functional as F
 
 from clmot.config import LossConfig
@@ -269,7 +270,7 @@ def test_boxes_without_weight_have_no_gradient():
 
 def test_detection_on_first_views_takes_their_scores():
     batch, output = scene(scores=random_scores()), outputs()
-    alone = batch.of_views(slice(0, None, 2))
+    alone = views_of(batch, slice(0, None, 2))
     maps = OutputMaps(*(value[::2] for value in output.maps[:3]), ())
     expected = criterion(TrainingOutput(maps, output.embeddings[:10], None), alone, LossConfig(), add, 4).parts
     parts = criterion(output, batch, LossConfig(detection_views="first"), add, 4).parts

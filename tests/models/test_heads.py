@@ -8,7 +8,6 @@ from clmot.models.heads import (
     ExtentHead,
     IdentityClassifier,
     LevelEmbeddingHead,
-    ProjectionHead,
     heatmap_head,
 )
 
@@ -55,14 +54,6 @@ def test_only_the_necks_level_has_something_to_learn():
     head = LevelEmbeddingHead(("colour", "stride4", "neck", "stride8"), 7, 2)
     assert {name.split(".")[1] for name, _ in head.named_parameters()} == {"2"}
     assert not list(LevelEmbeddingHead(("colour", "stride4", "stride16"), 0, 2).parameters())
-
-
-def test_projection_is_a_normalised_perceptron():
-    head = ProjectionHead((4, 6, 3))
-    first, _, last = head.layers
-    embeddings = F.normalize(torch.randn(5, 4, generator=torch.Generator().manual_seed(2)), dim=1)
-    torch.testing.assert_close(head(embeddings), F.normalize(last(F.relu(first(embeddings))), dim=1))
-    assert head(embeddings[:0]).shape == (0, 3)
 
 
 def test_the_classifier_scales_unit_embeddings_as_published():

@@ -40,13 +40,6 @@ def test_training_contrasts_what_is_read_and_its_parts_but_not_colour():
     assert output.parts == tuple(slice(*each) for each in itertools.pairwise(edges))
 
 
-def test_behind_a_projection_head_there_are_no_parts():
-    network = Network(tiny(projection=(16, 12))).eval()
-    output = network(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([[4.0, 4, 30, 30]]), torch.tensor([0]))
-    assert output.parts == ()
-    assert output.embeddings.shape == (1, 12) == (1, network.contrasted_dimension)
-
-
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match="multiples of 32, got 100x64"):
         Network(tiny()).maps(torch.zeros(1, 3, 64, 100, dtype=torch.uint8))

@@ -1,6 +1,5 @@
 """Two training processes on the CPU (gloo): they must learn what one learns from all of the batch."""
 
-import dataclasses
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from data_builders import views_of
 from lightning_fabric import Fabric
 
 import clmot.training.checkpoint as checkpoint_module
@@ -24,8 +24,6 @@ from clmot.models.saved_model import find_checkpoint
 from clmot.structures import Batch
 from clmot.synthetic import write_scenes
 from clmot.training.distributed import DistributedContext, join_processes
-from clmot.training.gradient_cache import cache_gradients, split
-from clmot.training.negative_queue import EmbeddingQueue
 from clmot.training.optim import make_optimizer
 from clmot.training.step import train_step
 from clmot.training.trainer import train
@@ -51,14 +49,9 @@ OVERRIDES = [
 CASES = {
     "nt_xent": [],
     "within frames": ["loss.negatives=frame"],
-    "queue": ["loss.negatives=queue", "loss.queue_size=50"],
-    "projection": ["model.projection=[12, 8]"],
     "triplet": ["loss.objective=triplet"],
     "triplet_hard": ["loss.objective=triplet_hard"],
-    "sigmoid": ["loss.objective=sigmoid"],
     "none": ["loss.objective=none"],
-    "parts": ["train.accumulate=2"],
-    "parts, triplet": ["train.accumulate=2", "loss.objective=triplet"],
 }
 
 
@@ -72,13 +65,7 @@ def gradients(settings: Config, batch: Batch, fabric: Fabric, context: Distribut
     bare = Network(settings.model)
     network, optimizer = fabric.setup(bare, make_optimizer(bare, settings.train))
     network.eval()
-    queue = None
-    if settings.loss.negatives == "queue":
-        queue = EmbeddingQueue(settings.loss.queue_size, bare.contrasted_dimension)
-        queue.embeddings.copy_(torch.nn.functional.normalize(torch.randn_like(queue.embeddings), dim=1))
-        queue.sequence_index.copy_(torch.arange(50) % 5)
-        queue.pushed.fill_(40)
-    terms = train_step(fabric, network, optimizer, batch, settings, 0.0, context, queue)
+    terms = train_step(fabric, network, optimizer, batch, settings, 0.0, context)
     found = {name: context.mean(value) for name, value in terms.parts.items()} | {"total": context.mean(terms.total)}
     return found | {name: value.grad for name, value in bare.named_parameters() if value.grad is not None}
 
@@ -129,7 +116,7 @@ def one_of_two(rank: int, folder: Path, port: int) -> None:
     together = config("train.devices=2")
     fabric, context = join_processes(together.train)
     found: dict[str, object] = {"rank": context.rank}
-    batch = load_batch(folder / "scenes/stills").of_views(slice(4 * rank, 4 * rank + 4))
+    batch = views_of(load_batch(folder / "scenes/stills"), slice(4 * rank, 4 * rank + 4))
     for name, changes in CASES.items():
         found[name] = gradients(config(*changes), batch, fabric, context)
 
@@ -193,55 +180,12 @@ def two(folder) -> list[dict]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_losses_and_gradients_are_those_of_one_process(name, two, folder):
-    whole = config(*CASES[name], "train.accumulate=1")
-    alone = gradients(
-        whole, load_batch(folder / "scenes/stills"), Fabric(accelerator="cpu", devices=1), DistributedContext()
-    )
+    fabric, batch = Fabric(accelerator="cpu", devices=1), load_batch(folder / "scenes/stills")
+    alone = gradients(config(*CASES[name]), batch, fabric, DistributedContext())
     for found in two:
-        assert_same_step(found[name], alone)
-
-
-@pytest.mark.parametrize("parts", [2, 4])
-@pytest.mark.parametrize("name", [*CASES, "scores", "identities", "nobody"])
-def test_a_step_in_parts_has_the_loss_and_gradients_of_the_whole(name, parts, folder):
-    """Also where one part has nine times the boxes of the other."""
-    batch = load_batch(folder / "scenes/stills")
-    settings = config(*CASES.get(name, []))
-    if name == "scores":
-        batch = dataclasses.replace(batch, scores=torch.linspace(0.1, 1, len(batch.boxes)))
-    if name == "identities":
-        settings = config("loss.objective=identity", "model.identities=50")
-        batch = dataclasses.replace(batch, identities=batch.object_index.clamp(min=0))
-    first = batch.image_index < 4
-    kept = ~first | (batch.object_index <= 0)
-    boxes = {key: value[kept] for key, value in vars(batch).items() if key != "images"}
-    batch = Batch(images=batch.images, **boxes)
-    assert 0 < int((batch.image_index < 4).sum()) * 4 < int((batch.image_index >= 4).sum())
-    if name == "nobody":
-        batch = Batch(images=batch.images, **{key: value[:0] for key, value in boxes.items()})
-    alone, fabric = DistributedContext(), Fabric(accelerator="cpu", devices=1)
-    whole, divided = (
-        gradients(settings.updated({"train": {"accumulate": count}}), batch, fabric, alone) for count in (1, parts)
-    )
-    assert_same_step(divided, whole)
-
-
-def assert_same_step(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
-
-
-def test_caching_gradients_changes_neither_normalisation_nor_chance(folder):
-    """A step in one part, done in the way of several, leaves the statistics and random numbers of a plain step."""
-    batch, settings = load_batch(folder / "scenes/stills"), config()
-    network = Network(settings.model).train()
-    before = {name: value.clone() for name, value in network.named_buffers()}
-    state = torch.get_rng_state()
-    cache_gradients(network, batch, split(batch, 2), settings.loss, DistributedContext(), None)
-    assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
-    assert torch.equal(state, torch.get_rng_state())
-    assert all(value.grad is None for value in network.parameters())
+        assert found[name].keys() == alone.keys()
+        for key, value in alone.items():
+            torch.testing.assert_close(found[name][key], value, rtol=1e-3, atol=1e-5 * max(1, float(value.abs().max())))
 
 
 def test_a_run_resumed_by_another_number_of_processes_sees_the_same_frames(two, folder):
@@ -294,11 +238,9 @@ def test_the_command_under_torchrun(folder):
     assert line["heatmap"] == pytest.approx(alone["heatmap"], rel=0.2)
 
 
-def test_the_batch_must_be_shared_out_evenly(folder):
-    with pytest.raises(
-        UserError, match=r"batch_size must be a multiple of 3 \(1 processes x train\.accumulate\), got 4"
-    ):
-        train(folder / "scenes/stills", folder / "uneven", config("train.accumulate=3"), progress=False)
+def test_the_batch_must_be_shared_out_evenly():
+    with pytest.raises(UserError, match="batch_size must be a multiple of the 3 processes, got 4"):
+        StepSampler(8, batch_size=4, steps=1, world_size=3)
 
 
 def test_no_such_device():

@@ -18,13 +18,13 @@ def tiny(**changes) -> ModelConfig:
 def run(tmp_path):
     """A saved model without a training state, as imported ones are."""
     torch.manual_seed(1)
-    model = tiny(classes=("person", "car"), projection=(16,))
+    model = tiny(classes=("person", "car"), identities=3)
     save_checkpoint(tmp_path / "run", 0, Config(model=model), Network(model).state_dict(), state=None)
     return tmp_path / "run"
 
 
 def test_what_fits_is_taken_and_the_rest_is_listed(run, caplog):
-    source = Network(tiny(classes=("person", "car"), projection=(16,)))
+    source = Network(tiny(classes=("person", "car"), identities=3))
     initialise(source, tiny(pretrained=str(run)))
     target = Network(tiny())
     initialise(target, tiny(pretrained=str(run / "checkpoint-000000/model.safetensors")))
@@ -32,7 +32,7 @@ def test_what_fits_is_taken_and_the_rest_is_listed(run, caplog):
     changed = {name for name, value in target.state_dict().items() if not torch.equal(value, other[name])}
     assert changed == {"heatmap.out.weight", "heatmap.out.bias"}
     assert "2 tensors start anew: heatmap.out.weight, heatmap.out.bias" in caplog.text
-    left = "heatmap.out.bias, heatmap.out.weight, projection.layers.0.bias, projection.layers.0.weight"
+    left = "classifier.linear.bias, classifier.linear.weight, heatmap.out.bias, heatmap.out.weight"
     assert f"4 tensors of the file are left out: {left}" in caplog.text
 
 

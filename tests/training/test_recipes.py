@@ -23,7 +23,6 @@ SHARED = {
         "head_width": 256,
         "head_norm": False,
         "pooling": "center",
-        "projection": (),
     },
     "views": {
         "scale": (0.5, 1.2),
@@ -33,7 +32,6 @@ SHARED = {
         "hsv": 0.5,
         "colour": 0,
         "blur": 0,
-        "occlude": 0,
         "off_center": 0,
         "neighbour": 0,
     },

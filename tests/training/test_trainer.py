@@ -18,7 +18,6 @@ from clmot.config import Config, load_config
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.inference.model import load_model
-from clmot.models.network import Network
 from clmot.models.saved_model import find_checkpoint, load_saved_model
 from clmot.structures import Dataset
 from clmot.synthetic import write_scenes
@@ -148,13 +147,12 @@ def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "changes",
     [
-        ["loss.negatives=queue", "loss.queue_size=40", "model.projection=[12, 8]", "train.accumulate=2"],
-        ["loss.objective=identity", "data.identities=true", "model.projection=[12, 8]", "loss.task_weights=fixed"],
+        ["loss.objective=identity", "data.identities=true", "loss.task_weights=fixed"],
         ["train.optimizer=adam", "train.schedule=step", "train.ema=0", "train.gradient_clip=.inf"],
     ],
 )
 def test_every_learned_part_survives_a_resume(changes, stills, tmp_path, monkeypatch):
-    """Projection head, classifier, task weights, queue: the original forgot some, and its runs jumped on resuming."""
+    """Classifier and task weights: the original forgot some, and its runs jumped on resuming."""
     settings = config("train.epochs=1", *changes)
     train(stills, tmp_path / "straight", settings, progress=False)
     with monkeypatch.context() as patched:
@@ -167,8 +165,7 @@ def test_every_learned_part_survives_a_resume(changes, stills, tmp_path, monkeyp
     assert find_checkpoint(tmp_path / "stopped").name == "checkpoint-000004"
     assert same(weights(tmp_path / "straight"), weights(tmp_path / "stopped"))
     mine, theirs = (load_state(find_checkpoint(tmp_path / run)) for run in ("stopped", "straight"))
-    for part in {"network", "queue"} & mine.keys():
-        assert same(mine[part], theirs[part])
+    assert same(mine["network"], theirs["network"])
     for key, moments in mine["optimizer"]["state"].items():
         assert same(moments, theirs["optimizer"]["state"][key])
 
@@ -241,10 +238,10 @@ def test_stills_say_nothing_about_time(stills, tmp_path):
 
 
 def test_a_checkpoint_holds_what_only_training_uses(stills, tmp_path):
-    changes = ["loss.objective=identity", "data.identities=true", "model.projection=[12, 8]", "train.steps=2"]
+    changes = ["loss.objective=identity", "data.identities=true", "train.steps=2"]
     train(stills, tmp_path, config(*changes), progress=False)
     names = {name.partition(".")[0] for name in weights(tmp_path)}
-    assert {"projection", "classifier", "task_weights"} <= names
+    assert {"classifier", "task_weights"} <= names
     assert names == {name.partition(".")[0] for name in load_state(find_checkpoint(tmp_path))["network"]}
 
 
@@ -255,33 +252,6 @@ def test_task_weights_learn_or_stay(straight, stills, tmp_path):
     for name, value in start.items():
         assert fixed[name] == torch.tensor(value)
         assert learned[name] != torch.tensor(value)
-
-
-def test_a_queue_of_other_data_is_not_used(stills, tmp_path):
-    """Its sequence numbers would mean other sequences."""
-    queued = ["loss.negatives=queue", "loss.queue_size=40"]
-    run = tmp_path / "run"
-    train(stills, run, config(*queued, "train.steps=2"), progress=False)
-    held = load_state(find_checkpoint(run))
-    assert held["sequences"] == sorted(path.name for path in stills.iterdir())
-    first = tmp_path / "first"
-    (first / "one").mkdir(parents=True)
-    (first / "one" / "renamed").symlink_to(min(stills.iterdir()))
-    train(first / "one", run, config(*queued, "train.steps=3"), resume=True, progress=False)
-    assert load_state(find_checkpoint(run))["queue"]["pushed"] < held["queue"]["pushed"]
-
-
-def test_compiled_weights_keep_their_names(straight, stills, tmp_path, monkeypatch):
-    compiled = []
-
-    def compile_in_place(module):
-        compiled.append(type(module))
-        module._compiled_call_impl = module._call_impl
-
-    monkeypatch.setattr(torch.nn.Module, "compile", compile_in_place)
-    train(stills, tmp_path, config("train.compile=true", "train.steps=2"), progress=False)
-    assert compiled == [Network]
-    assert weights(tmp_path).keys() == weights(straight).keys()
 
 
 def test_tells_the_speed(stills, tmp_path, caplog):
@@ -343,9 +313,3 @@ def test_a_full_disk_is_one_line(stills, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "save", full)
     with pytest.raises(UserError, match="No space left on device"):
         train(stills, tmp_path, config(), progress=False)
-
-
-def test_the_center_point_trains_too(stills, tmp_path):
-    changes = ["model.pooling=center", "train.steps=2", "loss.negatives=frame"]
-    train(stills, tmp_path, config(*changes), progress=False)
-    assert find_checkpoint(tmp_path) is not None

@@ -25,7 +25,6 @@ def dataset(tmp_path_factory, make_dataset):
 EVERYTHING = ViewsConfig(
     opposite_mirror=True,
     hsv=0.5,
-    occlude=0.5,
     off_center=1.0,
     neighbour=0.5,
 )

@@ -18,7 +18,6 @@ from clmot.visualize.view_sheets import UNCHANGED
 SIZE = (64, 32)
 EVERYTHING = ViewsConfig(
     hsv=0.5,
-    occlude=0.5,
     off_center=1.0,
     neighbour=0.5,
 )
@@ -139,42 +138,10 @@ class TestPairDataset:
         assert all(view.image.shape == (40, 60, 3) for view in views)
 
 
-class TestDonors:
-    def test_are_read_only_where_a_transform_needs_one(self, dataset, read):
-        PairDataset(dataset, dataclasses.replace(EVERYTHING, neighbour=0.0), SIZE)[0, 1]
-        own = [name for name in read if name == "0.png"]
-        # occlusion asks for one only where a frame shows no second object
-        assert len(own) == 1
-        read.clear()
-        PairDataset(dataset, ViewsConfig(), SIZE)[0, 1]
-        assert read == ["0.png"]
-
-    def test_come_from_another_sequence(self, dataset, read):
-        """Frames with even numbers are one sequence, those with odd numbers the other."""
-        donor = PairDataset(dataset, UNCHANGED, SIZE).donor(2)
-        for seed in range(12):
-            donor(np.random.default_rng(seed))
-        assert set(read) == {"1.png", "3.png", "5.png"}
-
-    def test_or_else_from_another_frame(self, dataset, read):
-        samples = [dataclasses.replace(sample, sequence="one") for sample in dataset.samples[:3]]
-        donor = PairDataset(Dataset(samples=samples, classes=dataset.classes), UNCHANGED, SIZE).donor(1)
-        for seed in range(12):
-            donor(np.random.default_rng(seed))
-        assert set(read) == {"0.png", "2.png"}
-
-    def test_a_single_frame_goes_without(self, dataset):
-        single = Dataset(samples=dataset.samples[:1], classes=dataset.classes)
-        pairs = PairDataset(single, UNCHANGED, SIZE)
-        assert pairs.donor(0)(np.random.default_rng(0)) is None
+class TestSingleFrame:
+    def test_goes_without_a_neighbour(self, dataset):
+        pairs = PairDataset(Dataset(samples=dataset.samples[:1], classes=dataset.classes), UNCHANGED, SIZE)
         assert_equal(pairs.with_views(alone("neighbour"))[0, 7], pairs[0, 7])
-        assert len(pairs.with_views(EVERYTHING)[0, 7].views) == 2
-
-    def test_a_donor_that_cannot_be_read_is_named(self, dataset, tmp_path):
-        broken = dataclasses.replace(dataset.samples[1], image=tmp_path / "gone.png")
-        both = Dataset(samples=[dataset.samples[0], broken], classes=dataset.classes)
-        with pytest.raises(UserError, match=r"gone\.png"):
-            PairDataset(both, UNCHANGED, SIZE).donor(0)(np.random.default_rng(0))
 
 
 class TestDeterminism:

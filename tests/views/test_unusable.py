@@ -18,7 +18,7 @@ from clmot.views.unusable import Fault, UnusableImage, UnusableImages
 
 SIZE = (64, 32)
 PLAIN = ViewsConfig()
-BORROWING = ViewsConfig(neighbour=1.0, neighbour_frames=6, occlude=0.5)
+BORROWING = ViewsConfig(neighbour=1.0, neighbour_frames=6)
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ class TestEachTransform:
         rows = each_transform(config)
         assert next(iter(rows.items())) == ("as configured", config)
         assert rows["neighbour"].neighbour_frames == 5
-        assert rows["occlude"].rotate == 0
+        assert rows["hsv"].rotate == 0
 
     def test_unchanged_views_show_the_frame_as_it_is(self):
         image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)

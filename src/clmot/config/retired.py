@@ -13,6 +13,8 @@ GONE: dict[str, Any] = {
     "loss.focal_gamma": 2.0,
     "loss.margin": 0.5,
     "loss.offset_weight": 1.0,
+    "loss.queue_size": 8192,
+    "model.projection": [],
     "model.visible_parts": False,
     "refine.join_speed": 3.0,
     "tracker.border_share": 0.0,
@@ -24,6 +26,8 @@ GONE: dict[str, Any] = {
     "tracker.noise_scale_adaptive": False,
     "tracker.proximity_threshold": 0.5,
     "tracker.reentry_threshold": 0.0,
+    "train.accumulate": 1,
+    "train.compile": False,
     "train.sync_batchnorm": True,
     "views.background": 0.0,
     "views.brightness": 0.15,
@@ -33,6 +37,7 @@ GONE: dict[str, Any] = {
     "views.hue": 4.0,
     "views.mosaic": 0.0,
     "views.object_stretch": 0.0,
+    "views.occlude": 0.0,
     "views.saturation": 0.15,
     "views.warp": 0.0,
 }
@@ -40,6 +45,7 @@ GONE: dict[str, Any] = {
 
 
 INSTEAD: dict[str, dict[str, str]] = {
+    "loss.negatives": {"queue": "sequences"},
     "loss.objective": {"decoupled": "nt_xent", "sigmoid": "nt_xent", "identity_focal": "identity"},
 }
 """By name, what stands for values that are gone."""

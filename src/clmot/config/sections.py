@@ -86,8 +86,6 @@ class ViewsConfig:
     """Largest relative change of saturation and of value in HSV (published: 0.5)."""
     blur: float = 0.2
     """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
-    occlude: float = 0.0
-    """Probability, for each object and view, that a piece cut from another object is pasted over a part of it."""
     off_center: float = 0.0
     """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (1: anywhere
     in the box; published: anywhere in its height and in the middle half of its width)."""
@@ -103,7 +101,7 @@ class ViewsConfig:
     def __post_init__(self) -> None:
         low, high = self.scale
         require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
-        for name in ("mirror", "blur", "occlude", "off_center", "neighbour", "min_visible_share"):
+        for name in ("mirror", "blur", "off_center", "neighbour", "min_visible_share"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
         for name in ("aspect", "shift", "hsv"):
@@ -168,8 +166,6 @@ class ModelConfig:
     """Length of the embedding. With `stripes`, what is read is longer; a metric learned when training ends, from the
     annotated boxes, brings it to this length. Directions in which an object changes count less in it: over time where
     ten objects or more are known in several frames (`data.tracklets`, `data.identities`), else between two views."""
-    projection: tuple[int, ...] = ()
-    """Hidden and output widths of a projection head that only training uses (CL-MOT: [512, 256]); empty: none."""
     identities: int = 0
     """Classes of the identity classifier that only training uses. Training sets it from the data."""
 
@@ -187,7 +183,6 @@ class ModelConfig:
             f"model.embedding_dimension must be > 0, got {self.embedding_dimension}",
         )
         require(self.head_width >= 0, f"model.head_width must be >= 0, got {self.head_width}")
-        require(all(width > 0 for width in self.projection), f"model.projection must be > 0, got {self.projection}")
         for level in self.levels:
             require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
         require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
@@ -210,19 +205,16 @@ class LossConfig:
     contrast: Literal["whole", "parts"] = "whole"
     """Contrast embeddings as a whole only, or in equal shares as a whole and in each of their parts alone (stripes of a
     level; other poolings have one part). A part has to tell objects apart by what little it sees, which is harder."""
-    negatives: Literal["frame", "sequences", "queue"] = "sequences"
+    negatives: Literal["frame", "sequences"] = "sequences"
     """Negatives: other boxes of the same frame, or also those in frames of other sequences (never other frames of the
-    same sequence: they may show the same object), or also a queue of earlier boxes of other sequences. With `frame`,
-    the mean of nt_xent includes boxes that are alone in their frame, with a loss of zero (as published)."""
-    queue_size: int = 8192
-    """Boxes that the queue holds."""
+    same sequence: they may show the same object). With `frame`, the mean of nt_xent includes boxes that are alone in
+    their frame, with a loss of zero (as published)."""
     task_weights: Literal["learned", "fixed"] = "learned"
     """Balance of detection and embedding: learned (FairMOT), or fixed at its start values (CL-MOT)."""
 
     def __post_init__(self) -> None:
         require(self.size_weight >= 0, f"loss.size_weight must be >= 0, got {self.size_weight}")
         require(self.temperature > 0, f"loss.temperature must be > 0, got {self.temperature}")
-        require(self.queue_size >= 1, f"loss.queue_size must be >= 1, got {self.queue_size}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +229,6 @@ class TrainConfig:
     bit."""
     batch_size: int = 4
     """Frames a step over all processes; each gives two views."""
-    accumulate: int = 1
-    """Parts that the batch is computed in, one after the other, where memory is short. The loss is that of the whole
-    batch (batch normalisation sees a part at a time); a step takes a third longer."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
     learning_rate: float = 5e-3
@@ -258,8 +247,6 @@ class TrainConfig:
     devices: int = 1
     """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead. Batch normalisation
     is over all GPUs."""
-    compile: bool = False
-    """Compile the network with torch.compile: minutes at the start, faster steps on a GPU."""
     seed: int = 0
     save_every: int = 200
     """Steps between checkpoints."""
@@ -267,7 +254,7 @@ class TrainConfig:
     """Steps between log lines."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "devices", "save_every", "log_every"):
+        for name in ("steps", "batch_size", "devices", "save_every", "log_every"):
             value = getattr(self, name)
             require(value >= 1, f"train.{name} must be >= 1, got {value}")
         for name in ("learning_rate", "gradient_clip"):

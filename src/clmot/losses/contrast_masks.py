@@ -16,7 +16,7 @@ class BoxLabels(NamedTuple):
 
     Attributes:
         object_index: [m], equal for boxes of one frame that are the same object.
-        frame_index: [m], unique in the data set; -1 for boxes remembered from earlier steps.
+        frame_index: [m], unique in the data set.
         sequence_index: [m].
         identities: [m], unique in the data set, -1 where unknown.
     """
@@ -59,7 +59,7 @@ def contrastive_set(embeddings: Tensor, batch: Batch) -> ContrastiveSet:
 
 
 def contrast_pairs(
-    anchors: BoxLabels, keys: BoxLabels, negatives: Literal["frame", "sequences", "queue"] = "sequences"
+    anchors: BoxLabels, keys: BoxLabels, negatives: Literal["frame", "sequences"] = "sequences"
 ) -> tuple[Bool[Tensor, "m k"], Bool[Tensor, "m k"]]:
     """Who among the keys is a positive, and who a negative, of each anchor.
 

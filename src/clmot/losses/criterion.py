@@ -31,8 +31,7 @@ def criterion(
     stride: int,
     others: ContrastiveSet | None = None,
     process_mean: Callable[[Tensor], Tensor] = _alone,
-    contrast: tuple[Tensor, Tensor] | None = None,
-    shares: int = 1,
+    processes: int = 1,
 ) -> LossTerms:
     """The training loss: detection on the views, and what teaches the embedding.
 
@@ -49,19 +48,18 @@ def criterion(
         balance: detection loss, embedding loss and whether there was anything to teach the embedding, to the total
             (the network's task weights).
         stride: input pixels a cell of the maps.
-        others: further boxes to contrast with: of other processes, or remembered.
-        process_mean: mean of the counts, float [4], over all training processes, and all parts of a step. With it the
-            mean of the losses over these is the loss of all boxes together. Called once.
-        contrast: sum and count of what teaches the embedding, where it was computed already.
-        shares: how many processes and parts `process_mean` is the mean over.
+        others: boxes of other processes to contrast with.
+        process_mean: mean of the counts, float [4], over all training processes. With it the mean of the losses over
+            these is the loss of all boxes together. Called once.
+        processes: how many there are.
 
     Raises:
         ValueError: the objective needs an identity classifier and the network has none.
     """
-    terms = loss_sums(output, batch, config, stride, others, contrast)
+    terms = [*_detection_losses(output, batch, config, stride), embedding_loss(output, batch, config, others)]
     counts = process_mean(torch.stack([count.to(total.dtype) for total, count in terms]))
-    # where nobody has an object, the heatmap's sum is that of one (Law and Deng, "CornerNet", 2018), over all shares
-    divisors = torch.where(counts > 0, counts, 1 / shares)
+    # where nobody has an object, the heatmap's sum is that of one (Law and Deng, "CornerNet", 2018), over all processes
+    divisors = torch.where(counts > 0, counts, 1 / processes)
     heatmap, size, offset, embedding = (total / divisor for (total, _), divisor in zip(terms, divisors, strict=True))
     detection = heatmap + config.size_weight * size + offset
     parts = {} if output.maps is None else {"heatmap": heatmap, "size": size, "offset": offset}
@@ -69,19 +67,6 @@ def criterion(
         parts["embedding"] = embedding
     total = balance(detection, embedding, counts[3] > 0)
     return LossTerms(total=total, parts={name: value.detach() for name, value in parts.items()})
-
-
-def loss_sums(
-    output: TrainingOutput,
-    batch: Batch,
-    config: LossConfig,
-    stride: int,
-    others: ContrastiveSet | None = None,
-    contrast: tuple[Tensor, Tensor] | None = None,
-) -> list[tuple[Tensor, Tensor]]:
-    """Sum and count of the heatmap, size, offset and embedding loss; arguments as of `criterion`."""
-    detection = _detection_losses(output, batch, config, stride)
-    return [*detection, contrast or embedding_loss(output, batch, config, others)]
 
 
 def _detection_losses(

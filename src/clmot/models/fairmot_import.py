@@ -157,7 +157,6 @@ def _config(
         size="extent" if values == 2 else "sides",
         pooling="center",
         embedding_dimension=_outputs(tensors, "id.2", file) if embedded else config.model.embedding_dimension,
-        projection=(),
     )
     config = dataclasses.replace(
         config,

@@ -18,7 +18,7 @@ from clmot.errors import UserError
 HEADS = {"heatmap": "hm", "size": "wh", "offset": "reg", "embedding": "id"}
 """Our heads and theirs."""
 
-TRAINING_ONLY = ("projection.", "classifier.", "task_weights.")
+TRAINING_ONLY = ("classifier.", "task_weights.")
 """Parts of our network that the originals keep out of their checkpoints."""
 
 

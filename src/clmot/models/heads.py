@@ -1,6 +1,5 @@
-"""Dense heads on the stride-4 map, and what only training has behind the embedding: projection, identity classifier."""
+"""Dense heads on the stride-4 map, and the identity classifier behind the embedding, for training only."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -152,28 +151,6 @@ class LevelEmbeddingHead(nn.Module):
             body(sources[level] if level in sources else encoded[self._source(level)])
             for level, body in zip(self.levels, self.bodies, strict=True)
         )
-
-
-class ProjectionHead(nn.Module):
-    """Linear layers with ReLU between them, to unit length: what is contrasted where it shall not be what is used.
-
-    Chen et al. 2020, section 4.2. Tracking uses what goes in.
-
-    Args:
-        widths: of the embedding, the hidden layers and the output.
-    """
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for before, after in itertools.pairwise(widths):
-            layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers[:-1])
-
-    def forward(self, embeddings: Float[Tensor, "m d"]) -> Float[Tensor, "m p"]:
-        """Unit vectors to unit vectors, float32."""
-        with torch.autocast(embeddings.device.type, enabled=False):
-            return F.normalize(self.layers(embeddings.float()), dim=1)
 
 
 class IdentityClassifier(nn.Module):

@@ -16,7 +16,6 @@ from clmot.models.heads import (
     IdentityClassifier,
     LevelEmbeddingHead,
     PointEmbeddingHead,
-    ProjectionHead,
     heatmap_head,
 )
 from clmot.models.levels import STRIDE, pool_levels
@@ -30,8 +29,8 @@ class Network(nn.Module):
     """Encoder, neck to stride 4, four heads and the embedding pooling (after FairMOT, Zhang et al. 2021).
 
     Works at any input whose sides are multiples of 32, if its encoder does (`takes_any_size`). What only training uses
-    (projection head, identity classifier, weights of the two tasks) belongs to it too, so that a checkpoint holds
-    everything that was learned.
+    (identity classifier, weights of the two tasks) belongs to it too, so that a checkpoint holds everything that was
+    learned.
     """
 
     mean: Tensor
@@ -54,17 +53,15 @@ class Network(nn.Module):
         self.embedding: nn.Module
         self.parts: tuple[slice, ...] = ()
         self.read_out = make_embedding_pool(config, dict(zip(STRIDES, self.encoder.channels, strict=True)))
-        widths = (config.embedding_dimension, *config.projection)
+        self.contrasted_dimension = config.embedding_dimension
         if isinstance(self.read_out, WhitenedPool):
             self.embedding = LevelEmbeddingHead(config.levels, self.neck.width, config.width)
-            widths = (self.read_out.plain.dimension, *config.projection)
-            if not config.projection:  # which mixes the parts
-                self.parts = self.read_out.plain.parts
+            self.contrasted_dimension, self.parts = self.read_out.plain.dimension, self.read_out.plain.parts
         else:
             self.embedding = PointEmbeddingHead(*inside, config.embedding_dimension)
-        self.contrasted_dimension = widths[-1]
-        self.projection = ProjectionHead(widths) if config.projection else nn.Identity()
-        self.classifier = IdentityClassifier(widths[-1], config.identities) if config.identities else None
+        self.classifier: IdentityClassifier | None = None
+        if config.identities:
+            self.classifier = IdentityClassifier(self.contrasted_dimension, config.identities)
         self.task_weights = TaskWeights()
         mean, std = (self.encoder.mean, self.encoder.std) if config.normalise == "encoder" else ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -135,7 +132,7 @@ class Network(nn.Module):
         """
         maps = self.maps(images)
         read_out = self.read_out.plain if isinstance(self.read_out, WhitenedPool) else self.read_out
-        embeddings = self.projection(read_out(maps.embedding, boxes, image_index))
+        embeddings = read_out(maps.embedding, boxes, image_index)
         logits = None if self.classifier is None else self.classifier(embeddings)
         return TrainingOutput(None if self.detector_is_frozen else maps, embeddings, logits, self.parts)
 

@@ -11,7 +11,6 @@ from clmot.config import Config
 from clmot.datasets.describe import summary_lines
 from clmot.datasets.readers import read_dataset
 from clmot.datasets.splits import hold_out
-from clmot.errors import UserError
 from clmot.structures import Dataset
 from clmot.training.optim import fitting_warmup, steps_of
 from clmot.views.labels import labels_of, with_labels
@@ -21,14 +20,13 @@ log = logging.getLogger(__name__)
 
 
 def read_training_data(
-    data: str | Path | Sequence[str | Path] | Dataset, config: Config, processes: int, held_out_share: float = 0
+    data: str | Path | Sequence[str | Path] | Dataset, config: Config, held_out_share: float = 0
 ) -> tuple[Dataset, Config, Dataset | None]:
     """Read the data, keep of its identities what the objective learns from, and resolve the configuration.
 
     Args:
         data: folders or files, or a data set as read.
         config: as the user gave it.
-        processes: that share each batch.
         held_out_share: of the frames of each sequence, its last ones, that training does not see.
 
     Returns:
@@ -38,12 +36,6 @@ def read_training_data(
     Raises:
         UserError: the data cannot be read, or the configuration does not fit it.
     """
-    shares = processes * config.train.accumulate
-    if config.train.batch_size % shares:
-        raise UserError(
-            f"train.batch_size must be a multiple of {shares} ({processes} processes x train.accumulate), "
-            f"got {config.train.batch_size}"
-        )
     labels = labels_of(config)
     if isinstance(data, Dataset):
         dataset = data

@@ -1,8 +1,8 @@
 """The processes that train together: how they start, agree with each other, and exchange boxes to contrast.
 
 torch's DistributedDataParallel, which Fabric sets up, takes the mean of the gradients over the processes. Losses are
-therefore sums divided by the mean count of a process (`DistributedContext.mean`), and gradients of gathered embeddings
-flow back to their own process (`DistributedContext.gather`): N processes learn what one learns from the whole batch.
+therefore sums divided by the mean count of a process (`DistributedContext.mean`), and gradients of embeddings flow back
+to their own process (`DistributedContext.gather_others`): N processes learn what one learns from the whole batch.
 """
 
 from __future__ import annotations
@@ -154,25 +154,19 @@ class DistributedContext:
         distributed.all_reduce(total)
         return total / self.count
 
-    def gather(self, rows: ContrastiveSet) -> list[ContrastiveSet]:
-        """The boxes of each process, by rank. What anyone's loss wants of an embedding reaches its process."""
+    def gather_others(self, rows: ContrastiveSet) -> ContrastiveSet | None:
+        """The boxes of all other processes, None if there are none; losses anywhere reach an embedding's process."""
         if self.count == 1:
-            return [rows]
+            return None
         number = len(rows.embeddings)
         numbers = _stack(torch.tensor([number], device=rows.embeddings.device)).flatten().tolist()
         padding = (0, 0, 0, max(1, *numbers) - number)
         embeddings = _StackWithGradient.apply(F.pad(rows.embeddings, padding))
         labels = _stack(F.pad(torch.stack(rows.labels, dim=1), padding))
-        return [
+        gathered = [
             ContrastiveSet(embedding[:number], BoxLabels(*label[:number].unbind(dim=1)))
             for embedding, label, number in zip(embeddings, labels, numbers, strict=True)
         ]
-
-    def gather_others(self, rows: ContrastiveSet) -> ContrastiveSet | None:
-        """The boxes of all other processes; None if there are no others."""
-        if self.count == 1:
-            return None
-        gathered = self.gather(rows)
         return reduce(ContrastiveSet.and_then, gathered[: self.rank] + gathered[self.rank + 1 :])
 
     def _told(self, failure: BaseException) -> str:

@@ -18,11 +18,8 @@ from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model
 from clmot.protocols import Detector
-from clmot.structures import Batch
 from clmot.training.checkpoint import load_state, save_checkpoint
-from clmot.training.distributed import DistributedContext
 from clmot.training.init_weights import initialise
-from clmot.training.negative_queue import EmbeddingQueue, momentum_keys
 from clmot.training.optim import WeightAverage, make_optimizer
 
 log = logging.getLogger(__name__)
@@ -37,8 +34,6 @@ class TrainingState:
         network: what is trained.
         average: the moving average of its weights, which is saved for tracking.
         optimizer: of the network.
-        queue: earlier boxes; None unless they are used as negatives.
-        sequences: names behind the queue's sequence numbers.
         step: optimiser steps done.
     """
 
@@ -46,8 +41,6 @@ class TrainingState:
     network: Network | AttachedNetwork
     average: WeightAverage
     optimizer: torch.optim.Optimizer
-    queue: EmbeddingQueue | None
-    sequences: list[str]
     step: int
 
     def set_up(self, fabric: Fabric) -> tuple[Any, torch.optim.Optimizer]:
@@ -55,21 +48,13 @@ class TrainingState:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             # batch normalisation sees the batch of all processes; torch has it for GPUs alone
             convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
-        if self.config.train.compile:
-            # in place: a compiled copy would give the weights other names
-            self.network.compile()
         network, optimizer = fabric.setup(self.network, self.optimizer)
         network.train()
         return network, optimizer
 
-    def advance(self, batch: Batch, fabric: Fabric, context: DistributedContext) -> None:
-        """After an optimiser step on a batch: the moving average follows the weights, the queue takes the boxes."""
+    def advance(self) -> None:
+        """After an optimiser step: the moving average follows the weights."""
         self.average.update(self.network, self.step)
-        if self.queue is not None:
-            with fabric.autocast():
-                keys = momentum_keys(self.average.network, batch)
-            for rows in context.gather(keys):
-                self.queue.push(rows)
         self.step += 1
 
     def save(self, run: Path) -> Path:
@@ -79,8 +64,6 @@ class TrainingState:
             UserError: it could not be written; older checkpoints are untouched.
         """
         state = {"step": self.step, "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        if self.queue is not None:
-            state |= {"queue": self.queue.state_dict(), "sequences": self.sequences}
         return save_checkpoint(run, self.step, self.config, self.average.network.state_dict(), state)
 
     def load(self, checkpoint: Path) -> None:
@@ -103,20 +86,11 @@ class TrainingState:
             self.step = int(state["step"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise UserError(f"{checkpoint}: cannot resume from it ({reason_of(error)})") from error
-        held = state.get("queue", {})
-        # of another size, or with other sequences behind its numbers, the queue starts empty: it fills in no time
-        if (
-            self.queue is not None
-            and state.get("sequences") == self.sequences
-            and held["embeddings"].shape == self.queue.embeddings.shape
-        ):
-            self.queue.load_state_dict(held)
         log.info("resuming from %s", checkpoint)
 
 
 def new_state(
     config: Config,
-    sequences: list[str],
     device: torch.device,
     found: Path | None,
     detector: Detector | None = None,
@@ -125,7 +99,6 @@ def new_state(
 
     Args:
         config: `model` as the data wants it.
-        sequences: names of the data's sequences.
         device: to train on.
         found: a checkpoint to go on from, if any.
         detector: what an embedding is attached to; by default what the configuration says, if anything.
@@ -145,11 +118,8 @@ def new_state(
         network.freeze_detector()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, config.train.ema)
-    queue = None
-    if config.loss.negatives == "queue":
-        queue = EmbeddingQueue(config.loss.queue_size, network.contrasted_dimension).to(device)
     optimizer = make_optimizer(network, config.train)
-    state = TrainingState(config, network, average, optimizer, queue, sequences, step=0)
+    state = TrainingState(config, network, average, optimizer, step=0)
     if found is not None:
         state.load(found)
     return state

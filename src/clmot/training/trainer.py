@@ -86,9 +86,8 @@ def train(
             if found and not resume:
                 raise UserError(f"{out}: already holds {found.name}; go on with --resume or choose another --out")
             share = validation.share if validation else 0
-            dataset, config, held_out = read_training_data(data, config, context.count, share)
-            sequences = list(dict.fromkeys(sample.sequence for sample in dataset.samples))
-            state = new_state(config, sequences, fabric.device, found, detector)
+            dataset, config, held_out = read_training_data(data, config, share)
+            state = new_state(config, fabric.device, found, detector)
             best, opened = None, []
             if context.is_first:
                 opened = [open_logger(name, out) for name in loggers]
@@ -132,8 +131,8 @@ def _run_steps(
                 batch = next(batches)
             rate = learning_rate(state.step, config.train)
             with _explained(state.step, out):
-                terms = train_step(fabric, network, optimizer, batch, config, rate, context, state.queue)
-            state.advance(batch, fabric, context)
+                terms = train_step(fabric, network, optimizer, batch, config, rate, context)
+            state.advance()
             run_log.step(state.step, terms, rate, batches.seconds_waiting, len(loader.unusable))
             with context.synchronized():
                 if best and best.is_due(state.step, steps):

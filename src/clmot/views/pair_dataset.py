@@ -15,7 +15,7 @@ from clmot.config import ViewsConfig
 from clmot.errors import UserError
 from clmot.io.image import read_image
 from clmot.structures import Boxes, Dataset, Picture, Sample, ViewPair
-from clmot.views.picture import Donor, picture_of
+from clmot.views.picture import picture_of
 from clmot.views.random_streams import Streams
 from clmot.views.temporal_pairs import as_neighbour, match_samples, match_tracklets
 from clmot.views.unusable import MOST_IN_A_ROW, Fault, UnusableImage, first_messages
@@ -96,24 +96,13 @@ class PairDataset(TorchDataset[ViewPair]):
         rng = np.random.default_rng([self.seed, VIEWS_STREAM, *numbers])
         streams = Streams(np.random.SeedSequence([self.seed, COMPOSE_STREAM, *numbers]))
         first, second = self._pictures(index, streams)
-        return make_view_pair(first, second, self.views, self.size, rng, self.donor(index))
+        return make_view_pair(first, second, self.views, self.size, rng)
 
     def with_views(self, views: ViewsConfig) -> "PairDataset":
         """The same samples with other augmentations."""
         other = copy.copy(self)
         other.views = views
         return other
-
-    def donor(self, index: int) -> Donor:
-        """Gives other pictures than a sample's: of other sequences where there are any, else other frames."""
-
-        def draw_one(rng: np.random.Generator) -> Picture | None:
-            others = np.flatnonzero(self._facts[:, 2] != self._facts[index, 2])
-            if not len(others):
-                others = np.delete(np.arange(len(self)), index)
-            return self.picture(int(rng.choice(others))) if len(others) else None
-
-        return draw_one
 
     def picture(self, index: int) -> Picture:
         """A sample's image and boxes.

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from clmot.structures import Boxes, Image, Picture, Sample
-
-Donor = Callable[[np.random.Generator], Picture | None]
-"""Gives another picture to take pixels or objects from: of another sequence where there is one, else of another frame,
-None where there is neither. Images are read when it is called, not before."""
-
-
-def no_donor(rng: np.random.Generator) -> Picture | None:
-    """The donor of a picture that stands alone."""
-    return None
 
 
 def picture_of(image: Image, sample: Sample, frame_index: int, sequence_index: int) -> Picture:

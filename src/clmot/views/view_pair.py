@@ -15,8 +15,6 @@ from jaxtyping import Bool, Float, Int64
 from clmot import boxes as box_ops
 from clmot.config import ViewsConfig
 from clmot.structures import Image, Picture, View, ViewPair
-from clmot.views.object_transforms import occlude
-from clmot.views.picture import Donor, no_donor
 from clmot.views.random_streams import Streams
 from clmot.views.transforms import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
 
@@ -27,7 +25,6 @@ def make_view_pair(
     config: ViewsConfig,
     size: tuple[int, int],
     rng: np.random.Generator,
-    donor: Donor = no_donor,
 ) -> ViewPair:
     """Two independent random views of a picture, or of two whose boxes were matched.
 
@@ -37,11 +34,10 @@ def make_view_pair(
         config: ranges of the augmentations.
         size: width and height of the views in pixels.
         rng: source of all randomness.
-        donor: gives other pictures to transforms that need one; without any they are skipped.
     """
-    one = make_view(first, config, size, rng, donor)
+    one = make_view(first, config, size, rng)
     mirrored = bool(np.linalg.det(one.matrix) > 0) if config.opposite_mirror else None
-    return ViewPair(views=(one, make_view(second, config, size, rng, donor, mirrored)))
+    return ViewPair(views=(one, make_view(second, config, size, rng, mirrored)))
 
 
 def make_view(
@@ -49,23 +45,19 @@ def make_view(
     config: ViewsConfig,
     size: tuple[int, int],
     rng: np.random.Generator,
-    donor: Donor = no_donor,
     mirrored: bool | None = None,
 ) -> View:
-    """One random view of a picture: its objects, colour, then an affine map, then blur.
+    """One random view of a picture: colour, then an affine map, then blur.
 
     Args:
         picture: what to show.
         config: ranges of the augmentations.
         size: width and height of the view in pixels.
         rng: source of all randomness.
-        donor: gives other pictures to transforms that need one.
         mirrored: whether to mirror; by default as drawn.
     """
     matrix = random_affine(config, picture.size, size, rng, mirrored)
     streams = Streams.beside(rng)
-    if config.occlude:
-        picture = occlude(picture, config.occlude, streams["occlude"], donor)
     coloured = jitter_colour(picture.image, config, rng)
     if config.hsv:
         coloured = jitter_hsv(coloured, config, streams["hsv"])

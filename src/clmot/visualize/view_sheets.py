@@ -30,7 +30,6 @@ _FULL_STRENGTH: dict[str, dict[str, object]] = {
     "colour": {"colour": 3.0},
     "hsv": {"hsv": 0.5},
     "blur": {"blur": 1.0},
-    "occlude": {"occlude": 1.0},
     "off_center": {"off_center": 1.0},
     "neighbour": {"neighbour": 1.0},
 }

@@ -148,7 +148,7 @@ def test_an_encoder_embeds_the_boxes_of_a_file(scenes, settings, tmp_path):
     ("changes", "line"),
     [
         (["loss.objective=identity"], "learns by contrast only"),
-        (["model.projection=[8]"], "no projection"),
+        (["model.pooling=center"], "has pooling=stripes"),
         (["detector.head=features"], "shows no feature maps; learn on crops"),
     ],
 )

@@ -73,8 +73,8 @@ def attach(
         raise UserError(f"{out}: already holds a run; go on with --resume or choose another --out")
     if config.loss.objective not in CONTRASTIVE:
         raise UserError(f"loss.objective {config.loss.objective}: an attached embedding learns by contrast only")
-    if config.model.projection or config.model.pooling != "stripes":
-        raise UserError("model: an attached embedding has pooling=stripes and no projection")
+    if config.model.pooling != "stripes":
+        raise UserError("model: an attached embedding has pooling=stripes")
     device = choose_device(config.train.device, "train.device")
     if isinstance(detector, str):
         detector = dataclasses.replace(config.detector, name=detector)

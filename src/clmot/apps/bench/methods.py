@@ -51,7 +51,6 @@ METHODS: dict[str, Settings] = {
     "supervised, centre point": {**_SUPERVISED, **_POINT},
     "triplet": {"loss": {"objective": "triplet"}},
     "triplet, hard": {"loss": {"objective": "triplet_hard"}},
-    "queue": {"loss": {"negatives": "queue"}},
     "negatives of the frame": {"loss": {"negatives": "frame"}},
 }
 """Methods that a comparison can name without saying what they are."""
