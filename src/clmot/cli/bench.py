@@ -26,7 +26,7 @@ def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = 
     config
         YAML file: data, methods, seeds, steps, references, measures (docs/bench.md).
     out
-        Folder for trainings, tracks, scores, report.md and report.html.
+        Folder for trainings, tracks, scores and report.md.
     part
         K/N does every N-th run from the K-th on, so that several processes, on a GPU each, share the work.
     report_only
@@ -43,5 +43,4 @@ def bench(config: Path, /, *, out: Path, part: str = "1/1", report_only: bool = 
     if not report_only:
         for found in run_bench(plan, out, (int(share[1]), int(share[2]))):
             print(describe(found), flush=True)
-    markdown, page = write_report(plan, out)
-    print(f"report: {page}\nas text: {markdown}")
+    print(f"report: {write_report(plan, out)}")

@@ -115,17 +115,7 @@ def picture(image: Image, caption: str = "", quality: int = 80) -> Html:
 
 
 def plot(figure: Figure, caption: str = "") -> Html:
-    """A matplotlib figure, embedded as `drawn`."""
-    return drawing(drawn(figure), caption)
-
-
-def drawing(svg: str, caption: str = "") -> Html:
-    """An SVG document, embedded."""
-    return _figure("image/svg+xml", svg.encode(), caption)
-
-
-def drawn(figure: Figure) -> str:
-    """A matplotlib figure as SVG without background, its text and axes grey."""
+    """A matplotlib figure, embedded as SVG without background, its text and axes grey."""
     from matplotlib import rc_context
 
     for axes in figure.axes:
@@ -139,7 +129,7 @@ def drawn(figure: Figure) -> str:
     # equal figures make equal files
     with rc_context({"svg.hashsalt": "clmot"}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return file.getvalue().decode()
+    return _figure("image/svg+xml", file.getvalue(), caption)
 
 
 def write_page(content: Html, path: Path) -> None:

@@ -64,24 +64,27 @@ def test_paths_are_relative_to_the_file_and_variables_filled_in(write_plan, scen
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"method": ["ours"]}, "unknown key 'method'.*methods"),
+        ({"method": ["ours"]}, "unknown field method"),
         ({"methods": ["supervised"]}, "'ours' must be among them"),
         ({"methods": ["ours", "supervized"]}, "no built-in method 'supervized'.*supervised"),
         ({"methods": {"ours": None, "x": {"loss": {"temprature": 1}}}}, "unknown key 'loss.temprature'"),
-        ({"methods": {"ours": None, "x": 3}}, "method 'x': expected settings"),
+        ({"methods": {"ours": None, "x": 3}}, r"\$.methods\[...\]: expected object . null, got int"),
         ({"methods": {"ours": None, "x": {"train": {"steps": 5}}}}, "train.steps must be the same for every method"),
         ({"methods": {"ours": None, "x": {"tracker": {"preset": "byte"}}}}, "tracker.preset must be the same"),
         ({"methods": {"ours": None, "x": {"model": {"encoder": "resnet18"}}}}, "model.encoder must be the same"),
         ({"settings": {"data": {"identities": True}}}, "only supervised ones may see any"),
         ({"steps": 0}, "train.steps must be >= 1"),
-        ({"seeds": []}, "seeds: expected whole numbers"),
-        ({"seeds": [0, "x"]}, "seeds: expected whole numbers"),
-        ({"every": [0]}, "every: expected whole numbers >= 1"),
-        ({"measures": ["speed"]}, "unknown measure 'speed'"),
-        ({"label_budget": [2]}, r"shares must be numbers in \[0, 1\]"),
+        ({"seeds": []}, r"\$.seeds: expected array of length >= 1"),
+        ({"seeds": [0, "x"]}, r"\$.seeds\[1\]: expected int, got str"),
+        ({"every": [0]}, r"\$.every\[0\]: expected int >= 1"),
+        ({"measures": ["speed"]}, r"\$.measures\[0\]: invalid enum value 'speed'"),
+        ({"label_budget": [2]}, r"\$.label_budget\[0\]: expected float <= 1"),
         ({"references": ["colour histgram"]}, "reference 'colour histgram'.*colour histogram"),
         ({"references": {"net": {"onnx": "none.onnx"}}}, "none.onnx: no such file"),
-        ({"references": {"net": {"file": "none.onnx"}}}, "expected {onnx: FILE}"),
+        (
+            {"references": {"net": {"file": "none.onnx"}}},
+            r"\$.references\[...\]: object",
+        ),
         (
             {"methods": ["ours", "none"], "label_budget": {"methods": ["none", "none"], "shares": [1]}},
             "two methods.*are named",
@@ -125,11 +128,3 @@ def test_the_documented_example_is_a_plan(scenes, tmp_path, monkeypatch):
     plan = read_plan(tmp_path / "bench.yaml")
     assert len(plan.methods) > 5
     assert plan.references[-1].onnx == tmp_path / "weights" / "osnet_x0_25_msmt17.onnx"
-
-
-def test_a_plan_that_says_arms_is_read_with_a_note(write_plan, caplog):
-    file = write_plan(methods=["ours", "none"], label_budget={"methods": ["supervised"], "shares": [0.5]})
-    file.write_text(file.read_text().replace("methods:", "arms:"))
-    old = read_plan(file)
-    assert [each.name for each in old.methods] == ["ours", "none", "supervised, 50 % of identities"]
-    assert "'arms' are called 'methods' now" in caplog.text

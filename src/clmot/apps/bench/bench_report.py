@@ -1,15 +1,12 @@
-"""The report of a comparison, as Markdown with pictures beside it and as one HTML page, from what runs left behind."""
+"""The report of a comparison as Markdown, from what runs left behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clmot.apps.bench.bench_figures import figures
 from clmot.apps.bench.measures import (
     ASSOCIATION,
     BY_MOTION,
@@ -25,12 +22,7 @@ from clmot.apps.bench.runs import Finished, all_runs, finished
 from clmot.apps.bench.statistics import Row, difference, is_measured, rows_of, seed_means
 from clmot.errors import UserError
 from clmot.io.atomic import write_whole_text
-from clmot.visualize import html
 from clmot.visualize.table import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 _MEANING = (
     "rank-1, mAP and TPR@FAR are those of embeddings at the annotated boxes, among pairs of boxes at least a second "
@@ -48,66 +40,44 @@ _PAIRED = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What was found, ready to be written.
-
-    Attributes:
-        facts: lines that say how it was made.
-        scores, differences, sequences: tables by title.
-        figures: name to caption and figure.
-    """
-
-    facts: list[str]
-    scores: dict[str, Table]
-    differences: dict[str, Table]
-    sequences: dict[str, Table]
-    figures: dict[str, tuple[str, Figure]]
-
-
-def write_report(plan: Plan, out: Path) -> tuple[Path, Path]:
-    """Write ``report.md`` (with its pictures) and ``report.html`` of all runs that are done.
+def write_report(plan: Plan, out: Path) -> Path:
+    """Write ``report.md`` of all runs that are done.
 
     Raises:
-        UserError: nothing is done yet, or a file cannot be written.
+        UserError: nothing is done yet, or the file cannot be written.
     """
     runs = all_runs(plan)
     found = [each for run in runs if (each := finished(plan, run, out)) is not None]
     if not found:
         raise UserError(f"{out}: no run is finished yet; there is nothing to report")
-    report = make_report(plan, found, len(runs))
-    pictures = {name: html.drawn(figure) for name, (_, figure) in report.figures.items()}
-    for name, drawn in pictures.items():
-        write_whole_text(out / f"{name}.svg", drawn, "the figure")
-    write_whole_text(out / "report.md", as_markdown(report), "the report")
-    html.write_page(_page(report, pictures), out / "report.html")
-    return out / "report.md", out / "report.html"
+    write_whole_text(out / "report.md", report_text(plan, found, len(runs)), "the report")
+    return out / "report.md"
 
 
-def make_report(plan: Plan, found: Sequence[Finished], planned: int) -> Report:
-    """Tables and figures of finished runs.
+def report_text(plan: Plan, found: Sequence[Finished], planned: int) -> str:
+    """Facts and tables of finished runs as Markdown.
 
     Args:
         plan: what was to be compared.
         found: what is done.
         planned: how many runs there are to be.
     """
-    rows = rows_of(found, plan.every, motion=any(method.name == MOTION for method in plan.methods))
-    order = [name for name in (*(method.name for method in plan.methods), *(each.name for each in plan.references))]
-    rows = {name: rows[name] for name in order if name in rows}
+    measured = rows_of(found, plan.every, motion=any(method.name == MOTION for method in plan.methods))
+    names = [*(method.name for method in plan.methods), *(reference.name for reference in plan.references)]
+    rows = {name: measured[name] for name in names if name in measured}
     groups = {title: each for title, each in _groups(plan).items() if any(is_measured(rows, one) for one in each)}
     sequences = list(dict.fromkeys(sequence for row in rows.values() for _, sequence in row))
     ours = rows.get(OURS, {})
-    return Report(
-        facts=_facts(plan, found, planned),
-        scores={title: _score_table(rows, metrics) for title, metrics in groups.items()},
-        differences={title: _difference_table(rows, ours, metrics) for title, metrics in groups.items() if ours},
-        sequences={
-            sequence: _score_table(_only(rows, sequence), [metric for group in groups.values() for metric in group[:2]])
-            for sequence in (sequences if len(sequences) > 1 else [])
-        },
-        figures=dict(figures(plan, rows)),
-    )
+    lines = ["# Ways to teach the embedding", "", *(f"- {fact}" for fact in _facts(plan, found, planned)), ""]
+    lines += [_MEANING, ""]
+    for title, metrics in groups.items():
+        lines += [f"## {title}", "", _score_table(rows, metrics).markdown()]
+        lines += [_difference_table(rows, ours, metrics).markdown()] if ours else []
+    lines += [_PAIRED, ""] if ours else []
+    shown = [metric for group in groups.values() for metric in group[:2]]
+    for sequence in sequences if len(sequences) > 1 else []:
+        lines += [f"## {sequence}", "", _score_table(_only(rows, sequence), shown).markdown()]
+    return "\n".join(lines)
 
 
 def _groups(plan: Plan) -> dict[str, list[str]]:
@@ -189,43 +159,5 @@ def _facts(plan: Plan, found: Sequence[Finished], planned: int) -> list[str]:
     return facts
 
 
-def _distinct(values: Iterator[str] | Sequence[str]) -> list[str]:
+def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def as_markdown(report: Report) -> str:
-    """The report as Markdown, its pictures as files of their names."""
-    lines = ["# Ways to teach the embedding", "", *(f"- {fact}" for fact in report.facts), "", _MEANING, ""]
-    for title, table in report.scores.items():
-        lines += [f"## {title}", "", table.markdown()]
-        if title in report.differences:
-            lines += [report.differences[title].markdown()]
-    if report.differences:
-        lines += [_PAIRED, ""]
-    for name, (caption, _) in report.figures.items():
-        lines += [f"![{caption}]({name}.svg)", ""]
-    for sequence, table in report.sequences.items():
-        lines += [f"## {sequence}", "", table.markdown()]
-    return "\n".join(lines)
-
-
-def _page(report: Report, pictures: Mapping[str, str]) -> html.Html:
-    blocks: list[str] = [html.listing(report.facts), html.faint(_MEANING)]
-    for title, table in report.scores.items():
-        parts = [_html_table(table)]
-        if title in report.differences:
-            parts.append(_html_table(report.differences[title]))
-        blocks.append(html.section(title, *parts))
-    if report.differences:
-        blocks.append(html.faint(_PAIRED))
-    blocks += [html.drawing(pictures[name], caption) for name, (caption, _) in report.figures.items()]
-    blocks += [html.section(sequence, _html_table(table)) for sequence, table in report.sequences.items()]
-    return html.page("Ways to teach the embedding", *blocks)
-
-
-def _html_table(table: Table) -> html.Html:
-    return html.table(table.header, [[_bold(cell) for cell in row] for row in table.rows])
-
-
-def _bold(cell: str) -> str:
-    return html.badge(cell.strip("*"), "plain") if cell.startswith("**") else cell

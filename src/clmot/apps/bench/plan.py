@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, Struct
 
 from clmot.apps.bench.methods import DEFAULT_METHODS, MOTION, OURS, Method, budget_methods, find_method
 from clmot.config import Config, load_config, read_yaml
-from clmot.errors import UserError, did_you_mean
+from clmot.datasets.readers.json_files import as_kind
+from clmot.errors import UserError, did_you_mean, require
 from clmot.io.mot_sequences import ground_truth_file, sequence_folders, video_name
 
-MEASURES = ("embedding", "association", "tracking")
+Measure = Literal["embedding", "association", "tracking"]
 HISTOGRAM, UNTRAINED = "colour histogram", "untrained network"
 REFERENCES = (HISTOGRAM, UNTRAINED)
 
-_log = logging.getLogger(__name__)
-
-_KEYS = (
-    "recipe", "steps", "seeds", "data", "settings", "methods",
-    "label_budget", "references", "measures", "every", "embed_every",
-)  # fmt: skip
+_Positive = Annotated[int, Meta(ge=1)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Paths = str | list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +65,7 @@ class Plan:
         folds: and on each.
         methods: in the order of the report; `OURS` is among them.
         references: embeddings to compare with.
-        measures: those of `MEASURES` that are taken.
+        measures: those that are taken.
         every: frame distances at which tracking is scored.
         embed_every: of the test frames, embed every so many.
     """
@@ -76,7 +75,7 @@ class Plan:
     folds: tuple[Fold, ...]
     methods: tuple[Method, ...]
     references: tuple[Reference, ...]
-    measures: tuple[str, ...]
+    measures: tuple[Measure, ...]
     every: tuple[int, ...]
     embed_every: int
 
@@ -84,6 +83,38 @@ class Plan:
     def trained(self) -> tuple[Method, ...]:
         """The methods that need a training."""
         return tuple(method for method in self.methods if method.name != MOTION)
+
+
+class _Data(Struct, forbid_unknown_fields=True):
+    train: _Paths = []
+    test: _Paths = []
+    cross_validate: _Paths = []
+
+
+class _Budget(Struct, forbid_unknown_fields=True):
+    shares: list[_Share]
+    methods: tuple[str, ...] = ("contrast with identities",)
+
+
+class _Onnx(Struct, forbid_unknown_fields=True):
+    onnx: str
+    size: tuple[_Positive, _Positive] = (128, 256)
+
+
+class _File(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The file's content."""
+
+    data: _Data
+    recipe: str | None = None
+    steps: int | None = None
+    seeds: Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=1)] = (0,)
+    settings: dict[str, dict[str, Any]] = {}
+    methods: list[str] | dict[str, dict[str, Any] | None] | None = None
+    label_budget: list[_Share] | _Budget | None = None
+    references: list[str] | dict[str, _Onnx | None] | None = None
+    measures: tuple[Measure, ...] = get_args(Measure)
+    every: Annotated[tuple[_Positive, ...], Meta(min_length=1)] = (1, 5)
+    embed_every: _Positive = 1
 
 
 def read_plan(file: Path) -> Plan:
@@ -95,72 +126,43 @@ def read_plan(file: Path) -> Plan:
     Raises:
         UserError: an unknown key, a wrong value, no data, a test sequence without ground truth or trained on.
     """
-    content = _renamed(read_yaml(file), file)
-    _known(content, _KEYS, str(file))
-    changes = dict(_section(content, "settings", file))
-    if "steps" in content:
-        changes["train"] = {**changes.get("train", {}), "steps": content["steps"]}
+    content: _File = as_kind(read_yaml(file), _File, file, "$")
+    changes = dict(content.settings)
+    if content.steps is not None:
+        changes["train"] = {**changes.get("train", {}), "steps": content.steps}
     if "$" in (start := str(changes.get("model", {}).get("pretrained", ""))):
         changes["model"] = {**changes["model"], "pretrained": str(_path(start, file))}
-    common = load_config(content.get("recipe")).updated(changes, f"{file}: settings")
+    common = load_config(content.recipe).updated(changes, f"{file}: settings")
     if common.data.identities or common.data.identity_share < 1:
         raise UserError(f"{file}: settings: data.identities is for single methods; only supervised ones may see any")
-    methods = _methods(content, file)
+    methods, references = _methods(content, file), _references(content, file)
     for method in methods:
         method.config(common)
-    references = _references(content, file)
     names = [*(method.name for method in methods), *(each.name for each in references)]
     for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{file}: two methods or references are named '{name}'")
-    measures = tuple(_list(content, "measures", MEASURES, file))
-    for measure in measures:
-        if measure not in MEASURES:
-            raise UserError(f"{file}: unknown measure '{measure}'; known: {', '.join(MEASURES)}")
+        require(names.count(name) == 1, f"{file}: two methods or references are named '{name}'")
     return Plan(
         common=common,
-        seeds=_whole_numbers(content, "seeds", [0], 0, file),
-        folds=_folds(_section(content, "data", file), file),
+        seeds=tuple(dict.fromkeys(content.seeds)),
+        folds=_folds(content.data, file),
         methods=methods,
         references=references,
-        measures=measures,
-        every=_whole_numbers(content, "every", [1, 5], 1, file),
-        embed_every=_whole_numbers(content, "embed_every", [1], 1, file)[0],
+        measures=content.measures,
+        every=tuple(dict.fromkeys(content.every)),
+        embed_every=content.embed_every,
     )
 
 
-def _renamed(content: dict[str, Any], file: Path) -> dict[str, Any]:
-    """A plan of before, in which methods are called arms, under today's keys."""
-    budget = content.get("label_budget")
-    old = "arms" in content or (isinstance(budget, Mapping) and "arms" in budget)
-    if not old:
-        return content
-    _log.warning("%s: 'arms' are called 'methods' now", file)
-    content = {"methods" if key == "arms" else key: value for key, value in content.items()}
-    if isinstance(budget, Mapping):
-        content["label_budget"] = {"methods" if key == "arms" else key: value for key, value in budget.items()}
-    return content
-
-
-def _folds(data: Mapping[str, Any], file: Path) -> tuple[Fold, ...]:
-    _known(data, ("train", "test", "cross_validate"), f"{file}: data")
-    train = tuple(_paths(data, "train", file))
-    test = [folder for path in _paths(data, "test", file) for folder in _annotated(path)]
-    turns = [folder for path in _paths(data, "cross_validate", file) for folder in _annotated(path)]
-    if bool(test) == bool(turns):
-        raise UserError(f"{file}: data needs either 'test' or 'cross_validate'")
-    if test:
-        folds = [Fold(name="test", train=train, test=tuple(test))]
-    else:
-        videos = list(dict.fromkeys(video_name(folder.resolve().name) for folder in turns))
-        folds = [
-            Fold(
-                name=video,
-                train=(*train, *(folder for folder in turns if video_name(folder.resolve().name) != video)),
-                test=tuple(folder for folder in turns if video_name(folder.resolve().name) == video),
-            )
-            for video in videos
-        ]
+def _folds(data: _Data, file: Path) -> tuple[Fold, ...]:
+    train = tuple(_paths(data.train, file))
+    test = [folder for path in _paths(data.test, file) for folder in _annotated(path)]
+    turns = [folder for path in _paths(data.cross_validate, file) for folder in _annotated(path)]
+    require(bool(test) != bool(turns), f"{file}: data needs either 'test' or 'cross_validate'")
+    folds = [Fold(name="test", train=train, test=tuple(test))] if test else []
+    videos = {folder: video_name(folder.resolve().name) for folder in turns}
+    for video in dict.fromkeys(videos.values()):
+        held_out = tuple(folder for folder in turns if videos[folder] == video)
+        folds.append(Fold(name=video, train=(*train, *(each for each in turns if each not in held_out)), test=held_out))
     for fold in folds:
         if not fold.train:
             raise UserError(f"{file}: data: nothing is left to train on when {fold.name} is held out")
@@ -186,86 +188,37 @@ def _annotated(path: Path) -> list[Path]:
     return found
 
 
-def _methods(content: Mapping[str, Any], file: Path) -> tuple[Method, ...]:
-    given = content.get("methods") or list(DEFAULT_METHODS)
-    named = given if isinstance(given, Mapping) else dict.fromkeys(_list(content, "methods", DEFAULT_METHODS, file))
-    for name, changes in named.items():
-        if changes is not None and not isinstance(changes, Mapping):
-            raise UserError(f"{file}: method '{name}': expected settings, got {changes!r}")
-    methods = [find_method(str(name), changes) for name, changes in named.items()]
-    budget = content.get("label_budget") or {}
-    if isinstance(budget, list):
-        budget = {"shares": budget}
-    if not isinstance(budget, Mapping):
-        raise UserError(f"{file}: label_budget: expected a list of shares, got {budget!r}")
-    _known(budget, ("methods", "shares"), f"{file}: label_budget")
-    shares = budget.get("shares", [])
-    if not isinstance(shares, list) or not all(_is_number(share) and 0 <= share <= 1 for share in shares):
-        raise UserError(f"{file}: label_budget: shares must be numbers in [0, 1], got {shares!r}")
-    for base in budget.get("methods", ["contrast with identities"]):
-        methods += budget_methods(str(base), shares)
+def _methods(content: _File, file: Path) -> tuple[Method, ...]:
+    given = content.methods or list(DEFAULT_METHODS)
+    named: Mapping[str, Any] = given if isinstance(given, dict) else dict.fromkeys(given)
+    methods = [find_method(name, changes) for name, changes in named.items()]
+    budget = content.label_budget
+    if budget:
+        budget = _Budget(shares=budget) if isinstance(budget, list) else budget
+        methods += [each for base in budget.methods for each in budget_methods(base, budget.shares)]
     if OURS not in [method.name for method in methods]:
         raise UserError(f"{file}: methods: 'ours' must be among them; the others are compared with it")
     return tuple(methods)
 
 
-def _references(content: Mapping[str, Any], file: Path) -> tuple[Reference, ...]:
-    given = content.get("references")
-    given = dict.fromkeys(REFERENCES) if given is None else given
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(_list(content, "references", REFERENCES, file))
+def _references(content: _File, file: Path) -> tuple[Reference, ...]:
+    given = list(REFERENCES) if content.references is None else content.references
+    named: Mapping[str, _Onnx | None] = given if isinstance(given, dict) else dict.fromkeys(given)
     references = []
-    for name, facts in given.items():
+    for name, facts in named.items():
         if facts is None:
-            if name not in REFERENCES:
-                hint = did_you_mean(str(name), REFERENCES)
-                raise UserError(f"{file}: reference '{name}'{hint}: give its file as {{onnx: FILE}}")
+            hint = did_you_mean(name, REFERENCES)
+            require(name in REFERENCES, f"{file}: reference '{name}'{hint}: give its file as {{onnx: FILE}}")
             references.append(Reference(name=name))
             continue
-        where = f"{file}: reference '{name}'"
-        if not isinstance(facts, Mapping) or "onnx" not in facts:
-            raise UserError(f"{where}: expected {{onnx: FILE}}, got {facts!r}")
-        _known(facts, ("onnx", "size"), where)
-        size = facts.get("size", [128, 256])
-        if not isinstance(size, list) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-            raise UserError(f"{where}: size must be the crop's width and height in pixels, got {size!r}")
-        onnx = _path(str(facts["onnx"]), file)
-        if not onnx.is_file():
-            raise UserError(f"{where}: {onnx}: no such file")
-        references.append(Reference(name=str(name), onnx=onnx, size=(size[0], size[1])))
+        onnx = _path(facts.onnx, file)
+        require(onnx.is_file(), f"{file}: reference '{name}': {onnx}: no such file")
+        references.append(Reference(name=name, onnx=onnx, size=facts.size))
     return tuple(references)
 
 
-def _section(content: Mapping[str, Any], key: str, file: Path) -> Mapping[str, Any]:
-    value = content.get(key) or {}
-    if not isinstance(value, Mapping):
-        raise UserError(f"{file}: {key}: expected a mapping, got {value!r}")
-    return value
-
-
-def _list(content: Mapping[str, Any], key: str, default: Sequence[str], file: Path) -> list[str]:
-    value = content.get(key)
-    value = list(default) if value is None else value
-    if not isinstance(value, list):
-        raise UserError(f"{file}: {key}: expected a list, got {value!r}")
-    return [str(item) for item in value]
-
-
-def _whole_numbers(content: Mapping[str, Any], key: str, default: list[int], least: int, file: Path) -> tuple[int, ...]:
-    value = content.get(key, default)
-    items = value if isinstance(value, list) else [value]
-    if not items or not all(isinstance(item, int) and not isinstance(item, bool) and item >= least for item in items):
-        raise UserError(f"{file}: {key}: expected whole numbers >= {least}, got {value!r}")
-    return tuple(dict.fromkeys(cast(list[int], items)))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _paths(data: Mapping[str, Any], key: str, file: Path) -> list[Path]:
-    value = data.get(key) or []
-    return [_path(str(item), file) for item in (value if isinstance(value, list) else [value])]
+def _paths(value: _Paths, file: Path) -> list[Path]:
+    return [_path(item, file) for item in ([value] if isinstance(value, str) else value)]
 
 
 def _path(text: str, file: Path) -> Path:
@@ -274,9 +227,3 @@ def _path(text: str, file: Path) -> Path:
     if "$" in filled:
         raise UserError(f"{file}: {text}: the environment variable is not set")
     return file.parent / filled
-
-
-def _known(content: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
-    for key in content:
-        if key not in keys:
-            raise UserError(f"{where}: unknown key '{key}'{did_you_mean(str(key), keys)}; known: {', '.join(keys)}")

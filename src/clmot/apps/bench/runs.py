@@ -22,9 +22,6 @@ from clmot.io.atomic import write_whole_json
 
 SCORES = "scores.json"
 
-_RENAMED = ((", centred", ", mean-subtracted"), ("looks alone", "appearance only"))
-"""Parts of names of scores in files of before."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -92,7 +89,7 @@ def finished(plan: Plan, run: Run, out: Path) -> Finished | None:
         return None
     sequences = {
         name: Measured(
-            scores={_present(key): value for key, value in each["scores"].items()},
+            scores=each["scores"],
             identities={key: (boxes, right) for key, (boxes, right) in each["identities"].items()},
         )
         for name, each in content["sequences"].items()
@@ -176,9 +173,3 @@ def read(file: Path) -> dict[str, Any]:
 def slug(name: str) -> str:
     """A name as a folder's."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-
-
-def _present(name: str) -> str:
-    for before, now in _RENAMED:
-        name = name.replace(before, now)
-    return name
