@@ -74,7 +74,6 @@ def make_batch(objects: int, known: float) -> Batch:
     return Batch(
         images=torch.zeros(2 * FRAMES, 3, 32, 32, dtype=torch.uint8),
         boxes=torch.zeros(boxes, 4),
-        embedding_boxes=torch.zeros(boxes, 4),
         classes=torch.zeros(boxes, dtype=torch.int64),
         ignore=torch.zeros(boxes, dtype=torch.bool),
         image_index=torch.arange(2 * FRAMES).repeat_interleave(objects),

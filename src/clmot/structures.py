@@ -157,13 +157,9 @@ class View(Picture):
     """One augmented view of a frame at the network's input size; boxes are in its pixels, not clipped to it.
 
     Attributes:
-        embedding_boxes: float32 [n, 4], where the embedding is pooled: `boxes`, or off their centres.
         matrix: float64 [3, 3], takes frame pixels to view pixels (the same one for image and boxes).
     """
 
-    COLUMNS: ClassVar[Schema] = {**Picture.COLUMNS, "embedding_boxes": (np.float32, 4)}
-
-    embedding_boxes: Float32Array
     matrix: npt.NDArray[np.float64]
 
 
@@ -194,7 +190,6 @@ class Batch(Table):
 
     images: Tensor
     boxes: Tensor
-    embedding_boxes: Tensor
     classes: Tensor
     ignore: Tensor
     image_index: Tensor

@@ -31,7 +31,6 @@ def settings():
                 "model.encoder_options={channels: [8, 8, 16, 16]}",
                 "train.batch_size=2",
                 "train.steps=3",
-                "train.log_every=1",
                 "train.device=cpu",
                 "data.workers=0",
                 "detector.crop_size=[32, 64]",

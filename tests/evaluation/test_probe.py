@@ -53,7 +53,6 @@ def pairs() -> list[ViewPair]:
         view = View(
             image=image,
             boxes=boxes,
-            embedding_boxes=boxes,
             classes=np.zeros(3, np.int64),
             ignore=np.zeros(3, np.bool_),
             object_index=np.arange(3),
@@ -112,7 +111,7 @@ def test_content_moves_with_its_box_and_whole(pairs):
 def test_a_box_that_must_be_cut_is_left_out(pairs):
     view = pairs[0].views[0]
     wide = np.array([[-5, 0, WIDTH + 5, 20], [3, 30, 20, 50], [70, 30, 90, 50]], np.float32)
-    after = moved(View(**vars(view) | {"boxes": wide, "embedding_boxes": wide}), pairs[1].views[0].image)
+    after = moved(View(**vars(view) | {"boxes": wide}), pairs[1].views[0].image)
     assert after.ignore.tolist() == [True, False, False]
 
 

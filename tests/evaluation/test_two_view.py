@@ -108,7 +108,6 @@ def view(boxes: list[int], ignored: tuple[int, ...], unknown: tuple[int, ...]) -
     return View(
         image=np.zeros((8, 8, 3), np.uint8),
         boxes=placed,
-        embedding_boxes=placed,
         classes=np.zeros(n, np.int64),
         ignore=np.isin(np.arange(n), ignored),
         object_index=np.where(np.isin(np.arange(n), unknown), -1, np.array(boxes, np.int64)),

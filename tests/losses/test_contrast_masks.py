@@ -105,7 +105,6 @@ def test_ignored_boxes_and_boxes_without_a_place_take_no_part():
     batch = Batch(
         images=torch.zeros(2, 3, 8, 8, dtype=torch.uint8),
         boxes=torch.rand(5, 4),
-        embedding_boxes=torch.rand(5, 4),
         classes=five * 0,
         ignore=torch.tensor([False, True, False, False, False]),
         image_index=five * 0,

@@ -30,7 +30,6 @@ def scene(ignored: tuple[int, ...] = (), known: bool = True) -> Batch:
     return Batch(
         images=torch.zeros(4, 3, 48, 64, dtype=torch.uint8),
         boxes=boxes,
-        embedding_boxes=boxes,
         classes=torch.zeros(12, dtype=torch.int64),
         ignore=ignore,
         image_index=torch.arange(4).repeat_interleave(3),

@@ -23,7 +23,6 @@ def loss_of(embeddings: torch.Tensor, objective: str) -> torch.Tensor:
     batch = Batch(
         images=torch.zeros(6, 3, 32, 32, dtype=torch.uint8),
         boxes=boxes,
-        embedding_boxes=boxes,
         classes=torch.zeros_like(frame),
         ignore=torch.zeros_like(second),
         image_index=2 * frame + second,

@@ -31,7 +31,6 @@ def scene(seed: int = 0, ignored: tuple[int, ...] = (3,), scores: torch.Tensor |
     return Batch(
         images=torch.zeros(4, 3, 64, 80, dtype=torch.uint8),
         boxes=boxes,
-        embedding_boxes=boxes,
         classes=torch.randint(0, 2, (20,), generator=generator),
         ignore=ignore,
         image_index=torch.arange(4).repeat_interleave(5),

@@ -63,7 +63,6 @@ def test_the_supervised_baseline_does_not_train_against_a_frozen_classifier_or_f
     batch = Batch(
         images=torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8),
         boxes=boxes,
-        embedding_boxes=boxes,
         classes=zeros,
         ignore=zeros.bool(),
         image_index=torch.tensor([0, 0, 1, 1]),
@@ -75,7 +74,7 @@ def test_the_supervised_baseline_does_not_train_against_a_frozen_classifier_or_f
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     losses = []
     for _ in range(8):
-        output = network(batch.images, batch.embedding_boxes, batch.image_index)
+        output = network(batch.images, batch.boxes, batch.image_index)
         terms = criterion(output, batch, LossConfig(objective=objective), network.task_weights, STRIDE)
         optimizer.zero_grad()
         terms.total.backward()

@@ -40,7 +40,6 @@ OVERRIDES = [
     "train.precision=32-true",
     "train.batch_size=4",
     "train.steps=4",
-    "train.log_every=1",
     "train.warmup_steps=0",
     "train.gradient_clip=.inf",
     "train.device=cpu",

@@ -37,7 +37,6 @@ OPTIONS = {
     "neck deconvolution, deformable": ["model.neck=deconvolution", "model.deformable=true"],
     "neck concat": ["model.neck=concat"],
     "heads of their own width": ["model.head_width=12"],
-    "heads without norm": ["model.head_norm=false"],
     "width and height": ["model.size=extent"],
     "pixels in [0, 1]": ["model.normalise=none"],
     "center": ["model.pooling=center"],
@@ -58,7 +57,6 @@ OPTIONS = {
     "opposite mirror": ["views.opposite_mirror=true"],
     "no colour": ["views.colour=0"],
     "hsv": ["views.hsv=0.5"],
-    "off centre": ["views.off_center=1"],
     "neighbour": ["views.neighbour=1", "views.neighbour_frames=3"],
     # the optimiser
     "adam": ["train.optimizer=adam"],

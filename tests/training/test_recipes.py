@@ -21,7 +21,6 @@ SHARED = {
         "image_size": (1088, 608),
         "normalise": "none",
         "head_width": 256,
-        "head_norm": False,
         "pooling": "center",
     },
     "views": {
@@ -32,7 +31,6 @@ SHARED = {
         "hsv": 0.5,
         "colour": 0,
         "blur": 0,
-        "off_center": 0,
         "neighbour": 0,
     },
     "train": {

@@ -39,7 +39,6 @@ OVERRIDES = [
     "model.embedding_dimension=16",
     "train.batch_size=2",
     "train.steps=6",
-    "train.log_every=1",
     "train.warmup_steps=2",
     "train.save_every=3",
     "data.workers=0",

@@ -27,7 +27,6 @@ OVERRIDES = [
     "model.embedding_dimension=16",
     "train.batch_size=2",
     "train.steps=5",
-    "train.log_every=1",
     "train.warmup_steps=2",
     "data.workers=0",
 ]

@@ -25,7 +25,6 @@ def dataset(tmp_path_factory, make_dataset):
 EVERYTHING = ViewsConfig(
     opposite_mirror=True,
     hsv=0.5,
-    off_center=1.0,
     neighbour=0.5,
 )
 
@@ -50,7 +49,6 @@ def view_of(rng, rows):
     return View(
         image=rng.integers(0, 256, (32, 64, 3), np.uint8),
         boxes=rng.uniform(0, 60, (n, 4)).astype(np.float32),
-        embedding_boxes=rng.uniform(0, 60, (n, 4)).astype(np.float32),
         frame_index=rng.integers(0, 99, n),
         sequence_index=rng.integers(0, 9, n),
         identities=rng.integers(-1, 50, n),
@@ -77,11 +75,10 @@ class TestPack:
             np.testing.assert_array_equal(batch.images[image_index].permute(1, 2, 0), view.image)
             for k in range(len(view.boxes)):
                 facts = (getattr(view, name)[k] for name in columns)
-                rows.append((*view.boxes[k], *view.embedding_boxes[k], image_index, *facts))
+                rows.append((*view.boxes[k], image_index, *facts))
         packed = [
             (
                 *batch.boxes[k].tolist(),
-                *batch.embedding_boxes[k].tolist(),
                 batch.image_index[k].item(),
                 *(getattr(batch, name)[k].item() for name in columns),
             )
@@ -95,8 +92,8 @@ class TestPack:
         batch = pack([ViewPair(views=(view_of(rng, []), view_of(rng, [])))])
         assert batch.images.shape == (2, 3, 32, 64)
         assert batch.images.dtype == torch.uint8
-        assert batch.boxes.shape == batch.embedding_boxes.shape == (0, 4)
-        assert batch.boxes.dtype == batch.embedding_boxes.dtype == torch.float32
+        assert batch.boxes.shape == (0, 4)
+        assert batch.boxes.dtype == torch.float32
         assert batch.ignore.dtype == torch.bool
         for name in ("classes", "object_index", "image_index", "frame_index", "sequence_index", "identities"):
             assert getattr(batch, name).shape == (0,)

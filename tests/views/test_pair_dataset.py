@@ -18,7 +18,6 @@ from clmot.visualize.view_sheets import UNCHANGED
 SIZE = (64, 32)
 EVERYTHING = ViewsConfig(
     hsv=0.5,
-    off_center=1.0,
     neighbour=0.5,
 )
 

@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 
 from clmot import boxes
 from clmot.config import ViewsConfig
-from clmot.views.view_pair import make_view, make_view_pair, off_center, place_boxes, plain_view
+from clmot.views.view_pair import make_view, make_view_pair, place_boxes, plain_view
 from clmot.visualize.view_sheets import UNCHANGED
 
 KEPT, IGNORED, DROPPED = "kept", "ignored", "dropped"
 
 NEW = {
     "hsv": 0.5,
-    "off_center": 1.0,
 }
 EVERYTHING = ViewsConfig(**NEW)
 
@@ -113,7 +112,6 @@ class TestMakeView:
         assert 0 < len(index) < 60
         assert (np.diff(index) > 0).all()
         np.testing.assert_array_equal(view.boxes, boxes.warp(picture.boxes, view.matrix)[index])
-        np.testing.assert_array_equal(view.embedding_boxes, view.boxes)
         np.testing.assert_array_equal(view.classes, picture.classes[index])
         np.testing.assert_array_equal(view.identities, identities[index])
         assert set(view.frame_index) == {7}
@@ -124,7 +122,7 @@ class TestMakeView:
         assert view.object_index.dtype == np.int64
 
     def test_clipped_boxes_are_what_is_inside(self, make_picture):
-        """CL-MOT cuts boxes at the border: size and centre are of the rest, and the embedding is read there."""
+        """CL-MOT cuts boxes at the border: size and centre are of the rest."""
         corner = np.random.default_rng(0).uniform(-20, 180, (60, 2))
         picture = make_picture(np.concatenate([corner, corner + 30], axis=1))
         whole, cut = (
@@ -132,7 +130,6 @@ class TestMakeView:
         )
         np.testing.assert_array_equal(cut.boxes, np.clip(whole.boxes, 0, [128, 64, 128, 64]))
         assert (cut.boxes != whole.boxes).any()
-        np.testing.assert_array_equal(cut.embedding_boxes, cut.boxes)
 
     @pytest.mark.parametrize("seed", range(12))
     def test_a_drawn_rectangle_lies_in_its_box_in_both_views(self, make_picture, seed):
@@ -174,7 +171,7 @@ class TestMakeView:
     @pytest.mark.parametrize("config", [ViewsConfig(), EVERYTHING])
     def test_a_frame_without_boxes_is_a_view_without_boxes(self, make_picture, config):
         view = make_view(make_picture([]), config, (64, 32), np.random.default_rng(0))
-        assert view.boxes.shape == view.embedding_boxes.shape == (0, 4)
+        assert view.boxes.shape == (0, 4)
         assert view.object_index.shape == (0,)
 
     def test_five_hundred_boxes(self, make_picture):
@@ -192,13 +189,13 @@ class TestMakeView:
         ],
     )
     def test_tiny_boxes_and_boxes_beyond_the_image(self, make_picture, rows):
-        picture, other = make_picture(rows), make_picture(rows, frame=1, sequence=1)
+        picture = make_picture(rows)
         for seed in range(5):
-            pair = make_view_pair(picture, picture, EVERYTHING, (96, 64), np.random.default_rng(seed), lambda _: other)
+            pair = make_view_pair(picture, picture, EVERYTHING, (96, 64), np.random.default_rng(seed))
             for view in pair.views:
-                assert view.boxes.dtype == view.embedding_boxes.dtype == np.float32
+                assert view.boxes.dtype == np.float32
                 assert np.isfinite(view.boxes).all()
-                assert view.boxes.shape == view.embedding_boxes.shape == (len(view.object_index), 4)
+                assert view.boxes.shape == (len(view.object_index), 4)
                 assert set(view.object_index[view.frame_index == 0]) <= {0, 1, 2}
 
     def test_the_second_is_mirrored_exactly_if_the_first_is_not(self, make_picture):
@@ -238,53 +235,14 @@ class TestStreams:
         after = self.pair(make_picture, ViewsConfig(**{name: NEW[name]}))
         for one, other in zip(before.views, after.views, strict=True):
             np.testing.assert_array_equal(one.matrix, other.matrix)
-            changed = [
-                field
-                for field in ("image", "embedding_boxes")
-                if not np.array_equal(getattr(one, field), getattr(other, field))
-            ]
-            assert changed, "the transform did nothing"
-
-    @pytest.mark.parametrize("name", sorted(NEW.keys() - {"off_center"}))
-    def test_off_centre_shifts_do_not_depend_on_other_transforms(self, make_picture, name):
-        def shifts(**changes):
-            pair = self.pair(make_picture, dataclasses.replace(UNCHANGED, off_center=1.0, **changes))
-            return [
-                ((view.embedding_boxes - view.boxes) / np.tile(view.boxes[:, 2:] - view.boxes[:, :2], 2))[:3]
-                for view in pair.views
-            ]
-
-        np.testing.assert_allclose(shifts(), shifts(**{name: NEW[name]}), atol=1e-5)
-
-    def test_pixels_do_not_depend_on_off_centre_shifts(self, make_picture):
-        without = dataclasses.replace(EVERYTHING, off_center=0.0)
-        for one, other in zip(
-            self.pair(make_picture, EVERYTHING).views, self.pair(make_picture, without).views, strict=True
-        ):
-            np.testing.assert_array_equal(one.image, other.image)
             np.testing.assert_array_equal(one.boxes, other.boxes)
-            assert not np.array_equal(one.embedding_boxes, other.embedding_boxes)
+            assert not np.array_equal(one.image, other.image), "the transform did nothing"
 
     def test_the_two_views_draw_apart(self, make_picture):
         for name in sorted(NEW):
             pair = self.pair(make_picture, dataclasses.replace(UNCHANGED, **{name: NEW[name]}))
             one, other = pair.views
-            assert not (
-                np.array_equal(one.image, other.image) and np.array_equal(one.embedding_boxes, other.embedding_boxes)
-            ), name
-
-
-class TestOffCenter:
-    def test_is_uniform_over_half_the_size_and_keeps_the_size(self):
-        these = np.tile(np.array([[10, 20, 50, 120]], np.float32), (4000, 1))
-        moved = off_center(these, 0.5, np.random.default_rng(0))
-        assert moved.dtype == np.float32
-        shift = (moved - these)[:, :2]
-        np.testing.assert_allclose(moved[:, 2:] - moved[:, :2], [[40, 100]] * 4000, atol=1e-4)
-        assert (np.abs(shift) <= [10.001, 25.001]).all()
-        np.testing.assert_allclose(np.abs(shift).max(axis=0), [10, 25], rtol=0.01)
-        np.testing.assert_allclose(shift.std(axis=0), np.array([20, 50]) / 12**0.5, rtol=0.05)
-        assert abs(np.corrcoef(shift.T)[0, 1]) < 0.05
+            assert not np.array_equal(one.image, other.image), name
 
 
 class TestPlainView:

@@ -82,13 +82,6 @@ class TestDrawPair:
         assert not colours_in(other, slice(130, 200))
         assert (other[20:80, 140] != 50).all()
 
-    def test_the_place_of_the_embedding_is_dashed(self):
-        picture = grey_picture([[60, 30, 100, 70]])
-        config = dataclasses.replace(UNCHANGED, off_center=1.0)
-        pair = make_view_pair(picture, picture, config, (200, 100), np.random.default_rng(1))
-        plain = draw_pair(pair_of(picture))[0]
-        assert (draw_pair(pair)[0] != plain).any()
-
 
 class TestEachTransform:
     def test_every_switch_of_the_configuration_has_a_row(self):

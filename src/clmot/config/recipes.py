@@ -82,7 +82,6 @@ def _published_network(base: Config, **network: Any) -> Config:
         image_size=(1088, 608),
         normalise="none",
         head_width=256,
-        head_norm=False,
         pooling="center",
         embedding_dimension=128,
         **network,

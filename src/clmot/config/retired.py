@@ -9,7 +9,10 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 GONE: dict[str, Any] = {
+    "adapt.frames_per_second": 5.0,
     "adapt.max_frames": 1000,
+    "adapt.max_overlap": 0.3,
+    "adapt.neighbour_seconds": 2.0,
     "loss.focal_gamma": 2.0,
     "loss.margin": 0.5,
     "loss.offset_weight": 1.0,
@@ -28,6 +31,7 @@ GONE: dict[str, Any] = {
     "tracker.reentry_threshold": 0.0,
     "train.accumulate": 1,
     "train.compile": False,
+    "train.log_every": 10,
     "train.sync_batchnorm": True,
     "views.background": 0.0,
     "views.brightness": 0.15,
@@ -36,6 +40,7 @@ GONE: dict[str, Any] = {
     "views.erase": 0.0,
     "views.hue": 4.0,
     "views.mosaic": 0.0,
+    "views.off_center": 0.0,
     "views.object_stretch": 0.0,
     "views.occlude": 0.0,
     "views.saturation": 0.15,

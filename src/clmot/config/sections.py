@@ -86,9 +86,6 @@ class ViewsConfig:
     """Largest relative change of saturation and of value in HSV (published: 0.5)."""
     blur: float = 0.2
     """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
-    off_center: float = 0.0
-    """Off-centre positives: the embedding is read at the box moved by up to this share of half its size (1: anywhere
-    in the box; published: anywhere in its height and in the middle half of its width)."""
     neighbour: float = 0.0
     """Probability that the second view shows a neighbouring frame of the sequence, boxes matched by overlap."""
     neighbour_frames: int = 2
@@ -101,7 +98,7 @@ class ViewsConfig:
     def __post_init__(self) -> None:
         low, high = self.scale
         require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
-        for name in ("mirror", "blur", "off_center", "neighbour", "min_visible_share"):
+        for name in ("mirror", "blur", "neighbour", "min_visible_share"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
         for name in ("aspect", "shift", "hsv"):
@@ -146,9 +143,7 @@ class ModelConfig:
     """Channels of the neck `top-down` (the others have their own), and largest length of what is read of a stripe of a
     level (colour has its own)."""
     head_width: int = 0
-    """Channels inside the heads (FairMOT: 256); 0 takes `width`."""
-    head_norm: bool = True
-    """Batch normalisation in the heads (FairMOT: none)."""
+    """Channels inside the heads, without batch normalisation (FairMOT: 256); 0: `width` channels, and with it."""
     size: Literal["sides", "extent"] = "sides"
     """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
     pooling: Literal["stripes", "center"] = "stripes"
@@ -250,11 +245,9 @@ class TrainConfig:
     seed: int = 0
     save_every: int = 200
     """Steps between checkpoints."""
-    log_every: int = 10
-    """Steps between log lines."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "devices", "save_every", "log_every"):
+        for name in ("steps", "batch_size", "devices", "save_every"):
             value = getattr(self, name)
             require(value >= 1, f"train.{name} must be >= 1, got {value}")
         for name in ("learning_rate", "gradient_clip"):
@@ -354,23 +347,12 @@ class AdaptConfig:
 
     min_score: float = 0.4
     """Detections less sure than this make no tracklets."""
-    max_overlap: float = 0.3
-    """Boxes that another one, however unsure, overlaps by more than this (IoU) are left out: tracklets end there."""
     min_frames: int = 10
     """Tracklets seen in fewer frames are left out."""
     held_out: float = 0.2
     """Share of each video, its last part, that is not learned from."""
-    frames_per_second: float = 5.0
-    """Frames kept of a second of video."""
-    neighbour_seconds: float = 2.0
-    """How far apart in time the two views of a tracklet are at most."""
 
     def __post_init__(self) -> None:
-        for name in ("min_score", "max_overlap"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"adapt.{name} must be in [0, 1], got {value}")
+        require(0 <= self.min_score <= 1, f"adapt.min_score must be in [0, 1], got {self.min_score}")
         require(self.min_frames >= 2, f"adapt.min_frames must be >= 2, got {self.min_frames}")
-        for name in ("frames_per_second", "neighbour_seconds"):
-            value = getattr(self, name)
-            require(value > 0, f"adapt.{name} must be > 0, got {value}")
         require(0 < self.held_out < 1, f"adapt.held_out must be in (0, 1), got {self.held_out}")

@@ -46,7 +46,6 @@ def moved(view: View, other: Image) -> View:
         view,
         image=np.where(shown, np.roll(view.image, -seam, axis=1), other),
         boxes=boxes,
-        embedding_boxes=boxes,
         ignore=view.ignore | cut[:, seam - 1],
     )
 

@@ -18,7 +18,7 @@ from clmot.config import ViewsConfig
 from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, View, ViewPair
 from clmot.tracking.mean_subtraction import RunningMean
 
-VIEWS = ViewsConfig(scale=(0.7, 1.4), occlude=0.2, off_center=0.1)
+VIEWS = ViewsConfig()
 """What the two views differ by: the same for every model, whatever it was trained with."""
 
 COLLAPSED_RANK = 2.0

@@ -153,7 +153,6 @@ def _config(
         neck=architecture.neck,
         deformable=same.model.deformable,
         head_width=_outputs(tensors, "hm.0", file),
-        head_norm=False,
         size="extent" if values == 2 else "sides",
         pooling="center",
         embedding_dimension=_outputs(tensors, "id.2", file) if embedded else config.model.embedding_dimension,

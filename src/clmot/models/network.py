@@ -41,7 +41,7 @@ class Network(nn.Module):
         self.detector_is_frozen = False
         self.encoder = Encoder(config.encoder, config.encoder_options)
         self.neck = make_neck(config, self.encoder.channels)
-        inside = (self.neck.width, config.head_width or config.width, config.head_norm)
+        inside = (self.neck.width, config.head_width or config.width, not config.head_width)
         self.heatmap = heatmap_head(*inside, len(config.classes))
         self.size: nn.Module
         if config.size == "sides":

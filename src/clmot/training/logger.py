@@ -22,6 +22,9 @@ from clmot.visualize.curves import loss_curves
 
 log = logging.getLogger(__name__)
 
+LINES = 300
+"""Of the log of a run, about so many at most twice: every step of a short run has one."""
+
 
 class TrainingLog:
     """Appends lines to ``log.jsonl``, one JSON object each, without gaps or doubles when a run resumes.
@@ -54,7 +57,7 @@ class RunLog:
     Args:
         out: the run folder.
         start: steps done before.
-        config: `steps`, `log_every` and `batch_size` count.
+        config: `steps` and `batch_size` count.
         context: the processes.
         progress: show the bar.
         loggers: get the same numbers, in the first process.
@@ -102,7 +105,7 @@ class RunLog:
         """
         self._step = step
         self._meter.step(seconds_waiting)
-        if step % self._config.log_every == 0 or step in (1, self._config.steps):
+        if step % max(1, self._config.steps // LINES) == 0 or step in (1, self._config.steps):
             names = ("total", *terms.parts)
             losses = self._context.mean(torch.stack([terms.total, *terms.parts.values()])).tolist()
             values = dict(zip(names, losses, strict=True))

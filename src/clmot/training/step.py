@@ -45,7 +45,7 @@ def train_step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
-    output = network(batch.images, batch.embedding_boxes, batch.image_index)
+    output = network(batch.images, batch.boxes, batch.image_index)
     others = None
     if config.loss.objective in CONTRASTIVE:
         others = context.gather_others(contrastive_set(output.embeddings, batch))

@@ -67,25 +67,8 @@ def make_view(
     if config.clip:
         height, width = pixels.shape[:2]
         boxes = box_ops.clip(view.boxes, width, height)
-        view = dataclasses.replace(view, boxes=boxes, embedding_boxes=boxes)
-    if config.off_center:
-        moved = off_center(view.boxes, config.off_center, streams["off_center"])
-        view = dataclasses.replace(view, embedding_boxes=moved)
+        view = dataclasses.replace(view, boxes=boxes)
     return view
-
-
-def off_center(boxes: Float[np.ndarray, "m 4"], largest: float, rng: np.random.Generator) -> Float[np.ndarray, "m 4"]:
-    """Boxes moved to where else their embedding may be read (after CL-MOT's off-centre positives).
-
-    Args:
-        boxes: xyxy pixels.
-        largest: shift along each axis as a share of half the box's size, uniform; at 1 the centre may lie anywhere in
-            the box.
-        rng: source of randomness.
-    """
-    half = (boxes[:, 2:] - boxes[:, :2]) / 2
-    shift = rng.uniform(-largest, largest, half.shape) * half
-    return np.asarray(boxes + np.tile(shift, 2), boxes.dtype)
 
 
 def plain_view(picture: Picture, size: tuple[int, int]) -> View:
@@ -148,4 +131,4 @@ def _view(pixels: Image, picture: Picture, matrix: Float[np.ndarray, "3 3"], min
     placed = place_boxes(picture.boxes, picture.size, matrix, (width, height), min_visible_share)
     kept = picture.take(placed.object_index)
     changed = {"image": pixels, "boxes": placed.boxes, "ignore": kept.ignore | placed.ignore}
-    return View(**{**vars(kept), **changed}, embedding_boxes=placed.boxes, matrix=matrix)
+    return View(**{**vars(kept), **changed}, matrix=matrix)

@@ -30,7 +30,6 @@ _FULL_STRENGTH: dict[str, dict[str, object]] = {
     "colour": {"colour": 3.0},
     "hsv": {"hsv": 0.5},
     "blur": {"blur": 1.0},
-    "off_center": {"off_center": 1.0},
     "neighbour": {"neighbour": 1.0},
 }
 
@@ -53,8 +52,7 @@ def views_sheet(pairs: Sequence[ViewPair], out: Path) -> None:
     """Write a PNG with one row a frame: its two views side by side.
 
     A box seen in both views has the same colour and number (its row in the sample), with its score beside it if that is
-    not 1; ignored boxes are dashed and grey, boxes that are contrasted with nothing are grey. A dashed box of the same
-    colour is where the embedding is read, if elsewhere.
+    not 1; ignored boxes are dashed and grey, boxes that are contrasted with nothing are grey.
 
     Args:
         pairs: the frames, at least one.
@@ -109,9 +107,6 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
             continue
         colour = colours[row]
         cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), colour, 1, cv2.LINE_AA)
-        if not np.array_equal(view.boxes[row], view.embedding_boxes[row]):
-            x, y, x_end, y_end = (round(float(side)) for side in view.embedding_boxes[row])
-            _dashed_rectangle(canvas, x, y, x_end - 1, y_end - 1, colour=colour)
         # the label stays readable where the corner is outside
         place = (max(left + 2, 2), max(top + 11, 11))
         label = f"{number}" if view.scores[row] == 1 else f"{number}: {view.scores[row]:.2f}"
@@ -120,13 +115,13 @@ def _draw_view(view: View, colours: Sequence[Colour]) -> Image:
     return canvas
 
 
-def _dashed_rectangle(canvas: Image, left: int, top: int, right: int, bottom: int, colour: Colour = _UNMATCHED) -> None:
+def _dashed_rectangle(canvas: Image, left: int, top: int, right: int, bottom: int) -> None:
     height, width = canvas.shape[:2]
     x = np.arange(max(left, 0), min(right + 1, width))
     y = np.arange(max(top, 0), min(bottom + 1, height))
     for side in (top, bottom):
         if 0 <= side < height:
-            canvas[side, x[x // _DASH % 2 == 0]] = colour
+            canvas[side, x[x // _DASH % 2 == 0]] = _UNMATCHED
     for side in (left, right):
         if 0 <= side < width:
-            canvas[y[y // _DASH % 2 == 0], side] = colour
+            canvas[y[y // _DASH % 2 == 0], side] = _UNMATCHED

@@ -25,7 +25,6 @@ OVERRIDES = [
     "model.stripes=2",
     "model.embedding_dimension=16",
     "train.batch_size=2",
-    "train.log_every=1",
     "data.workers=0",
 ]
 

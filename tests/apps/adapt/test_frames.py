@@ -15,7 +15,7 @@ from tests.apps.adapt.conftest import Finder
 @given(st.integers(0, 4000), st.sampled_from([5.0, 25.0, 30.0]), st.integers(2, 400))
 def test_frames_are_some_of_every_second_and_not_too_many(count, frame_rate, most):
     numbers = np.arange(7, 7 + count)
-    kept = choose_frames(numbers, frame_rate, AdaptConfig(), most)
+    kept = choose_frames(numbers, frame_rate, most)
     assert len(kept) <= most
     assert np.isin(kept, numbers).all()
     assert (np.diff(kept) > 0).all()
@@ -26,7 +26,7 @@ def test_frames_are_some_of_every_second_and_not_too_many(count, frame_rate, mos
 
 
 def test_a_long_video_is_kept_in_stretches_from_start_to_end():
-    kept = choose_frames(np.arange(1, 10_001), 10.0, AdaptConfig(), 100)
+    kept = choose_frames(np.arange(1, 10_001), 10.0, 100)
     assert len(kept) == 100
     assert (np.diff(kept) == 2).sum() == 5 * (STRETCH - 1)
     assert kept[0] == 1
@@ -38,7 +38,7 @@ def taken(video, tmp_path):
     config, source = AdaptConfig(min_frames=3), open_one(video)
     with progress_bar(False) as bar:
         tracklets = find_tracklets(source, Finder(), config, bar)
-        return tracklets, take_frames(source, tracklets, config, tmp_path / "frames", bar)
+        return tracklets, take_frames(source, tracklets, tmp_path / "frames", bar)
 
 
 def test_frames_hold_tracklets_and_are_read_back(taken, tmp_path):
@@ -63,4 +63,4 @@ def test_frames_with_a_lone_tracklet_teach_nothing(taken, tmp_path, video):
     alone = {number: np.where(each == each.max(), each, -1) for number, each in tracklets.numbers.items()}
     object.__setattr__(tracklets, "numbers", alone)
     with progress_bar(False) as bar:
-        assert take_frames(open_one(video), tracklets, AdaptConfig(), tmp_path, bar) == ([], [])
+        assert take_frames(open_one(video), tracklets, tmp_path, bar) == ([], [])

@@ -20,7 +20,7 @@ def held_out(video, tmp_path):
     source, config = open_one(video), AdaptConfig(min_frames=3, held_out=0.5)
     with progress_bar(False) as bar:
         tracklets = find_tracklets(source, Finder(), config, bar)
-        _, late = take_frames(source, tracklets, config, tmp_path / "frames", bar)
+        _, late = take_frames(source, tracklets, tmp_path / "frames", bar)
     return Dataset(samples=late, classes=("person",))
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clmot.apps.adapt.mined_tracklets import Tracklets
-from clmot.config import AdaptConfig
 from clmot.datasets.readers.coco import read_coco
 from clmot.datasets.writers import coco
 from clmot.io.atomic import make_folder
@@ -23,6 +22,9 @@ from clmot.structures import Dataset, Int64Array, Sample
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+FRAMES_PER_SECOND = 5.0
+"""Frames kept of a second of video."""
+
 FEW_FRAMES = 50
 """Of a short video at least so many frames are kept, if it has them."""
 
@@ -33,20 +35,19 @@ STRETCH = 20
 """Frames kept in a row of a video that is too long to keep all."""
 
 
-def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, most: int = MOST_FRAMES) -> Int64Array:
+def choose_frames(numbers: Int64Array, frame_rate: float, most: int = MOST_FRAMES) -> Int64Array:
     """Which frames of a video to keep: some of every second, and of a long video some stretches.
 
     Args:
         numbers: int64 [n], ascending.
         frame_rate: frames a second.
-        config: how many.
         most: of these at most.
 
     Returns:
-        Some of the numbers: `config.frames_per_second`, or more where this leaves less than `FEW_FRAMES`. Where these
+        Some of the numbers: `FRAMES_PER_SECOND`, or more where this leaves less than `FEW_FRAMES`. Where these
         are more than `most`, stretches of `STRETCH` of them, evenly spread.
     """
-    every = max(1, min(frames_in(1 / config.frames_per_second, frame_rate), len(numbers) // FEW_FRAMES))
+    every = max(1, min(frames_in(1 / FRAMES_PER_SECOND, frame_rate), len(numbers) // FEW_FRAMES))
     kept = numbers[::every]
     if len(kept) <= most:
         return kept
@@ -56,14 +57,13 @@ def choose_frames(numbers: Int64Array, frame_rate: float, config: AdaptConfig, m
 
 
 def take_frames(
-    source: FrameSource, tracklets: Tracklets, config: AdaptConfig, folder: Path, bar: Progress
+    source: FrameSource, tracklets: Tracklets, folder: Path, bar: Progress
 ) -> tuple[list[Sample], list[Sample]]:
     """Write the frames to learn from and those held out, each only if two tracklets or more are in it.
 
     Args:
         source: the video, which is read a second time.
         tracklets: what is in it.
-        config: how many frames.
         folder: the images ``000001.jpg`` ... are written here.
         bar: gets a task.
 
@@ -75,7 +75,7 @@ def take_frames(
     """
     numbers = np.array([number for number, each in tracklets.numbers.items() if (each >= 0).sum() > 1], np.int64)
     parts = (numbers[numbers < tracklets.split], numbers[numbers >= tracklets.split])
-    chosen = {int(each) for part in parts for each in choose_frames(part, tracklets.frame_rate, config)}
+    chosen = {int(each) for part in parts for each in choose_frames(part, tracklets.frame_rate)}
     samples = []
     make_folder(folder)
     task = bar.add_task(f"{tracklets.name}: keeping frames", total=len(chosen), note="")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MIN_OVERLAP = 0.5
 """IoU of a detection with where its track is expected; no track goes on with less."""
 
+MAX_OVERLAP = 0.3
+"""Boxes that another one, however unsure, overlaps by more than this (IoU) are left out: tracklets end there."""
+
 MAX_GAP_SECONDS = 0.2
 """A tracklet goes on after frames that lack it for this long, or one frame."""
 
@@ -63,7 +66,7 @@ def find_tracklets(
     Args:
         source: the video.
         model: finds the objects. Of its tracker's constants only frame rate and camera motion are used.
-        config: the least score and the greatest overlap.
+        config: the least score, and which frames are held out.
         bar: gets a task.
         batch_size: frames that go through the network together.
 
@@ -78,7 +81,7 @@ def find_tracklets(
     with contextlib.closing(iter(source)) as frames:
         for number, image, detections in detect(frames, finder_of(model), batch_size):
             found[number] = dataclasses.replace(detections, embedding=None)
-            table.append(_rows(tracker.update(found[number], image, frame=number), found[number], config))
+            table.append(_rows(tracker.update(found[number], image, frame=number), found[number]))
             bar.update(task, advance=1)
     if not any((each.score >= config.min_score).any() for each in found.values()):
         best = max((float(each.score.max()) for each in found.values() if len(each)), default=0.0)
@@ -155,10 +158,10 @@ def _by_motion(own: TrackerConfig, config: AdaptConfig, frame_rate: float) -> Tr
     )
 
 
-def _rows(tracked: TrackedFrame, found: Detections, config: AdaptConfig) -> Int64Array:
+def _rows(tracked: TrackedFrame, found: Detections) -> Int64Array:
     """Frame, track, row among the detections, and whether no other detection is in the way, for each tracked box."""
     row = tracked.rows
     overlap = box.iou(found.xyxy[row], found.xyxy)
     overlap[np.arange(len(row)), row] = 0
-    clear: BoolArray = overlap.max(axis=1, initial=0) <= config.max_overlap
+    clear: BoolArray = overlap.max(axis=1, initial=0) <= MAX_OVERLAP
     return np.column_stack([np.full(len(row), tracked.frame), tracked.track_id, row, clear]).astype(np.int64)

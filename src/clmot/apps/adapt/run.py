@@ -162,7 +162,7 @@ def _keep_tracklets(sources: dict[str, FrameSource], model: Model, out: Path, pr
     with progress_bar(progress) as bar:
         for name, source in sources.items():
             tracklets = find_tracklets(source, model, config.adapt, bar)
-            early, late = take_frames(source, tracklets, config.adapt, out / "frames" / name, bar)
+            early, late = take_frames(source, tracklets, out / "frames" / name, bar)
             learned += early
             held_out += late
             log.info("%s: %s", name, _described(name, early, late))

@@ -10,6 +10,10 @@ STEPS = 200
 """Training steps: an embedding that is nearly right needs few."""
 
 
+NEIGHBOUR_SECONDS = 2.0
+"""How far apart in time the two views of a tracklet are at most."""
+
+
 def training_config(model: Config, start: str, frame_rate: float) -> Config:
     """The configuration that a model is trained with on tracklets.
 
@@ -27,7 +31,7 @@ def training_config(model: Config, start: str, frame_rate: float) -> Config:
             "data": {"identities": False, "tracklets": True},
             "views": {
                 "neighbour": 0.8,
-                "neighbour_frames": frames_in(model.adapt.neighbour_seconds, frame_rate),
+                "neighbour_frames": frames_in(NEIGHBOUR_SECONDS, frame_rate),
             },
             "model": {"pretrained": start},
             "loss": {"objective": objective, "negatives": "frame"},

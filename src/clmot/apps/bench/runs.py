@@ -128,7 +128,7 @@ def settings_of(plan: Plan, run: Run) -> dict[str, Any]:
         onnx = run.reference.onnx
         return {"onnx": str(onnx.resolve()) if onnx else None, "size": list(run.reference.size), "test": tested}
     config = config_of(plan, run).as_dict()
-    for name in ("device", "devices", "save_every", "log_every"):
+    for name in ("device", "devices", "save_every"):
         del config["train"][name]
     del config["data"]["workers"]
     settings = {"config": config, "train": [str(path.resolve()) for path in run.fold.train], "test": tested}
