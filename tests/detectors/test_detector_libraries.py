@@ -10,6 +10,7 @@ import torch
 import clmot
 from clmot.apps.attach.attach import attach
 from clmot.config import DetectorConfig
+from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.registry import fingerprint_of, open_detector
 from clmot.errors import UserError
 from clmot.io.image import read_image
@@ -124,7 +125,7 @@ def test_transformers(kind, scenes, settings, tmp_path):
     from clmot.detectors.transformers import TransformersDetector
 
     model, processor = transformer(kind)
-    detector = TransformersDetector(model, processor, classes=("person",))
+    detector = TransformersDetector(model, processor, OutputParser(kind, model.config.id2label, ["person"]))
     assert isinstance(detector, FeatureDetector)
     assert 16 in detector.channels
     image = image_of(scenes)
@@ -159,7 +160,7 @@ def test_transformers_images_of_several_sizes(scenes):
     from clmot.detectors.transformers import TransformersDetector
 
     model, processor = transformer("detr")
-    detector = TransformersDetector(model, processor)
+    detector = TransformersDetector(model, processor, OutputParser("detr", model.config.id2label))
     image = image_of(scenes)
     small = np.ascontiguousarray(image[:48, :100])
     together, features = detector.detect_with_features([image, small])
@@ -179,7 +180,9 @@ def test_ultralytics(scenes, settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     yolo = ultralytics.YOLO("yolo11n.yaml")
-    detector = UltralyticsDetector(yolo, min_score=1e-6, options={"imgsz": 160, "max_det": 20})
+    detector = UltralyticsDetector(
+        yolo, OutputParser("yolo", yolo.names, min_score=1e-6), options={"imgsz": 160, "max_det": 20}
+    )
     assert isinstance(detector, FeatureDetector)
     assert set(detector.channels) == {4, 8, 16, 32}
     image = image_of(scenes)

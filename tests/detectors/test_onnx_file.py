@@ -10,12 +10,14 @@ from clmot.boxes import iou
 from clmot.config import DetectorConfig
 from clmot.detectors.onnx_file import OnnxDetector, open_onnx
 from clmot.detectors.onnx_layout import OnnxLayout, recognised
+from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
 from clmot.io.image import read_image
 from clmot.io.mot_text import read_mot_rows
 from clmot.io.runtimes import Port, RuntimeNetwork
 
+PERSON = OutputParser("onnx", {0: "person"})
 BOXES = np.array([[10.0, 20, 40, 90], [60, 10, 100, 85]])
 
 
@@ -47,7 +49,7 @@ def test_onnx_layouts_say_the_same():
         (columns, {"output": "columns", "boxes": "cxcywh"}),
     ):
         layout = OnnxLayout(size=(160, 96), **options)
-        (found,) = OnnxDetector(network, layout, {0: "person", 1: "car"}).detect([image])
+        (found,) = OnnxDetector(network, layout, OutputParser("onnx", {0: "person", 1: "car"})).detect([image])
         np.testing.assert_allclose(found.xyxy, BOXES, atol=1e-4)
         answers.append((found.score.tolist(), found.class_id.tolist()))
         assert given[0].shape == (1, 3, 96, 160)
@@ -61,7 +63,7 @@ def test_onnx_boxes_come_back_to_the_image(resize):
         {"boxes": np.array([[[0.25, 0.25, 0.75, 0.75]]]), "scores": np.ones((1, 1)), "labels": np.zeros((1, 1))}
     )
     layout = OnnxLayout(size=(64, 64), resize=resize, normalised=True)
-    (found,) = OnnxDetector(network, layout, {0: "person"}).detect([np.zeros((100, 200, 3), np.uint8)])
+    (found,) = OnnxDetector(network, layout, PERSON).detect([np.zeros((100, 200, 3), np.uint8)])
     centre = np.array([[50, 0, 150, 100]] if resize == "letterbox" else [[50, 25, 150, 75]], np.float32)
     assert iou(found.xyxy, centre)[0, 0] > 0.999
 
@@ -82,7 +84,7 @@ def test_a_yolox_is_recognised_and_its_grids_decoded():
             0.5,
         ]
     network, inputs = network_of({"output": table[None]}, (1, 3, 64, 64))
-    detector = OnnxDetector(network, recognised(network), {0: "car", 1: "person"}, min_score=0.3)
+    detector = OnnxDetector(network, recognised(network), OutputParser("onnx", {0: "car", 1: "person"}, min_score=0.3))
     (found,) = detector.detect([np.full((64, 128, 3), (10, 20, 30), np.uint8)])
     rows = np.argsort(found.xyxy[:, 2])
     np.testing.assert_allclose(found.xyxy[rows], 2 * boxes, atol=1e-3)
@@ -129,7 +131,7 @@ def test_real_detector_files_find_the_people_of_a_street():
 
 def test_what_is_no_number_is_left_out_and_counted(caplog):
     network, _ = network_of({"out": np.full((1, 5, 9), np.nan)})
-    detector = OnnxDetector(network, OnnxLayout(output="columns"), {0: "person"})
+    detector = OnnxDetector(network, OnnxLayout(output="columns"), PERSON)
     assert len(detector.detect([np.zeros((8, 8, 3), np.uint8)])[0]) == 0
     assert "left out 9 x box or score that is not finite" in caplog.text
 
@@ -137,16 +139,16 @@ def test_what_is_no_number_is_left_out_and_counted(caplog):
 def test_onnx_mistakes(tmp_path):
     network, _ = network_of({"out": np.zeros((1, 5, 7)), "more": np.zeros(1)})
     with pytest.raises(UserError, match="has no output 'boxes'; it has out, more: describe them"):
-        OnnxDetector(network, OnnxLayout(), {0: "person"})
+        OnnxDetector(network, OnnxLayout(), PERSON)
     with pytest.raises(UserError, match=r"gave \[5, 7\] where detector.options describe rows"):
-        OnnxDetector(network, OnnxLayout(output="rows"), {0: "person"}).detect([np.zeros((8, 8, 3), np.uint8)])
+        OnnxDetector(network, OnnxLayout(output="rows"), PERSON).detect([np.zeros((8, 8, 3), np.uint8)])
     with pytest.raises(UserError, match="no such file"):
-        open_onnx(str(tmp_path / "none.onnx"), DetectorConfig(), 0.1)
+        open_onnx(str(tmp_path / "none.onnx"), DetectorConfig(), "cpu", 0.1)
     file = tmp_path / "detector.onnx"
     file.write_bytes(b"none")
     with pytest.raises(UserError, match=r"unknown key 'ouptut' \(did you mean 'output'\?\)"):
-        open_onnx(str(file), DetectorConfig(options={"ouptut": "rows"}), 0.1)
+        open_onnx(str(file), DetectorConfig(options={"ouptut": "rows"}), "cpu", 0.1)
     with pytest.raises(
         UserError, match=r"detector\.options\.output: 'row' is not one of named, rows, columns, grid, ssd"
     ):
-        open_onnx(str(file), DetectorConfig(options={"output": "row"}), 0.1)
+        open_onnx(str(file), DetectorConfig(options={"output": "row"}), "cpu", 0.1)

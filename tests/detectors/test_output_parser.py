@@ -101,7 +101,7 @@ def test_other_answers_of_a_function(answer):
 )
 def test_functions_that_are_not_there(name, line):
     with pytest.raises(UserError, match=re.escape(line)):
-        open_function(name, DetectorConfig(), 0.1)
+        open_function(name, DetectorConfig(), "cpu", 0.1)
 
 
 @pytest.mark.parametrize("name", ["torchvison:ssd300_vgg16", "torchvision", "", "yolo"])

@@ -11,6 +11,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from clmot.config import DetectorConfig
 from clmot.detectors.feature_hooks import FeatureHooks
+from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.registry import open_detector
 from clmot.detectors.torchvision import TorchvisionDetector
 from clmot.protocols import Detector, FeatureDetector
@@ -43,7 +44,7 @@ def test_answers_are_torchvision_s_and_maps_come_with_them(family):
     images = [image(), image(seed=1)]
     with torch.no_grad():
         expected = model([torch.from_numpy(each).permute(2, 0, 1).float() / 255 for each in images])
-    detector = TorchvisionDetector(model, {1: "person", 2: "car"})
+    detector = TorchvisionDetector(model, OutputParser("mine", {1: "person", 2: "car"}))
     assert isinstance(detector, FeatureDetector)
     assert isinstance(detector, Detector)
     assert detector.classes == ("person", "car")
@@ -69,7 +70,7 @@ def test_a_map_s_cell_lies_where_the_matrix_says():
     model = get_model(
         "fasterrcnn_mobilenet_v3_large_320_fpn", weights=None, weights_backbone=None, min_size=128, max_size=256
     )
-    detector = TorchvisionDetector(model, {1: "person"})
+    detector = TorchvisionDetector(model, OutputParser("mine", {1: "person"}))
     dark = np.full((100, 200, 3), 90, np.uint8)
     spotted = dark.copy()
     spotted[60:66, 150:156] = 255

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from clmot.losses.contrast_masks import BoxLabels, ContrastiveSet, contrast_pairs, contrastive_set
+from clmot.losses.contrast_masks import BoxLabels, contrast_pairs, contrastive_set
 from clmot.structures import Batch
 
 
@@ -76,13 +76,6 @@ def test_no_box_is_a_pair_with_itself():
     assert positive[0].tolist() == [False, False, False, True, True]
 
 
-def test_identities_decide_where_both_are_known():
-    """Boxes matched by overlap in two frames are two objects if their identities say so."""
-    positive, negative = contrast_pairs(labels([(0, 0, 0, 1), (0, 0, 0, 2), (0, 0, 0, -1)]), labels([(0, 0, 0, 1)] * 3))
-    assert positive.tolist() == [[False, True, True], [False, False, False], [True, True, False]]
-    assert negative.tolist() == [[False, False, False], [True, True, True], [False, False, False]]
-
-
 def test_renaming_identities_objects_and_sequences_changes_nothing():
     generator = torch.Generator().manual_seed(1)
     frame = torch.randint(0, 6, (40,), generator=generator)
@@ -93,11 +86,6 @@ def test_renaming_identities_objects_and_sequences_changes_nothing():
     after = BoxLabels(9 - object_, names[frame], 1 - frame % 2, torch.where(identity < 0, -1, names[identity]))
     for first, second in zip(contrast_pairs(before, before), contrast_pairs(after, after), strict=True):
         assert torch.equal(first, second)
-
-
-def test_no_boxes():
-    empty = labels([])
-    assert [tuple(mask.shape) for mask in contrast_pairs(empty, empty)] == [(0, 0), (0, 0)]
 
 
 def test_ignored_boxes_and_boxes_without_a_place_take_no_part():
@@ -118,11 +106,3 @@ def test_ignored_boxes_and_boxes_without_a_place_take_no_part():
     assert torch.equal(chosen.embeddings, embeddings[[0, 3, 4]])
     assert [values.tolist() for values in chosen.labels] == [[4, 1, 0], [10, 13, 14], [20, 23, 24], [30, 33, 34]]
     assert chosen.embeddings.requires_grad
-
-
-def test_and_then_puts_the_others_last():
-    first = ContrastiveSet(torch.zeros(1, 2), labels([(1, 2, 3, 4)]))
-    second = ContrastiveSet(torch.ones(2, 2), labels([(5, 6, 7, 8), (9, 10, 11, 12)]))
-    both = first.and_then(second)
-    assert both.embeddings.tolist() == [[0, 0], [1, 1], [1, 1]]
-    assert torch.equal(torch.stack(both.labels, 1), torch.tensor([[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]))

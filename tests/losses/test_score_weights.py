@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from clmot.config import LossConfig
 from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
-from clmot.losses.contrastive import negative_distance, nt_xent, pair_weights, triplet_all, triplet_hard
+from clmot.losses.contrastive import negative_distance, nt_xent, triplet_all, triplet_hard
 from clmot.losses.criterion import criterion
-from clmot.losses.detection import heatmap_focal, l1_at_objects
+from clmot.losses.detection import heatmap_focal
 from clmot.losses.targets import detection_targets, gaussian_radius
 from clmot.structures import Batch, OutputMaps, TrainingOutput
 
@@ -172,15 +172,6 @@ def test_an_unsure_box_is_so_many_parts_object_and_the_rest_ignored(score):
     assert loss(1, False) != loss(1, True)
 
 
-def test_unsure_boxes_of_one_image_leave_others_alone():
-    """Also where the general way is taken, cells that only sure boxes touch count exactly 1."""
-    scores = torch.ones(20)
-    scores[:5] = 0.5
-    weight = targets_of(scene(ignored=(), scores=scores)).weight
-    assert (weight[0] < 1).any()
-    assert (weight[1:] == 1).all()
-
-
 @pytest.mark.parametrize("views", ["both", "first"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_scores_of_one_change_no_bit(objective, views):
@@ -250,21 +241,6 @@ def test_identity_losses_are_weighted_means():
     expected = (each * batch.scores[known]).sum() / batch.scores[known].sum()
     embedding = criterion(output, batch, LossConfig(objective="identity"), add, 4).parts["embedding"]
     torch.testing.assert_close(embedding, expected)
-
-
-def test_a_pair_counts_by_its_lesser_score_and_boxes_from_elsewhere_in_full():
-    positive = torch.tensor([[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=torch.bool)
-    weights = pair_weights(positive, torch.tensor([0.8, 0.5, 0.9]))
-    torch.testing.assert_close(weights, torch.tensor([(0.5 + 0.8) / 2, 0.5, 0.0]))
-
-
-def test_boxes_without_weight_have_no_gradient():
-    said = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    total, count = l1_at_objects(said, torch.zeros(3, 4), torch.tensor([1.0, 0.0, 0.5]))
-    total.backward()
-    assert count == 6
-    assert not said.grad[1].any()
-    torch.testing.assert_close(said.grad[2], 0.5 * said[2].sign().detach())
 
 
 def test_detection_on_first_views_takes_their_scores():

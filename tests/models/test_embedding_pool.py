@@ -10,12 +10,6 @@ from clmot.models.embedding_pool import CenterPointPool, StripePool
 from clmot.models.levels import COLUMNS, Level
 
 
-def ramp(height: int, width: int) -> torch.Tensor:
-    """A map whose value at (x, y) is x and y, at cell centres i + 0.5."""
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    return torch.stack([x, y])
-
-
 def test_center_point_is_the_cell_that_holds_the_box_centre():
     maps = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(2))
     # centres (22, 10), (23.9, 8.1): both in cell (5, 2) at stride 4; (-3, 70): beyond the map, nearest cell (0, 15)
@@ -46,21 +40,6 @@ def test_stripes_see_only_their_part_of_the_box():
     ):
         torch.testing.assert_close(before[:, :3], after[:, :3])
         assert (before[:, 3] - after[:, 3]).abs().max() > 0.01
-
-
-def test_stripes_pool_the_average_of_a_flat_region():
-    """On a map that is constant in each stripe, the pooling is the projection of that constant."""
-    read_out = StripePool([Level(3, 4)], stripes=2, width=2)
-    with torch.no_grad():
-        read_out.projection["0"].normal_(generator=torch.Generator().manual_seed(9))  # of each stripe another one
-    constants = torch.tensor([[1.0, 2.0, -1.0], [-3.0, 0.5, 0.0]])
-    values = torch.zeros(1, 3, 16, 16)
-    values[0, :, :8] = constants[0].view(3, 1, 1)
-    values[0, :, 8:] = constants[1].view(3, 1, 1)
-    actual = read_out((values,), torch.tensor([[8.0, 4, 40, 60]]), torch.tensor([0]))
-    projection = read_out.projection["0"].detach()
-    parts = [F.normalize(constants[i] @ projection[i], dim=0) for i in range(2)]
-    torch.testing.assert_close(actual[0], torch.cat(parts) / 2**0.5, atol=1e-4, rtol=1e-4)
 
 
 LEVELS = [Level(5, 4, share=0.3), Level(4, 4, share=0.5, histogram=True), Level(2, 8, share=0.2)]
@@ -160,26 +139,6 @@ def test_levels_of_several_strides_see_the_same_place():
         read_out.projection["1"][:, 0] *= 3
     one, two = read_out(maps, boxes, image).view(2, 2, 2)
     assert not torch.allclose(one, two)
-
-
-def test_the_cosine_is_the_mean_of_the_parts_weighted_by_the_levels_shares():
-    generator = torch.Generator().manual_seed(8)
-    maps = tuple(torch.randn(1, 5, 24, 24, generator=generator) for _ in range(2))
-    boxes = torch.tensor([[8.0, 8, 40, 80], [30, 10, 70, 90]])
-    read_out = StripePool([Level(5, 4, share=0.7), Level(5, 4, share=0.3)], stripes=3, width=4)
-    first, second = read_out(maps, boxes, torch.zeros(2, dtype=torch.int64)).view(2, 2, 3, 4)
-    torch.testing.assert_close((first**2).sum(dim=2), torch.tensor([[0.7], [0.3]]).expand(2, 3) / 3)
-    each = (F.normalize(first, dim=2) * F.normalize(second, dim=2)).sum(dim=2).mean(dim=1)
-    torch.testing.assert_close((first * second).sum(), 0.7 * each[0] + 0.3 * each[1])
-
-
-def test_the_middle_of_a_stripe_counts_most():
-    read_out = StripePool([Level(2, 4)], stripes=1, width=2)
-    maps = torch.zeros(1, 2, 40, 40)
-    maps[:, 0] = 1.0
-    maps[:, :, :, 18:22] = torch.tensor([0.0, 1.0]).view(2, 1, 1)  # a fifth of the box, in its middle
-    direction = read_out((maps,), torch.tensor([[40.0, 40, 120, 120]]), torch.tensor([0]))[0]
-    torch.testing.assert_close(direction, F.normalize(torch.tensor([0.5, 0.5]), dim=0), atol=0.05, rtol=0)
 
 
 def test_a_histogram_level_compares_by_the_bhattacharyya_coefficient():

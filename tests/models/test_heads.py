@@ -6,7 +6,6 @@ from clmot.models.color_histogram import ColourCells
 from clmot.models.heads import (
     DenseHead,
     ExtentHead,
-    IdentityClassifier,
     LevelEmbeddingHead,
     heatmap_head,
 )
@@ -54,11 +53,3 @@ def test_only_the_necks_level_has_something_to_learn():
     head = LevelEmbeddingHead(("colour", "stride4", "neck", "stride8"), 7, 2)
     assert {name.split(".")[1] for name, _ in head.named_parameters()} == {"2"}
     assert not list(LevelEmbeddingHead(("colour", "stride4", "stride16"), 0, 2).parameters())
-
-
-def test_the_classifier_scales_unit_embeddings_as_published():
-    classifier = IdentityClassifier(4, 101)
-    embeddings = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(3)), dim=1)
-    scale = 2**0.5 * torch.log(torch.tensor(100.0))
-    torch.testing.assert_close(classifier(embeddings), classifier.linear(scale * embeddings))
-    assert torch.isfinite(IdentityClassifier(4, 1)(embeddings)).all()

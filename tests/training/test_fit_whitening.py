@@ -10,15 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from clmot.apps.attach.attach import attach
 from clmot.config import Config, load_config
-from clmot.datasets.readers import read_dataset
 from clmot.detectors.python_function import FunctionDetector
 from clmot.inference.attached import AttachedModel
-from clmot.inference.model import Model, load_model
+from clmot.inference.model import Model
 from clmot.inference.network_model import NetworkModel
 from clmot.io.image import read_image
-from clmot.models import whitening as metric_module
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.whitening import WhitenedPool
@@ -201,18 +198,6 @@ def test_a_handful_of_objects_does_not_say_how_objects_change(video, monkeypatch
     fit_whitening(two_views, config, video, CPU)
     assert torch.equal(two_views.read_out.matrix, nobody.read_out.matrix)
     assert not torch.allclose(over_time_alone.read_out.matrix, nobody.read_out.matrix, atol=1e-3)
-
-
-def test_within_an_object_all_directions_count_alike_afterwards(video, monkeypatch):
-    monkeypatch.setattr(metric_module, "SHRINKAGE", 1e-3)
-    config = settings(f"model.embedding_dimension={READ}")
-    network = new_network(config)
-    within = within_objects(over_time(model_of(network, config), video))
-    fit_whitening(network, config, video, CPU)
-    matrix = network.read_out.matrix.double()
-    before, after = (torch.linalg.eigvalsh(each) for each in (within, matrix.T @ within @ matrix))
-    assert before[-1] > 50 * before[READ // 2]
-    assert after[-1] < 2 * after[READ // 2]
 
 
 def test_only_the_metric_changes(video):
@@ -417,16 +402,6 @@ def test_going_on_changes_nothing_where_no_object_is_known_at_several_times(vide
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("read_out", ["center"])
-def test_other_read_outs_have_no_metric(video, read_out):
-    config = settings(f"model.pooling={read_out}")
-    network = new_network(config)
-    assert whitening_of(network) is None
-    before = copy.deepcopy(network.state_dict())
-    fit_whitening(network, config, video, CPU)
-    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-
-
 def find(image: np.ndarray) -> np.ndarray:
     return np.array([[10, 10, 30, 50, 0.9, 0]])
 
@@ -444,29 +419,3 @@ def test_an_attached_embedding_gets_one_too(video, stills):
     expected = expected_metric(network, in_two_views(model, stills, range(len(stills.samples))), least=2)
     fit_whitening(network, config, stills, CPU)
     assert_same_metric(metric, expected)
-
-
-def test_attaching_ends_with_one(make, tmp_path):
-    """That of the embedding as it is when training ends."""
-    folder = tmp_path / "data/a"
-    (folder / "img1").mkdir(parents=True)
-    (folder / "gt").mkdir()
-    rows = []
-    for sample in make(a=[[-1, -1, -1]] * 4).samples:
-        cv2.imwrite(str(folder / f"img1/{sample.frame:06d}.jpg"), cv2.imread(str(sample.image)))
-        rows += [
-            f"{sample.frame},{number},{x1},{y1},{x2 - x1},{y2 - y1},1,1,1"
-            for number, (x1, y1, x2, y2) in enumerate(sample.boxes.tolist(), 1)
-        ]
-    (folder / "gt/gt.txt").write_text("\n".join(rows) + "\n")
-    config = settings(
-        "detector.crop_size=[32, 64]", "train.batch_size=2", "train.steps=2", "train.device=cpu", "data.workers=0"
-    )
-    detector = FunctionDetector(find)
-    attach(detector, folder.parent, tmp_path / "run", config, progress=False)
-    model = load_model(tmp_path / "run", device="cpu", detector=detector)
-    again = copy.deepcopy(model.network)
-    whitening_of(again).matrix.normal_()
-    fit_whitening(again, model.config, with_labels(read_dataset([folder.parent]), "none")[0], CPU)
-    assert torch.equal(whitening_of(again).matrix, whitening_of(model.network).matrix)
-    assert torch.equal(whitening_of(again).centre, whitening_of(model.network).centre)

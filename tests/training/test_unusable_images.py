@@ -2,17 +2,13 @@
 
 import json
 import logging
-import os
-import signal
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from clmot.config import Config, load_config
 from clmot.errors import UserError
-from clmot.models.saved_model import load_saved_model
 from clmot.training.trainer import train
 from clmot.views.loader import StepSampler
 
@@ -65,28 +61,6 @@ def test_one_bad_image_is_reported_and_does_not_stop_training(data, tmp_path, ca
     assert len([line for line in warnings if bad in line]) == 2
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [line.get("unusable_images") for line in lines] == [None, 1, 1, 1, 1]
-
-
-def test_a_resumed_run_replaces_as_a_straight_one(data, tmp_path, monkeypatch):
-    import clmot.training.trainer as run_module
-
-    folder, _ = data
-    train(folder, tmp_path / "straight", config(), progress=False)
-    step, calls = run_module.train_step, []
-
-    def interrupted(*args, **kwargs):
-        calls.append(None)
-        if len(calls) == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(*args, **kwargs)
-
-    monkeypatch.setattr(run_module, "train_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(folder, tmp_path / "halves", config(), progress=False)
-    # the bad image is met in the second half, by a worker process
-    train(folder, tmp_path / "halves", config("data.workers=1"), resume=True, progress=False)
-    one, other = (load_saved_model(tmp_path / name).weights for name in ("straight", "halves"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_one_percent_of_bad_images_stops_training_with_one_line(data, tmp_path):

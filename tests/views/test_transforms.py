@@ -116,13 +116,6 @@ class TestRandomAffine:
             assert values.std() == pytest.approx((high - low) / 12**0.5, rel=0.05)
         assert (determinant < 0).mean() == pytest.approx(0.25, abs=0.03)
 
-    def test_shift_is_a_share_of_the_output(self):
-        config = ViewsConfig(**{**vars(STILL), "shift": 0.1})
-        rng = np.random.default_rng(0)
-        shifts = np.stack([random_affine(config, (50, 25), (200, 100), rng)[:2, 2] for _ in range(500)])
-        assert (np.abs(shifts) <= [20, 10]).all()
-        assert (np.abs(shifts).max(axis=0) > [19, 9.5]).all()
-
     @pytest.mark.parametrize("mirrored", [True, False])
     def test_can_be_told_to_mirror_and_draws_all_else_the_same(self, mirrored):
         for seed in range(8):
@@ -143,12 +136,6 @@ class TestRandomAffine:
 
 class TestWarpedBoxes:
     @settings(deadline=None, max_examples=100)
-    @given(some_boxes(), similarities())
-    def test_inverse_similarity_returns_the_boxes(self, these, matrix):
-        there = boxes.warp(these, matrix)
-        np.testing.assert_allclose(boxes.warp(there, np.linalg.inv(matrix)), these, atol=1e-8)
-
-    @settings(deadline=None, max_examples=100)
     @given(some_boxes(), similarities(), similarities())
     def test_two_similarities_are_their_product(self, these, first, second):
         step_by_step = boxes.warp(boxes.warp(these, first), second)
@@ -160,13 +147,6 @@ class TestWarpedBoxes:
         moved = boxes.warp(these, affine(scale=(x_scale, y_scale), shift=(x, y)))
         corners = these * np.tile([x_scale, y_scale], 2) + np.tile([x, y], 2)
         np.testing.assert_allclose(moved, corners, rtol=1e-9, atol=1e-7)
-
-    @settings(deadline=None, max_examples=100)
-    @given(some_boxes(), st.integers(0, 2**32))
-    def test_area_grows_by_the_determinant_of_a_random_view(self, these, seed):
-        matrix = random_affine(ViewsConfig(rotate=20, aspect=0.5), (960, 540), (512, 288), np.random.default_rng(seed))
-        grown = boxes.area(these) * abs(np.linalg.det(matrix[:2, :2]))
-        np.testing.assert_allclose(boxes.area(boxes.warp(these, matrix)), grown, rtol=1e-9)
 
 
 class TestWarpImage:
@@ -238,12 +218,6 @@ class TestColour:
         np.testing.assert_array_equal(jitter_colour(image, STILL, np.random.default_rng(0)), image)
 
     @settings(deadline=None, max_examples=50)
-    @given(st.floats(0, 2), st.floats(-180, 180), st.floats(0, 255))
-    def test_saturation_and_hue_leave_greys_alone(self, saturation, hue, level):
-        matrix = colour_matrix(1, 1, saturation, hue)
-        np.testing.assert_allclose(matrix[:, :3] @ np.full(3, level) + matrix[:, 3], level, atol=1e-9)
-
-    @settings(deadline=None, max_examples=50)
     @given(st.floats(0, 2), st.floats(-180, 180), st.tuples(*[st.floats(0, 255)] * 3))
     def test_saturation_and_hue_keep_luma(self, saturation, hue, colour):
         matrix = colour_matrix(1, 1, saturation, hue)
@@ -259,11 +233,6 @@ class TestColour:
             (colour_matrix(1, 1, 0, 0), np.full(3, grey)),
         ):
             np.testing.assert_allclose(matrix[:, :3] @ colour + matrix[:, 3], expected, atol=1e-9)
-
-    def test_turns_of_hue_add_up(self):
-        first, second = colour_matrix(1, 1, 1, 50)[:, :3], colour_matrix(1, 1, 1, -20)[:, :3]
-        np.testing.assert_allclose(second @ first, colour_matrix(1, 1, 1, 30)[:, :3], atol=1e-12)
-        assert np.abs(first - np.eye(3)).max() > 0.3
 
     def test_strength_scales_all_of_it_and_results_saturate(self):
         image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)

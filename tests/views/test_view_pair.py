@@ -54,17 +54,6 @@ class TestPlaceBoxes:
         assert fate((95, 0, 115, 10), share=0.25) == KEPT  # exactly the share
         assert fate((99, 0, 120, 10), share=0) == KEPT
 
-    def test_padding_hides_as_the_border_does(self):
-        # a wide view of a small image: the box's outer part lies in the padding, within the view
-        shift = np.array([[1, 0, 50], [0, 1, 0], [0, 0, 1.0]])
-        assert fate((-20, 20, 10, 60), share=0.35, matrix=shift, size_out=(200, 100)) == IGNORED
-        assert fate((-20, 20, -1, 60), share=0.0, matrix=shift, size_out=(200, 100)) == DROPPED
-
-    def test_boxes_are_not_clipped(self):
-        placed = place_boxes(np.array([[-10, -5, 300, 90]], np.float32), (100, 100), np.eye(3), (100, 100), 0)
-        np.testing.assert_array_equal(placed.boxes, [[-10, -5, 300, 90]])
-        assert placed.boxes.dtype == np.float32
-
     def test_boxes_without_area_are_dropped(self):
         assert fate((10, 10, 10, 20), share=0) == DROPPED
 
@@ -173,30 +162,6 @@ class TestMakeView:
         view = make_view(make_picture([]), config, (64, 32), np.random.default_rng(0))
         assert view.boxes.shape == (0, 4)
         assert view.object_index.shape == (0,)
-
-    def test_five_hundred_boxes(self, make_picture):
-        rng = np.random.default_rng(0)
-        corner = rng.uniform(0, 180, (500, 2)) * [1, 0.4]
-        picture = make_picture(np.concatenate([corner, corner + 15], axis=1))
-        assert len(plain_view(picture, (64, 32)).boxes) == 500
-        assert len(make_view(picture, EVERYTHING, (64, 32), rng).boxes) > 250
-
-    @pytest.mark.parametrize(
-        "rows",
-        [
-            [[10, 10, 10.5, 10.5], [20, 20, 21, 90], [199.9, 99.9, 200, 100]],  # tiny
-            [[-500, -500, 700, 700], [-90, 20, 30, 80], [190, 90, 400, 300]],  # beyond the image
-        ],
-    )
-    def test_tiny_boxes_and_boxes_beyond_the_image(self, make_picture, rows):
-        picture = make_picture(rows)
-        for seed in range(5):
-            pair = make_view_pair(picture, picture, EVERYTHING, (96, 64), np.random.default_rng(seed))
-            for view in pair.views:
-                assert view.boxes.dtype == np.float32
-                assert np.isfinite(view.boxes).all()
-                assert view.boxes.shape == (len(view.object_index), 4)
-                assert set(view.object_index[view.frame_index == 0]) <= {0, 1, 2}
 
     def test_the_second_is_mirrored_exactly_if_the_first_is_not(self, make_picture):
         picture, config = make_picture([]), ViewsConfig(opposite_mirror=True)

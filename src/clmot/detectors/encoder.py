@@ -79,9 +79,9 @@ class EncoderDetector:
 
 
 def open_encoder(
-    name: str, config: DetectorConfig, size: tuple[int, int], device: torch.device | str
+    name: str, config: DetectorConfig, device: torch.device | str, min_score: float, size: tuple[int, int]
 ) -> EncoderDetector:
-    """A timm encoder by its name.
+    """A timm encoder by its name, with the width and height of its input; it finds nothing of any score.
 
     Raises:
         UserError: timm has none of the name, or its weights cannot be had.

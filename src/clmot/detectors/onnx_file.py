@@ -31,26 +31,13 @@ class OnnxDetector:
     Args:
         network: of `clmot.io.runtimes.open_network`.
         layout: what goes in and comes out.
-        labels: what its labels mean.
-        classes: names of those to find; empty: all.
-        min_score: boxes with lower scores are left out.
-        name: for messages.
+        parse: of its output.
         content: of the file, to tell it from others.
     """
 
-    def __init__(
-        self,
-        network: RuntimeNetwork,
-        layout: OnnxLayout,
-        labels: Mapping[int, str],
-        *,
-        classes: Sequence[str] = (),
-        min_score: float = 0.0,
-        name: str = "onnx",
-        content: bytes = b"",
-    ) -> None:
-        self._network, self._layout, self._name, self._min_score = network, layout, name, min_score
-        self._parse = OutputParser(name, labels, classes, min_score)
+    def __init__(self, network: RuntimeNetwork, layout: OnnxLayout, parse: OutputParser, content: bytes = b"") -> None:
+        self._network, self._layout, self._parse = network, layout, parse
+        self._name, self._min_score = parse.name, parse.min_score
         self._outputs = [output.name for output in network.outputs]
         self._digest = hashlib.sha256(content).hexdigest()[:16]
         if layout.output == "named":
@@ -58,7 +45,7 @@ class OnnxDetector:
                 if wanted not in self._outputs:
                     hint = did_you_mean(wanted, self._outputs)
                     raise UserError(
-                        f"detector {name}: has no output '{wanted}'{hint}; it has {', '.join(self._outputs)}: "
+                        f"detector {parse.name}: has no output '{wanted}'{hint}; it has {', '.join(self._outputs)}: "
                         "describe them with detector.options"
                     )
 
@@ -149,7 +136,7 @@ def _first(values: Any, axes: int) -> Float64Array:
 
 
 def open_onnx(
-    name: str, config: DetectorConfig, min_score: float, kind: str = "onnx", device: torch.device | str = "cpu"
+    name: str, config: DetectorConfig, device: torch.device | str, min_score: float, kind: str = "onnx"
 ) -> OnnxDetector:
     """A file of ONNX or OpenVINO, described by `config.options` (`OnnxLayout`) and `config.labels`.
 
@@ -158,9 +145,9 @@ def open_onnx(
     Args:
         name: the file.
         config: describes it.
+        device: where it runs, if its runtime can.
         min_score: boxes with lower scores are left out.
         kind: ``onnx``, or ``openvino`` (an ``.xml`` with the ``.bin`` beside it).
-        device: where it runs, if its runtime can.
 
     Raises:
         UserError: the file or the package is missing, or the description is wrong.
@@ -183,9 +170,8 @@ def open_onnx(
     content = file.read_bytes() + (weights.read_bytes() if kind == "openvino" and weights.is_file() else b"")
     layout = replace(recognised(network), **options)
     labels = names_of(config.labels, _labels(network, layout), first=int(layout.output == "ssd"))
-    return OnnxDetector(
-        network, layout, labels, classes=config.classes, min_score=min_score, name=f"{kind}:{name}", content=content
-    )
+    parse = OutputParser(f"{kind}:{name}", labels, config.classes, min_score)
+    return OnnxDetector(network, layout, parse, content)
 
 
 def _labels(network: RuntimeNetwork, layout: OnnxLayout) -> dict[int, str]:

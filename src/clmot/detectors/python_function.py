@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from clmot.config import DetectorConfig
 from clmot.detectors.frozen import names_of
@@ -77,7 +78,7 @@ class FunctionDetector:
         )
 
 
-def open_function(name: str, config: DetectorConfig, min_score: float) -> FunctionDetector:
+def open_function(name: str, config: DetectorConfig, device: torch.device | str, min_score: float) -> FunctionDetector:
     """A function by where it is: ``package.module:function`` or ``file.py:function``.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,19 @@ KINDS = {
     "encoder": "encoder:mobilenetv2_100 (timm), for boxes from files",
 }
 """Libraries, and how their detectors are named."""
+
+
+_OPENERS = {
+    "torchvision": ("torchvision", "open_torchvision"),
+    "transformers": ("transformers", "open_transformers"),
+    "rfdetr": ("rfdetr", "open_rfdetr"),
+    "ultralytics": ("ultralytics", "open_ultralytics"),
+    "onnx": ("onnx_file", "open_onnx"),
+    "openvino": ("onnx_file", "open_onnx"),
+    "python": ("python_function", "open_function"),
+    "encoder": ("encoder", "open_encoder"),
+}
+"""Module and function, which takes the name, its configuration, a device and the least score."""
 
 
 def is_detector(name: str | Path) -> bool:
@@ -56,7 +70,12 @@ def open_detector(
         known = "; ".join(KINDS.values())
         raise UserError(f"detector '{config.name}': write LIBRARY:NAME{did_you_mean(kind, KINDS)}: {known}")
     with _repeatable() if config.weights == "none" else contextlib.nullcontext():
-        detector = _opened(kind, name, config, device, min_score, image_size)
+        module, opener = _OPENERS[kind]
+        options: dict[str, Any] = {"kind": kind} if module == "onnx_file" else {}
+        options |= {"size": image_size} if module == "encoder" else {}
+        # only now, for it imports its library
+        opened = getattr(importlib.import_module(f"clmot.detectors.{module}"), opener)
+        detector = opened(name, config, device, min_score, **options)
     actual = fingerprint_of(detector)
     if config.fingerprint and actual != config.fingerprint:
         raise UserError(
@@ -82,46 +101,6 @@ def absolute_name(name: str) -> str:
     place, colon, function = rest.rpartition(":") if kind == "python" else (rest, "", "")
     is_file = kind not in ("torchvision", "encoder") and bool(place) and Path(place).exists()
     return f"{kind}:{Path(place).absolute()}{colon}{function}" if is_file else name
-
-
-def _opened(
-    kind: str,
-    name: str,
-    config: DetectorConfig,
-    device: torch.device | str,
-    min_score: float,
-    image_size: tuple[int, int],
-) -> Any:
-    detector: Any
-    if kind == "torchvision":
-        from clmot.detectors.torchvision import open_torchvision
-
-        detector = open_torchvision(name, config, device, min_score)
-    elif kind == "transformers":
-        from clmot.detectors.transformers import open_transformers
-
-        detector = open_transformers(name, config, device, min_score)
-    elif kind == "rfdetr":
-        from clmot.detectors.rfdetr import open_rfdetr
-
-        detector = open_rfdetr(name, config, device, min_score)
-    elif kind == "ultralytics":
-        from clmot.detectors.ultralytics import open_ultralytics
-
-        detector = open_ultralytics(name, config, device, min_score)
-    elif kind in ("onnx", "openvino"):
-        from clmot.detectors.onnx_file import open_onnx
-
-        detector = open_onnx(name, config, min_score, kind, device)
-    elif kind == "python":
-        from clmot.detectors.python_function import open_function
-
-        detector = open_function(name, config, min_score)
-    else:
-        from clmot.detectors.encoder import open_encoder
-
-        detector = open_encoder(name, config, image_size, device)
-    return detector
 
 
 def fingerprint_of(detector: Any) -> str:

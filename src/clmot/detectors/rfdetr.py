@@ -5,7 +5,7 @@ RF-DETR as transformers has it is a detector of `clmot.detectors.transformers`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,36 +34,21 @@ class RfDetrDetector(HookedDetector):
 
     Args:
         model: it is frozen.
-        labels: what its labels mean; by default what it says itself.
-        classes: names of those to find; empty: all.
-        min_score: boxes with lower scores are left out.
-        name: for messages.
-
-    Raises:
-        UserError: it does not know one of the classes.
+        parse: of its output.
+        own_names: the labels are the places of names in `model.class_names`, not numbers of the user's.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        labels: Mapping[int, str] | None = None,
-        *,
-        classes: Sequence[str] = (),
-        min_score: float = 0.0,
-        name: str = "rfdetr",
-    ) -> None:
-        self.model, self._rfdetr, self._min_score = frozen(model.model.model, model.model.device), model, min_score
+    def __init__(self, model: Any, parse: OutputParser, own_names: bool = True) -> None:
+        self.model, self._rfdetr, self._parse = frozen(model.model.model, model.model.device), model, parse
         # numbers of published weights are COCO's, which leave some out: the names are the same for all weights
-        self._number = None if labels else {word: index for index, word in enumerate(model.class_names)}
-        meanings = labels or dict(enumerate(model.class_names))
-        self._parse = OutputParser(name, meanings, classes, min_score)
+        self._number = {word: index for index, word in enumerate(model.class_names)} if own_names else None
         side = model.model.resolution
         self._size = (side, side)
         self._hooks = FeatureHooks(self.model.backbone[0], self._probe)
 
     def _run(self, images: Sequence[Image]) -> Pass:
         with torch.autocast(self._rfdetr.model.device.type, enabled=False):
-            found = self._rfdetr.predict(list(images), threshold=self._min_score, include_source_image=False)
+            found = self._rfdetr.predict(list(images), threshold=self._parse.min_score, include_source_image=False)
         width, height = self._size
         matrices = [np.diag([width / image.shape[1], height / image.shape[0], 1.0]) for image in images]
         return [self._named(each) for each in found], matrices, self._size
@@ -106,10 +91,6 @@ def open_rfdetr(name: str, config: DetectorConfig, device: torch.device | str, m
         raise UserError(f"detector rfdetr:{name}: cannot be had ({reason})") from error
     if not is_file and config.weights not in ("default", "none"):
         load_into(model.model.model, Path(config.weights), f"rfdetr:{name}")
-    return RfDetrDetector(
-        model,
-        names_of(config.labels, {}) or None,
-        classes=config.classes,
-        min_score=min_score,
-        name=f"rfdetr:{name}",
-    )
+    labels = names_of(config.labels, dict(enumerate(model.class_names)))
+    parse = OutputParser(f"rfdetr:{name}", labels, config.classes, min_score)
+    return RfDetrDetector(model, parse, own_names=not config.labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +25,12 @@ class TorchvisionDetector(HookedDetector):
 
     Args:
         model: one of `torchvision.models.detection`, with a `transform` and a `backbone`; it is frozen.
-        labels: what its labels mean (0 is the background).
-        classes: names of those to find; empty: all.
-        min_score: boxes with lower scores are left out.
+        parse: of its output (label 0 is the background).
         device: where it runs.
-        name: for messages.
-
-    Raises:
-        UserError: it does not know one of the classes.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        labels: Mapping[int, str],
-        *,
-        classes: Sequence[str] = (),
-        min_score: float = 0.0,
-        device: torch.device | str = "cpu",
-        name: str = "torchvision",
-    ) -> None:
-        self.model = frozen(model, device)
-        self._parse, self._device = OutputParser(name, labels, classes, min_score), device
+    def __init__(self, model: nn.Module, parse: OutputParser, device: torch.device | str = "cpu") -> None:
+        self.model, self._parse, self._device = frozen(model, device), parse, device
         with torch.no_grad():
             self._hooks = FeatureHooks(self.model.backbone, self._probe)
 
@@ -117,6 +101,4 @@ def open_torchvision(
     words = {index: word for index, word in enumerate(categories) if word not in ("__background__", "N/A")}
     meanings = words | {index: word for index, word in others.items() if index not in words}
     labels = names_of(config.labels, meanings if count == len(categories) else others, first=1)
-    return TorchvisionDetector(
-        model, labels, classes=config.classes, min_score=min_score, device=device, name=f"torchvision:{name}"
-    )
+    return TorchvisionDetector(model, OutputParser(f"torchvision:{name}", labels, config.classes, min_score), device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,32 +28,15 @@ class TransformersDetector(HookedDetector):
     Args:
         model: it is frozen.
         processor: the image processor that belongs to it.
-        labels: what its labels mean; by default what its configuration says.
-        classes: names of those to find; empty: all.
-        min_score: boxes with lower scores are left out.
+        parse: of its output.
         device: where it runs.
-        name: for messages.
-
-    Raises:
-        UserError: it does not know one of the classes.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        processor: Any,
-        labels: Mapping[int, str] | None = None,
-        *,
-        classes: Sequence[str] = (),
-        min_score: float = 0.0,
-        device: torch.device | str = "cpu",
-        name: str = "transformers",
+        self, model: nn.Module, processor: Any, parse: OutputParser, device: torch.device | str = "cpu"
     ) -> None:
-        self.model = frozen(model, device)
-        self._processor, self._device, self._min_score = processor, torch.device(device), min_score
-        described: Any = self.model.config
-        meanings = labels or {int(key): word for key, word in described.id2label.items()}
-        self._parse = OutputParser(name, meanings, classes, min_score)
+        self.model, self._parse = frozen(model, device), parse
+        self._processor, self._device = processor, torch.device(device)
         base = getattr(self.model, "base_model", self.model)
         part = getattr(base, "backbone", base)
         self._hooks = FeatureHooks(part if isinstance(part, nn.Module) else base, self._probe)
@@ -65,7 +48,7 @@ class TransformersDetector(HookedDetector):
             inputs = self._processor(images=list(images), return_tensors="pt").to(self._device)
             outputs = self.model(**inputs)
             results = self._processor.post_process_object_detection(
-                outputs, threshold=self._min_score, target_sizes=[(height, width)] * len(images)
+                outputs, threshold=self._parse.min_score, target_sizes=[(height, width)] * len(images)
             )
         found = [self._parse(each["boxes"], each["scores"], each["labels"]) for each in results]
         high, wide = inputs["pixel_values"].shape[-2:]
@@ -105,13 +88,6 @@ def open_transformers(
         raise UserError(
             f"detector transformers:{name}: cannot be had ({reason}); name a folder that save_pretrained wrote"
         ) from error
-    labels = names_of(config.labels, {}) or None
-    return TransformersDetector(
-        model,
-        processor,
-        labels,
-        classes=config.classes,
-        min_score=min_score,
-        device=device,
-        name=f"transformers:{name}",
-    )
+    own = {int(key): word for key, word in model.config.id2label.items()}
+    parse = OutputParser(f"transformers:{name}", names_of(config.labels, own), config.classes, min_score)
+    return TransformersDetector(model, processor, parse, device)

@@ -24,38 +24,25 @@ from clmot.io.runtimes import import_extra
 from clmot.protocols import Matrix
 from clmot.structures import Detections, Image
 
+_NONE: Mapping[str, Any] = {}
+
 
 class UltralyticsDetector(HookedDetector):
     """An ``ultralytics.YOLO`` as it is, with the maps of its layers before the head.
 
     Args:
         yolo: the model.
-        labels: what its labels mean; by default what it says itself.
-        classes: names of those to find; empty: all.
-        min_score: boxes with lower scores are left out.
+        parse: of its output.
         device: where it runs.
         options: further keyword arguments of its ``predict`` (``imgsz``, ``iou``, ...).
-        name: for messages.
-
-    Raises:
-        UserError: it does not know one of the classes.
     """
 
     def __init__(
-        self,
-        yolo: Any,
-        labels: Mapping[int, str] | None = None,
-        *,
-        classes: Sequence[str] = (),
-        min_score: float = 0.0,
-        device: torch.device | str = "cpu",
-        options: Mapping[str, Any] | None = None,
-        name: str = "ultralytics",
+        self, yolo: Any, parse: OutputParser, device: torch.device | str = "cpu", options: Mapping[str, Any] = _NONE
     ) -> None:
-        self.model, self._yolo = yolo.model, yolo
-        self._settings = {**(options or {}), "conf": min_score, "device": str(device), "verbose": False, "save": False}
-        meanings = labels or {int(key): word for key, word in yolo.names.items()}
-        self._parse = OutputParser(name, meanings, classes, min_score)
+        self.model, self._yolo, self._parse = yolo.model, yolo, parse
+        own = {"conf": parse.min_score, "device": str(device), "verbose": False, "save": False}
+        self._settings: dict[str, Any] = {**options, **own}
         self._digest = fingerprint(yolo.model)
         self._predict([np.zeros((160, 256, 3), np.uint8)])
         # the first call has made the copy that runs, with normalisation folded into convolutions
@@ -118,12 +105,6 @@ def open_ultralytics(
         raise UserError(f"detector ultralytics:{name}: is an exported model; name its .pt, or use onnx:FILE")
     if config.weights not in ("default", "none"):
         load_into(yolo.model, Path(config.weights), f"ultralytics:{name}")
-    return UltralyticsDetector(
-        yolo,
-        names_of(config.labels, {}) or None,
-        classes=config.classes,
-        min_score=min_score,
-        device=device,
-        options=config.options,
-        name=f"ultralytics:{name}",
-    )
+    labels = names_of(config.labels, {int(key): word for key, word in yolo.names.items()})
+    parse = OutputParser(f"ultralytics:{name}", labels, config.classes, min_score)
+    return UltralyticsDetector(yolo, parse, device, config.options)

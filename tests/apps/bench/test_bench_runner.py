@@ -62,34 +62,6 @@ def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
         list(run_bench(read_plan(write_plan(steps=3)), out, progress=False))
 
 
-def test_label_free_arms_do_not_depend_on_identities(write_plan, scenes, tmp_path):
-    """Other identities of the stills, other supervised network, same label-free one."""
-    shuffled = tmp_path / "stills"
-    for sequence in sorted((scenes / "stills").iterdir()):
-        copy = shuffled / sequence.name
-        (copy / "gt").mkdir(parents=True)
-        (copy / "img1").symlink_to(sequence / "img1")
-        (copy / "seqinfo.ini").symlink_to(sequence / "seqinfo.ini")
-        rows = [line.split(",") for line in (sequence / "gt" / "gt.txt").read_text().splitlines()]
-        numbers = np.random.default_rng(0).permutation(len(rows)) + 1
-        text = "".join(
-            ",".join([row[0], str(number), *row[2:]]) + "\n" for row, number in zip(rows, numbers, strict=True)
-        )
-        (copy / "gt" / "gt.txt").write_text(text)
-    scores = []
-    for train in (scenes / "stills", shuffled):
-        file = write_plan(
-            methods=["ours", "supervised"],
-            data={"train": str(train), "test": str(scenes / "clips")},
-            references=[],
-            measures=["embedding"],
-        )
-        found = run_bench(read_plan(file), tmp_path / f"out-{train.parent.name}", progress=False)
-        scores.append([each.sequences for each in found])
-    assert scores[0][0] == scores[1][0]
-    assert scores[0][1] != scores[1][1]
-
-
 def test_an_interrupted_comparison_goes_on(write_plan, tmp_path, monkeypatch):
     plan, out = read_plan(write_plan(references=[], measures=["embedding"], seeds=[0, 1])), tmp_path / "out"
     with pytest.raises(UserError, match="no run is finished"):
@@ -111,13 +83,6 @@ def test_an_interrupted_comparison_goes_on(write_plan, tmp_path, monkeypatch):
     assert len(list(run_bench(plan, out, progress=False))) == 2
     assert len(trained) == 3
     assert json.loads((out / "ours/test/seed-1/settings.json").read_text())["seconds"] > 0
-
-
-def test_parts_make_the_whole(write_plan):
-    plan = read_plan(write_plan(seeds=[0, 1, 2], references=[]))
-    runs = all_runs(plan)
-    assert len(runs) == 3
-    assert sorted(run.seed for k in (1, 2) for run in runs[k - 1 :: 2]) == [0, 1, 2]
 
 
 def test_cross_validation_holds_each_sequence_out(write_plan, scenes):
