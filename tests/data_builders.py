@@ -8,6 +8,15 @@ import numpy as np
 
 from clmot.structures import Batch, Sample
 
+TINY_NETWORK = [
+    "model.encoder=resnet10t",
+    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    "model.pretrained=none",
+    "model.width=8",
+    "model.stripes=2",
+]
+"""Overrides for a one-shot network of a few channels."""
+
 
 def sample_of(rows, *, image="none.png", size=(200, 100), sequence="s", frame=1, **columns):
     """A sample of boxes [n, 4]: of class 0, not ignored, of unknown identity and score 1, if `columns` say no other."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import call, fails
+from data_builders import TINY_NETWORK
 
 from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
@@ -12,10 +13,7 @@ from clmot.synthetic import write_scenes
 
 SMALL = [
     "model.image_size=[160, 96]",
-    "model.width=8",
-    "model.stripes=2",
-    "model.encoder=resnet10t",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    *TINY_NETWORK,
     "train.batch_size=2",
     "data.workers=0",
     "detector.crop_size=[32, 64]",

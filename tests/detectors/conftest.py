@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 from torchvision.models import get_model
 
 from clmot.config import Config, load_config
@@ -25,10 +26,7 @@ def settings():
         return load_config(
             overrides=[
                 "model.image_size=[160, 96]",
-                "model.width=8",
-                "model.stripes=2",
-                "model.encoder=resnet10t",
-                "model.encoder_options={channels: [8, 8, 16, 16]}",
+                *TINY_NETWORK,
                 "train.batch_size=2",
                 "train.steps=3",
                 "train.device=cpu",

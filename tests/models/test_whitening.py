@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 from torch import nn
 
 from clmot.config import load_config
@@ -139,12 +140,8 @@ def test_learning_further_fits_the_new_people_and_forgets_little_of_the_old(peop
 def test_the_network_trains_without_it_and_crops_agree():
     config = load_config(
         overrides=[
-            "model.encoder=resnet10t",
-            "model.encoder_options={channels: [8, 8, 16, 16]}",
-            "model.pretrained=none",
-            "model.width=8",
+            *TINY_NETWORK,
             "model.levels=[colour, stride4, stride16]",
-            "model.stripes=2",
             "model.embedding_dimension=16",
         ]
     ).model

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from data_builders import views_of
+from data_builders import TINY_NETWORK, views_of
 from lightning_fabric import Fabric
 
 import clmot.training.checkpoint as checkpoint_module
@@ -30,12 +30,8 @@ from clmot.training.trainer import train
 from clmot.views.loader import StepSampler, make_loader
 
 OVERRIDES = [
-    "model.encoder=resnet10t",
-    "model.pretrained=none",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    *TINY_NETWORK,
     "model.image_size=[128, 96]",
-    "model.width=8",
-    "model.stripes=2",
     "model.embedding_dimension=16",
     "train.precision=32-true",
     "train.batch_size=4",
@@ -250,7 +246,7 @@ def test_no_such_device():
 
 FATE = """
 import os, sys, time, torch
-sys.path.insert(0, sys.argv[2])
+sys.path += [sys.argv[2], sys.argv[2] + "/.."]
 from test_distributed import config
 import clmot.training.trainer as run
 from clmot.errors import UserError

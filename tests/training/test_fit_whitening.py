@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 
 from clmot.config import Config, load_config
 from clmot.detectors.python_function import FunctionDetector
@@ -33,12 +34,9 @@ READ = 2 * (8 + 8)
 def settings(*changes: str) -> Config:
     return load_config(
         overrides=[
-            "model.encoder=resnet10t",
-            "model.encoder_options={channels: [8, 8, 16, 16]}",
+            *TINY_NETWORK,
             "model.image_size=[96, 64]",
             "model.levels=[stride4, stride8]",
-            "model.width=8",
-            "model.stripes=2",
             "model.embedding_dimension=20",
             *changes,
         ]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 from lightning_fabric import Fabric
 
 from clmot.config import Config, load_config
@@ -15,12 +16,8 @@ from clmot.training.step import train_step
 from clmot.views.loader import make_loader
 
 TINY = [
-    "model.encoder=resnet10t",
-    "model.pretrained=none",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    *TINY_NETWORK,
     "model.image_size=[96, 64]",
-    "model.width=8",
-    "model.stripes=2",
     "model.embedding_dimension=24",
     "train.batch_size=3",
     "train.steps=2",

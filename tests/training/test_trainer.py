@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 
 from clmot.config import Config, load_config
 from clmot.datasets.readers import read_dataset
@@ -30,12 +31,8 @@ from clmot.views.tracklets import with_tracklets
 from clmot.visualize.curves import loss_curves
 
 OVERRIDES = [
-    "model.encoder=resnet10t",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
-    "model.pretrained=none",
+    *TINY_NETWORK,
     "model.image_size=[128, 96]",
-    "model.width=8",
-    "model.stripes=2",
     "model.embedding_dimension=16",
     "train.batch_size=2",
     "train.steps=6",
@@ -252,7 +249,7 @@ def test_tells_the_speed(stills, tmp_path, caplog):
 def test_a_killed_run_resumes(stills, tmp_path, straight):
     """SIGKILL at any moment: the newest checkpoint loads, and resuming from it ends at the same weights."""
     script = (
-        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3])\n"
+        "import sys; from pathlib import Path; sys.path += [sys.argv[3], sys.argv[3] + '/..']\n"
         "from test_trainer import config; from clmot.training.trainer import train\n"
         "if __name__ == '__main__': train(sys.argv[1], sys.argv[2], config('train.save_every=1'), progress=False)\n"
     )

@@ -6,6 +6,7 @@ import logging
 import cv2
 import numpy as np
 import pytest
+from data_builders import TINY_NETWORK
 
 from clmot.config import Config, load_config
 from clmot.errors import UserError
@@ -14,12 +15,8 @@ from clmot.views.loader import StepSampler
 
 FRAMES = 150
 OVERRIDES = [
-    "model.encoder=resnet10t",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
-    "model.pretrained=none",
+    *TINY_NETWORK,
     "model.image_size=[128, 96]",
-    "model.width=8",
-    "model.stripes=2",
     "model.embedding_dimension=16",
     "train.batch_size=2",
     "train.steps=5",

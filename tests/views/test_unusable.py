@@ -73,8 +73,8 @@ def test_each_is_logged_once_with_its_name(good, caplog):
 
 
 def test_workers_and_resumed_runs_replace_alike(good):
-    # two of 300, and borrowed from often
-    dataset = with_bad(good, 0, 8)
+    # two of 300, each drawn once at least, beside what shows it as a neighbour
+    dataset = with_bad(good, drawn(5)[1], drawn(20)[0])
     straight = list(loader(dataset, steps=30, views=BORROWING))
     helped = loader(dataset, steps=30, views=BORROWING, workers=1)
     assert all(equal(one, other) for one, other in zip(straight, helped, strict=True))

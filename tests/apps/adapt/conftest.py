@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 
 import clmot.apps.adapt.run
 from clmot.config import Config, load_config
@@ -18,11 +19,8 @@ COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200))
 WIDTH, HEIGHT = 160, 96
 
 OVERRIDES = [
-    "model.encoder=resnet10t",
-    "model.encoder_options={channels: [8, 8, 16, 16]}",
+    *TINY_NETWORK,
     "model.image_size=[160, 96]",
-    "model.width=8",
-    "model.stripes=2",
     "model.embedding_dimension=16",
     "train.batch_size=2",
     "data.workers=0",

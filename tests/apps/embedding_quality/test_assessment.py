@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from data_builders import TINY_NETWORK
 
 from clmot.apps.embedding_quality.assess import GAPS, HISTOGRAM, TRAINED, UNTRAINED, Assessment, assess
 from clmot.apps.embedding_quality.report import assessment_tables, margins_picture
@@ -16,11 +17,8 @@ from clmot.synthetic import write_scenes
 
 CONFIG = load_config(
     overrides=[
-        "model.encoder=resnet10t",
-        "model.encoder_options={channels: [8, 8, 16, 16]}",
+        *TINY_NETWORK,
         "model.image_size=[160, 96]",
-        "model.width=8",
-        "model.stripes=2",
         "model.embedding_dimension=16",
     ]
 )
