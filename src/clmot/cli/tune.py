@@ -70,7 +70,6 @@ def tune(
     """
     out = out_folder(out, "tune")
     from clmot.apps.tune.judge import TITLES
-    from clmot.apps.tune.report import changed, changes_line
     from clmot.apps.tune.search import tune as run_search
     from clmot.evaluation.tables import comparison_table
     from clmot.io.frame_choice import FrameChoice
@@ -91,7 +90,8 @@ def tune(
         device=device,
     )
     show(comparison_table(found.comparison))
-    print(f"changed: {changes_line(changed(found))}")
+    changes = ", ".join(f"{name} {before} -> {after}" for name, (before, after) in found.changes.items())
+    print(f"changed: {changes or 'nothing'}")
     print(
         f"{TITLES[metric]} {found.base_value:.1f} -> {found.best_value:.1f}, {plural(len(found.trials), 'trial')}, "
         f"{found.seconds:.0f} s: {found.config_file}"

@@ -6,7 +6,6 @@ import yaml
 
 from clmot.apps.tune import search, study
 from clmot.apps.tune.judge import Judge
-from clmot.apps.tune.report import changed, changes_line
 from clmot.apps.tune.search import plainer, tune
 from clmot.config import load_config
 from clmot.config.tracker import PRESETS, TrackerConfig
@@ -57,8 +56,7 @@ def test_the_file_says_what_is_best(tuned):
     config = load_config(file=out / "tracker.yaml").tracker
     assert config == found.best
     assert "frame_rate" not in (out / "tracker.yaml").read_text()
-    assert set(changed(found)) == {name for name, value in vars(found.best).items() if value != vars(found.base)[name]}
-    assert "high_score" in changes_line({"high_score": (0.5, 0.3)})
+    assert set(found.changes) == {name for name, value in vars(found.best).items() if value != vars(found.base)[name]}
 
 
 def test_only_what_made_the_difference_stays_changed():

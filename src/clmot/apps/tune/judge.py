@@ -6,12 +6,12 @@ import contextlib
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -108,32 +108,8 @@ def total(parts: Iterable[list[Fields]], metric: Metric) -> tuple[float, dict[st
     return float(np.mean([scores[name] for name in _MEANS[metric]])), scores
 
 
-class Promise(Protocol):
-    """A measurement under way."""
-
-    def result(self) -> list[Fields]:
-        """It, when it is there."""
-
-    def cancel(self) -> bool:
-        """Do without it, if it has not begun."""
-
-
-Measure = Callable[[str, TrackerConfig], Promise]
+Measure = Callable[[str, TrackerConfig], Future[list[Fields]]]
 """Starts a measurement of one sequence with one set of constants."""
-
-
-class _Later:
-    """A measurement that is made in this process when it is asked for."""
-
-    def __init__(self, judge: Judge, name: str, config: TrackerConfig) -> None:
-        self._made_of = (judge, name, config)
-
-    def result(self) -> list[Fields]:
-        judge, name, config = self._made_of
-        return judge.measure(name, config)
-
-    def cancel(self) -> bool:
-        return True
 
 
 @contextlib.contextmanager
@@ -145,17 +121,15 @@ def measuring(judge: Judge, validation: Validation, jobs: int) -> Iterator[Measu
         validation: what it judges on.
         jobs: how many.
     """
+    pool: Executor
     if jobs == 1:
-        yield lambda name, config: _Later(judge, name, config)
-        return
-    # forking a process with threads (torch's, or a GPU's) does not work
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (validation,)) as pool:
-
-        def submit(name: str, config: TrackerConfig) -> Future[list[Fields]]:
-            return pool.submit(_measure, name, config)
-
+        pool, measure = ThreadPoolExecutor(1), judge.measure
+    else:
+        # forking a process with threads (torch's, or a GPU's) does not work
+        pool, measure = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (validation,)), _measure
+    with pool:
         try:
-            yield submit
+            yield lambda name, config: pool.submit(measure, name, config)
         except BrokenProcessPool as error:
             raise UserError("a process of --jobs has died, perhaps for want of memory; give fewer") from error
         finally:

@@ -67,6 +67,12 @@ class Tuning:
     comparison: Comparison
     config_file: Path
 
+    @property
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """The constants in which the best differ from those that the search started from: before and after."""
+        before, after = dataclasses.asdict(self.base), dataclasses.asdict(self.best)
+        return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+
 
 def tune(
     detector: str,
