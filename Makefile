@@ -12,7 +12,7 @@ HEADLESS = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless && \
 	$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test lint types unit install adapters clean
+.PHONY: demo test lint types unit quick install adapters clean
 
 demo: install
 	$(BIN)/clmot demo --out demo
@@ -53,6 +53,10 @@ types:
 # a process of one thread for each core
 unit:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+# what takes two seconds at most each
+quick:
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

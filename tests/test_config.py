@@ -235,6 +235,7 @@ def configurations(draw) -> Config:
 
 
 class TestRoundTrip:
+    @pytest.mark.slow
     @settings(deadline=None, max_examples=40)
     @given(configurations())
     def test_yaml_gives_the_configuration_back(self, tmp_path_factory, made):

@@ -16,6 +16,8 @@ from clmot.errors import UserError
 from clmot.io.image import read_image
 from clmot.protocols import FeatureDetector
 
+pytestmark = pytest.mark.slow
+
 
 def image_of(scenes) -> np.ndarray:
     return read_image(sorted((scenes / "clips").rglob("*.jpg"))[0])

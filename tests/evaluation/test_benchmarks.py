@@ -1,13 +1,12 @@
 """Rules of the benchmarks, against TrackEval's own classes for them."""
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
+from oracle import trackeval
 
 from clmot.cli import evaluate as cli_evaluate
 from clmot.errors import UserError
@@ -54,40 +53,6 @@ def kitti_case(rng: np.random.Generator) -> tuple[list[str], list[str]]:
     return truth, found
 
 
-def trackeval_kitti(root: Path, names: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """By class and sequence; combined as sequence ``combined``."""
-    seqmap = root / "gt" / "evaluate_tracking.seqmap.training"
-    seqmap.write_text("".join(f"{name} empty 000000 {LENGTH:06d}\n" for name in names))
-    with contextlib.redirect_stdout(io.StringIO()):
-        from trackeval.datasets import Kitti2DBox
-        from trackeval.metrics import CLEAR, HOTA, Identity
-
-        dataset = Kitti2DBox(
-            {
-                "GT_FOLDER": str(root / "gt"),
-                "TRACKERS_FOLDER": str(root),
-                "TRACKERS_TO_EVAL": ["results"],
-                "TRACKER_SUB_FOLDER": "",
-                "PRINT_CONFIG": False,
-            }
-        )
-        metrics = (HOTA(), CLEAR({"PRINT_CONFIG": False}), Identity({"PRINT_CONFIG": False}))
-        scores: dict[str, dict[str, dict[str, Any]]] = {}
-        for kind in ("car", "pedestrian"):
-            scores[kind] = {}
-            for name in names:
-                data = dataset.get_preprocessed_seq_data(dataset.get_raw_seq_data("results", name), kind)
-                scores[kind][name] = {"GT_IDs": data["num_gt_ids"], "GT_Dets": data["num_gt_dets"]}
-                for metric in metrics:
-                    scores[kind][name] |= metric.eval_sequence(data)
-            parts = dict(scores[kind])
-            combined = {field: sum(part[field] for part in parts.values()) for field in ("GT_IDs", "GT_Dets")}
-            for metric in metrics:
-                combined |= metric.combine_sequences(parts)
-            scores[kind]["combined"] = combined
-    return scores
-
-
 @pytest.fixture
 def kitti(tmp_path: Path) -> Path:
     rng = np.random.default_rng(5)
@@ -101,13 +66,14 @@ def kitti(tmp_path: Path) -> Path:
 
 
 def test_kitti_equals_trackeval(kitti: Path) -> None:
-    oracle = trackeval_kitti(kitti, ["0000", "0001"])
+    seqmap = kitti / "gt" / "evaluate_tracking.seqmap.training"
+    seqmap.write_text("".join(f"{name} empty 000000 {LENGTH:06d}\n" for name in ("0000", "0001")))
     scores = evaluate(kitti / "results", kitti / "gt")
     assert list(scores.classes) == ["car", "pedestrian"]
     for kind, of_class in scores.classes.items():
-        agree(of_class.combined, oracle[kind]["combined"])
-        for name, values in of_class.sequences.items():
-            agree(values, oracle[kind][name])
+        oracle = trackeval(kitti, ["0000", "0001"], kind, kitti=True)
+        for name, values in [("combined", of_class.combined), *of_class.sequences.items()]:
+            agree(values, oracle[name])
     car = scores.classes["car"].combined
     assert 20 < car["HOTA"] < 95
     assert car["FP"] > 0
@@ -158,25 +124,7 @@ def test_dancetrack_equals_trackeval(tmp_path: Path) -> None:
     """DanceTrack's own command runs TrackEval with the rules of MOT17 on ground truth of persons only."""
     rng = np.random.default_rng(1)
     mot_case(tmp_path, "dancetrack0004", rng, [1], named=False)
-    with contextlib.redirect_stdout(io.StringIO()):
-        from trackeval.datasets import MotChallenge2DBox
-        from trackeval.metrics import CLEAR, HOTA, Identity
-
-        dataset = MotChallenge2DBox(
-            {
-                "GT_FOLDER": str(tmp_path / "gt"),
-                "TRACKERS_FOLDER": str(tmp_path),
-                "TRACKERS_TO_EVAL": ["results"],
-                "TRACKER_SUB_FOLDER": "",
-                "SEQ_INFO": {"dancetrack0004": None},
-                "SKIP_SPLIT_FOL": True,
-                "PRINT_CONFIG": False,
-            }
-        )
-        data = dataset.get_preprocessed_seq_data(dataset.get_raw_seq_data("results", "dancetrack0004"), "pedestrian")
-        oracle = {"GT_IDs": data["num_gt_ids"], "GT_Dets": data["num_gt_dets"]}
-        for metric in (HOTA(), CLEAR({"PRINT_CONFIG": False}), Identity({"PRINT_CONFIG": False})):
-            oracle |= metric.eval_sequence(data)
+    oracle = trackeval(tmp_path, ["dancetrack0004"], "pedestrian")["dancetrack0004"]
     for benchmark in ("auto", "dancetrack", "sportsmot"):
         scores = evaluate(tmp_path / "results", tmp_path / "gt", benchmark=benchmark)
         agree(scores.combined, oracle)

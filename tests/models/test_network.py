@@ -77,6 +77,7 @@ def learn_twice(network: Network, side: int = 64) -> list[str]:
     return [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("street", "demo", "mobilenet")])
 def test_published_networks_learn(recipe):
     torch.manual_seed(0)

@@ -29,6 +29,8 @@ from clmot.training.step import train_step
 from clmot.training.trainer import train
 from clmot.views.loader import StepSampler, make_loader
 
+pytestmark = pytest.mark.slow
+
 OVERRIDES = [
     *TINY_NETWORK,
     "model.image_size=[128, 96]",

@@ -109,6 +109,7 @@ def test_steps_put_the_epochs_out_of_force(override):
 SMALL_ENCODER = ["model.encoder=resnet10t", "model.encoder_options={channels: [8, 8, 16, 16]}", "model.head_width=8"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "encoder"), [("paper", []), ("fairmot", SMALL_ENCODER)])
 def test_two_steps(recipe, encoder, tmp_path):
     write_scenes(tmp_path, still_frames=4, still_sequences=2, clips=0, clip_frames=2, size=(160, 96), seed=1)

@@ -30,6 +30,8 @@ from clmot.views.labels import with_labels
 from clmot.views.tracklets import with_tracklets
 from clmot.visualize.curves import loss_curves
 
+pytestmark = pytest.mark.slow
+
 OVERRIDES = [
     *TINY_NETWORK,
     "model.image_size=[128, 96]",

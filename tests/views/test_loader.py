@@ -145,6 +145,7 @@ class TestStepSampler:
 
 
 class TestLoader:
+    @pytest.mark.slow
     def test_workers_change_nothing(self, dataset):
         alone, helped = list(loader(dataset, workers=0)), list(loader(dataset, workers=1))
         assert len(alone) == len(helped) == 5

@@ -72,6 +72,7 @@ def test_each_is_logged_once_with_its_name(good, caplog):
     assert lines[0].startswith("gone7.png: cannot read the image")
 
 
+@pytest.mark.slow
 def test_workers_and_resumed_runs_replace_alike(good):
     # two of 300, each drawn once at least, beside what shows it as a neighbour
     dataset = with_bad(good, drawn(5)[1], drawn(20)[0])

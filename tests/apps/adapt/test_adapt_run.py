@@ -14,6 +14,8 @@ from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
 from tests.apps.adapt.conftest import draw, write_video
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["train.steps=4", "train.save_every=2", "adapt.min_frames=3", "adapt.held_out=0.5"]
 
 

@@ -1,9 +1,12 @@
+import pytest
 import torch
 
 from clmot.config import load_config
 from clmot.models.network import Network
 from clmot.training.optim import make_optimizer
 from tests.apps.adapt.conftest import OVERRIDES
+
+pytestmark = pytest.mark.slow
 
 DETECTING = ("encoder.", "neck.", "heatmap.", "size.", "offset.", "task_weights.")
 

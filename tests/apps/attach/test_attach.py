@@ -17,6 +17,8 @@ from clmot.errors import UserError
 from clmot.models.saved_model import load_saved_model
 from tests.apps.attach.conftest import LABELS, NAME, SMALL, first_images, same, track_and_evaluate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(scenes, settings, faster_rcnn, tmp_path_factory) -> Path:

@@ -21,6 +21,8 @@ from clmot.structures import Detections
 from clmot.training.checkpoint import load_state
 from tests.apps.attach.conftest import Percentages, find, first_images, same, track_and_evaluate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def crops_run(scenes, settings, tmp_path_factory) -> Path:

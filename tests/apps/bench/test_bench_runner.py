@@ -17,6 +17,8 @@ from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
     """Everything once; again without any training; and a report that is the same."""
