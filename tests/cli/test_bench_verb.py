@@ -30,7 +30,7 @@ def test_a_part_and_its_report(plan: Path, tmp_path: Path, capsys: pytest.Captur
     assert call("bench", plan, "--out", tmp_path / "out", "--part", "1/2") == 0
     printed = capsys.readouterr().out
     assert "colour histogram, test: rank-1 0." in printed
-    assert "report.html" in printed
+    assert "report.md" in printed
     report = tmp_path / "out" / "report.md"
     assert "not finished: 1 of 2 runs are missing" in report.read_text()
     report.unlink()

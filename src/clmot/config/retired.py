@@ -17,6 +17,7 @@ GONE: dict[str, Any] = {
     "loss.margin": 0.5,
     "loss.offset_weight": 1.0,
     "loss.queue_size": 8192,
+    "model.head_norm": ...,
     "model.projection": [],
     "model.visible_parts": False,
     "refine.join_speed": 3.0,
@@ -46,7 +47,7 @@ GONE: dict[str, Any] = {
     "views.saturation": 0.15,
     "views.warp": 0.0,
 }
-"""By name, with the value that means what is done now."""
+"""By name, with the value that means what is done now; `...` where other settings say it."""
 
 
 INSTEAD: dict[str, dict[str, str]] = {
@@ -82,7 +83,7 @@ def without_retired(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
             for key, value in values.items():
                 name = f"{section}.{key}"
                 if name in GONE:
-                    ignored += [f"{name}={value}"] if value != GONE[name] else []
+                    ignored += [f"{name}={value}"] if GONE[name] not in (value, ...) else []
                 elif (other := INSTEAD.get(name, {}).get(str(value))) is not None:
                     ignored.append(f"{name}={value} (now {other})")
                     kept[section][key] = other

@@ -134,7 +134,7 @@ class Detecting:
             "classes": list(classes),
         }
         if self.has_model:
-            detect = {name: getattr(config.detect, name) for name in vars(config.detect)} if boxes is None else {}
+            detect = config.as_dict()["detect"] if boxes is None else {}  # as JSON gives it back
             common |= {"model": _stamp(self._saved_model[1]), "detect": detect, "appearance": config.tracker.appearance}
         origins = {name: {**common, "boxes": _stamp(files[name]) if name in files else None} for name in names}
         made = watch(
