@@ -3,12 +3,12 @@
     python benchmarks/input_shape.py [SEQUENCE[@W:H] ...] [--shares 1 1.5 2] [--frames N] [--every N] [--model RUN]
 
 The first row of a sequence is the input as it was: every picture letterboxed into the size that the model was trained
-with. The others have the picture's own shape and at most SHARE times as many pixels. Sequences are those in
-$CLMOT_DATA/mot; NAME@3:1 is NAME cut to that shape, where most of its annotated people are. Rows are printed as they
-are measured: HOTA, DetA, AssA, IDF1, MOTA, IDSW of the model's own tracks in the first frames; rank-1 and TPR at FAR
-0.1 of its embeddings at the annotated boxes of up to 60 frames of the whole sequence, a second apart or more, as they
-are and after online mean subtraction (ms); and the time of a frame's detection as a multiple of the first row's, the
-median of frames that all rows see in turn.
+with. The others have the picture's own shape: with the longer side of that size, as `imgsz` of ultralytics would have
+it, and with at most SHARE times as many pixels. Sequences are those in $CLMOT_DATA/mot; NAME@3:1 is NAME cut to that
+shape, where most of its annotated people are. Rows are printed as they are measured: HOTA, DetA, AssA, IDF1, MOTA, IDSW
+of the model's own tracks in the first frames; rank-1 and TPR at FAR 0.1 of its embeddings at the annotated boxes of up
+to 60 frames of the whole sequence, a second apart or more, as they are and after online mean subtraction (ms); and the
+time of a frame's detection as a multiple of the first row's, the median of frames that all rows see in turn.
 """
 
 from __future__ import annotations
@@ -119,9 +119,10 @@ def with_settings(model: Model, settings: dict[str, dict[str, object]]) -> Model
 
 
 def arms(model: Model, shares: list[float]) -> dict[str, Model]:
-    """The input as it was, and by shares of its pixels in each picture's own shape."""
+    """The input as it was, by its longer side, and by shares of its pixels in each picture's own shape."""
     wide, high = model.config.model.image_size
     made = {"before": with_settings(model, {"detect": {"size": [wide, high]}})}
+    made[f"longer side {max(wide, high)}"] = with_settings(model, {"detect": {"size": [max(wide, high)]}})
     for share in shares:
         cells = round(wide * high * share / 32**2)
         # what counts of the size is its number of pixels

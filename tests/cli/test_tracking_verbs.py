@@ -108,6 +108,17 @@ def test_the_size_of_the_input_is_chosen_and_recorded(clips, run, tmp_path, caps
             assert message in fails(capsys, verb, clips, "--model", run, "--out", tmp_path / "bad", "--size", size)
 
 
+def test_no_tracks_name_the_size_that_was_looked_at(clips, run, tmp_path, caplog):
+    """And what is advised is taken."""
+    arguments = ("track", clips, "--model", run, "--out", tmp_path / "r", "--overwrite", "detect.score_threshold=0.99")
+    for size, expected in ((), "128x96"), (("--size", "256"), "256x160"):
+        caplog.clear()
+        assert call(*arguments, *size) == 0
+        longer = 2 * int(expected.split("x")[0])
+        assert f"input: {expected}; try " in caplog.text
+        assert f"or --size {longer} where objects are small" in caplog.text
+
+
 def test_sigterm_is_as_ctrl_c(clips, tmp_path, capsys):
     """After ``docker stop`` everything that was finished has its final name, and the state is there to go on from."""
     code = """
