@@ -80,6 +80,8 @@ def main() -> None:
                 shown.append(tracked)
                 for track, row in zip(tracked.track_id.tolist(), tracked.rows.tolist(), strict=True):
                     given[frame, track] = place[frame, int(rows[row])]
+            if not given:
+                continue
             with tempfile.TemporaryDirectory() as scratch:
                 path = Path(scratch) / f"{name}.txt"
                 write_mot_text(path, shown)
@@ -91,6 +93,7 @@ def main() -> None:
             facts = {key: scores[key] for key in ("IDF1", "AssA", "HOTA", "IDSW")}
             parts = {key: getattr(quality, key) for key in ("purity", "completeness", "steadiness", "overall")}
             parts["boxes a track"] = len(results.rows) / len(results.tracks)
+            parts["boxes"] = len(results.rows)
             table.append({"sequence": name, "preset": preset, "high": high, "boxes": how, **facts, **parts})
         for key in ("purity", "completeness", "steadiness", "overall", "boxes a track"):
             mine = [row for row in table if row["sequence"] == name]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from clmot.structures import Detections, Image, TrackedFrame
-from clmot.visualize.draw import Trails, contact_sheet, draw_boxes, draw_tracks, fit, track_colour
+from clmot.visualize.draw import Trails, contact_sheet, draw_boxes, draw_tracks, fit, hide, track_colour
 
 
 def tracked(frame: int, boxes: dict[int, tuple[float, float, float, float]]) -> TrackedFrame:
@@ -194,3 +194,52 @@ def test_fit_keeps_the_shape_and_the_size_asked_for(width: int, height: int) -> 
     scale = min(width / 30, height / 20)
     assert columns.max() - columns.min() + 1 == pytest.approx(30 * scale, abs=1)
     assert rows.max() - rows.min() + 1 == pytest.approx(20 * scale, abs=1)
+
+
+class TestLabels:
+    def test_a_label_is_beside_a_small_object_that_has_no_room_above(self) -> None:
+        small = np.array([[90, 0, 100, 12]], np.float32)
+        plain, drawn = draw_boxes(grey(), small, colours=(255, 0, 0)), draw_boxes(grey(), small, ["17"], (255, 0, 0))
+        assert (drawn[:12, 90:100] == plain[:12, 90:100]).all()
+        assert changed(drawn).sum() > changed(plain).sum() + 100
+
+    def test_labels_of_a_crowd_do_not_cover_each_other(self) -> None:
+        boxes = np.array([[40, 60, 60, 120], [48, 60, 68, 120], [56, 60, 76, 120]], np.float32)
+        colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+        drawn = draw_boxes(grey(), boxes, ["1", "2", "3"], colours)
+        shown = [(drawn == colour).all(axis=2).sum() for colour in colours]
+        alone = [
+            (draw_boxes(grey(), boxes[i : i + 1], ["8"], colours[i]) == colours[i]).all(axis=2).sum() for i in range(3)
+        ]
+        assert all(one > 0.55 * other for one, other in zip(shown, alone, strict=True))
+
+    def test_confidence_is_told_on_request(self) -> None:
+        frame = tracked(1, {5: (60.0, 60.0, 120.0, 120.0)})
+        plain, told = draw_tracks(grey(), frame), draw_tracks(grey(), frame, with_score=True)
+        assert changed(told).sum() > changed(plain).sum() + 100
+
+    def test_long_names_are_shortened(self) -> None:
+        frame = tracked(1, {5: (60.0, 60.0, 120.0, 120.0)})
+        long = draw_tracks(grey(), frame, classes=("x" * 300, "b"))
+        assert (long == draw_tracks(grey(), frame, classes=("x" * 200, "b"))).all()
+
+
+def test_trails_fade() -> None:
+    trails = Trails(30)
+    for frame in range(1, 21):
+        trails.update(tracked(frame, {1: (8.0 * frame, 20.0, 8.0 * frame + 20, 60.0)}))
+    drawn = draw_tracks(grey(), tracked(20, {1: (160.0, 20.0, 180.0, 60.0)}), trails)
+    strength = np.abs(drawn[60, 22:160].astype(int) - 40).sum(axis=1)
+    assert 0 < strength[:10].min() < strength[60] < strength[-10:].max()
+
+
+@pytest.mark.parametrize("part", ["head", "box"])
+def test_hidden_boxes_hold_a_few_squares_and_all_else_is_as_it_was(part: str) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (150, 200, 3), np.uint8)
+    hidden = hide(image, np.array([[50, 30, 80, 120], [-40, -40, -5, -5], [190, 140, 260, 300]], np.float32), part)
+    end = 60 if part == "head" else 120
+    inside = hidden[30:end, 50:80].reshape(-1, 3)
+    assert len(np.unique(inside, axis=0)) <= 36
+    assert (hidden[end + 1 : 135, 40:90] == image[end + 1 : 135, 40:90]).all()
+    assert (hidden[:, :40] == image[:, :40]).all()

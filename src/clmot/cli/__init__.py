@@ -22,6 +22,7 @@ from clmot.cli import (  # noqa: F401
     data,
     demo,
     detect,
+    draw,
     embed,
     evaluate,
     export,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -26,6 +27,11 @@ _COLOURS: tuple[Colour, ...] = (
 with normal sight and with each of the three kinds of colour blindness (Machado et al. 2009); none is very dark or pale.
 """
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+"""How strongly the four parts of a trail are drawn, the oldest first."""
+_HEAD, _SQUARES = 1 / 3, 6
+"""The share of a standing person that `hide` takes for the head; squares along the longer side of what it hides."""
+_LONGEST_NAME = 24
 _DEFAULT_COLOUR: Colour = (255, 176, 0)
 _GAP, _BACKGROUND = 4, (32, 32, 32)
 """Pixels between and around the images of a contact sheet, and what shows there."""
@@ -69,7 +75,11 @@ class Trails:
 
 
 def draw_tracks(
-    image: Image, tracked: TrackedFrame, trails: Trails | None = None, classes: Sequence[str] = ()
+    image: Image,
+    tracked: TrackedFrame,
+    trails: Trails | None = None,
+    classes: Sequence[str] = (),
+    with_score: bool = False,
 ) -> Image:
     """A copy of the image with each track's box, id and trail in the track's colour.
 
@@ -78,21 +88,46 @@ def draw_tracks(
         tracked: the tracks of this frame.
         trails: their history, this frame included; trails of tracks that are not in this frame are not drawn.
         classes: class names; labels name the class where there are several.
+        with_score: labels tell the confidence, in percent.
     """
     canvas = image.copy()
-    thickness = _thickness(canvas)
     seen = set(tracked.track_id.tolist())
-    for track_id, points in (trails.points() if trails else {}).items():
-        if track_id in seen:
-            _draw_trail(canvas, points, track_colour(track_id), thickness)
+    points = trails.points() if trails else {}
+    _draw_trails(canvas, {track: each for track, each in points.items() if track in seen})
     # whoever stands lower in the image is nearer to the camera and drawn over the others
     order = np.argsort(tracked.detections.xyxy[:, 3], kind="stable")
     ids = tracked.track_id[order].tolist()
     labels = [str(track_id) for track_id in ids]
     if len(classes) > 1:
         named = tracked.detections.class_id[order].tolist()
-        labels = [f"{classes[class_id]} {label}" for class_id, label in zip(named, labels, strict=True)]
+        labels = [f"{_short(classes[class_id])} {label}" for class_id, label in zip(named, labels, strict=True)]
+    if with_score:
+        scores = tracked.detections.score[order].tolist()
+        labels = [f"{label} {100 * score:.0f}%" for label, score in zip(labels, scores, strict=True)]
     _draw_boxes(canvas, tracked.detections.xyxy[order], labels, [track_colour(track_id) for track_id in ids])
+    return canvas
+
+
+def hide(image: Image, boxes: Float32Array, part: Literal["head", "box"]) -> Image:
+    """A copy of the image in which nobody can be recognised in some boxes: each is a few squares of one colour.
+
+    Args:
+        image: uint8 [height, width, 3], RGB.
+        boxes: float [n, 4], xyxy pixels, may extend beyond the image.
+        part: all of each box, or its upper third, which is where a standing person's head is.
+    """
+    canvas = image.copy()
+    for left, top, right, bottom in boxes.tolist():
+        bottom = top + (bottom - top) * _HEAD if part == "head" else bottom
+        margin = 0.1 * (right - left)
+        rows = slice(max(0, math.floor(top - margin)), max(0, math.ceil(bottom)))
+        columns = slice(max(0, math.floor(left - margin)), max(0, math.ceil(right + margin)))
+        area = canvas[rows, columns]
+        if area.size:
+            height, width = area.shape[:2]
+            across, down = (max(1, round(_SQUARES * side / max(height, width))) for side in (width, height))
+            few = cv2.resize(np.ascontiguousarray(area), (across, down), interpolation=cv2.INTER_AREA)
+            canvas[rows, columns] = cv2.resize(few, (width, height), interpolation=cv2.INTER_NEAREST)
     return canvas
 
 
@@ -169,12 +204,21 @@ def _thickness(image: Image) -> int:
     return max(1, round(int(min(image.shape[:2])) / 300))
 
 
-def _draw_trail(canvas: Image, points: Sequence[Point], colour: Colour, thickness: int) -> None:
-    """Segments that grow from thin (long ago) to the box's own thickness (now)."""
-    corners = _to_pixels(np.array(points, np.float64), canvas)
-    for index in range(1, len(corners)):
-        width = max(1, round(thickness * index / (len(corners) - 1)))
-        cv2.line(canvas, corners[index - 1], corners[index], colour, width, cv2.LINE_AA)
+def _draw_trails(canvas: Image, trails: Mapping[int, Sequence[Point]]) -> None:
+    """Segments that grow from thin and faint (long ago) to the box's own thickness and colour (now)."""
+    thickness = _thickness(canvas)
+    corners = {track: _to_pixels(np.array(points, np.float64), canvas) for track, points in trails.items()}
+    for part, strength in enumerate(_STRENGTHS, 1):
+        layer = canvas if strength == 1 else canvas.copy()
+        drawn = False
+        for track, points in corners.items():
+            last = len(points) - 1
+            width = max(1, round(thickness * part / len(_STRENGTHS)))
+            for index in range(1 + last * (part - 1) // len(_STRENGTHS), 1 + last * part // len(_STRENGTHS)):
+                cv2.line(layer, points[index - 1], points[index], track_colour(track), width, cv2.LINE_AA)
+                drawn = True
+        if drawn and layer is not canvas:
+            cv2.addWeighted(layer, strength, canvas, 1 - strength, 0, dst=canvas)
 
 
 def _draw_boxes(canvas: Image, boxes: Float32Array, labels: Sequence[str], colours: Sequence[Colour]) -> None:
@@ -182,26 +226,64 @@ def _draw_boxes(canvas: Image, boxes: Float32Array, labels: Sequence[str], colou
     top_left = _to_pixels(boxes[:, :2], canvas)
     # a box that ends at x = 10 covers pixel columns up to 9
     bottom_right = _to_pixels(boxes[:, 2:] - 1, canvas)
-    for first, second, colour, label in zip(top_left, bottom_right, colours, labels, strict=True):
+    for first, second, colour in zip(top_left, bottom_right, colours, strict=True):
         cv2.rectangle(canvas, first, second, colour, thickness)
+    taken = np.array([(*first, *second) for first, second in zip(top_left, bottom_right, strict=True)]).reshape(-1, 4)
+    for box, label, colour in zip(taken.tolist(), labels, colours, strict=True):
         if label:
-            draw_label(canvas, label, first, colour)
+            place = _free_place(_label_size(canvas, label), box, canvas, taken)
+            taken = np.concatenate([taken, [_draw_label_at(canvas, label, place, colour)]])
+
+
+def _free_place(size: tuple[int, int], box: Sequence[int], canvas: Image, taken: np.ndarray) -> tuple[int, int]:
+    """Left and top of a label of that size where it covers least of boxes and other labels; above its box if it can."""
+    (width, height), (left, top, right, bottom) = size, box
+    places = [(left, top - height), (right - width, top - height), (left, bottom + 1), (right + 1, top)]
+    places += [(left - width, top), (left, top)]
+    inside = [
+        (min(max(x, 0), max(canvas.shape[1] - width, 0)), min(max(y, 0), max(canvas.shape[0] - height, 0)))
+        for x, y in places
+    ]
+    at = np.array(inside)
+    side = np.minimum((at + size)[:, None], taken[:, 2:] + 1) - np.maximum(at[:, None], taken[:, :2])
+    return inside[int(np.clip(side, 0, None).prod(axis=-1).sum(axis=-1).argmin())]
 
 
 def draw_label(canvas: Image, text: str, corner: tuple[int, int], colour: Colour) -> None:
     """Text on a filled background that sits on the corner, moved inside where it would leave the image."""
-    thickness = _thickness(canvas)
-    scale = max(0.4, min(canvas.shape[:2]) / 1000)
-    stroke = max(1, round(scale * 1.5))
-    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, scale, stroke)
-    margin = 1 + thickness
-    width, height = text_width + 2 * margin, text_height + baseline + margin
-    left = min(max(corner[0] - thickness // 2, 0), max(canvas.shape[1] - width, 0))
+    width, height = _label_size(canvas, text)
+    left = min(max(corner[0] - _thickness(canvas) // 2, 0), max(canvas.shape[1] - width, 0))
     top = min(max(corner[1] - height, 0), max(canvas.shape[0] - height, 0))
+    _draw_label_at(canvas, text, (left, top), colour)
+
+
+def _font(canvas: Image) -> tuple[float, int, int]:
+    """Scale, stroke and margin of the text in an image: as large as can be read at a glance, whatever its size."""
+    scale = max(0.4, min(canvas.shape[:2]) / 1000)
+    return scale, max(1, round(scale * 1.5)), 1 + _thickness(canvas)
+
+
+def _label_size(canvas: Image, text: str) -> tuple[int, int]:
+    scale, stroke, margin = _font(canvas)
+    (width, height), baseline = cv2.getTextSize(text, _FONT, scale, stroke)
+    return width + 2 * margin, height + baseline + margin
+
+
+def _draw_label_at(canvas: Image, text: str, place: tuple[int, int], colour: Colour) -> tuple[int, int, int, int]:
+    """Draw a label whose left and top these are, and say what it covers."""
+    scale, stroke, margin = _font(canvas)
+    _, baseline = cv2.getTextSize(text, _FONT, scale, stroke)
+    (left, top), (width, height) = place, _label_size(canvas, text)
     cv2.rectangle(canvas, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
     luminance = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     ink = (0, 0, 0) if luminance > 130 else (255, 255, 255)
     cv2.putText(canvas, text, (left + margin, top + height - baseline), _FONT, scale, ink, stroke, cv2.LINE_AA)
+    return left, top, left + width - 1, top + height - 1
+
+
+def _short(name: str) -> str:
+    """A class name that leaves room for what it is about."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def _to_pixels(points: np.ndarray[tuple[int, ...], np.dtype[np.floating]], canvas: Image) -> list[tuple[int, int]]:

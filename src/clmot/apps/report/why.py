@@ -198,4 +198,4 @@ def _parts(row: dict[str, Any], tracker: dict[str, Any], stage: str, with_rival:
 
 
 def _known(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4) + 0.0  # no minus before a zero
+    return None if math.isnan(value) else 0.0 if abs(value) < _LEAST else round(value, 4)

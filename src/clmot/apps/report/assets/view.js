@@ -91,10 +91,14 @@ const view = (() => {
 
     const rows = new Map(data.tracks.map((track) => [track.id, lane(track)]));
     const axis = el("div", {});
-    for (const second of ticks(span / data.rate).filter((each) => each * data.rate < 0.95 * span)) {
-      axis.append(el("i", { style: { left: `${(100 * second * data.rate) / span}%` } },
-        clock(second + (first - 1) / data.rate)));
+    /** As many marks as the axis has room for, which changes with zoom and window. */
+    function rule() {
+      const room = Math.max(2, Math.floor((axis.clientWidth || 800) / 90));
+      const shown = ticks(span / data.rate, room).filter((each) => each * data.rate < 0.95 * span);
+      axis.replaceChildren(...shown.map((second) => el("i", { style: { left: `${(100 * second * data.rate) / span}%` } },
+        clock(second + (first - 1) / data.rate))));
     }
+    new ResizeObserver(rule).observe(axis);
     const body = el("div", {});
     const lanes = el("div", { class: "lanes" }, el("div", { class: "axis" }, el("span"), axis), body);
     const box = el("div", { class: "timeline", tabindex: "0", role: "region", "aria-label": "Timeline of tracks" }, lanes);
@@ -130,7 +134,10 @@ const view = (() => {
     const controls = el("div", { class: "bar" }, el("h2", {}, "Timeline"), shown, search,
       data.classes.length > 1 ? kinds : null, order, el("label", {}, eventful, "with events"),
       el("label", {}, "zoom", zoom));
-    return { node: el("section", { class: "panel" }, controls, box), select };
+    const kindsThere = new Map(data.events.map((event) => [event.kind, event.name]));
+    const legend = kindsThere.size ? el("p", { class: "legend faint" }, [...kindsThere].map(([kind, name]) =>
+      el("span", {}, el("span", { class: "life" }, el("b", { class: kind })), name))) : null;
+    return { node: el("section", { class: "panel" }, controls, box, legend), select };
   }
 
   /** A frame with boxes over it; those of the event are drawn strongly, and named. */
