@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clmot.apps.check_data import check as check_data
     from clmot.apps.embedding_quality.assess import assess as embed
     from clmot.apps.info import info as info
+    from clmot.apps.refine_results import refine_results as refine
     from clmot.apps.report.make import make_report as report
     from clmot.apps.track.object_choice import ObjectChoice as ObjectChoice
     from clmot.apps.track.pipeline import track as track
@@ -72,6 +73,7 @@ _LAZY = {
     "load_config": "clmot.config",
     "load_model": "clmot.inference.model",
     "read_dataset": "clmot.datasets.readers",
+    "refine": "clmot.apps.refine_results:refine_results",
     "report": "clmot.apps.report.make:make_report",
     "submit": "clmot.evaluation.submission",
     "track": "clmot.apps.track.pipeline",

@@ -29,6 +29,7 @@ from clmot.cli import (  # noqa: F401
     gallery,
     import_weights,
     info,
+    refine,
     report,
     submit,
     track,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from clmot.cli.app import TRACK, Device, Every, app
-from clmot.errors import UserError, plural
+from clmot.errors import UserError, did_you_mean, plural
 from clmot.visualize.table import show
 
 gallery_app = App(
@@ -136,6 +136,51 @@ def recognise(
     show(names_table(named))
     if json is not None:
         write_whole_json(json, names_content(named), "names")
+
+
+@gallery_app.command(name="list")
+def show_gallery(gallery: Path, /) -> None:
+    """Show who is in a gallery, how many embeddings each has, and who looks most like them.
+
+    Examples:
+
+        clmot gallery list team.st
+
+    Parameters
+    ----------
+    gallery
+        File of the gallery.
+    """
+    from clmot.apps.gallery.report import identities_table
+    from clmot.reid.gallery import Gallery
+
+    show(identities_table(Gallery.load(gallery)))
+
+
+@gallery_app.command
+def remove(gallery: Path, /, *names: str) -> None:
+    """Take identities out of a gallery.
+
+    Examples:
+
+        clmot gallery remove team.st Ada
+
+    Parameters
+    ----------
+    gallery
+        File of the gallery.
+    names
+        Of the identities.
+    """
+    from clmot.reid.gallery import Gallery
+
+    known = Gallery.load(gallery)
+    for name in names:
+        if name not in known:
+            raise UserError(f"{gallery}: nobody there is called {name}{did_you_mean(name, known.names)}")
+        known.forget(name)
+    known.save(gallery)
+    print(f"{gallery}: {plural(len(known), 'identity', 'identities')} left")
 
 
 def _named_track(argument: str) -> tuple[int, str]:

@@ -65,7 +65,7 @@ def track(
     detector: str = "",
     size: Size = None,
     batch_size: BatchSize = 1,
-    format: Literal["mot", "kitti"] = "mot",
+    format: Literal["mot", "kitti", "csv", "json"] = "mot",
     overwrite: Flag = False,
     device: Device = "auto",
 ) -> None:
@@ -123,7 +123,8 @@ def track(
         Track the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`), with the model's embeddings.
         `detector.labels`, `detector.classes` and `detector.options` describe it.
     format
-        Of NAME.txt: mot (MOTChallenge), or kitti (KITTI tracking; persons are its pedestrians).
+        Of NAME.txt: mot (MOTChallenge), or kitti (KITTI tracking; persons are its pedestrians). csv or json: a table
+        beside it, NAME.csv or NAME.json, with seconds, class names, scores and speeds.
     overwrite
         Replace results of the same names in `--out`.
     """

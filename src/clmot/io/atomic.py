@@ -198,6 +198,12 @@ class GrowingText:
                 self._file.write(lines)
                 self._file.flush()
 
+    def finish(self, lines: str) -> None:
+        """Append the last lines, unless it is closed already, and close it."""
+        if not self._file.closed:
+            self.write(lines)
+            self.close()
+
     def close(self) -> None:
         """Finish the file and give it its name."""
         if not self._file.closed:

@@ -22,7 +22,8 @@ class TrackWriter:
 
     Args:
         path: the file.
-        rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it.
+        rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it, and
+            `clmot.io.track_table.TrackTable`, which has text before and after them too.
 
     Raises:
         UserError: the file cannot be written; so do the methods.
@@ -31,17 +32,24 @@ class TrackWriter:
     def __init__(self, path: Path, rows: Callable[[TrackedFrame], str] | None = None) -> None:
         self._rows = rows or mot_rows
         self._text = GrowingText(path, "results")
-        self.close = self._text.close
+        self._text.write(getattr(rows, "first", ""))
 
     def write(self, tracked: TrackedFrame) -> None:
         """Append the rows of one frame."""
         self._text.write(self._rows(tracked))
 
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        self._text.finish(getattr(self._rows, "last", ""))
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._text.__exit__(kind)
+        if kind is None:
+            self.close()
+        else:
+            self._text.__exit__(kind)
 
 
 def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:

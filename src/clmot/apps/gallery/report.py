@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clmot.reid.gallery import Gallery
 from clmot.reid.track_names import NamedTrack
 from clmot.visualize.table import Table
 
@@ -17,6 +18,17 @@ def names_table(named: Mapping[int, NamedTrack]) -> Table:
         numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
         rows.append([str(track), each.name or "unknown", *numbers, str(each.detections)])
     return Table(["track", "name", "share", "distance", "boxes"], [rows], prose=frozenset({1}))
+
+
+def identities_table(gallery: Gallery) -> Table:
+    """A row for each identity: its embeddings, and who looks most like it, how far apart (cosine distance)."""
+    rows = []
+    for name in gallery.names:
+        distance = gallery.distances(gallery.embeddings(name)).min(axis=0)
+        others = [(float(each), other) for each, other in zip(distance, gallery.names, strict=True) if other != name]
+        nearest, other = min(others, default=(0.0, "-"))
+        rows.append([name, str(len(gallery.embeddings(name))), other, f"{nearest:.3f}" if others else "-"])
+    return Table(["name", "embeddings", "most alike", "distance"], [rows], prose=frozenset({0, 2}))
 
 
 def names_content(named: Mapping[int, NamedTrack]) -> dict[str, Any]:

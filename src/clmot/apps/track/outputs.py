@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clmot.config import RefineConfig
 from clmot.errors import UserError
@@ -17,6 +17,7 @@ from clmot.io.frame_source import FrameSource
 from clmot.io.interrupts import undivided
 from clmot.io.kitti import kitti_rows
 from clmot.io.mot_writer import TrackWriter, mot_rows
+from clmot.io.track_table import TrackTable
 from clmot.io.video_writer import VideoWriter
 from clmot.io.window import Window
 from clmot.structures import Image, TrackedFrame
@@ -26,6 +27,10 @@ from clmot.visualize.draw import Trails, draw_tracks, fit
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+TextFormat = Literal["mot", "kitti", "csv", "json"]
+
+Rows = Callable[[TrackedFrame], str]
 
 TRAIL_SECONDS = 1.5
 """How far back the trails in videos go."""
@@ -46,7 +51,7 @@ class Outputs:
         video: write a video as well.
         times: write the time of each frame as well.
         explain: write what `explained` is given as well.
-        kitti: write KITTI text instead of MOTChallenge text.
+        text_format: of the text file; ``csv`` and ``json`` are beside MOTChallenge text.
         window: where to show frames, None for nowhere.
         old_video: of results that these replace: removed when the new text is there, as it shows other tracks.
 
@@ -70,7 +75,7 @@ class Outputs:
         video: bool = False,
         times: bool = False,
         explain: bool = False,
-        kitti: bool = False,
+        text_format: TextFormat = "mot",
         window: Window | None = None,
         old_video: Path | None = None,
     ) -> None:
@@ -90,33 +95,38 @@ class Outputs:
         self._classes = classes
         self._trails = Trails(frames_in(TRAIL_SECONDS, frame_rate))
         self._writers = contextlib.ExitStack()
-        self._rows = partial(kitti_rows, classes=classes) if kitti else partial(mot_rows, with_classes=len(classes) > 1)
-        self._text_writer: TrackWriter | None = None
+        kitti = text_format == "kitti"
+        rows: Rows = partial(kitti_rows, classes=classes) if kitti else partial(mot_rows, with_classes=len(classes) > 1)
+        self._files: dict[Path, Rows] = {self.text_path: rows} if self.text_path else {}
+        if out and text_format in ("csv", "json"):
+            self._files[out / f"{source.name}.{text_format}"] = TrackTable(text_format, classes, self._seconds)
+        self._text_writers: list[TrackWriter] = []
         self._times_writer: GrowingText | None = None
         self._video_writer: VideoWriter | None = None
 
     @property
     def paths(self) -> list[Path | None]:
-        """Text, video, times and explanation."""
-        return [self.text_path, self.video_path, self.times_path, self.explain_path]
+        """Text, table, video, times and explanation."""
+        return [*self._files, self.video_path, self.times_path, self.explain_path]
 
     def __enter__(self) -> Outputs:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.text_path and not self._refine:
-            self._open_text()  # which a sequence without frames has too
+            self._open_texts()  # which a sequence without frames has too
         self._writers.close()
         if self._refine:
             self.refined = refine_tracks(self._kept, self._refine, self._frame_rate)
             # what fails at its first frame leaves nothing that a second attempt would have to overwrite
             if self.text_path and (kind is None or self._kept):
-                with TrackWriter(self.text_path, self._rows) as writer:
-                    for tracked in self.refined:
-                        writer.write(tracked)
+                for path, rows in self._files.items():
+                    with TrackWriter(path, rows) as writer:
+                        for tracked in self.refined:
+                            writer.write(tracked)
         if self.explain_path and (kind is None or self._decisions):
             write_decisions([relabelled(each, self.refined) for each in self._decisions], self.explain_path)
-        replaced = kind is None or self._kept or self._text_writer
+        replaced = kind is None or self._kept or self._text_writers
         if self._old_video is not None and self._video_writer is None and replaced:
             self._old_video.unlink(missing_ok=True)
 
@@ -135,7 +145,8 @@ class Outputs:
         if self._refine:
             self._keep(tracked)
         elif self.text_path:
-            self._open_text().write(tracked)
+            for writer in self._open_texts():
+                writer.write(tracked)
         to_video = self.video_path is not None and not self._refine
         if not to_video and not self._window:
             return
@@ -171,12 +182,12 @@ class Outputs:
         seconds = self._source.reading.seconds(frame)
         return (frame - 1) / self._frame_rate if seconds is None else seconds
 
-    def _open_text(self) -> TrackWriter:
-        if self._text_writer is None:
-            assert self.text_path is not None
-            self._text_writer = TrackWriter(self.text_path, self._rows)
-            self._writers.callback(self._text_writer.close)
-        return self._text_writer
+    def _open_texts(self) -> list[TrackWriter]:
+        if not self._text_writers:
+            self._text_writers = [TrackWriter(path, rows) for path, rows in self._files.items()]
+            for writer in self._text_writers:
+                self._writers.callback(writer.close)
+        return self._text_writers
 
     def _keep(self, tracked: TrackedFrame) -> None:
         found = tracked.detections

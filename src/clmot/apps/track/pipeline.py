@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of
 from clmot.apps.track.external_detections import ExternalDetections, box_files
 from clmot.apps.track.object_choice import ObjectChoice
-from clmot.apps.track.outputs import Outputs
+from clmot.apps.track.outputs import Outputs, TextFormat
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.summary import SequenceSummary
 from clmot.config import RefineConfig
@@ -91,7 +91,7 @@ def track(
     reconnect: float = PATIENCE,
     show: bool = False,
     overwrite: bool = False,
-    text_format: Literal["mot", "kitti"] = "mot",
+    text_format: TextFormat = "mot",
     batch_size: int = 1,
     overlap: bool = True,
     progress: bool = True,
@@ -133,7 +133,8 @@ def track(
         reconnect: seconds after which a camera that has dropped out is given up; until then its tracks go on.
         show: show the same in a window, before anything is refined; q or Esc there ends tracking.
         overwrite: results of the same names in `out` may be replaced.
-        text_format: of ``<sequence>.txt``: MOTChallenge, or KITTI tracking with its types of objects.
+        text_format: of ``<sequence>.txt``: MOTChallenge, or KITTI tracking with its types of objects. ``csv`` and
+            ``json`` write a table beside MOTChallenge text (`clmot.io.track_table.COLUMNS`).
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
         overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
             calling thread, with the same results, for a model that only works in the thread that made it.
@@ -197,7 +198,7 @@ def track(
                 video=video,
                 times=times,
                 explain=explain,
-                kitti=text_format == "kitti",
+                text_format=text_format,
                 window=window,
                 old_video=old_videos.get(each.name),
             )
