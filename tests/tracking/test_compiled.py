@@ -37,7 +37,7 @@ def in_both_forms(config: TrackerConfig) -> tuple[Tracker, Tracker]:
 def scene(seed: int, people: int, coarse: bool, dimensions: int) -> list[Detections]:
     """People who come, go and cross, on a small field; coarse: on a grid, with scores and embeddings full of ties."""
     rng = np.random.default_rng(seed)
-    place, step = rng.uniform(0, 60 + 12 * people, (people, 2)), rng.normal(0, 6, (people, 2))
+    place, step = rng.uniform(0, 60 + 5 * people, (people, 2)), rng.normal(0, 6, (people, 2))
     height = rng.uniform(20, 60, people)
     looks = np.eye(dimensions)[rng.integers(dimensions, size=people)] if dimensions else np.empty((people, 0))
     frames = []
@@ -50,7 +50,7 @@ def scene(seed: int, people: int, coarse: bool, dimensions: int) -> list[Detecti
         if coarse:
             corner, size, score = np.round(corner / 8) * 8, np.round(size / 8) * 8, np.ceil(score * 5) / 5
         else:
-            embedding = embedding + rng.normal(0, 0.3, embedding.shape)
+            embedding = embedding + rng.normal(0, 0.6, embedding.shape) / max(dimensions, 1) ** 0.5
         frames.append(
             Detections(
                 xyxy=np.concatenate([corner, corner + np.maximum(size, 8)], axis=1),

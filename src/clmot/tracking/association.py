@@ -275,6 +275,8 @@ class CostModel:
         distance = np.square(target[:, 0] - place[:, :1])
         distance += np.square(target[:, 1] - place[:, 1:2])
         row, column = (distance < reach[:, None]).nonzero()
+        if not len(row):  # mostly
+            return row, column, distance[row, column]
         taller = target[column, 3] / np.maximum(height[row], _SHORTEST)
         alike = (taller < TALLER) & (taller > 1 / TALLER)
         row, column = row[alike], column[alike]
