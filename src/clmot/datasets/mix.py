@@ -33,7 +33,7 @@ from clmot.config import parse_yaml
 from clmot.datasets import splits
 from clmot.datasets.join import join
 from clmot.errors import UserError, did_you_mean
-from clmot.io.text import head_of, read_text
+from clmot.io.text import head_of, read_lines, read_text
 from clmot.structures import Dataset, Sample
 
 SUFFIXES = (".yaml", ".yml")
@@ -244,28 +244,22 @@ def _listed(samples: list[Sample], entry: Entry) -> list[Sample]:
     assert isinstance(entry.split, Path)
     file = entry.split
     try:
-        lines = read_text(file, "a list of images").split("\n")
+        lines = read_lines(file, "a list of images")
     except UserError as error:
         raise UserError(f"{entry.where}: {error}") from error
     by_name: dict[str, list[int]] = {}
     for i, sample in enumerate(samples):
         by_name.setdefault(sample.image.name, []).append(i)
     chosen: set[int] = set()
-    for number, line in enumerate(lines, 1):
-        parts = _parts(line)
+    for number, line in lines:
+        parts = PurePosixPath(line.replace("\\", "/")).parts
+        while parts and parts[0] == "..":
+            parts = parts[1:]
         if not parts:
             continue
         found = [i for i in by_name.get(parts[-1], []) if samples[i].image.absolute().parts[-len(parts) :] == parts]
         if len(found) != 1:
             what = "names several images; write more of the path" if found else f"is no image of {entry.path}"
-            raise UserError(f"{file}:{number}: '{line.strip()}' {what}")
+            raise UserError(f"{file}:{number}: '{line}' {what}")
         chosen.add(found[0])
     return [sample for i, sample in enumerate(samples) if i in chosen]
-
-
-def _parts(line: str) -> tuple[str, ...]:
-    """The parts of a path without the dots that it may begin with."""
-    parts = PurePosixPath(line.strip().replace("\\", "/")).parts
-    while parts and parts[0] == "..":
-        parts = parts[1:]
-    return parts

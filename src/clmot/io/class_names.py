@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clmot.io.atomic import write_whole_text
-from clmot.io.text import read_text
+from clmot.io.text import read_lines
 
 LABELS = "labels.txt"
 """A file beside results or ``gt.txt`` with the names of their classes, one a line (as CVAT exports it)."""
@@ -30,7 +30,7 @@ def read_class_names(file: Path) -> list[str]:
     labels = file.with_name(LABELS)
     if not labels.is_file():
         return []
-    return [line.strip() for line in read_text(labels, "class names, one a line").split("\n") if line.strip()]
+    return [line for _, line in read_lines(labels, "class names, one a line")]
 
 
 def plain_class_name(name: str) -> str:

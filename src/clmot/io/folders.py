@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from clmot.io.image import IMAGE_SUFFIXES
@@ -24,6 +25,13 @@ def images_in(folder: Path) -> list[Path]:
     """The image files in a folder that are not hidden, in natural order; none where there is no such folder."""
     names = filter(is_image, os.listdir(folder)) if folder.is_dir() else ()
     return sorted((folder / name for name in names), key=natural_order)
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """The images of a folder and of all below it, hidden ones aside, each folder's in natural order."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from sorted((Path(place, name) for name in names if is_image(name)), key=natural_order)
 
 
 def folders_in(path: Path) -> list[Path]:

@@ -35,6 +35,16 @@ def read_text(path: Path, what: str = "annotations") -> str:
     return decode_text(read_bytes(path, what), path, what).replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_lines(path: Path, what: str = "annotations") -> list[tuple[int, str]]:
+    """The lines of a text file that are not empty, each after its 1-based number, without blanks at its ends.
+
+    Raises:
+        UserError: as `read_text`.
+    """
+    lines = enumerate(read_text(path, what).split("\n"), 1)
+    return [(number, text) for number, line in lines if (text := line.strip())]
+
+
 def read_bytes(path: Path, what: str = "annotations") -> bytes:
     """What a file holds.
 

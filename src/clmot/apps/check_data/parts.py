@@ -12,7 +12,7 @@ from clmot.apps.check_data.findings import Finding, found
 from clmot.apps.check_data.kinds import KINDS
 from clmot.datasets.readers import format_named, read_dataset, recognise
 from clmot.errors import UserError
-from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.folders import images_below
 from clmot.structures import Dataset
 
 _ROW_BY_ROW = {
@@ -69,7 +69,7 @@ def read_part(path: Path, *, format: str, min_visibility: float, min_score: floa
 
 def image_files(path: Path) -> list[Path]:
     """All images at or below a folder whose annotations cannot be read; none of a file, whose folder was not named."""
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    return list(images_below(path))
 
 
 def _format_and_place(path: Path, format: str) -> tuple[str, Path]:

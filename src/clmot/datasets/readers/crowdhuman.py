@@ -23,7 +23,7 @@ from clmot.datasets.readers.json_files import as_kind
 from clmot.datasets.readers.places import ImageFinder, annotation_files
 from clmot.errors import UserError
 from clmot.io.image_size import read_image_size
-from clmot.io.text import read_text
+from clmot.io.text import read_lines
 from clmot.structures import Dataset, Float32Array
 
 _Ltwh = tuple[float, float, float, float]
@@ -89,9 +89,7 @@ def read_crowdhuman(path: Path, *, min_visibility: float = 0.1, body: Literal["f
 
 def _photos(path: Path) -> Iterator[_Photo]:
     seen: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(path):
         where = f"{path}:{number}"
         try:
             record = json.loads(line)

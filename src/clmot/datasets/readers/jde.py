@@ -21,10 +21,10 @@ from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.yolo_rows import LARGEST_SHARE
 from clmot.errors import UserError
+from clmot.io.folders import images_below
 from clmot.io.image_size import read_image_size
-from clmot.io.mot_sequences import FRAME_SUFFIXES
 from clmot.io.number_table import read_numbers
-from clmot.io.text import read_text
+from clmot.io.text import read_lines
 from clmot.structures import Dataset, Float64Array, Int64Array
 
 _COLUMNS = ("class", "identity", "x_center", "y_center", "width", "height")
@@ -92,8 +92,7 @@ _Pairs = list[tuple[Path, Path]]
 
 def _listed(path: Path, collector: Collector) -> tuple[_Pairs, Path]:
     """The labelled images of a list file, and the folder that its paths start from."""
-    text = read_text(path).replace("\\", "/")
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(number, line.replace("\\", "/")) for number, line in read_lines(path)]
     if not lines:
         raise UserError(f"{path}: no images in the list")
     roots = list(path.absolute().parents)
@@ -134,11 +133,7 @@ def _labelled(folder: Path, collector: Collector) -> tuple[_Pairs, Path]:
     pairs: _Pairs = []
     for labels_root in _label_folders(folder):
         image_root = labels_root.parent / _IMAGES
-        images = {
-            image.relative_to(image_root).with_suffix(""): image
-            for image in sorted(image_root.rglob("*"))
-            if image.suffix.lower() in FRAME_SUFFIXES and not image.name.startswith(".")
-        }
+        images = {image.relative_to(image_root).with_suffix(""): image for image in images_below(image_root)}
         label_files = sorted(file for file in labels_root.rglob("*.txt") if not file.name.startswith("."))
         for labels in label_files:
             image = images.get(labels.relative_to(labels_root).with_suffix(""))

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from clmot.errors import UserError
-from clmot.io.folders import folders_in, images_in, natural_order
+from clmot.io.folders import folders_in, images_below, images_in, natural_order
 from clmot.io.image import IMAGE_SUFFIXES
 
 ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls", "ann")
@@ -156,13 +156,9 @@ class ImageFinder:
         """The one image of a file name in the data set; of several, that in a folder named like the annotations'."""
         if self._below is None:
             self._below = {}
-            for folder, folders, names in os.walk(self._root):
-                folders[:] = sorted(each for each in folders if not each.startswith("."))
-                for each in names:
-                    stem, suffix = os.path.splitext(each)
-                    if suffix.lower() in IMAGE_SUFFIXES:
-                        for key in {each, stem, str(int(stem)) if stem.isdecimal() else stem}:
-                            self._below.setdefault(key, []).append(Path(folder, each))
+            for image in images_below(self._root):
+                for key in {image.name, image.stem, str(int(image.stem)) if image.stem.isdecimal() else image.stem}:
+                    self._below.setdefault(key, []).append(image)
         found = self._below.get(name, [])
         if len(found) > 1:
             near = [image for image in found if image.parent.name == self._parent_name]

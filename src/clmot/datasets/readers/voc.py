@@ -17,7 +17,7 @@ from clmot.datasets.readers.xml_files import XmlFile, root_name
 from clmot.errors import UserError
 from clmot.io.folders import describe_folder
 from clmot.io.image_size import read_image_size
-from clmot.io.text import read_text
+from clmot.io.text import read_lines
 from clmot.structures import Dataset
 
 _ROOT = "annotation"
@@ -102,7 +102,7 @@ def _is_list(path: Path) -> bool:
 def _listed(path: Path) -> list[Path]:
     """The annotation files of a list in ``ImageSets``; the lists of one class have a second column, -1: not in it."""
     folder = path.parent.parent.parent / "Annotations"
-    rows = [line.split() for line in read_text(path).split("\n") if line.strip()]
+    rows = [line.split() for _, line in read_lines(path)]
     return [folder / f"{row[0]}.xml" for row in rows if row[1:] != ["-1"]]
 
 

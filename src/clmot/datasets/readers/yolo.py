@@ -22,10 +22,10 @@ from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import Absent, ImageFinder, not_read, split_folders
 from clmot.datasets.readers.yolo_rows import LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
-from clmot.io.folders import describe_folder, folders_in, natural_order
+from clmot.io.folders import describe_folder, folders_in, images_below
 from clmot.io.image import IMAGE_SUFFIXES
 from clmot.io.image_size import read_image_size
-from clmot.io.text import read_text
+from clmot.io.text import read_lines, read_text
 from clmot.structures import Dataset
 
 EXPECTED = "a data.yaml, or images/ and labels/*.txt, or the .txt files beside the images"
@@ -200,10 +200,8 @@ def _images_of_list(file: Path, roots: list[Path], absent: Absent) -> list[Path]
     """The images that a text file names, one a line, relative to the data set's folder or to the file's."""
     images = []
     finder = ImageFinder(file)
-    for line, text in enumerate(read_text(file, "a list of images").split("\n"), 1):
-        name = text.strip().replace("\\", "/").removeprefix("./")
-        if not name:
-            continue
+    for line, text in read_lines(file, "a list of images"):
+        name = text.replace("\\", "/").removeprefix("./")
         # older exports write data/images/... for images/...
         candidates = [root / each for root in (*roots, file.parent) for each in (name, name.removeprefix("data/"))]
         image = next((image for image in candidates if image.is_file()), None) or finder(name)
@@ -229,13 +227,7 @@ def _image_folder(path: Path) -> Path:
 
 
 def _images_in(path: Path) -> list[Path]:
-    """The images of a folder and the folders below it."""
-    images = []
-    for folder, folders, names in os.walk(_image_folder(path)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found = (Path(folder) / name for name in names if not name.startswith("."))
-        images += sorted((each for each in found if each.suffix.lower() in IMAGE_SUFFIXES), key=natural_order)
-    return images
+    return list(images_below(_image_folder(path)))
 
 
 def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str] | None:
@@ -244,8 +236,7 @@ def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str
     if names is None:
         files = [folder / name for folder in (labels, labels.parent, labels.parent.parent) for name in _NAME_FILES]
         file = next((file for file in files if file.is_file()), None)
-        lines = read_text(file, "names of classes").split("\n") if file else []
-        return [line.strip() for line in lines if line.strip()] or None
+        return [line for _, line in read_lines(file, "names of classes")] or None if file else None
     if isinstance(names, list):
         names = dict(enumerate(names))
     try:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from clmot.errors import UserError
-from clmot.io.text import read_text
+from clmot.io.text import read_lines
 from clmot.structures import BoolArray, Float32Array, Float64Array, Int64Array
 
 LARGEST_SHARE = 10.0
@@ -65,10 +65,8 @@ def read_label_file(file: Path, key_points: int = 0) -> LabelRows | None:
         return None
     rows: list[list[float]] = []
     lines: list[int] = []
-    for line, content in enumerate(read_text(file).split("\n"), 1):
+    for line, content in read_lines(file):
         words = content.split()
-        if not words:
-            continue
         try:
             row = list(map(float, words))
         except ValueError:
