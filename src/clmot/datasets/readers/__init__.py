@@ -13,6 +13,7 @@ from clmot.datasets.join import join
 from clmot.datasets.mix import SUFFIXES as YAML_SUFFIXES
 from clmot.datasets.mix import Entry, is_mix, read_mix
 from clmot.datasets.readers import (
+    annotated_video,
     bdd100k,
     coco,
     coco_records,
@@ -68,6 +69,7 @@ FORMATS: tuple[Format, ...] = (
     visdrone.FORMAT,
     bdd100k.FORMAT,
     panda.FORMAT,
+    annotated_video.FORMAT,
     cvat.FORMAT,
     voc.FORMAT,
     yolo.FORMAT,
