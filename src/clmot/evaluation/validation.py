@@ -168,7 +168,7 @@ class Validation:
             return {"rank-1": scores["rank-1"], "TPR": scores["TPR@FAR=0.1"]}
         stills = [sample for samples in self.samples.values() for sample in samples]
         unlabelled, _ = with_labels(dataclasses.replace(self._dataset, samples=stills), "none")
-        pairs = PairDataset(unlabelled, VIEWS, model.config.model.image_size)
+        pairs = PairDataset(unlabelled, VIEWS, model.view_size(unlabelled))
         chosen_pairs = (pairs[(index, index)] for index in _spread(len(pairs), MOST_EMBEDDED // 2).tolist())
         views = embed_views(chosen_pairs, model.embed)
         label_free = label_free_scores(views, compare_views(views))
