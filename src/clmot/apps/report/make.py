@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from clmot.apps.report.appearance import read_appearance, visibility
 from clmot.apps.report.page import Content, report_page
 from clmot.apps.report.pictures import take_pictures
-from clmot.apps.report.results import load_results
+from clmot.apps.report.results import Results, load_results
 from clmot.apps.report.suspects import Measured, find_suspects
 from clmot.apps.report.truth import compare_with_truth
 from clmot.errors import UserError
@@ -79,7 +81,7 @@ def make_report(
     if ground_truth is None:
         appearance = read_appearance(loaded, source, embed, progress=progress)
         suspects = find_suspects(Measured(loaded, appearance, visibility(loaded)))
-        content = Content(tiles=[], notes=[_SUSPECTS], events=suspects)
+        content = Content(tiles=_blind_tiles(loaded), notes=[_SUSPECTS], events=suspects)
     else:
         truth = compare_with_truth(loaded, Path(ground_truth), benchmark)
         tiles = [(name, f"{truth.scores[name]:.1f}", meaning) for name, meaning in _TOLD.items()]
@@ -94,3 +96,14 @@ def make_report(
     return Report(
         path=Path(out), size=Path(out).stat().st_size, events={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     )
+
+
+def _blind_tiles(results: Results) -> list[tuple[str, str, str]]:
+    """What can be said of tracks without ground truth; nothing of it is a score."""
+    lives = np.array([rows.frame[-1] - rows.frame[0] + results.step for rows in results.tracks.values()])
+    seen = len(results.rows) * results.step / lives.sum()
+    return [
+        ("tracks", f"{len(lives):,}", "how many ids there are"),
+        ("mean life", f"{lives.mean() / results.frame_rate:.1f} s", "from a track's first box to its last"),
+        ("seen", f"{100 * min(seen, 1.0):.0f} %", "share of their lives in which tracks have boxes; the rest are gaps"),
+    ]

@@ -27,7 +27,12 @@ _LIMITS = {
     "nearest": "nearest_distance",
 }
 _TERMS = {"appearance": "appearance (cosine distance)", "motion": "motion (Mahalanobis)", "overlap": "1 - overlap"}
-_REST = {"first": "lost track, by overlap", "unconfirmed": "score of the box"}
+_REST = {
+    "fused": "lost track, by overlap",
+    "first": "score and direction",
+    "unconfirmed": "score of the box",
+    "recovery": "1 - overlap where it was last seen",
+}
 _LEAST = 1e-3
 
 
@@ -169,30 +174,38 @@ def _flip(row: dict[str, Any], tracker: dict[str, Any], stage: str) -> str:
             if 0 < share < 1 and (looks < 0) != (moves < 0):
                 side = "above" if looks < 0 else "below"
                 return f"With tracker.appearance_weight {side} {share:.3f} (now {weight:g}) the rival is cheaper."
-    if row["margin"] < 0:
-        return ""
-    return "The rival is dearer in every term that is known: no weight of these terms would have changed it."
+            if looks >= 0 and moves >= 0:
+                return "The rival looks less like it and is farther away: no weight of these two would have changed it."
+    return ""
 
 
 def _parts(row: dict[str, Any], tracker: dict[str, Any], stage: str, with_rival: bool) -> list[dict[str, Any]]:
     """Each term with what it adds to the cost, of the pair and of the rival; one of them decided."""
     weight = tracker.get("appearance_weight", 0.0)
     fused = stage == "first" and tracker.get("association", "fused") == "fused" and not math.isnan(row["appearance"])
-    shares = {"appearance": weight, "motion": 1 - weight, "overlap": 0.0} if fused else {}
-    if stage and not fused and stage != "none":
-        by_looks = stage == "nearest" and not math.isnan(row["appearance"])
-        shares = {"appearance": float(by_looks), "motion": 0.0, "overlap": float(not by_looks)}
+    gated = tracker.get("association") == "gated"
+    shares = dict.fromkeys(_TERMS, 0.0)
+    if fused:
+        shares |= {"appearance": weight, "motion": 1 - weight}
+    elif gated and stage == "first" and abs(row["cost"] - row["appearance"] / 2) < _LEAST:
+        shares["appearance"] = 0.5
+    elif stage == "nearest":
+        shares["appearance"] = float(not math.isnan(row["appearance"]))
+    elif stage != "recovery":  # which compares with another place
+        shares["overlap"] = 1.0
+    told = not math.isnan(row["cost"])
     terms = []
     for name, shown in _TERMS.items():
         value, rival = row[name], row[f"rival_{name}"] if with_rival else math.nan
-        share = shares.get(name, 1.0)
+        share = shares[name] if told else 1.0
         terms.append(_Term(shown, _known(value), _known(value * share), _known(rival), _known(rival * share)))
     rest = _known(row["cost"] - sum(term.cost or 0.0 for term in terms))
     rival_rest = _known(row["rival_cost"] - sum(term.rival_cost or 0.0 for term in terms)) if with_rival else None
-    if shares and stage in _REST and max(abs(rest or 0.0), abs(rival_rest or 0.0)) > _LEAST:
-        # what a lost track pays for its overlap, or a box for its score
-        terms.append(_Term(_REST[stage], rest, rest, rival_rest, rival_rest))
-    if shares:  # what the rival would have had to pay more, or else what most of the cost is
+    of_rest = _REST.get("fused" if fused else stage)
+    if of_rest and max(abs(rest or 0.0), abs(rival_rest or 0.0)) > _LEAST:
+        # what a lost track pays for its overlap, a box for its score, ...
+        terms.append(_Term(of_rest, rest, rest, rival_rest, rival_rest))
+    if told:  # what the rival would have had to pay more, or else what most of the cost is
         max(terms, key=lambda term: term.dearer if with_rival else term.cost or 0.0).decided = True
     return [asdict(term) for term in terms]
 
