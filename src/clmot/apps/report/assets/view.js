@@ -183,7 +183,8 @@ const view = (() => {
     const meter = (share, text, rival) => el("div", { class: rival ? "meter rival" : "meter" },
       el("i", { style: { width: `${Math.max(0, 100 * (share ?? 0)) / most}%` } }), el("span", {}, text));
     const told = (value, cost) => value === null ? "unknown"
-      : cost === null || cost === value ? number(value) : `${number(value)}, costs ${number(cost, 3)}`;
+      : cost === null || cost === value ? number(value)
+        : cost === 0 ? `${number(value)}, not in this cost` : `${number(value)}, costs ${number(cost, 3)}`;
     const rows = why.terms.map((term) => el("tr", { class: term.decided ? "decided" : undefined },
       el("th", { scope: "row" }, term.decided ? `${term.name} (decided)` : term.name),
       el("td", {}, meter(term.cost, told(term.value, term.cost)),
