@@ -50,7 +50,3 @@ def test_mistakes_are_one_line(
     plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], says: str
 ) -> None:
     assert says in fails(capsys, "bench", plan, "--out", tmp_path / "none", *options)
-
-
-def test_a_plan_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "none.yaml: cannot read" in fails(capsys, "bench", tmp_path / "none.yaml", "--out", tmp_path / "out")

@@ -65,13 +65,6 @@ def test_perfect_results(tmp_path: Path, truth: Any) -> None:
     assert (scores["GT_IDs"], scores["GT_Dets"]) == (2, 20)
 
 
-def test_empty_results(tmp_path: Path) -> None:
-    scores = score(tmp_path, two_walkers(mot17), [])
-    assert scores["Rcll"] == scores["HOTA"] == scores["IDF1"] == 0
-    assert scores["MOTA"] <= 0
-    assert (scores["FN"], scores["ML"]) == (20, 2)
-
-
 @pytest.mark.parametrize(
     ("name", "kind", "false_positives"),
     [("MOT17-x", 1, 10), ("MOT17-x", 3, 10), ("MOT17-x", 6, 10), ("MOT20-x", 6, 0)]
@@ -97,11 +90,6 @@ def test_flag_of_mot15(tmp_path: Path) -> None:
     truth = two_walkers(mot15) + [mot15(frame, 9, 500, flag=0) for frame in range(1, 11)]
     scores = score(tmp_path, truth, [*two_walkers(result), result(1, 9, 500)])
     assert (scores["FP"], scores["FN"], scores["GT_IDs"]) == (1, 0, 2)
-
-
-def test_results_without_area_are_false_positives(tmp_path: Path) -> None:
-    flat = [(1, 7, 300, 20, 0, 30, 0.9, -1, -1, -1), (2, 7, float("nan"), 20, 10, 30, 0.9, -1, -1, -1)]
-    assert score(tmp_path, two_walkers(mot17), two_walkers(result) + flat)["FP"] == 2
 
 
 def random_case(rng: np.random.Generator, with_classes: bool) -> tuple[list[Row], list[Row]]:

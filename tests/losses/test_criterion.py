@@ -143,14 +143,6 @@ def test_one_part_is_contrasted_beside_the_whole_too():
     )
 
 
-@pytest.mark.parametrize("objective", CONTRASTIVE)
-def test_parts_without_boxes_to_contrast_are_a_finite_zero(objective):
-    output, batch = outputs()._replace(parts=PARTS), scene(ignored=tuple(range(12)))
-    terms = criterion(output, batch, LossConfig(objective=objective, contrast="parts"), add, 4)
-    assert terms.parts["embedding"] == 0
-    assert terms.total.isfinite()
-
-
 def test_contrast_is_the_mean_over_anchors_with_positives_and_negatives():
     output, batch = outputs(), scene(ignored=(0, 5), known=False)
     chosen = contrastive_set(output.embeddings, batch)

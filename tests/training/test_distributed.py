@@ -235,11 +235,6 @@ def test_the_command_under_torchrun(folder):
     assert line["heatmap"] == pytest.approx(alone["heatmap"], rel=0.2)
 
 
-def test_the_batch_must_be_shared_out_evenly():
-    with pytest.raises(UserError, match="batch_size must be a multiple of the 3 processes, got 4"):
-        StepSampler(8, batch_size=4, steps=1, world_size=3)
-
-
 def test_no_such_device():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="no CUDA device here"):

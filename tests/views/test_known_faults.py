@@ -12,8 +12,6 @@ from clmot.datasets.readers import read_dataset
 from clmot.structures import Batch, Dataset
 from clmot.views.labels import with_labels
 from clmot.views.loader import make_loader
-from clmot.views.pair_dataset import PairDataset
-from clmot.views.view_pair import plain_view
 
 WIDTH, HEIGHT = 320, 160
 SIZE = (320, 160)
@@ -89,8 +87,6 @@ def test_boxes_beyond_the_image_are_not_clipped(tmp_path):
     dataset = read_dataset([folder])
     expected = np.array([[-10, 119, 20, 199], [WIDTH - 10, -20, WIDTH + 10, 40]], np.float32)
     np.testing.assert_array_equal(dataset.samples[0].boxes, expected)
-    view = plain_view(PairDataset(dataset, STILL, SIZE).picture(0), SIZE)
-    np.testing.assert_allclose(view.boxes, expected, atol=1e-3)
     batch = batch_of(dataset)
     found = batch.boxes[batch.image_index == 0].numpy()
     np.testing.assert_allclose(found[np.argsort(found[:, 0])], expected, atol=1e-3)

@@ -11,8 +11,6 @@ from clmot.config import DataConfig, ViewsConfig
 from clmot.errors import UserError
 from clmot.structures import Dataset, View, ViewPair
 from clmot.views.loader import StepSampler, make_loader, pack
-from clmot.views.pair_dataset import PairDataset
-from clmot.views.view_pair import plain_view
 
 SIZE = (64, 32)
 
@@ -113,13 +111,6 @@ class TestStepSampler:
         assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
         assert len(set(epochs)) == 6
 
-    def test_resumed_is_the_rest_of_the_straight_run(self):
-        straight = list(StepSampler(7, batch_size=3, steps=20, seed=1))
-        for start in (0, 1, 5, 19, 20):
-            resumed = StepSampler(7, batch_size=3, steps=20, start_step=start, seed=1)
-            assert list(resumed) == straight[start:]
-            assert len(resumed) == 20 - start
-
     @pytest.mark.parametrize("world_size", [1, 2, 3, 6])
     def test_processes_partition_the_batch(self, world_size):
         whole = list(StepSampler(10, batch_size=6, steps=8, seed=1))
@@ -159,17 +150,6 @@ class TestLoader:
         for one, other in zip(straight[3:], resumed, strict=True):
             assert_equal(one, other)
 
-    def test_processes_load_the_slices_of_one_batch(self, dataset):
-        whole = list(loader(dataset))
-        shares = [list(loader(dataset, rank=rank, world_size=2)) for rank in range(2)]
-        for step, batch in enumerate(whole):
-            images = torch.cat([shares[0][step].images, shares[1][step].images])
-            assert torch.equal(images, batch.images)
-
-    def test_epochs_show_new_views(self, dataset):
-        batches = list(loader(dataset, batch_size=6, steps=2))
-        assert not torch.equal(*(batch.images.sort(dim=0).values for batch in batches))
-
     def test_does_not_touch_the_global_generator(self, dataset):
         torch.manual_seed(0)
         expected = torch.rand(1)
@@ -208,9 +188,3 @@ class TestLoader:
             next(batches)
         with pytest.raises(UserError, match=r"missing\.png"):
             next(batches)
-
-
-def test_a_validation_view_can_be_packed(dataset):
-    view = plain_view(PairDataset(dataset, ViewsConfig(), SIZE).picture(0), SIZE)
-    batch = pack([ViewPair(views=(view, view))])
-    assert len(batch.boxes) == 2 * len(dataset.samples[0].boxes)

@@ -1,5 +1,4 @@
 import dataclasses
-import os
 import pickle
 
 import cv2
@@ -71,13 +70,6 @@ class TestPairDataset:
                 own = named.object_index >= 0
                 assert (named.identities[~own] == -1).all()
                 assert (named.identities[own] >= 7).all()
-
-    def test_is_compact(self, dataset):
-        many = Dataset(samples=list(dataset.samples) * 500, classes=dataset.classes)
-        boxes = sum(len(sample.boxes) for sample in many.samples)
-        path = len(os.fsencode(many.samples[0].image))
-        size = len(pickle.dumps(PairDataset(many, ViewsConfig(), SIZE)))
-        assert size < 2000 + len(many.samples) * (path + 5 * 8) + boxes * (16 + 8 + 1 + 8 + 4)
 
     def test_pairs_know_their_frame_and_sequence(self, dataset):
         pairs = PairDataset(dataset, ViewsConfig(), SIZE)

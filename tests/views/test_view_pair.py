@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clmot import boxes
 from clmot.config import ViewsConfig
-from clmot.views.view_pair import make_view, make_view_pair, place_boxes, plain_view
+from clmot.views.view_pair import make_view, make_view_pair, place_boxes
 from clmot.visualize.view_sheets import UNCHANGED
 
 KEPT, IGNORED, DROPPED = "kept", "ignored", "dropped"
@@ -154,12 +154,6 @@ class TestMakeView:
         view = make_view(picture, config, (200, 100), np.random.default_rng(0))
         assert (view.image == 128).all(axis=2).mean() > 0.7
 
-    @pytest.mark.parametrize("config", [ViewsConfig(), EVERYTHING])
-    def test_a_frame_without_boxes_is_a_view_without_boxes(self, make_picture, config):
-        view = make_view(make_picture([]), config, (64, 32), np.random.default_rng(0))
-        assert view.boxes.shape == (0, 4)
-        assert view.object_index.shape == (0,)
-
     def test_the_second_is_mirrored_exactly_if_the_first_is_not(self, make_picture):
         picture, config = make_picture([]), ViewsConfig(opposite_mirror=True)
         plain = ViewsConfig()
@@ -205,16 +199,3 @@ class TestStreams:
             pair = self.pair(make_picture, dataclasses.replace(UNCHANGED, **{name: NEW[name]}))
             one, other = pair.views
             assert not np.array_equal(one.image, other.image), name
-
-
-class TestPlainView:
-    def test_is_the_letterboxed_image_with_every_box_that_shows(self, make_picture):
-        image = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
-        rows = [[0, 0, 200, 100], [-39, 0, 1, 100], [201, 0, 240, 100], [50, 10, 60, 30]]
-        picture = make_picture(rows, image=image, ignore=[False, False, False, True])
-        view = plain_view(picture, (100, 100))
-        np.testing.assert_allclose(view.boxes, [[0, 25, 100, 75], [-19.5, 25, 0.5, 75], [25, 30, 30, 40]])
-        assert view.object_index.tolist() == [0, 1, 3]
-        assert view.ignore.tolist() == [False, False, True]
-        expected = image.reshape(50, 2, 100, 2, 3).mean(axis=(1, 3))
-        np.testing.assert_allclose(view.image[25:75], expected, atol=1)

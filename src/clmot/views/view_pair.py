@@ -16,7 +16,7 @@ from clmot import boxes as box_ops
 from clmot.config import ViewsConfig
 from clmot.structures import Image, Picture, View, ViewPair
 from clmot.views.random_streams import Streams
-from clmot.views.transforms import blur, jitter_colour, jitter_hsv, letterbox_matrix, random_affine, warp_image
+from clmot.views.transforms import blur, jitter_colour, jitter_hsv, random_affine, warp_image
 
 
 def make_view_pair(
@@ -69,12 +69,6 @@ def make_view(
         boxes = box_ops.clip(view.boxes, width, height)
         view = dataclasses.replace(view, boxes=boxes)
     return view
-
-
-def plain_view(picture: Picture, size: tuple[int, int]) -> View:
-    """The whole picture, letterboxed and otherwise untouched, with every box that shows at all: for validation."""
-    matrix = letterbox_matrix(*picture.size, size)
-    return _view(warp_image(picture.image, matrix, size), picture, matrix, min_visible_share=0.0)
 
 
 class PlacedBoxes(NamedTuple):
