@@ -229,7 +229,7 @@ def test_coco_results(coco: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, r"det\.json: \$: expected array, got object; expected COCO results: a list"),
+        ({}, r"det\.json: \$: object missing required field images; expected detections as COCO"),
         ([{"image_id": 71}], r"det\.json: \$\[0\]: object missing required field category_id"),
         ([{"image_id": 5, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.image_id is 5, which .*boxes"),
         ([{"image_id": 71, "category_id": 4, "bbox": [1, 1, 1, 1], "score": 1}], r"\[0\]\.category_id is 4, which"),

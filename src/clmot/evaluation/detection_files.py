@@ -127,7 +127,7 @@ def read_detections(path: Path, ground_truth: Path, dataset: Dataset) -> tuple[B
     if path.suffix.lower() == ".json":
         listing = read_bytes(path).lstrip()[:1] == b"{"
         return (read_found_images if listing else read_coco_detections)(path, ground_truth, dataset)
-    if _found_files(path) and not all((path / f"{name}.txt").is_file() for name in sequences):
+    if path.is_dir() and _found_files(path) and not all((path / f"{name}.txt").is_file() for name in sequences):
         return read_found_images(path, ground_truth, dataset)
     return read_mot_detections(path, ground_truth, dataset)
 
