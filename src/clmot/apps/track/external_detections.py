@@ -131,7 +131,9 @@ def box_files(boxes: str | Path, sources: Mapping[str, str | Path]) -> dict[str,
         UserError: there is no file for a sequence.
     """
     text, path, names = str(boxes), Path(boxes), list(sources)
-    if text in _OF_SEQUENCE:
+    # a folder called det, as in `clmot detect --out det`, is meant where the sequences have no boxes of their own
+    own = [Path(source) / _OF_SEQUENCE[text] for source in sources.values()] if text in _OF_SEQUENCE else []
+    if own and (any(file.is_file() for file in own) or not any((path / f"{name}.txt").is_file() for name in names)):
         files = {name: Path(source) / _OF_SEQUENCE[text] for name, source in sources.items()}
         if not any(Path(source).is_dir() for source in sources.values()):
             origin = next(iter(sources.values()))
