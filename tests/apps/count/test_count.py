@@ -161,6 +161,19 @@ def test_clmot_count_writes_tables_plot_and_picture(
     assert cv2.imread(str(out / "street.counts.png")) is not None
 
 
+def test_hostile_names_are_text_in_tables_plot_and_picture(
+    street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    street.write(lambda who, _: who)
+    (street.results / "labels.txt").write_text('\x1b[31mred $x_{$ <b>,"\nother\n')
+    line, zone = f"$a_{{b$\x1b[2J={WIDTH // 2},110,{WIDTH // 2},10", f"_$=0,0,{WIDTH},0,{WIDTH},120"
+    given = ["--line", line, "--zone", zone, "--video", street.video, "--out", tmp_path / "out"]
+    assert call("count", street.results, *given) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out" / "street.crossings.csv").open()))
+    assert {(row["line"], row["class"]) for row in rows} == {("$a_{b$ [2J", '\u241b[31mred $x_{$ <b>,"')}
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -121,6 +121,19 @@ def test_what_is_no_result_is_one_line(
     assert not (street.folder / "a.html").exists()
 
 
+def test_another_video_than_the_one_that_was_tracked_is_one_line(
+    street: Street, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = street.write(lambda who, _: who)
+    rows = [row.split(",") for row in path.read_text().splitlines()]
+    path.write_text("\n".join(",".join([str(int(row[0]) + 1000), *row[1:]]) for row in rows))
+    out = street.folder / "a.html"
+    assert "name the video that was tracked" in fails(capsys, "report", path, "--video", street.video, "--out", out)
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n70,9,1,1,20,60,0.9,-1,-1,-1\n")
+    make_report(path, street.video, out, progress=False)
+    assert f"ends with frame {FRAMES}, and {path} has boxes up to 70" in caplog.text
+
+
 def test_results_beside_those_of_others_are_found_by_the_name_of_the_video(street: Street, tmp_path: Path) -> None:
     street.write(lambda who, _: 50 + who, "other")
     made = make_report(street.results, street.video, tmp_path / "a.html", progress=False)

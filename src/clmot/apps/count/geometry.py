@@ -52,6 +52,7 @@ def parse_shape(text: str, kind: Literal["line", "zone"], number: int) -> Shape:
         raise UserError(f"--{kind} {text[:60]}: its two points are the same")
     if kind == "zone" and abs(_area(points)) < 1e-9:
         raise UserError(f"--{kind} {text[:60]}: its corners lie on one line, so it has no inside")
+    name = "".join(letter if letter.isprintable() else " " for letter in name)
     return Shape(name=name.strip() if equals and name.strip() else f"{kind} {number}", points=points)
 
 

@@ -112,7 +112,7 @@ def _plot(counts: Counts, path: Path) -> None:
         panel = next(axes)
         for zone in counts.zones:
             index += 1
-            panel.step(seconds, counts.occupied[zone.name], where="post", label=zone.name, color=_shade(index))
+            panel.step(seconds, counts.occupied[zone.name], where="post", label=_plain(zone.name), color=_shade(index))
         _finish(panel, "tracks in the zone")
     if counts.lines:
         panel = next(axes)
@@ -122,7 +122,9 @@ def _plot(counts: Counts, path: Path) -> None:
                 times = [each.seconds for each in counts.crossings if (each.line, each.direction) == (line.name, way)]
                 steps = [*seconds[:1], *times, *seconds[-1:]]
                 heights = [*range(len(times) + 1), len(times)]
-                panel.step(steps, heights, style, where="post", label=f"{line.name}, {way}", color=_shade(index))
+                panel.step(
+                    steps, heights, style, where="post", label=_plain(f"{line.name}, {way}"), color=_shade(index)
+                )
         _finish(panel, "crossings so far")
     save_figure(figure, path, "the plot")
 
@@ -134,6 +136,11 @@ def _finish(panel: Axes, what: str) -> None:
     panel.set_ylim(bottom=0)
     panel.yaxis.set_major_locator(MaxNLocator(integer=True))
     panel.legend()
+
+
+def _plain(label: str) -> str:
+    """A label that matplotlib takes as it stands: no formula, and no private name, which a legend leaves out."""
+    return label.replace("$", r"\$").replace("_", " ", 1) if label.startswith("_") else label.replace("$", r"\$")
 
 
 def _shade(index: int) -> tuple[float, ...]:

@@ -88,8 +88,6 @@ def make_report(
         tiles += [(name, f"{truth.scores[name]:,.0f}", meaning) for name, meaning in _COUNTED.items()]
         content = Content(tiles=tiles, notes=[f"Scores by the rules of {truth.rules}."], events=truth.events)
     pictures = take_pictures(loaded, content.events, source, progress=progress)
-    if pictures.size == (0, 0):
-        raise UserError(f"{source.origin}: no frame of it could be read")
     page = report_page(loaded, content, pictures)
     write_whole_text(Path(out), page, "the report", errors="replace")
     kinds = [event.kind for event in content.events]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,7 +16,7 @@ import numpy as np
 from clmot._version import __version__
 from clmot.apps.report.events import KINDS, Event
 from clmot.apps.report.pictures import Pictures, crops_of, data_address
-from clmot.apps.report.results import Results, tracked_with
+from clmot.apps.report.results import Results, readable, tracked_with
 from clmot.apps.report.why import why
 from clmot.tracking.postprocess.track_table import Rows
 from clmot.visualize.draw import track_colour
@@ -29,8 +28,6 @@ _BINS = 12
 """Confidences that are told of a part of a track without a gap."""
 _FAINTEST = 25
 """Percent of a track's colour where its confidence is 0."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +53,6 @@ def report_page(results: Results, content: Content, pictures: Pictures, largest:
     return _document(results.name, told)
 
 
-def readable(text: str) -> str:
-    """A text from a file, with control characters as the pictures that Unicode has of them."""
-    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\ufffd", text)
-
-
 def track_data(results: Results) -> list[dict[str, Any]]:
     """What a timeline shows of each track, the earliest first."""
     return [_track(track_id, rows, results) for track_id, rows in results.tracks.items()]
@@ -77,7 +69,7 @@ def _track(track_id: int, rows: Rows, results: Results) -> dict[str, Any]:
     first, last = int(rows.frame[0]), int(rows.frame[-1])
     return {
         "id": track_id,
-        "class": readable(results.class_name(int(classes.argmax()))),
+        "class": results.class_name(int(classes.argmax())),
         "first": first,
         "last": last,
         "start": round(results.seconds(first), 3),
@@ -93,7 +85,7 @@ def _data(results: Results, content: Content, pictures: Pictures) -> dict[str, A
     tracks = track_data(results)
     shown = _shown_tracks(tracks, content.events)
     return {
-        "name": readable(results.name),
+        "name": results.name,
         "facts": [[name, readable(value)] for name, value in tracked_with(results)],
         "tiles": [list(tile) for tile in content.tiles],
         "notes": [*content.notes],
@@ -175,7 +167,7 @@ def _document(name: str, told: Mapping[str, Any]) -> str:
         f"default-src 'none'; img-src data:; style-src {_hashed(style)} 'unsafe-inline'; script-src {_hashed(code)}"
     )
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    title = escape(f"{readable(name)} – tracking report")
+    title = escape(f"{name} – tracking report")
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ import numpy as np
 
 from clmot.apps.report.events import Event
 from clmot.apps.report.results import Results
+from clmot.errors import UserError
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import encoded_image
 from clmot.io.progress import progress_bar
 from clmot.structures import Image
 from clmot.tracking.postprocess.track_table import Rows
+
+_log = logging.getLogger(__name__)
 
 _APART = 0.4
 """Seconds between the two crops of a track on one side of an event."""
@@ -76,7 +80,7 @@ def take_pictures(results: Results, events: Sequence[Event], source: FrameSource
         progress: show a progress bar on standard error.
 
     Raises:
-        UserError: the video cannot be read.
+        UserError: the video cannot be read, or has none of the frames.
     """
     whole: set[int] = set()
     crops: dict[int, set[int]] = defaultdict(set)
@@ -89,8 +93,7 @@ def take_pictures(results: Results, events: Sequence[Event], source: FrameSource
     for track in longest[:_MOST_THUMBNAILS]:
         crops[thumbnail_of(results.tracks[track])].add(track)
     taken = Pictures(frames={}, crops={}, size=(0, 0))
-    size = (0, 0)
-    last = max((*whole, *crops))
+    size, number, last = (0, 0), 0, max((*whole, *crops))
     with progress_bar(progress) as bar, contextlib.closing(iter(source)) as frames:
         task = bar.add_task(f"{results.name}: pictures", total=source.length, note="")
         for number, image in frames:
@@ -105,6 +108,10 @@ def take_pictures(results: Results, events: Sequence[Event], source: FrameSource
                     taken.crops[number, track] = encoded_image(crop, ".jpg", _CROP_QUALITY)
             if number >= last:
                 break
+    if not taken.crops:
+        raise UserError(f"{source.origin}: shows none of the boxes of {results.file}; name the video that was tracked")
+    if number < last:
+        _log.warning("%s: ends with frame %d, and %s has boxes up to %d", source.origin, number, results.file, last)
     return Pictures(frames=taken.frames, crops=taken.crops, size=size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from clmot.tracking.explanation import Decisions, read_decisions
 from clmot.tracking.postprocess.track_table import Rows, to_rows
 
 _DEFAULT_FRAME_RATE = 30.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_STEP = 1000
 
 
@@ -104,15 +106,20 @@ def load_results(path: Path, source: FrameSource | None = None) -> Results:
     named = read_class_names(file) or record.get("classes") or ()
     tracker = (record.get("settings") or {}).get("tracker") or {}
     return Results(
-        name=file.stem,
+        name=readable(file.stem),
         file=file,
         rows=rows,
-        classes=tuple(map(str, named)),
+        classes=tuple(readable(str(name)) for name in named),
         frame_rate=float((source and source.frame_rate) or tracker.get("frame_rate") or _DEFAULT_FRAME_RATE),
         record=record,
         # one that the record does not name is of tracks that were there before
         decisions=read_decisions(file.parent / explanation) if explanation in record.get("files", ()) else None,
     )
+
+
+def readable(text: str) -> str:
+    """A text from a file, with control characters as the pictures that Unicode has of them."""
+    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\ufffd", text)
 
 
 def _text_of(path: Path, name: str) -> Path:
