@@ -4,8 +4,8 @@ Ids are swapped for 20 frames (where two boxes are nearest to each other), track
 that follow one another become one. A fault is found where an event of one of its tracks lies within half a second of
 it among the first events of the list. Precision is the share of those events that tell of a fault.
 
-    CLMOT_DATA=... python benchmarks/suspects.py --base truth
-    CLMOT_DATA=... python benchmarks/suspects.py --base results --results DIR --model clmot-pedestrian
+    CLMOT_DATA=... python benchmarks/suspects.py --base truth --results DIR
+    CLMOT_DATA=... python benchmarks/suspects.py --base results --results DIR
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from clmot.apps.report.appearance import read_appearance, visibility
-from clmot.apps.report.results import Results, load_results
+from clmot.apps.report.results import load_results
 from clmot.apps.report.suspects import Measured, find_suspects
-from clmot.evaluation.benchmarks import find_truth
+from clmot.apps.report.truth import truth_as_results
 from clmot.io.sources import open_one
 from clmot.tracking.postprocess.track_table import Rows
 
@@ -37,29 +37,6 @@ class Fault:
     kind: str
     tracks: set[int]
     frames: list[tuple[int, int]]  # spans in which it may be seen
-
-
-def truth_results(data: Path, name: str) -> Results:
-    """The annotated boxes that are scored, as if a tracker had found them."""
-    truth = find_truth(data / name)[name]
-    empty = Path(os.devnull)
-    selection = truth.match(empty)
-    (matchup,) = selection.matchups.values()
-    rows = matchup.truth[matchup.scored]
-    n = len(rows)
-    table = Rows(
-        frame=rows.frame,
-        track_id=rows.identity,
-        order=np.arange(n),
-        row=np.arange(n),
-        xyxy=rows.xyxy.astype(np.float32),
-        score=np.ones(n, np.float32),
-        class_id=np.zeros(n, np.int64),
-        embedding=np.empty((n, 0), np.float32),
-    )
-    table = table[np.lexsort((table.frame, table.track_id))]
-    rate = open_one(data / name).frame_rate or 25.0
-    return Results(name=name, file=empty, rows=table, classes=(), frame_rate=rate, record={}, decisions=None)
 
 
 def seeded(ids: np.ndarray, rows: Rows, rate: float, rng: np.random.Generator, count: int) -> tuple[np.ndarray, list]:
@@ -136,7 +113,7 @@ def found_by(event, fault: Fault, tolerance: float) -> bool:
     return any(event.frame >= low - tolerance and event.before <= high + tolerance for low, high in fault.frames)
 
 
-def run(data: Path, base: str, results: Path | None, model: str | None, rounds: int, per_round: int, verbose: bool):
+def run(data: Path, base: str, results: Path, model: str | None, rounds: int, per_round: int, verbose: bool):
     embed = None
     if model:
         from clmot.inference.model import load_model
@@ -145,8 +122,9 @@ def run(data: Path, base: str, results: Path | None, model: str | None, rounds: 
     table = {}
     for name in SEQUENCES:
         source = open_one(data / name)
-        loaded = truth_results(data, name) if base == "truth" else load_results(results, source)
-        loaded = replace(loaded, decisions=None)
+        loaded = replace(load_results(results, source), decisions=None)
+        if base == "truth":
+            loaded = truth_as_results(loaded, data / name)
         looks, shown = read_appearance(loaded, source, embed, progress=False), visibility(loaded)
         clean = find_suspects(Measured(loaded, looks, shown))
         hits, total, right, listed = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0, 0
@@ -194,7 +172,7 @@ def run(data: Path, base: str, results: Path | None, model: str | None, rounds: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", choices=("truth", "results"), default="truth")
-    parser.add_argument("--results", type=Path)
+    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--model")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--per-round", type=int, default=5)

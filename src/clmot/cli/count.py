@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import app
+from clmot.cli.app import JUDGE, app
 from clmot.errors import UserError
 from clmot.visualize.table import show
 
 
-@app.command
+@app.command(group=JUDGE)
 def count(
     results: Path,
     *,
@@ -21,6 +21,7 @@ def count(
     zone: Annotated[tuple[str, ...], Parameter(help="Corners x1,y1,x2,y2,x3,y3,...; NAME= may stand before it.")] = (),
     out: Path | None = None,
     video: str | None = None,
+    gt: Path | None = None,
     anchor: Literal["foot", "centre"] = "foot",
     longest_gap: float = 1.0,
     fps: float | None = None,
@@ -31,6 +32,7 @@ def count(
 
         clmot count results --line door=200,300,420,310
         clmot count results --zone 0,0,300,0,300,200 --out counts --video a.mp4
+        clmot count results --line 200,300,420,310 --gt MOT16/train
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ def count(
         a picture with lines, zones and numbers.
     video
         What was tracked.
+    gt
+        Sequence folder, or folder of them, with gt/gt.txt: count its boxes too, and tell the error.
     anchor
         The point of a box that crosses and enters: the middle of its lower side, or its centre.
     longest_gap
@@ -52,6 +56,7 @@ def count(
     from clmot.apps.count.geometry import parse_shape
     from clmot.apps.count.write_counts import counts_table, write_counts
     from clmot.apps.report.results import load_results
+    from clmot.apps.report.truth import truth_as_results
     from clmot.io.sources import open_one
 
     lines = [parse_shape(text, "line", number) for number, text in enumerate(line, 1)]
@@ -65,7 +70,11 @@ def count(
             raise UserError(f"--fps must be > 0, got {fps:g}")
         loaded = replace(loaded, frame_rate=fps)
     counts = run_count(loaded, lines, zones, anchor=anchor, longest_gap=longest_gap)
-    show(counts_table(counts))
+    truth = None
+    if gt is not None:
+        annotated = truth_as_results(loaded, gt)
+        truth = run_count(annotated, lines, zones, anchor=anchor, longest_gap=longest_gap)
+    show(counts_table(counts, truth))
     if out is not None:
-        for path in write_counts(counts, out, loaded.name, source):
+        for path in write_counts(counts, out, loaded.name, source, truth):
             print(path)

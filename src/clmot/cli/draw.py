@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import Flag, app, comma_separated
+from clmot.cli.app import JUDGE, Flag, app, comma_separated
 from clmot.errors import UserError, plural
 
 
-@app.command
+@app.command(group=JUDGE)
 def draw(
     *results: Annotated[Path, Parameter(help="MOTChallenge text, or a folder with it; several: side by side.")],
     video: str,

@@ -161,6 +161,22 @@ def test_clmot_count_writes_tables_plot_and_picture(
     assert cv2.imread(str(out / "street.counts.png")) is not None
 
 
+def test_ground_truth_is_counted_beside_and_the_error_is_told(
+    street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # the results miss one of two crossings, and cut the other's visit in two
+    street.write(lambda who, frame: None if who == 2 and frame > 15 else who if frame < 10 else 5 + who)
+    middle = WIDTH // 2
+    given = ["--line", f"mid={middle},110,{middle},10", "--zone", f"all=0,0,{WIDTH},0,{WIDTH},120,0,120"]
+    assert call("count", street.results, *given, "--gt", street.truth, "--out", tmp_path / "out") == 0
+    told = json.loads((tmp_path / "out" / "street.counts.json").read_text())
+    assert told["truth"]["lines"]["mid"] == {way: {"all": 1, "person": 1} for way in (LEFT, RIGHT)}
+    assert told["truth"]["zones"]["all"]["visits"]["all"] == 2
+    assert told["zones"]["all"]["visits"]["all"] == 4
+    assert told["error"] == {"absolute": 3, "true": 4, "relative": 0.75}
+    assert "count error: 3 of 4" in capsys.readouterr().out
+
+
 def test_hostile_names_are_text_in_tables_plot_and_picture(
     street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def write_counts(counts: Counts, out: Path, name: str, source: FrameSource | None = None) -> list[Path]:
+def write_counts(
+    counts: Counts, out: Path, name: str, source: FrameSource | None = None, truth: Counts | None = None
+) -> list[Path]:
     """Write ``NAME.crossings.csv``, ``NAME.visits.csv``, ``NAME.counts.json``, ``NAME.counts.png`` and ``.jpg``.
 
     Args:
@@ -33,6 +35,7 @@ def write_counts(counts: Counts, out: Path, name: str, source: FrameSource | Non
         out: the folder; made if missing.
         name: the sequence.
         source: the video, for the picture; None: no picture.
+        truth: what was counted in ground truth; None where there is none.
 
     Returns:
         What was written.
@@ -51,7 +54,10 @@ def write_counts(counts: Counts, out: Path, name: str, source: FrameSource | Non
         written.append(out / f"{name}.visits.csv")
         write_whole_text(written[-1], _csv(("zone", "track", "class", "first", "last", "seconds"), stays), "counts")
     written.append(out / f"{name}.counts.json")
-    write_whole_json(written[-1], counts.totals(), "counts")
+    told = counts.totals()
+    if truth is not None:
+        told |= {"truth": truth.totals(), "error": count_error(counts, truth)}
+    write_whole_json(written[-1], told, "counts")
     written.append(out / f"{name}.counts.png")
     _plot(counts, written[-1])
     if source is not None:
@@ -63,16 +69,50 @@ def write_counts(counts: Counts, out: Path, name: str, source: FrameSource | Non
     return written
 
 
-def counts_table(counts: Counts) -> Table:
-    """The totals, for the terminal."""
+def counts_table(counts: Counts, truth: Counts | None = None) -> Table:
+    """The totals, for the terminal; beside those of ground truth where there are any, with the error."""
+    columns = [_cells(counts)] if truth is None else [_cells(counts), _cells(truth)]
+    lines, zones = (
+        [[*key, *(each[part][key] for each in columns)] for key in columns[0][part]] for part in ("lines", "zones")
+    )
+    notes = []
+    if truth is not None:
+        error = count_error(counts, truth)
+        notes = [f"count error: {error['absolute']} of {error['true']} crossings and visits ({error['relative']:.1%})"]
+    header = ["where", "what", "count", *(["ground truth"] if truth else [])]
+    return Table(header, [part for part in (lines, zones) if part], prose=frozenset({1}), notes=notes)
+
+
+def count_error(counts: Counts, truth: Counts) -> dict[str, Any]:
+    """How far counts are from those of ground truth.
+
+    Returns:
+        ``absolute``: the differences of crossings by line and direction, and of visits by zone, added up without their
+        signs. ``true``: how many there are in ground truth. ``relative``: the first as a share of the second.
+    """
+    found, right = _events(counts), _events(truth)
+    absolute, true = sum(abs(number - right[key]) for key, number in found.items()), sum(right.values())
+    return {"absolute": absolute, "true": true, "relative": absolute / max(true, 1)}
+
+
+def _events(counts: Counts) -> dict[tuple[str, str], int]:
+    """How many crossings there are by line and direction, and visits by zone."""
     totals = counts.totals()
-    lines = [[name, way, _told(each)] for name, ways in totals["lines"].items() for way, each in ways.items()]
-    zones = [
-        [name, what, _told(value) if isinstance(value, dict) else "-" if value is None else f"{value:g}"]
-        for name, each in totals["zones"].items()
-        for what, value in each.items()
-    ]
-    return Table(["where", "what", "count"], [part for part in (lines, zones) if part], prose=frozenset({1}))
+    crossed = {(name, way): each["all"] for name, ways in totals["lines"].items() for way, each in ways.items()}
+    return crossed | {(name, "visits"): each["visits"]["all"] for name, each in totals["zones"].items()}
+
+
+def _cells(counts: Counts) -> dict[str, dict[tuple[str, str], str]]:
+    """What a table says of lines and of zones, by name and kind of count."""
+    totals = counts.totals()
+    return {
+        part: {
+            (name, what): _told(value) if isinstance(value, dict) else "-" if value is None else f"{value:g}"
+            for name, each in totals[part].items()
+            for what, value in each.items()
+        }
+        for part in ("lines", "zones")
+    }
 
 
 def draw_counts(image: Image, counts: Counts) -> Image:

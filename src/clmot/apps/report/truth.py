@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from clmot.apps.report.events import Event
 from clmot.apps.report.results import Results
@@ -12,7 +14,9 @@ from clmot.evaluation.benchmarks import Benchmark, SequenceTruth, find_truth
 from clmot.evaluation.identity_events import IdentityEvent, identity_events
 from clmot.evaluation.metrics import Metrics, summary
 from clmot.evaluation.mot import sequence_data
+from clmot.evaluation.track_rows import TrackRows
 from clmot.io.frame_choice import FrameChoice
+from clmot.tracking.postprocess.track_table import Rows
 
 _ORDER = ("switch", "merge", "fragment")
 """The worst kind first: who has the wrong id keeps it, who is missed is found again."""
@@ -54,6 +58,41 @@ def compare_with_truth(results: Results, ground_truth: Path, benchmark: Benchmar
         scores=summary(fields[0] if len(fields) == 1 else metrics.combine(fields)),
         events=sorted(events, key=lambda each: (_ORDER.index(each.kind), -each.severity, each.frame)),
     )
+
+
+def truth_as_results(results: Results, ground_truth: Path) -> Results:
+    """The annotated boxes that are scored, as if a tracker had found them, in the frames that were tracked.
+
+    Args:
+        results: of the sequence.
+        ground_truth: as `clmot.evaluation.mot.evaluate`.
+
+    Raises:
+        UserError: there is no ground truth of that sequence, or no row of it counts.
+    """
+    truth = _of_sequence(find_truth(ground_truth), results.name, ground_truth)
+    selection = truth.match(results.file)
+    parts = [each.truth[each.scored] for each in selection.matchups.values()]
+    kinds = np.repeat(np.arange(len(parts)), [len(each) for each in parts])
+    rows = TrackRows.join(parts)
+    length = truth.length or int(rows.frame.max(initial=0))
+    kept = np.isin(rows.frame, np.arange(1, length + 1)[_choice(results).keeps(np.arange(1, length + 1), length)])
+    rows, kinds = rows[kept], kinds[kept]
+    if not len(rows):
+        raise UserError(f"{truth.file}: no row of it counts by the rules of {selection.rules}")
+    n = len(rows)
+    order = np.lexsort((rows.frame, rows.identity))
+    table = Rows(
+        frame=rows.frame,
+        track_id=rows.identity,
+        order=np.arange(n),
+        row=np.arange(n),
+        xyxy=rows.xyxy.astype(np.float32),
+        score=np.ones(n, np.float32),
+        class_id=kinds,
+        embedding=np.empty((n, 0), np.float32),
+    ).take(order)
+    return replace(results, file=truth.file, rows=table, classes=tuple(selection.matchups), record={}, decisions=None)
 
 
 def _of_sequence(truth: dict[str, SequenceTruth], name: str, path: Path) -> SequenceTruth:
