@@ -29,6 +29,7 @@ pytest_plugins = ["data_fixtures"]
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["CLMOT_RUNTIME"] = "torch"  # else every little network would be converted
 
 
 @pytest.hookimpl(hookwrapper=True)

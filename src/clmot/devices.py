@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 from clmot.errors import UserError
@@ -26,6 +28,11 @@ def device_name(device: Any, name: str = "device") -> str:
     if said not in known:
         raise UserError(f"{name} '{device}': clmot computes on cpu and cuda; write auto, cpu, cuda or cuda:N")
     return known[said]
+
+
+def has_gpu() -> bool:
+    """Whether there may be a CUDA device here; asks no library, as importing torch takes seconds."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None
 
 
 def choose_device(device: Any, name: str = "device") -> str:

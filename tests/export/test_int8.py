@@ -101,6 +101,8 @@ def test_integers_and_float32_give_nearly_the_same_maps(int8_file, network, clip
     heatmap, size, offset, embedding = model.maps(pixels)
     pairs = zip((heatmap, size, offset, *embedding), (*maps[:3], *maps.embedding), strict=True)
     for got, wanted in pairs:
+        if got is pixels:  # which show the colours
+            continue
         expected = wanted.permute(0, 2, 3, 1).numpy()
         # rounding shows, and is small beside what the map says
         assert np.abs(got - expected).mean() < 0.1 * expected.std()

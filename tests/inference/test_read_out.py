@@ -6,6 +6,7 @@ import torch
 
 from clmot.config import ModelConfig
 from clmot.inference.read_out import ArrayMaps, find_objects, make_pool
+from clmot.models.color_histogram import ColourCells
 from clmot.models.decode import decode
 from clmot.models.embedding_pool import embed_peaks
 from clmot.models.levels import STRIDE
@@ -84,3 +85,24 @@ def test_nothing_is_found_where_nothing_scores():
     maps = maps._replace(heatmap=torch.full_like(maps.heatmap, -9.0))
     found = find_objects(as_arrays(maps), make_pool(config, {}), 0.2, 10)
     assert [each.shape for each in found] == [(0, 4), (0,), (0,), (0,), (0, 8)]
+
+
+def test_colours_are_those_of_the_pixels():
+    config = ModelConfig(width=8, embedding_dimension=16, stripes=3, levels=("colour",))
+    pool = make_embedding_pool(config, CHANNELS)
+    images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    boxes, index = torch.tensor([[-5.0, 3, 40, 70], [50, 20, 60, 64], [10, 10, 30, 50]]), torch.tensor([1, 0, 0])
+    weights = {name: value.numpy() for name, value in pool.state_dict().items()}
+    read = make_pool(config, weights)([images.permute(0, 2, 3, 1).numpy()], boxes.numpy(), index.numpy())
+    np.testing.assert_allclose(read, pool((ColourCells(4)(images),), boxes, index), atol=2e-5)
+
+
+def test_equal_neighbours_are_one_peak_and_equal_peaks_apart_are_two():
+    config = ModelConfig(pooling="center")
+    _, maps = scene(config, (8, 8), images=1)
+    heatmap = torch.full((1, 2, 8, 8), -9.0)
+    heatmap[0, 0, 2, 2:4] = heatmap[0, 0, 3, 3] = heatmap[0, 0, 6, 6] = heatmap[0, 1, 2, 2] = 1.0
+    maps = maps._replace(heatmap=heatmap, size=torch.ones_like(maps.size), offset=torch.zeros_like(maps.offset))
+    found = find_objects(as_arrays(maps), make_pool(config, {}), 0.2, 10)
+    centres = ((found.boxes[:, :2] + found.boxes[:, 2:]) / (2 * STRIDE)).tolist()
+    assert sorted(zip(found.class_id.tolist(), centres, strict=True)) == [(0, [2, 2]), (0, [6, 6]), (1, [2, 2])]

@@ -49,6 +49,10 @@ Part = Annotated[
 ]
 Every = Annotated[int, Parameter(help="Every so many frames only; their numbers stay (also in `clmot evaluate`).")]
 Device = Annotated[str, Parameter(help="auto, cpu, cuda or cuda:N.")]
+Runtime = Annotated[
+    Literal["auto", "torch", "openvino", "onnxruntime"],
+    Parameter(help="What computes the network: by default the fastest that is installed, as measured once."),
+]
 ConfigFile = Annotated[Path | None, Parameter(help="YAML file laid over the recipe.")]
 Size = Annotated[
     str | None,

@@ -17,6 +17,7 @@ from clmot.cli.app import (
     Flag,
     Mask,
     Part,
+    Runtime,
     Size,
     app,
     object_choice,
@@ -44,6 +45,7 @@ def detect(
     save_images: Flag = False,
     overwrite: Flag = False,
     device: Device = "auto",
+    runtime: Runtime = "auto",
 ) -> None:
     """Find objects in every frame, and write them for `clmot track --boxes` and `clmot tune`.
 
@@ -75,7 +77,7 @@ def detect(
 
     objects, least = object_choice(conf, classes, mask)
     settings = [*least, *read_settings(config, ("detect", "detector"), overrides), *size_settings(size)]
-    loaded = load_configured(model, settings, device)
+    loaded = load_configured(model, settings, device, runtime)
     choice = FrameChoice(every=every, part=frames)
     found = write_detections(
         paths,

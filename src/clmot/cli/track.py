@@ -18,6 +18,7 @@ from clmot.cli.app import (
     Mask,
     Part,
     Preset,
+    Runtime,
     Settings,
     Size,
     app,
@@ -68,6 +69,7 @@ def track(
     format: Literal["mot", "kitti", "csv", "json"] = "mot",
     overwrite: Flag = False,
     device: Device = "auto",
+    runtime: Runtime = "auto",
 ) -> None:
     """Track objects in videos, image folders, MOTChallenge sequences, webcams or streams.
 
@@ -143,7 +145,7 @@ def track(
     settings = [*of_file, *named, *least, given, *size_settings(size)]
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
     refine = {key: value for key, value in flags.items() if value is not None}
-    loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device)
+    loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device, runtime)
     if fps is None and any("frame_rate" in (sections.get("tracker") or {}) for sections, _ in settings):
         fps = loaded.config.tracker.frame_rate
     for result in run_tracking(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -24,9 +25,9 @@ EXAMPLE_SIZE = (SMALLEST_SIDE, SMALLEST_SIDE + 32)
 DETECTION_OUTPUTS = ("boxes", "scores", "classes", "embeddings")
 
 
-def map_outputs(levels: int) -> tuple[str, ...]:
-    """Names of the maps: the heatmap's logits, sizes, offsets and the embedding's levels."""
-    return ("heatmap", "size", "offset", *(f"embedding_{level}" for level in range(levels)))
+def map_outputs(levels: Iterable[int]) -> tuple[str, ...]:
+    """Names of the maps: the heatmap's logits, sizes, offsets and some of the embedding's levels."""
+    return ("heatmap", "size", "offset", *(f"embedding_{level}" for level in levels))
 
 
 class Graph(nn.Module):
@@ -65,7 +66,7 @@ class Graph(nn.Module):
 
 
 class MapsGraph(Graph):
-    """Images to the network's output maps, float32 each.
+    """Images to the network's output maps, float32 each; without the colours, which the images have.
 
     Args:
         network: copied.
@@ -81,13 +82,15 @@ class MapsGraph(Graph):
         if half:
             _halve(self.network)
         embedding = self.network.embedding
-        levels = len(embedding.levels) if isinstance(embedding, LevelEmbeddingHead) else 1
-        self.outputs = map_outputs(levels)
+        names = embedding.levels if isinstance(embedding, LevelEmbeddingHead) else ("center",)
+        self.levels = [index for index, name in enumerate(names) if name != "colour"]
+        self.outputs = map_outputs(self.levels)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images, uint8 RGB [v, 3, height, width] with sides that are multiples of 32, to `OutputMaps` in one row."""
         maps = self.network.maps(images)
-        return tuple(each.float() for each in (maps.heatmap, maps.size, maps.offset, *maps.embedding))
+        embedding = [maps.embedding[level] for level in self.levels]
+        return tuple(each.float() for each in (maps.heatmap, maps.size, maps.offset, *embedding))
 
 
 class DetectionsGraph(MapsGraph):

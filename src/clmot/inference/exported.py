@@ -36,6 +36,9 @@ class ExportedModel(Model):
     def maps(self, pixels: Image) -> ArrayMaps:
         """Output maps of letterboxed images, uint8 [v, height, width, 3]; they hold until the next call."""
         heatmap, size, offset, *embedding = self._run({"images": pixels})
+        levels = self.config.model.levels
+        if len(embedding) < len(levels) and self.config.model.pooling == "stripes":
+            embedding.insert(levels.index("colour"), pixels)
         return ArrayMaps(heatmap, size, offset, tuple(embedding))
 
     def _find(self, pixels: Image) -> Found:
@@ -54,13 +57,15 @@ class ExportedModel(Model):
         return self._pool(self.maps(pixels).embedding, boxes, np.zeros(len(boxes), np.int64))
 
 
-def load_exported(file: Path, device: str = "auto", precision: str | None = None) -> ExportedModel:
+def load_exported(file: Path, device: str = "auto", precision: str | None = None, runtime: str = "") -> ExportedModel:
     """Load an exported ``.onnx`` or OpenVINO's ``.xml``.
 
     Args:
         file: the file.
         device: ``auto``, ``cpu`` or ``cuda``, for which ONNX Runtime needs its GPU package.
-        precision: ``float32``, or (None) the one that the runtime is fastest in here.
+        precision: ``float32``, or (None) the one that the runtime is fastest in here, unless the network was trained in
+            float32.
+        runtime: ``openvino`` or ``onnxruntime``; by default OpenVINO for ``.xml`` alone.
 
     Raises:
         UserError: there is no such file, it was not made by clmot, or its runtime cannot be imported or has no such
@@ -70,7 +75,12 @@ def load_exported(file: Path, device: str = "auto", precision: str | None = None
         raise UserError(f"{file}: no such model file")
     if precision not in (None, "float32"):
         raise UserError(f"{file}: precision '{precision}': an exported file computes in float32, or as its runtime can")
-    network = open_network(file, device_name(device), exact=precision == "float32", channels_last=True)
-    if reason := network.cpu_only(device_name(device)):
+    device = device_name(device)
+    exact = precision == "float32"
+    network = open_network(file, device, runtime=runtime, exact=exact, channels_last=True)
+    if reason := network.cpu_only(device):
         raise UserError(f"{file}: device '{device}': {reason}; use cpu or auto")
-    return ExportedModel(file, network, Metadata.from_strings(network.metadata, file))
+    metadata = Metadata.from_strings(network.metadata, file)
+    if not exact and network.precision != "float32" and metadata.config.train.precision == "32-true":
+        network = open_network(file, device, runtime=runtime, exact=True, channels_last=True)
+    return ExportedModel(file, network, metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from clmot.inference.read_out import Found
 from clmot.io.any_image import AnyImage, as_images
 from clmot.io.box_input import as_boxes
 from clmot.protocols import Detector, require_detector
-from clmot.shipped import find_model
+from clmot.shipped import find_model, shipped_graph
 from clmot.structures import Dataset, Detections, Float32Array, Image
 from clmot.tracking.tracker import Tracker
 from clmot.views.transforms import input_of_longer_side, input_size, letterbox_matrix, warp_image
@@ -250,6 +251,9 @@ def load_model(
 def _load(path: str | Path, device: str, precision: str | None, detector: Detector | None) -> Model:
     # what needs torch, which takes seconds, is imported where it is needed
     file = find_model(path)
+    graph = shipped_graph(path)
+    if graph is not None and importlib.util.find_spec("torch") is None:
+        file = graph
     saved = None
     if not is_detector(path) and file.suffix not in (".onnx", ".xml"):
         from clmot.models.saved_model import load_saved_model

@@ -15,7 +15,7 @@ from clmot.inference.model import Model
 from clmot.inference.read_out import ArrayMaps, Found, Pool, find_objects, make_pool
 from clmot.models.decode import decode
 from clmot.models.embedding_pool import embed_peaks
-from clmot.models.fold import fold_batch_norm, fuse_for_cpu
+from clmot.models.fold import fold_batch_norm, fuse_for_cpu, leave_out_colours
 from clmot.models.levels import STRIDE
 from clmot.models.network import Network
 from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
@@ -55,7 +55,10 @@ class NetworkModel(Model):
         if isinstance(network, Network) and (precision == "float32" or self.device.type == "cpu"):
             network = fold_batch_norm(network)
             if self.device.type == "cpu":
-                network = fuse_for_cpu(network, torch.float32 if precision == "float32" else torch.bfloat16)
+                fused = fuse_for_cpu(network, torch.float32 if precision == "float32" else torch.bfloat16)
+                if fused is not network:
+                    leave_out_colours(fused)
+                network = fused
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def with_random_weights(self) -> NetworkModel:
@@ -67,7 +70,7 @@ class NetworkModel(Model):
         options = self.config.detect
         maps = self._maps(pixels)
         if self.device.type == "cpu":
-            arrays = _arrays(maps)
+            arrays = _arrays(maps, pixels)
             return find_objects(arrays, self._pool, options.score_threshold, options.max_detections)
         peaks = decode(maps, STRIDE, options.score_threshold, options.max_detections)
         boxes, score, class_id, image_index, cells = peaks
@@ -79,7 +82,7 @@ class NetworkModel(Model):
         maps = self._maps(pixels)
         index = np.zeros(len(boxes), np.int64)
         if self.device.type == "cpu":
-            return self._pool(_arrays(maps).embedding, boxes, index)
+            return self._pool(_arrays(maps, pixels).embedding, boxes, index)
         placed, images = (torch.from_numpy(each).to(self.device) for each in (boxes, index))
         return self.network.read_out(maps.embedding, placed, images).float().cpu().numpy()  # type: ignore[no-any-return]
 
@@ -98,13 +101,13 @@ class NetworkModel(Model):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def _arrays(maps: OutputMaps) -> ArrayMaps:
-    """Maps with channels last, as which they lie in memory."""
-
-    def array(values: torch.Tensor) -> Float32Array:
-        return values.permute(0, 2, 3, 1).float().numpy()
-
-    return ArrayMaps(array(maps.heatmap), array(maps.size), array(maps.offset), tuple(map(array, maps.embedding)))
+def _arrays(maps: OutputMaps, pixels: Image) -> ArrayMaps:
+    """Maps with channels last, as which they lie in memory; an empty one is that of colours, which the pixels show."""
+    heatmap, size, offset, *embedding = (
+        each.permute(0, 2, 3, 1).float().numpy() if each.numel() else pixels
+        for each in (maps.heatmap, maps.size, maps.offset, *maps.embedding)
+    )
+    return ArrayMaps(heatmap, size, offset, tuple(embedding))
 
 
 def load_network(path: Path) -> tuple[Network, Config]:

@@ -27,7 +27,8 @@ class ArrayMaps(NamedTuple):
         heatmap: float32 [v, h, w, classes], logits.
         size: float32 [v, h, w, 4], distances to the sides in cells.
         offset: float32 [v, h, w, 2], in cells.
-        embedding: float32 [v, h_l, w_l, c_l] for each level.
+        embedding: float32 [v, h_l, w_l, c_l] for each level; for that of colours the images, uint8
+            [v, height, width, 3], are as good.
     """
 
     heatmap: Array
@@ -93,8 +94,15 @@ def _peaks(logits: Array, least: float, most: int) -> Int64Array:
     logits = np.ascontiguousarray(logits)
     neighbours = cv2.dilate(logits, np.ones((3, 3), np.uint8)).reshape(logits.shape)
     places = np.flatnonzero((logits == neighbours) & (logits > least))
-    places = places[np.argsort(-logits.ravel()[places], kind="stable")[:most]]
-    return np.stack(np.unravel_index(places, logits.shape), axis=1)
+    values = logits.ravel()[places]
+    order = np.argsort(-values, kind="stable")[:most]
+    values, peaks = values[order], np.stack(np.unravel_index(places[order], logits.shape), axis=1)
+    # in eight bits of bfloat16 neighbours may be equal, which are one peak
+    if (values[1:] == values[:-1]).any():
+        apart = np.abs(peaks[:, None] - peaks)
+        same = (values[:, None] == values) & (apart[..., :2] <= 1).all(axis=2) & (apart[..., 2] == 0)
+        peaks = peaks[~np.tril(same, -1).any(axis=1)]
+    return peaks
 
 
 def make_pool(config: ModelConfig, weights: Mapping[str, Array]) -> Pool:
@@ -160,9 +168,10 @@ class StripePool:
         windows: dict[tuple[int, ...], _Windows] = {}
         parts = []
         for index, (values, level) in enumerate(zip(maps, self._levels, strict=True)):
-            size = (*values.shape[1:3], level.stride)
+            height, width = (side // (level.stride if values.dtype == np.uint8 else 1) for side in values.shape[1:3])
+            size = (height, width, level.stride)
             if size not in windows:
-                windows[size] = _Windows(boxes / level.stride, self._stripes, *values.shape[1:3])
+                windows[size] = _Windows(boxes / level.stride, self._stripes, height, width)
             colours = level.histogram and values.shape[-1] == 3
             parts.append(self._part(index, level, windows[size].pooled(values, image_index, colours)))
         plain = _unit_length(np.concatenate(parts, axis=1))
@@ -190,7 +199,7 @@ class _Windows:
         self._columns = np.array(COLUMNS, np.float32) @ columns
 
     def pooled(self, values: Array, image_index: Int64Array, colours: bool) -> Float32Array:
-        """Weighted means of the stripes, [s, m, c]: of a map [v, h, w, c], or of the shares of its colours."""
+        """Weighted means of the stripes, [s, m, c]: of a map [v, h, w, c], or of the shares of colours."""
         stripes = []
         codes: dict[int, _ColourCode] = {}
         if colours:
@@ -215,13 +224,16 @@ class _ColourCode:
     """As `clmot.models.color_histogram.colour_code`, for windows of one image.
 
     Args:
-        cells: [h, w, 3], RGB in [0, 1].
+        colours: RGB: of cells, float32 [h, w, 3] in [0, 1], or of pixels, uint8 [height, width, 3].
         top, left, bottom, right: the part that windows lie in.
     """
 
-    def __init__(self, cells: Array, top: int, left: int, bottom: int, right: int) -> None:
+    def __init__(self, colours: Array, top: int, left: int, bottom: int, right: int) -> None:
         self._top, self._left = top, left
-        part = np.ascontiguousarray(cells[top:bottom, left:right], np.float32)
+        unit = STRIDE if colours.dtype == np.uint8 else 1
+        part: Array = colours[unit * top : unit * bottom, unit * left : unit * right].astype(np.float32)
+        if unit > 1:  # a cell's colour is its pixels' mean
+            part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA) / 255
         hue, saturation, value = np.moveaxis(cv2.cvtColor(part, cv2.COLOR_RGB2HSV), 2, 0)[..., None]
         hues, saturations, values = COLOUR_BINS
         distance = np.abs(hue * np.float32(hues / 360) - np.arange(hues, dtype=np.float32))

@@ -137,7 +137,8 @@ def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool) -> Run
         lengths = [[side.get_length() if side.is_static else -1 for side in each.partial_shape] for each in values]
         return tuple(Port(value.get_any_name(), tuple(each)) for value, each in zip(values, lengths, strict=True))
 
-    found = model.get_rt_info([METADATA_SECTION]).value if model.has_rt_info([METADATA_SECTION]) else {}
+    sections = [each for each in (METADATA_SECTION, "framework") if model.has_rt_info([each])]  # the latter of ONNX
+    found = model.get_rt_info(sections[:1]).value if sections else {}
     inputs, outputs = ports(model.inputs), ports(model.outputs)
     compiled = _Compiled(runtime, core, _with_channels_last(runtime, model) if channels_last else model, exact)
     return RuntimeNetwork(

@@ -10,6 +10,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from clmot.models.color_histogram import ColourCells
 from clmot.models.heads import joint_head
 from clmot.models.network import Network
 
@@ -72,6 +73,18 @@ def fuse_for_cpu(network: Network, precision: torch.dtype) -> Network:
             ValueError,
         ):  # of another torch, or a processor of another kind
             return network
+
+
+def leave_out_colours(network: Network) -> None:
+    """Give an empty map in place of the level of colours, for pooling that reads these off the pixels."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, ColourCells):
+            network.set_submodule(name, _NoColours())
+
+
+class _NoColours(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.new_empty(0)
 
 
 def _fused(network: Network, activations: dict[str, str], precision: torch.dtype) -> Network:

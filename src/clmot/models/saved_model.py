@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
 
 from clmot.config import Config
 from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.io.kinds import kind_of
 from clmot.shipped import NAMES
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 MODEL_FILE = "model.safetensors"
 BEST = "best"
@@ -36,10 +38,14 @@ def find_checkpoint(run: Path) -> Path | None:
     return steps[max(steps)] if steps else None
 
 
-def load_saved_model(path: Path) -> SavedModel:
+def load_saved_model(path: Path, weights: bool = True) -> SavedModel:
     """Read weights and configuration from a run folder, a checkpoint folder or a ``.safetensors`` file.
 
     Of a run, those are its best weights where it was validated, else its newest checkpoint.
+
+    Args:
+        path: the run, checkpoint or file.
+        weights: read them too, which needs torch.
 
     Raises:
         UserError: there is no checkpoint, or the file is broken or not clmot's.
@@ -54,9 +60,9 @@ def load_saved_model(path: Path) -> SavedModel:
             raise UserError(f"{path}: holds no checkpoint (expected checkpoint-NNNNNN/{MODEL_FILE}); train one first")
         file = checkpoint / MODEL_FILE
     try:
-        with safe_open(file, framework="pt") as opened:
+        with safe_open(file, framework="pt" if weights else "numpy") as opened:
             metadata = opened.metadata() or {}
-            weights = {name: opened.get_tensor(name) for name in opened.keys()}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()} if weights else {}
     except (OSError, SafetensorError) as error:
         hint = (
             "; clmot import-weights reads those of FairMOT and CL-MOT" if file.suffix in (".pt", ".pth", ".tar") else ""
@@ -66,13 +72,13 @@ def load_saved_model(path: Path) -> SavedModel:
     if "config" not in metadata:
         raise UserError(f"{file}: is {kind_of(file)} without clmot's configuration; was it made by clmot train?")
     config = Config.from_yaml(metadata["config"], str(file))
-    return SavedModel(config, weights, file)
+    return SavedModel(config, tensors, file)
 
 
 def is_model_file(path: Path) -> bool:
     """Whether a path is a file of weights with clmot's configuration, under whatever name."""
     try:
-        with safe_open(path, framework="pt") as opened:
+        with safe_open(path, framework="numpy") as opened:
             return "config" in (opened.metadata() or {})
     except (OSError, SafetensorError):
         return False

@@ -16,6 +16,11 @@ def shipped_model(name: str) -> Path | None:
     return Path(str(resources.files(__name__) / f"{name}.safetensors"))
 
 
+def shipped_graph(name: str | Path) -> Path | None:
+    """The same as ONNX, made by ``clmot export NAME --to onnx``: for other runtimes, and where there is no torch."""
+    return None if shipped_model(str(name)) is None else Path(str(resources.files(__name__) / f"{name}.onnx"))
+
+
 def find_model(name: str | Path) -> Path:
     """What a name stands for: the path that it is, if there is one, else a shipped model's file, else the path."""
     path = Path(name)

@@ -28,13 +28,13 @@ def read_settings(file: Path | None, sections: Sequence[str], overrides: Sequenc
     return [*of_file, (parse_overrides(overrides), "override")]
 
 
-def load_configured(name: str | Path, settings: Settings, device: str) -> Model:
-    """What `clmot.load_model` loads, with settings laid over its own.
+def load_configured(name: str | Path, settings: Settings, device: str, runtime: str = "torch") -> Model:
+    """What `load_fastest` loads, with settings laid over its own.
 
     Raises:
         UserError: as `clmot.load_model`, or a setting is wrong.
     """
-    from clmot.inference.model import load_model
+    from clmot.apps.track.runtime import load_fastest
 
     if is_detector(name):
         from clmot.inference.attached import load_detector
@@ -44,7 +44,7 @@ def load_configured(name: str | Path, settings: Settings, device: str) -> Model:
         model: Model = load_detector(_laid_over(described, settings), device)
         model.name = str(name)
     else:
-        model = load_model(name, device=device)
+        model = load_fastest(name, device, runtime)
     model.config = _laid_over(model.config, settings)
     model.require_size()
     return model
@@ -53,9 +53,9 @@ def load_configured(name: str | Path, settings: Settings, device: str) -> Model:
 def as_configured(model: Detector | str | Path) -> ConfiguredDetector:
     """The model, loaded if it is named; a detector without a configuration of ours gets the default one."""
     if isinstance(model, str | Path):
-        from clmot.inference.model import load_model
+        from clmot.apps.track.runtime import load_fastest
 
-        return load_model(model)
+        return load_fastest(model)
     require_detector(model)
     if isinstance(getattr(model, "config", None), Config):
         return cast(ConfiguredDetector, model)
