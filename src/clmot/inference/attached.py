@@ -100,6 +100,14 @@ class BareModel(Model):
     def _embed(self, image: Image, boxes: Float32Array) -> NoReturn:
         raise self._without_embedding()
 
+    def with_random_weights(self) -> NoReturn:
+        """There are none.
+
+        Raises:
+            UserError: always.
+        """
+        raise self._without_embedding()
+
     def _without_embedding(self) -> UserError:
         return UserError(f"{self.config.detector.name}: finds boxes and reads no embedding; attach one (clmot attach)")
 

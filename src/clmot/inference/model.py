@@ -151,12 +151,10 @@ class Model:
         return self._read(pixels, placed.astype(np.float32))
 
     def with_random_weights(self) -> Model:
-        """A model like this one that has learned nothing.
+        """A model like this one that has learned nothing, by torch."""
+        from clmot.inference.network_model import random_model
 
-        Raises:
-            UserError: there is none.
-        """
-        raise UserError(f"{self.name or type(self).__name__}: there are no random weights for it")
+        return random_model(self.config, str(self.device), self.precision)
 
     def _find(self, pixels: Image) -> Found:
         """Objects in letterboxed images, uint8 [v, height, width, 3]."""

@@ -61,10 +61,6 @@ class NetworkModel(Model):
                 network = fused
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    def with_random_weights(self) -> NetworkModel:
-        """A model like this one that has learned nothing."""
-        return NetworkModel(Network(self.config.model), self.config, str(self.device), self.precision)
-
     @torch.inference_mode()
     def _find(self, pixels: Image) -> Found:
         options = self.config.detect
@@ -108,6 +104,12 @@ def _arrays(maps: OutputMaps, pixels: Image) -> ArrayMaps:
         for each in (maps.heatmap, maps.size, maps.offset, *maps.embedding)
     )
     return ArrayMaps(heatmap, size, offset, tuple(embedding))
+
+
+def random_model(config: Config, device: str, precision: str) -> NetworkModel:
+    """A model that has learned nothing; precisions of other runtimes are taken for the nearest."""
+    known = "float32" if precision == "float32" else "bf16"
+    return NetworkModel(Network(config.model), config, device, known)
 
 
 def load_network(path: Path) -> tuple[Network, Config]:
