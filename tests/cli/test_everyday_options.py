@@ -148,6 +148,27 @@ def test_detections_of_stills_are_scored_by_the_names_of_their_images(scenes, tm
     assert "none of its images is one of" in line
 
 
+def test_what_was_found_once_is_tracked_and_tuned_without_a_network(scenes, run, tmp_path, monkeypatch, capsys):
+    """`track --boxes` of stored detections gives the tracks of the model itself, which detects nothing."""
+    from clmot.inference.network_model import NetworkModel
+
+    clips, least = scenes / "clips", ("--conf", "0.02", "tracker.new_track_score=0.02", "tracker.high_score=0.02")
+    (name,) = [folder.name for folder in clips.iterdir()]
+    assert call("detect", clips, "--model", run, "--out", tmp_path / "det", "--conf", "0.02", "--embeddings") == 0
+    assert call("track", clips, "--model", run, "--out", tmp_path / "a", *least, "tracker.low_score=0.02") == 0
+    for method in ("_detect", "_embed"):
+        monkeypatch.setattr(NetworkModel, method, lambda *_: pytest.fail("the network was used"))
+    boxes = ("--boxes", tmp_path / "det", "tracker.low_score=0.02")
+    assert call("track", clips, "--model", run, "--out", tmp_path / "b", *least, *boxes) == 0
+    first, second = ((tmp_path / each / f"{name}.txt").read_text() for each in "ab")
+    assert first
+    assert first == second
+    options = ("--trials", 1, "--jobs", 1, "--out", tmp_path / "tuned")
+    assert call("tune", tmp_path / "det", clips, *options) == 0
+    line = fails(capsys, "track", clips, "--out", tmp_path / "c", "--boxes", tmp_path / "det")
+    assert "was found with classes car, truck; name the --model that found them" in line
+
+
 def test_info_tells_what_a_file_is(scenes, run, capsys):
     for path, told in (
         (run, ["a model of clmot", "classes: car, truck", "input 128x96"]),

@@ -43,6 +43,7 @@ def detect(
     size: Size = None,
     batch_size: BatchSize = 1,
     save_images: Flag = False,
+    embeddings: Flag = False,
     overwrite: Flag = False,
     device: Device = "auto",
     runtime: Runtime = "auto",
@@ -67,6 +68,9 @@ def detect(
         YAML file with sections detect and detector, laid over the model's own.
     save_images
         Also draw what was found, in OUT/NAME.
+    embeddings
+        Also write NAME.safetensors with embeddings and the camera's motion: `clmot track --boxes OUT` and
+        `clmot tune OUT` need no network then.
     overwrite
         Replace files of the same names in `--out`.
     """
@@ -87,6 +91,7 @@ def detect(
         objects=objects,
         batch_size=batch_size,
         save_images=save_images,
+        embeddings=embeddings,
         overwrite=overwrite,
     )
     for file, count in found.items():

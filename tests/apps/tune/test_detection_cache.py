@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from clmot.apps.track.cached_sequence import CachedSequence
 from clmot.apps.track.pipeline import track
 from clmot.apps.tune import tuning_detections as detections
-from clmot.apps.tune.cache import CachedSequence
 from clmot.apps.tune.tuning_detections import Detecting
 from clmot.config import Config
 from clmot.config.tracker import TrackerConfig

@@ -6,14 +6,17 @@ terms. Embeddings are read at the boxes by the model.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
+from clmot.apps.track.detection import Finder
 from clmot.config.tracker import Family
-from clmot.errors import UserError, plural
+from clmot.errors import UserError, plural, require
 from clmot.io.box_input import are_chances
 from clmot.io.class_names import plain_class_name, read_class_names
 from clmot.io.folders import describe_folder
@@ -88,6 +91,45 @@ class ExternalDetections:
         return Detections(xyxy=found.xyxy, score=found.score, class_id=found.class_id, embedding=embedding)
 
 
+class StoredDetections:
+    """Finds in each frame of a sequence what was found before, embeddings included.
+
+    Args:
+        file: of `clmot.apps.track.cached_sequence`.
+        embed: reads embeddings, where the file has none; None gives none.
+        classes: what the class ids are to mean.
+
+    Raises:
+        UserError: the file cannot be read, or its classes are others.
+    """
+
+    def __init__(self, file: Path, embed: Embed | None, classes: Sequence[str]) -> None:
+        sequence, origin = CachedSequence.load(file)
+        if list(classes) != (theirs := list(origin.get("classes", classes))):
+            raise UserError(f"{file}: was found with classes {', '.join(theirs)}; name the --model that found them")
+        self._found = dict(zip(sequence.frame.tolist(), sequence.detections, strict=True))
+        self._embed = None if sequence.has_embeddings else embed
+        require(bool(sequence.detections), f"{file}: holds no frame")
+        self._nothing = sequence.detections[0][:0]
+
+    def __call__(self, batch: Sequence[tuple[int, Image]]) -> list[Detections]:
+        """What is in each of the numbered images."""
+        found = [(image, self._found.get(number, self._nothing)) for number, image in batch]
+        if self._embed is None:
+            return [each for _, each in found]
+        return [
+            dataclasses.replace(each, embedding=self._embed(image, each.xyxy)) if len(each) else each
+            for image, each in found
+        ]
+
+
+def open_boxes(file: Path, embed: Embed | None, classes: Sequence[str], is_truth: bool = False) -> Finder:
+    """What finds the boxes of a file of either kind."""
+    if file.suffix == SUFFIX:
+        return StoredDetections(file, embed, classes)
+    return ExternalDetections(file, embed, classes, is_truth)
+
+
 def rescaled(score: Float64Array) -> Float64Array:
     """Scores on another scale (margins, percentages) in [0, 1]: the lowest is 0, the highest 5 % are 1, linear between.
 
@@ -124,7 +166,8 @@ def box_files(boxes: str | Path, sources: Mapping[str, str | Path]) -> dict[str,
 
     Args:
         boxes: ``gt`` or ``det``, for what lies in the sequences' own MOTChallenge folders; a folder of
-            ``<sequence>.txt``; or a file, for one sequence.
+            ``<sequence>.safetensors`` (of `clmot detect --embeddings` or `clmot tune`) or ``<sequence>.txt``; or a
+            file, for one sequence.
         sources: the sequences by name, and where their images lie.
 
     Raises:
@@ -143,7 +186,8 @@ def box_files(boxes: str | Path, sources: Mapping[str, str | Path]) -> dict[str,
             raise UserError(f"--boxes {path}: one file for {len(names)} sequences; give a folder of {names[0]}.txt ...")
         files = {names[0]: path}
     else:
-        files = {name: path / f"{name}.txt" for name in names}
+        stored = {name: path / f"{name}{SUFFIX}" for name in names}
+        files = {name: file if file.is_file() else file.with_suffix(".txt") for name, file in stored.items()}
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise UserError(

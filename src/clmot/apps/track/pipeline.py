@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of
-from clmot.apps.track.external_detections import ExternalDetections, box_files
+from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
@@ -246,7 +246,7 @@ def _finders(
     if boxes is not None:
         files = box_files(boxes, {each.name: each.origin for each in sources})
         is_truth = str(boxes) == "gt"
-        return {name: ExternalDetections(file, embed, model.classes, is_truth) for name, file in files.items()}
+        return {name: open_boxes(file, embed, model.classes, is_truth) for name, file in files.items()}
     find = finder_of(model) if detector is None else finder_of(detector, embed)
     return {each.name: find for each in sources}
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
 from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import find_in, finder_of
 from clmot.apps.track.object_choice import ObjectChoice
@@ -27,6 +29,7 @@ from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
 from clmot.protocols import Detector
 from clmot.structures import Detections, Image, TrackedFrame
+from clmot.tracking.camera_motion import CameraMotion
 from clmot.visualize.draw import draw_boxes, track_colour
 
 _log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ def write_detections(
     overwrite: bool = False,
     batch_size: int = 1,
     save_images: bool = False,
+    embeddings: bool = False,
     progress: bool = True,
 ) -> dict[Path, int]:
     """Find the objects in every sequence of a source.
@@ -57,6 +61,8 @@ def write_detections(
         overwrite: files of the same names in `out` may be replaced.
         batch_size: frames that go through the network together.
         save_images: also draw what was found, in ``<sequence>/``.
+        embeddings: also write ``<sequence>.safetensors`` with embeddings and the camera's motion, with which
+            `clmot.track` and `clmot.tune` need no network (`clmot.apps.track.cached_sequence`).
         progress: show a progress bar on standard error.
 
     Returns:
@@ -83,19 +89,49 @@ def write_detections(
                 TrackWriter(file, partial(mot_rows, with_classes=len(model.classes) > 1)) as writer,
                 contextlib.closing(found),
             ):
-                coco = CocoDetections(each, model.classes)
+                coco, kept = CocoDetections(each, model.classes), _Kept(each) if embeddings else None
                 for number, image, detections in found:
                     without_ids = np.full(len(detections), -1)
                     writer.write(TrackedFrame(frame=number, detections=detections, track_id=without_ids))
                     coco.add(number, image, detections)
+                    if kept:
+                        kept.add(number, image, detections)
                     if save_images:
                         _draw(folder / each.name / f"{number:06d}.jpg", image, detections, model.classes)
                     bar.update(task, advance=1)
+                if kept:
+                    kept.sequence().save(file.with_suffix(SUFFIX), {**facts, "source": each.origin})
                 coco.write(folder / f"{each.name}.json")
             if not summary.boxes:
                 _log.warning("%s: %s", each.name, summary.explain_nothing(model, None))
             written[file] = summary.boxes
     return written
+
+
+class _Kept:
+    """Gathers what a `CachedSequence` holds."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source, self._motion = source, CameraMotion()
+        self._frames: list[tuple[int, Detections, npt.NDArray[np.float64]]] = []
+        self._sizes: set[tuple[int, int]] = set()
+
+    def add(self, number: int, image: Image, found: Detections) -> None:
+        """What was found in the next frame."""
+        self._frames.append((number, found, self._motion.estimate(image, found.xyxy, number)))
+        self._sizes.add((image.shape[1], image.shape[0]))
+
+    def sequence(self) -> CachedSequence:
+        """All of them."""
+        numbers, found, camera = zip(*self._frames, strict=True) if self._frames else ((), (), ())
+        return CachedSequence(
+            name=self._source.name,
+            frame_rate=self._source.frame_rate,
+            frame=np.array(numbers, np.int64),
+            detections=found,
+            camera=np.stack(camera) if camera else None,
+            size=self._sizes.pop() if len(self._sizes) == 1 else None,
+        )
 
 
 class CocoDetections:

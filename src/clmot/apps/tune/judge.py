@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from clmot.apps.tune.cache import CachedSequence
+from clmot.apps.track.cached_sequence import CachedSequence
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark, find_truth

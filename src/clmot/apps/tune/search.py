@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from clmot._version import __version__
-from clmot.apps.tune.cache import CachedSequence
+from clmot.apps.track.cached_sequence import CachedSequence
 from clmot.apps.tune.judge import TITLES, Judge, Metric, Validation, measuring, total
 from clmot.apps.tune.study import BATCH, Study, Trial, check_optuna
 from clmot.apps.tune.tuning_detections import Detecting

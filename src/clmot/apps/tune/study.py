@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clmot.apps.tune.cache import CachedSequence
+from clmot.apps.track.cached_sequence import CachedSequence
 from clmot.apps.tune.judge import Measure, Metric, Validation, total
 from clmot.apps.tune.space import Near, Values, choose
 from clmot.config.tracker import PRESETS, TrackerConfig

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
 from clmot.apps.track.detection import Finder, finder_of
-from clmot.apps.track.external_detections import ExternalDetections, box_files
+from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.tune.cache import watch
 from clmot.config import Config
 from clmot.config.tracker import TrackerConfig
-from clmot.errors import UserError
+from clmot.errors import UserError, require
 from clmot.evaluation.benchmarks import Benchmark, find_truth
 from clmot.io.class_names import read_class_names
 from clmot.io.frame_choice import FrameChoice
@@ -126,6 +127,11 @@ class Detecting:
         else:
             sources = {name: _without_images(folders[name], files[name]) for name in names}
         choice = frames or FrameChoice()
+        stored = [files[name] for name in names if name in files and files[name].suffix == SUFFIX]
+        if stored and not self.has_model and not choice:
+            # of `clmot detect --embeddings`: all is there, embeddings and the camera's motion too
+            require(len(stored) == len(names), f"{boxes}: some sequences have NAME{SUFFIX} there, and some have not")
+            return tuple(stored), tuple(CachedSequence.load(stored[0])[1].get("classes", ("person",)))
         classes = config.model.classes if self.has_model else _class_names(files, folders, names)
         common: dict[str, Any] = {
             "every": choice.every,
@@ -160,7 +166,7 @@ class Detecting:
         if files:
             embed = model.embed if model and config.tracker.appearance else None
             is_truth = "gt" in (self.boxes, self.detector)
-            return {name: ExternalDetections(file, embed, classes, is_truth) for name, file in files.items()}
+            return {name: open_boxes(file, embed, classes, is_truth) for name, file in files.items()}
         assert model is not None
         return dict.fromkeys(names, finder_of(model))
 
