@@ -68,6 +68,12 @@ Conf = Annotated[
 Classes = Annotated[str | None, Parameter(help="These classes only: names, with commas between.")]
 Mask = Annotated[Path | None, Parameter(help="Image of the region that counts: objects that stand on black do not.")]
 Preset = Annotated[str | None, Parameter(help="Constants of a published tracker: short for tracker.preset=NAME.")]
+Slices = Annotated[
+    int,
+    Parameter(
+        help="Also look at square slices of the image, of this side in pixels: finds small objects, takes longer."
+    ),
+]
 BatchSize = Annotated[int, Parameter(help="Frames that go through the network together: more is faster on a GPU.")]
 Flag = Annotated[bool, Parameter(negative=())]
 Recipe = Annotated[

@@ -20,6 +20,7 @@ from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
+from clmot.apps.track.slices import sliced
 from clmot.apps.track.summary import SequenceSummary
 from clmot.config import RefineConfig
 from clmot.config.tracker import Family, TrackerConfig
@@ -83,6 +84,7 @@ def track(
     boxes: str | Path | None = None,
     detector: Detector | None = None,
     objects: ObjectChoice | None = None,
+    slices: int = 0,
     video: bool = False,
     times: bool = False,
     explain: bool = False,
@@ -123,6 +125,8 @@ def track(
         detector: what finds the boxes in place of the model, which reads embeddings at them as with `boxes`; it has the
             model's classes.
         objects: which of the objects that are found are tracked; by default all.
+        slices: also look at square slices of the image, of this side in pixels, for small objects
+            (`clmot.apps.track.slices`); 0: not.
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
         explain: write ``<sequence>.explain.npz`` as well: for every match, start, loss and end of a track the stage,
@@ -164,11 +168,15 @@ def track(
         )
     constants = tracker or model.config.tracker
     find = _finders(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
+    if slices:
+        require(boxes is None, "--slices: is for a detector; boxes from files are what they are")
+        find = dict.fromkeys(find, sliced(next(iter(find.values())), slices))
     objects = objects or ObjectChoice()
     chosen = {name: objects.applied(each, model.classes) for name, each in find.items()}
     facts = {
         **model_facts(model, frames),
         **objects.as_dict(),
+        **({"slices": slices} if slices else {}),
         "boxes from": None if boxes is None else str(boxes),
         "detector": other and (other.config.detector.name or type(detector).__name__),
     }

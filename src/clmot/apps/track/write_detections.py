@@ -18,6 +18,7 @@ from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import find_in, finder_of
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
+from clmot.apps.track.slices import sliced
 from clmot.apps.track.summary import SequenceSummary
 from clmot.boxes import xyxy_to_ltwh
 from clmot.io.atomic import make_folder, write_whole_json
@@ -42,6 +43,7 @@ def write_detections(
     *,
     frames: FrameChoice | None = None,
     objects: ObjectChoice | None = None,
+    slices: int = 0,
     overwrite: bool = False,
     batch_size: int = 1,
     save_images: bool = False,
@@ -58,6 +60,7 @@ def write_detections(
             only when it is whole; made if missing.
         frames: detect in these frames only.
         objects: which of the objects that are found are written; by default all.
+        slices: as of `clmot.track`.
         overwrite: files of the same names in `out` may be replaced.
         batch_size: frames that go through the network together.
         save_images: also draw what was found, in ``<sequence>/``.
@@ -75,7 +78,7 @@ def write_detections(
     sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
     claim(folder, {each.name: each.origin for each in sources}, model.classes, overwrite=overwrite)
     objects = objects or ObjectChoice()
-    find = objects.applied(finder_of(model), model.classes)
+    find = objects.applied(sliced(finder_of(model), slices) if slices else finder_of(model), model.classes)
     facts = {**model_facts(model, frames), **objects.as_dict(), "settings": {"detect": asdict(model.config.detect)}}
     with progress_bar(progress) as bar:
         for each in sources:
