@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from clmot.apps.report.appearance import read_appearance, visibility
+from clmot.apps.report.events import Event
 from clmot.apps.report.results import load_results
 from clmot.apps.report.suspects import Measured, find_suspects
-from clmot.apps.report.truth import truth_as_results
+from clmot.apps.report.truth import compare_with_truth, truth_as_results
 from clmot.io.sources import open_one
 from clmot.tracking.postprocess.track_table import Rows
 
@@ -113,6 +114,25 @@ def found_by(event, fault: Fault, tolerance: float) -> bool:
     return any(event.frame >= low - tolerance and event.before <= high + tolerance for low, high in fault.frames)
 
 
+def tell_real(loaded: Results, truth: Path, looks: np.ndarray, shown: np.ndarray) -> None:
+    """How many of the switches and merges that ground truth knows of are listed, and how many events are of one."""
+    real = [each for each in compare_with_truth(loaded, truth).events if each.kind != "fragment"]
+    events = find_suspects(Measured(loaded, looks, shown))[:LISTED]
+    tolerance = max(3, 0.5 * loaded.frame_rate)
+
+    def same(one: Event, other: Event) -> bool:
+        near = one.frame >= other.before - tolerance and one.before <= other.frame + tolerance
+        return near and bool({*one.tracks} & {*other.tracks})
+
+    found = [any(same(each, other) for each in events) for other in real]
+    right = sum(any(same(each, other) for other in real) for each in events)
+    brief = sum(each.severity <= 5 for each, there in zip(real, found, strict=True) if not there)
+    print(
+        f"{loaded.name}: {sum(found)} of {len(real)} real switches and merges are listed ({brief} of those missed last "
+        f"5 frames or less), {right} of {len(events)} events are of one"
+    )
+
+
 def run(data: Path, base: str, results: Path, model: str | None, rounds: int, per_round: int, verbose: bool):
     embed = None
     if model:
@@ -122,10 +142,13 @@ def run(data: Path, base: str, results: Path, model: str | None, rounds: int, pe
     table = {}
     for name in SEQUENCES:
         source = open_one(data / name)
-        loaded = replace(load_results(results, source), decisions=None)
+        loaded = load_results(results, source)
         if base == "truth":
             loaded = truth_as_results(loaded, data / name)
         looks, shown = read_appearance(loaded, source, embed, progress=False), visibility(loaded)
+        if base == "results":
+            tell_real(loaded, data / name, looks, shown)
+        loaded = replace(loaded, decisions=None)
         clean = find_suspects(Measured(loaded, looks, shown))
         hits, total, right, listed = dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0), 0, 0
         at_most = []

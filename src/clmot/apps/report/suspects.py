@@ -60,6 +60,16 @@ class Tracklet(NamedTuple):
         total = self.sums[last] - self.sums[first]
         return np.asarray(total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-12))
 
+    def sides(self, moment: float, boxes: int) -> tuple[Float64Array, Float64Array]:
+        """Mean appearance over so many boxes before a time, however long ago, and after it."""
+        at = int(self.time.searchsorted(moment, side="right"))
+        parts = (
+            self.sums[at] - self.sums[max(at - boxes, 0)],
+            self.sums[min(at + boxes, len(self.time))] - self.sums[at],
+        )
+        before, after = (part / max(float(np.linalg.norm(part)), 1e-12) for part in parts)
+        return before, after
+
 
 @dataclass(frozen=True, kw_only=True)
 class Odds:
@@ -263,6 +273,7 @@ def _swaps(measured: Measured) -> Iterator[Event]:
     odds = measured.odds
     if not odds.known:
         return
+    boxes = max(1, round(_WINDOW / measured.usual))
     for (one, two), times in measured.contacts.items():
         first, second = measured.by_id[one], measured.by_id[two]
         for part in np.split(times, np.flatnonzero(np.diff(times) > _NEAR) + 1):
@@ -270,11 +281,7 @@ def _swaps(measured: Measured) -> Iterator[Event]:
             moments = np.unique(np.concatenate([[begin, (begin + end) / 2, end], part[:: max(1, len(part) // 6)]]))
             best = None
             for moment in moments.tolist():
-                looks = []
-                for track in (first, second):
-                    low, high = np.array([moment - _WINDOW, moment + 1e-6]), np.array([moment, moment + _WINDOW])
-                    looks.append(track.look(low, high))
-                (a1, a2), (b1, b2) = looks
+                (a1, a2), (b1, b2) = (track.sides(moment, boxes) for track in (first, second))
                 if not all(side.any() for side in (a1, a2, b1, b2)):
                     continue
                 distance = 1 - np.array([a1 @ a2, b1 @ b2, a1 @ b2, b1 @ a2])
