@@ -60,6 +60,7 @@ def track(
     conf: Conf = None,
     classes: Classes = None,
     mask: Mask = None,
+    vote_classes: Flag = False,
     preset: Preset = None,
     every: Every = 1,
     frames: Part = "all",
@@ -99,6 +100,9 @@ def track(
     out
         Folder for NAME.txt (see --format), NAME.mp4, and run.json, which says how they came about; by default
         runs/track, runs/track2, ... Of two sources of one name, NAME begins with the folder.
+    vote_classes
+        For detectors that confuse classes, as cars and trucks: a track goes on when its class changes, and is shown
+        with the class that its boxes so far vote for.
     config
         YAML file with sections detect, tracker and refine (`clmot tune` writes one), laid over the model's own.
     video
@@ -159,6 +163,7 @@ def track(
         detector=load_detector_for(loaded, detector, device) if detector else None,
         objects=objects,
         slices=slices,
+        vote_classes=vote_classes,
         batch_size=batch_size,
         video=video,
         times=times,

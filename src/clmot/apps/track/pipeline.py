@@ -32,6 +32,7 @@ from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
 from clmot.io.window import Window
 from clmot.protocols import ConfiguredDetector, Detector
+from clmot.tracking.class_votes import ClassVotes
 from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 
@@ -85,6 +86,7 @@ def track(
     detector: Detector | None = None,
     objects: ObjectChoice | None = None,
     slices: int = 0,
+    vote_classes: bool = False,
     video: bool = False,
     times: bool = False,
     explain: bool = False,
@@ -127,6 +129,8 @@ def track(
         objects: which of the objects that are found are tracked; by default all.
         slices: also look at square slices of the image, of this side in pixels, for small objects
             (`clmot.apps.track.slices`); 0: not.
+        vote_classes: a track may change its class from frame to frame, and is shown with the one that its boxes so far
+            vote for (`clmot.tracking.class_votes`); else each track is of one class throughout.
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
         explain: write ``<sequence>.explain.npz`` as well: for every match, start, loss and end of a track the stage,
@@ -177,6 +181,7 @@ def track(
         **model_facts(model, frames),
         **objects.as_dict(),
         **({"slices": slices} if slices else {}),
+        **({"class votes": True} if vote_classes else {}),
         "boxes from": None if boxes is None else str(boxes),
         "detector": other and (other.config.detector.name or type(detector).__name__),
     }
@@ -218,11 +223,12 @@ def track(
                 "refine": asdict(refine),
             }
             told = {"source": each.origin, **facts, "settings": settings}
+            votes = ClassVotes(len(model.classes)) if vote_classes else None
             with recorded(outputs.paths, each.name, told, summary.as_dict):
                 weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
                 file = None if state is None else Path(state)
                 continued = ContinuedTracker(Tracker(config), each.live, file, weights)
-                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain))
+                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain, votes))
             if not results[-1].tracks:
                 reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
@@ -267,6 +273,7 @@ def _track_sequence(
     summary: SequenceSummary,
     bar: Progress,
     explain: bool,
+    votes: ClassVotes | None = None,
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
@@ -274,7 +281,9 @@ def _track_sequence(
     task = bar.add_task(source.name, total=source.length, note="")
     with tracker, outputs, contextlib.closing(found):
         for number, image, detections in found:
+            detections = votes.hide(detections) if votes else detections
             tracked = tracker.update(detections, image, number, source.reading.seconds(number), explain)
+            tracked = votes.count(tracked) if votes else tracked
             outputs.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             summary.follow(tracked)

@@ -1,0 +1,50 @@
+"""Tracks whose detector confuses classes."""
+
+import numpy as np
+import pytest
+
+from clmot.structures import Detections
+from clmot.tracking.class_votes import ClassVotes
+from clmot.tracking.tracker import Tracker
+
+SEEN = [0, 0, 1, 0, 1, 1, 1, 0, 1, 1]
+"""What the detector holds a car for that drives to the right: car, car, truck, ..."""
+SCORES = [0.9, 0.8, 0.7, 0.9, 0.6, 0.9, 0.9, 0.7, 0.9, 0.9]
+
+
+def frames(both: bool = False):
+    """A vehicle that changes its class; `both`: it is found as car and as truck at once, one of them less sure."""
+    for number, (class_id, score) in enumerate(zip(SEEN, SCORES, strict=True)):
+        box = [10.0 + 4 * number, 20, 60 + 4 * number, 50]
+        xyxy, scores, classes = [box], [score], [class_id]
+        if both:
+            xyxy, scores, classes = [[side + 1 for side in box], box], [0.55, score], [1 - class_id, class_id]
+        yield Detections(xyxy=np.array(xyxy), score=np.array(scores), class_id=np.array(classes))
+
+
+def test_without_votes_a_track_ends_where_its_class_changes():
+    tracker = Tracker()
+    ids = {int(each) for found in frames() for each in tracker.update(found).track_id}
+    assert len(ids) > 1
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_one_track_with_the_class_of_the_highest_sum_of_scores(both):
+    tracker, votes, sums = Tracker(), ClassVotes(2), np.zeros(2)
+    ids = set()
+    for found, class_id, score in zip(frames(both), SEEN, SCORES, strict=True):
+        tracked = votes.count(tracker.update(votes.hide(found)))
+        assert len(tracked) == 1
+        ids.add(int(tracked.track_id[0]))
+        sums[class_id] += score
+        assert tracked.detections.class_id.tolist() == [int(np.argmax(sums))]
+    assert len(ids) == 1
+
+
+def test_neighbours_of_different_classes_both_stay():
+    xyxy = np.array([[0, 0, 40, 40], [15, 0, 55, 40], [100, 0, 140, 40]])
+    found = Detections(xyxy=xyxy, score=np.array([0.5, 0.9, 0.7]), class_id=np.array([0, 1, 1]))
+    votes = ClassVotes(2)
+    assert votes.hide(found).xyxy.tolist() == xyxy.tolist()
+    assert votes.hide(found).class_id.tolist() == [0, 0, 0]
+    assert len(votes.hide(found[:0])) == 0
