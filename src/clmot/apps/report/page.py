@@ -117,6 +117,7 @@ def _event(event: Event, results: Results) -> dict[str, Any]:
         "frame": event.frame,
         "time": round(results.seconds(event.frame), 3),
         "tracks": list(event.tracks),
+        "severity": round(event.severity, 3),
         "text": event.text,
         "why": why(event, results),
         "frames": [],
@@ -163,9 +164,7 @@ def _boxes(results: Results, frame: int) -> list[list[float]]:
 def _document(name: str, told: Mapping[str, Any]) -> str:
     style, code = asset("report.css"), asset("view.js") + asset("report.js")
     # nothing may be fetched, and no other code may run, whatever a name in the data says
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hashed(style)} 'unsafe-inline'; script-src {_hashed(code)}"
-    )
+    policy = f"default-src 'none'; img-src data:; style-src {_hashed(style)}; script-src {_hashed(code)}"
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     title = escape(f"{name} – tracking report")
     return (
