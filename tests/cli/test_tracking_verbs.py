@@ -14,6 +14,7 @@ from command_line import call, fails
 from clmot.config import Config
 from clmot.evaluation.kitti_rules import read_labels
 from clmot.io.mot_text import read_mot_rows
+from clmot.io.video import probe_video
 from clmot.models.network import Network
 from clmot.reid.gallery import Gallery
 from clmot.synthetic import write_scenes
@@ -193,10 +194,16 @@ def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
     assert (gallery.names, gallery.size) == (("Ada", "Ben Li", "Cy"), 4)
     names = tmp_path / "names.json"
     looked = ("gallery", "recognise", file, clip, "--results", results, *common, "--min-share", 0)
-    assert call(*looked, "--threshold", 1e-3, "--json", names) == 0
+    assert call(*looked, "--threshold", 1e-3, "--json", names, "--video", tmp_path / "named.mp4") == 0
+    assert probe_video(str(tmp_path / "named.mp4")).length == 8
     told = json.loads(names.read_text())
     assert (told[str(one)]["name"], told[str(two)]["name"]) == ("Ada", "Ben Li")
     assert "Ben Li" in capsys.readouterr().out
+    assert call("gallery", "list", file) == 0
+    assert "most alike" in capsys.readouterr().out
+    assert call("gallery", "remove", file, "Cy") == 0
+    assert Gallery.load(file).names == ("Ada", "Ben Li")
+    assert "nobody there is called Bea" in fails(capsys, "gallery", "remove", file, "Bea")
     other, config = tmp_path / "other", Config().updated({"model": {"image_size": [128, 96]}})
     save_checkpoint(other, 1, config, Network(config.model).state_dict(), None)
     for verb in (("recognise", file, clip), ("enrol", file, clip, f"{one}=Ada")):

@@ -209,6 +209,11 @@ def test_tracks_are_named_by_the_votes_of_their_detections():
     assert {track: each.name for track, each in named.items()} == {4: "Ada", 7: None, 9: "Cy"}
     assert (named[4].share, named[4].detections) == (0.7, 10)
     assert 0 < named[4].distance < 0.05
+    # whom one looks like who is not known, by the mean over all of the track's boxes
+    vectors = np.stack([each.detections.embedding[2] for each in frames])
+    mean = gallery_of().distances(vectors).mean(axis=0)
+    assert named[7].nearest == gallery_of().names[int(np.argmin(mean))]
+    assert named[7].nearest_distance == pytest.approx(mean.min(), abs=1e-6)
     assert name_tracks(frames, gallery_of(), min_share=0.8)[4].name is None
 
 

@@ -92,6 +92,7 @@ def recognise(
     min_share: float = 0.5,
     every: Every = 5,
     json: Path | None = None,
+    video: Path | None = None,
     device: Device = "auto",
 ) -> None:
     """Say who the tracks of a video are.
@@ -118,8 +119,10 @@ def recognise(
         Of a track's boxes, how many must say the same name.
     json
         Also write the names to this file.
+    video
+        Also write an MP4 with the names on the tracks.
     """
-    from clmot.apps.gallery.recognise import recognise_tracks
+    from clmot.apps.gallery.recognise import draw_names, recognise_tracks
     from clmot.apps.gallery.report import names_content, names_table
     from clmot.inference.model import load_model
     from clmot.io.atomic import write_whole_json
@@ -136,6 +139,8 @@ def recognise(
     show(names_table(named))
     if json is not None:
         write_whole_json(json, names_content(named), "names")
+    if video is not None:
+        draw_names(pictures, results, {track: each.name for track, each in named.items() if each.name}, video)
 
 
 @gallery_app.command(name="list")

@@ -215,6 +215,9 @@ def advice(
     if weakest == "embedding":
         known = config.data.tracklets or config.data.identities
         return f"{reason}; next: {longer if rising or known else 'data.tracklets=true, if the frames are of videos'}"
+    if found is not None and found.idf1 < scores.get("AP50", 0) / 4:
+        new = config.tracker.new_track_score
+        return f"{reason}: few boxes score as high as tracker.new_track_score={new:g}; next: {longer}, or clmot tune"
     width, height = config.model.image_size
     lowest = [
         (sample.boxes[~sample.ignore, 3] - sample.boxes[~sample.ignore, 1])

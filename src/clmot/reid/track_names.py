@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from clmot.reid.gallery import Gallery
-from clmot.structures import TrackedFrame
+from clmot.structures import Float32Array, TrackedFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,16 @@ class NamedTrack:
         share: of the detections with an embedding, how many said so.
         detections: how many there are.
         distance: mean cosine distance of those that said so, NaN where there is no name.
+        nearest: whom they look most like on average, known or not; None where nobody is enrolled.
+        nearest_distance: how far from there they are on average (cosine distance).
     """
 
     name: str | None
     share: float
     detections: int
     distance: float
+    nearest: str | None = None
+    nearest_distance: float = np.nan
 
 
 def name_tracks(
@@ -59,12 +63,17 @@ def name_tracks(
     votes: dict[int, Counter[str]] = defaultdict(Counter)
     distances: dict[tuple[int, str], float] = defaultdict(float)
     seen: dict[int, set[int]] = defaultdict(set)
+    sums: dict[int, Float32Array] = {}
     for tracked in frames:
         if not len(tracked):
             continue
         if tracked.detections.embedding is None:
             raise ValueError(f"frame {tracked.frame}: tracks are named by embeddings, and there are none")
         known = gallery.recognise(tracked.detections.embedding, threshold=threshold, margin=margin)
+        for track, distances_of in zip(
+            tracked.track_id.tolist(), gallery.distances(tracked.detections.embedding), strict=True
+        ):
+            sums[track] = sums.get(track, 0) + distances_of
         for track, name, distance in zip(tracked.track_id.tolist(), known.names, known.distance.tolist(), strict=True):
             seen[track].add(tracked.frame)
             if name is not None:
@@ -83,4 +92,13 @@ def name_tracks(
     nobody = {
         track: NamedTrack(name=None, share=0.0, detections=len(each), distance=np.nan) for track, each in seen.items()
     }
-    return {track: named.get(track, nobody[track]) for track in sorted(seen)}
+    names = gallery.names
+    found = {}
+    for track in sorted(seen):
+        each = named.get(track, nobody[track])
+        if names:
+            mean_distances = sums[track] / len(seen[track])
+            nearest = int(np.argmin(mean_distances))
+            each = replace(each, nearest=names[nearest], nearest_distance=float(mean_distances[nearest]))
+        found[track] = each
+    return found

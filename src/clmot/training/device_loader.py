@@ -84,6 +84,10 @@ class ThroughputMeter:
         if self.steps == 1:
             self._first = self.seconds, seconds_waiting
 
+    def pause(self, seconds: float) -> None:
+        """So many of the seconds since the last step were spent on something else."""
+        self._began += seconds
+
     def summary(self) -> str:
         """Speed and share of time spent waiting, for people; empty after less than two steps."""
         seconds = self.seconds - self._first[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -122,6 +123,13 @@ class RunLog:
             self._log.write({"step": step, **values})
             for logger in self._loggers:
                 logger.log_metrics(dict(values), step)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What takes place in the block is no part of the training's speed."""
+        began = time.perf_counter()
+        yield
+        self._meter.pause(time.perf_counter() - began)
 
     def tell_speed(self) -> None:
         """Log how fast the run went."""

@@ -136,7 +136,8 @@ def _run_steps(
             run_log.step(state.step, terms, rate, batches.seconds_waiting, len(loader.unusable))
             with context.synchronized():
                 if best and best.is_due(state.step, steps):
-                    run_log.write(state.step, best.validate(state, run_log.bar))
+                    with run_log.paused():
+                        run_log.write(state.step, best.validate(state, run_log.bar))
             stop, enough = context.any(bool(interrupted)), context.any(best is not None and best.exhausted)
             done = enough or state.step == steps
             if stop or done or state.step % config.train.save_every == 0:

@@ -80,6 +80,7 @@ def draw_tracks(
     trails: Trails | None = None,
     classes: Sequence[str] = (),
     with_score: bool = False,
+    names: Mapping[int, str] | None = None,
 ) -> Image:
     """A copy of the image with each track's box, id and trail in the track's colour.
 
@@ -89,6 +90,7 @@ def draw_tracks(
         trails: their history, this frame included; trails of tracks that are not in this frame are not drawn.
         classes: class names; labels name the class where there are several.
         with_score: labels tell the confidence, in percent.
+        names: what tracks are called, by id; labels of others tell the id.
     """
     canvas = image.copy()
     seen = set(tracked.track_id.tolist())
@@ -97,7 +99,7 @@ def draw_tracks(
     # whoever stands lower in the image is nearer to the camera and drawn over the others
     order = np.argsort(tracked.detections.xyxy[:, 3], kind="stable")
     ids = tracked.track_id[order].tolist()
-    labels = [str(track_id) for track_id in ids]
+    labels = [(names or {}).get(track_id, str(track_id)) for track_id in ids]
     if len(classes) > 1:
         named = tracked.detections.class_id[order].tolist()
         labels = [f"{_short(classes[class_id])} {label}" for class_id, label in zip(named, labels, strict=True)]

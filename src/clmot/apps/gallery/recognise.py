@@ -17,11 +17,14 @@ from clmot.errors import UserError, reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.frame_source import FrameSource
+from clmot.io.mot_sequences import DEFAULT_FRAME_RATE
 from clmot.io.mot_text import read_mot_text
 from clmot.io.progress import progress_bar
+from clmot.io.video_writer import VideoWriter
 from clmot.reid.gallery import Gallery
 from clmot.reid.track_names import NamedTrack, name_tracks
 from clmot.structures import Embed, Float32Array, TrackedFrame
+from clmot.visualize.draw import draw_tracks, fit
 
 
 def enrol_crops(gallery: Gallery, name: str, crops: Iterable[AnyImage], embed: Embed) -> int:
@@ -117,6 +120,36 @@ def recognise_tracks(
         return name_tracks(frames, gallery, threshold=threshold, margin=margin, min_share=min_share)
     except ValueError as error:
         raise UserError(f"{results}: cannot recognise anybody: {reason_of(error)}") from error
+
+
+def draw_names(
+    source: FrameSource, results: Path, names: Mapping[int, str], video: Path, *, progress: bool = True
+) -> None:
+    """Write a video of tracks with names on them.
+
+    Args:
+        source: what was tracked.
+        results: MOTChallenge text with the tracks.
+        names: by track id.
+        video: the MP4.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        UserError: something cannot be read, or the video cannot be written.
+    """
+    by_frame = {tracked.frame: tracked for tracked in read_mot_text(results)}
+    rate = source.frame_rate or DEFAULT_FRAME_RATE
+    with progress_bar(progress) as bar, contextlib.ExitStack() as stack:
+        task = bar.add_task(f"{source.name}: video", total=source.length, note="")
+        writer: VideoWriter | None = None
+        for number, image in stack.enter_context(contextlib.closing(iter(source))):
+            if writer is None:
+                writer = stack.enter_context(VideoWriter(video, rate, (image.shape[1], image.shape[0])))
+            tracked = by_frame.get(number)
+            drawn = image if tracked is None else draw_tracks(image, tracked, names=names)
+            seconds = source.reading.seconds(number)
+            writer.write(fit(drawn, *writer.size), number, (number - 1) / rate if seconds is None else seconds)
+            bar.update(task, advance=1)
 
 
 def embedded(

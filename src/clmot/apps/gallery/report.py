@@ -16,8 +16,9 @@ def names_table(named: Mapping[int, NamedTrack]) -> Table:
     for track, each in named.items():
         known = each.name is not None
         numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
-        rows.append([str(track), each.name or "unknown", *numbers, str(each.detections)])
-    return Table(["track", "name", "share", "distance", "boxes"], [rows], prose=frozenset({1}))
+        nearest = "-" if each.nearest is None else f"{each.nearest} ({each.nearest_distance:.3f})"
+        rows.append([str(track), each.name or "unknown", *numbers, nearest, str(each.detections)])
+    return Table(["track", "name", "share", "distance", "nearest", "boxes"], [rows], prose=frozenset({1, 4}))
 
 
 def identities_table(gallery: Gallery) -> Table:
@@ -39,6 +40,8 @@ def names_content(named: Mapping[int, NamedTrack]) -> dict[str, Any]:
             "share": each.share if each.name else None,
             "distance": each.distance if each.name else None,
             "detections": each.detections,
+            "nearest": each.nearest,
+            "nearest distance": each.nearest_distance if each.nearest else None,
         }
         for track, each in named.items()
     }
