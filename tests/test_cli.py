@@ -117,7 +117,6 @@ def test_help_has_examples(capsys):
         (["train", "{tmp}/nowhere", "--out", "{tmp}/r"], "nowhere"),
         (["train", "{tmp}/empty", "--out", "{tmp}/r"], "empty"),
         (["train", "--out", "{tmp}/r"], "at least one data folder"),
-        (["train", "{scenes}/stills"], "--out"),
         (["train", "{scenes}/stills", "--out", "{run}"], "--resume"),
         (["track", "{scenes}/clips", "--model", "{tmp}/nowhere", "--out", "{tmp}/r"], "no such run"),
         (["track", "{scenes}/clips", "--model", "{tmp}/empty", "--out", "{tmp}/r"], "holds no checkpoint"),
@@ -216,10 +215,9 @@ def test_exit_code_and_no_traceback_of_the_installed_command(tmp_path):
 
 def test_options_of_other_tools_are_led_to_ours_and_far_suggestions_are_not_made(capsys):
     for given, said in {
-        "--conf": "Write detect.score_threshold=VALUE",
-        "--conf_thres": "Write detect.score_threshold=VALUE",
-        "--epochs": "Write --steps N",
-        "--batch-size": "Write train.batch_size=N when training",
+        "--conf_thres": "Write --conf VALUE",
+        "--tracker": "Write --preset NAME",
+        "--batch": "Write --batch-size N",
         "--lr": "Write train.learning_rate=VALUE",
         "--vidoe": "Did you mean --video?",
     }.items():
