@@ -12,7 +12,7 @@ HEADLESS = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless && \
 	$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test lint types unit quick install adapters clean
+.PHONY: demo test lint types unit quick install adapters lite clean
 
 demo: install
 	$(BIN)/clmot demo --out demo
@@ -42,6 +42,16 @@ $(VENV)/.adapters: $(VENV)/.installed
 	@$(HEADLESS)
 	@touch $@
 
+# Tracking without torch: an environment of a tenth of the size, and the shipped model in it
+LITE := .venv-lite
+
+lite:
+	$(PYTHON) -m venv --clear $(LITE)
+	$(LITE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(LITE)/bin/python -m pip install --quiet --constraint constraints.txt --group lite
+	$(LITE)/bin/python -m pip install --quiet --no-deps --editable .
+	$(LITE)/bin/python tests/without_torch.py
+
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +69,4 @@ quick:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LITE) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

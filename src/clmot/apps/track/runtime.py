@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from clmot._version import __version__
 from clmot.devices import device_name, has_gpu
 from clmot.errors import UserError, require
 from clmot.io.atomic import make_folder, write_whole_json
@@ -29,7 +31,7 @@ VARIABLE = "CLMOT_RUNTIME"
 """Of the environment: the runtime where none is asked for."""
 
 _NAMES = {"torch": "PyTorch", "openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
-_PACKAGES = ("clmot", "torch", "openvino", "onnxruntime", "numpy")
+_PACKAGES = ("torch", "openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "numpy")
 _CHECKED_SECONDS = 0.5
 _WARM_UP, _FEWEST, _MOST = 2, 3, 20
 """Frames."""
@@ -105,7 +107,6 @@ def _graph(name: str | Path, file: Path, asked: bool) -> Path | None:
     known = file if file.suffix == ".onnx" else shipped_graph(name)
     if known is not None:
         return known
-    from clmot._version import __version__
     from clmot.models.saved_model import load_saved_model
 
     saved = load_saved_model(file, weights=False)
@@ -176,7 +177,12 @@ def _milliseconds(name: str | Path, graph: Path, runtime: str) -> float:
 
 
 def _versions() -> list[str]:
-    return [importlib.metadata.version(each) for each in _PACKAGES if _installed(each)]
+    """Of all that may change what is the fastest, as far as packages of these names are installed."""
+    found = [__version__]
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(importlib.metadata.version(package))
+    return found
 
 
 def _processor() -> str:
