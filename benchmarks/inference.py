@@ -1,22 +1,23 @@
-"""Frames a second from encoded video to tracks, and where the milliseconds go, by runtime and input size.
+"""Frames a second from encoded video to tracks, beside what people would use instead; and where the time goes.
 
-    python benchmarks/inference.py [--json FILE] [--sizes 512x288 ...] [--runtimes NAME ...] [--frames N] [--rounds N]
-                                   [--model MODEL] [--video] [--batch-size N]
+    python benchmarks/inference.py [--json FILE] [--size 512 288] [--only NAME ...] [--frames N] [--rounds N]
+                                   [--model MODEL] [--yolox FILE] [--gpu] [--no-operators]
     python benchmarks/inference.py --memory-frames 10000 [--json FILE]
 
-Makes its own video, a synthetic street of 1280x720, and installs nothing: runtimes that are not there are named and
-left out. "compile" must be asked for by name: it compiles for a minute or more for each size. So must "elsewhere",
-which is no runtime: the network sleeps for 50 ms a frame in place of computing, which shows what overlapping does where
-the network needs no processor, as on a GPU.
+Makes its own video, a synthetic street of 1280x720, and installs nothing: what is not there is named and left out.
+Ours is in each runtime that is installed; beside it ultralytics' YOLO11n and YOLO26n (of random weights, which take the
+same time) with its ByteTrack, in PyTorch, ONNX Runtime and OpenVINO, and with --yolox a YOLOX of ONNX with boxmot's
+ByteTrack. All are measured in turn, round by round, so that all meet the same neighbours; every figure is printed when
+it is there, and the table, medians over rounds, at the end. On two quiet cores it takes about six minutes.
 
-The stages are timed one after the other, in milliseconds a frame, the median over frames: decoding the video (FFmpeg
-has threads of its own for that), letterboxing, the network up to its maps, read-out (peaks, embeddings, back to pixels
-of the image), association, writing (MOTChallenge text; with --video also an annotated MP4). "serial" and "overlapped"
-are frames a second of `clmot.track`, in turn, the median over rounds, without what the first frames cost once.
-"overlapped / serial" is the median of the ratios within rounds. Three things overlap: decoding; letterbox, network and
-read-out; association and writing. "of slowest" is what a frame takes overlapped over the slowest of these: 1 where it
-alone sets the pace, more where they share processors. "CPU" is processor milliseconds a frame, all threads together:
-however stages overlap, a frame takes at least this over the number of processors.
+GMAC: billions of multiplications and additions of the convolutions of one input. "network": milliseconds of network and
+read-out (peaks and embeddings; of YOLO its post-processing). "share": what the convolutions would take at the speed of
+a large matrix product on this machine, in the same precision, over that. "frames/s": decoding to text, all stages.
+"CPU": processor milliseconds a frame. "/ YOLO11n": network over YOLO11n's in the same runtime and round, and frames a
+second over its.
+
+With --gpu, the same on a CUDA device: ours, and the recipe dla34 (of random weights) at 1088x608, by one and by eight
+frames, and YOLO11n. Nobody has run it yet.
 
 With --memory-frames, a long video (the same street over and over, 160x96 so that it does not take long) is tracked, and
 the resident memory is printed after every tenth of it. Flat means that the second half adds nothing.
@@ -25,6 +26,7 @@ the resident memory is printed after every tenth of it. Flat means that the seco
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -34,250 +36,297 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from clmot import track
-from clmot.apps.track.outputs import Outputs
-from clmot.config import Config
-from clmot.errors import UserError
-from clmot.export.save import export
-from clmot.inference.exported import load_exported
-from clmot.inference.model import Model, load_model, load_network
-from clmot.io.sources import open_sources
+from clmot.apps.track.runtime import load_fastest
+from clmot.config import Config, load_config
+from clmot.inference.attached import load_detector
+from clmot.inference.model import Model, load_model
+from clmot.inference.network_model import NetworkModel, load_network
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
-from clmot.shipped import DEFAULT
-from clmot.structures import Detections, Image, OutputMaps
+from clmot.models.network import Network
+from clmot.shipped import DEFAULT, shipped_graph
+from clmot.structures import Detections, Image
 from clmot.synthetic import Scene
 
-CONSOLE = Console(width=150)
-SIZES = ("512x288", "864x480", "1088x608")
-THREADS = (("decode video",), ("letterbox", "network", "read-out"), ("association", "write"))
-STAGES = tuple(stage for thread in THREADS for stage in thread)
+CONSOLE = Console(width=130)
 SOURCE_SIZE, FRAME_RATE = (1280, 720), 25
 LONG_SIZE = (160, 96)
-ELSEWHERE = 0.05
-"""Seconds that the runtime of this name sleeps."""
 WARM_UP = 3
 """Frames before the clocks start: kernels are chosen and memory is taken with the first ones."""
+RUNTIMES = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """Something that runs the network.
+class Contestant(NamedTuple):
+    """Something that tracks.
 
     Attributes:
-        make: the model for an input size, given a folder for files that are made once.
-        needs: a package that must be there.
-        asked: only measured when asked for by name.
+        name: with its runtime.
+        runtime: for comparisons.
+        network: milliseconds of network and read-out for an image.
+        run: tracks a video, and returns how many frames it had.
+        gmac: of one input.
+        precision: of the network.
     """
 
-    make: Callable[[str, tuple[int, int], Path], Model]
-    needs: str = "torch"
-    gpu: bool = False
-    asked: bool = False
-
-    def missing(self) -> str | None:
-        """Why it cannot be measured here."""
-        try:
-            import_module(self.needs)
-        except ImportError:
-            return f"{self.needs} is not installed"
-        return "no CUDA device" if self.gpu and not torch.cuda.is_available() else None
-
-
-@dataclass
-class Row:
-    """One line of the table; stages in milliseconds, speeds in frames a second."""
-
+    name: str
     runtime: str
-    size: str
-    stages: dict[str, float]
-    serial: float
-    overlapped: float
-    ratio: float
-    of_slowest: float
-    cpu: float
-    rounds: list[dict[str, float]] = field(default_factory=list)
+    network: Callable[[Image], float]
+    run: Callable[[Path], int]
+    gmac: float
+    precision: str
 
 
-def eager(device: str, precision: str) -> Callable[[str, tuple[int, int], Path], Model]:
-    return lambda name, size, _: resized(load_model(name, device=device, precision=precision), size)
-
-
-def compiled(device: str) -> Callable[[str, tuple[int, int], Path], Model]:
-    def make(name: str, size: tuple[int, int], _: Path) -> Model:
-        model = resized(load_model(name, device=device), size)
-        torch.compiler.reset()
-        model.network.maps = torch.compile(model.network.maps, dynamic=False)
-        return model
-
-    return make
-
-
-def exported(target: Any, suffix: str) -> Callable[[str, tuple[int, int], Path], Model]:
-    def make(name: str, size: tuple[int, int], folder: Path) -> Model:
-        file = folder / f"exported{suffix}"
-        if not file.exists():
-            export(*load_network(Path(name)), target, file)
-        return resized(load_exported(file), size)
-
-    return make
-
-
-def elsewhere(name: str, size: tuple[int, int], folder: Path) -> Model:
-    """A network that takes its time and no processor, as one on another device does; it has only one answer."""
-    model = eager("cpu", "bf16")(name, size, folder)
-    compute = model.network.maps
-    answers: dict[torch.Size, OutputMaps] = {}
-
-    def maps(pixels: torch.Tensor) -> OutputMaps:
-        if pixels.shape not in answers:
-            answers[pixels.shape] = compute(pixels)
-        time.sleep(ELSEWHERE)
-        return answers[pixels.shape]
-
-    model.network.maps = maps
-    return model
-
-
-def resized(model: Model, size: tuple[int, int]) -> Model:
+def sized(model: Model, size: tuple[int, int]) -> Model:
     model.config = model.config.updated({"detect": {"size": list(size)}})
     return model
 
 
-RUNTIMES = {
-    "eager float32": Runtime(eager("cpu", "float32")),
-    "eager bf16": Runtime(eager("cpu", "bf16")),
-    "compile bf16": Runtime(compiled("cpu"), asked=True),
-    "ONNX Runtime": Runtime(exported("onnx", ".onnx"), "onnxruntime"),
-    "OpenVINO": Runtime(exported("openvino", ".xml"), "openvino"),
-    "elsewhere": Runtime(elsewhere, asked=True),
-    "GPU eager bf16": Runtime(eager("cuda", "bf16"), gpu=True),
-    "GPU compile bf16": Runtime(compiled("cuda"), gpu=True, asked=True),
-}
+def gmac(network: nn.Module, size: tuple[int, int], forward: Callable[[], Any]) -> float:
+    """Of the convolutions, by watching a pass."""
+    total = 0
+
+    def count(module: nn.Conv2d, _: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output[0].numel() * module.weight[0].numel()
+
+    hooks = [each.register_forward_hook(count) for each in network.modules() if isinstance(each, nn.Conv2d)]
+    with torch.inference_mode():
+        forward()
+    for hook in hooks:
+        hook.remove()
+    return total / 1e9
 
 
-class Clocks:
-    """Milliseconds of named stages, call by call."""
+def ours(name: str, runtime: str, model: Model, cost: float, folder: Path, batch: int = 1) -> Contestant:
+    """Of `clmot.track`, all stages at once."""
 
-    def __init__(self, gpu: bool) -> None:
-        self.times: dict[str, list[float]] = defaultdict(list)
-        self._gpu = gpu
+    def network(image: Image) -> float:
+        pixels, _ = model.letterbox([image] * batch)
+        begin = time.perf_counter()
+        model._find(pixels)
+        return 1e3 * (time.perf_counter() - begin) / batch
 
-    def time(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function with a clock around it."""
+    def run(video: Path) -> int:
+        [result] = track(video, model, folder / "out", overwrite=True, progress=False, batch_size=batch)
+        return result.frames
 
-        def timed(*arguments: Any, **options: Any) -> Any:
-            begin = self._now()
-            result = call(*arguments, **options)
-            self.times[stage].append(1e3 * (self._now() - begin))
-            return result
-
-        return timed
-
-    def medians(self) -> dict[str, float]:
-        """By stage, after the warm-up."""
-        return {stage: statistics.median(times[WARM_UP:]) for stage, times in self.times.items()}
-
-    def _now(self) -> float:
-        if self._gpu:
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    return Contestant(f"{name}, {runtime}", runtime, network, run, cost, model.precision)
 
 
-def stage_times(video: Path, model: Model, out: Path, with_video: bool) -> dict[str, float]:
-    """Median milliseconds a frame of each stage, one after the other."""
-    clocks = Clocks(model.device.type == "cuda")
-    tracker = model.tracker()
-    [source] = open_sources(str(video))
-    outputs = Outputs(source, out, frame_rate=FRAME_RATE, classes=model.classes, video=with_video)
-    maps, letterbox = model.network.maps, model.letterbox
-    model.network.maps, model.letterbox = clocks.time("network", maps), clocks.time("letterbox", letterbox)  # type: ignore[method-assign]
-    detect = clocks.time("detect", model.detect)
-    update, write = clocks.time("association", tracker.update), clocks.time("write", outputs.write)
-    frames = source.decode()
-    take = clocks.time("decode video", lambda: next(frames, None))
-    try:
-        with outputs:
-            while frame := take():
-                number, image = frame
-                write(image, update(detect(image), image, frame=number))
-    finally:
-        model.network.maps, model.letterbox = maps, letterbox  # type: ignore[method-assign]
-    times = clocks.times
-    times["read-out"] = (np.array(times["detect"]) - times["network"] - times["letterbox"]).tolist()
-    medians = clocks.medians()
-    return {stage: medians[stage] for stage in STAGES}
+def yolo(name: str, runtime: str, size: tuple[int, int], folder: Path, device: str = "cpu") -> Contestant:
+    """Of ultralytics, with its ByteTrack."""
+    from ultralytics import YOLO
+
+    width, height = size
+    weights = folder / f"{name}.pt"
+    if not weights.exists():
+        YOLO(f"{name}.yaml").save(weights)
+    plain = YOLO(weights)
+    image = torch.zeros(1, 3, height, width)
+    cost = gmac(plain.model, size, lambda: plain.model.eval()(image))
+    kind = {"PyTorch": "", "ONNX Runtime": "onnx", "OpenVINO": "openvino"}[runtime]
+    form: dict[str, Any] = {"simplify": False} if kind == "onnx" else {}
+    model = YOLO(plain.export(format=kind, imgsz=(height, width), **form) if kind else weights, task="detect")
+    options: dict[str, Any] = {"imgsz": (height, width), "verbose": False, "device": device, "conf": 0.1}
+
+    def network(image: Image) -> float:
+        speed = model.predict(image[..., ::-1], **options)[0].speed
+        return float(speed["inference"] + speed["postprocess"])
+
+    def run(video: Path) -> int:
+        frames = 0
+        with (folder / f"{name}.txt").open("w") as file:
+            for found in model.track(str(video), stream=True, tracker="bytetrack.yaml", **options):
+                frames += 1
+                if found.boxes is not None and found.boxes.id is not None:
+                    file.writelines(f"{frames},{row}\n" for row in found.boxes.data.tolist())
+        return frames
+
+    return Contestant(f"{name} + ByteTrack, {runtime}", runtime, network, run, cost, "float32")
 
 
-def end_to_end(video: Path, model: Model, out: Path, overlap: bool, options: argparse.Namespace) -> tuple[float, float]:
-    """Frames a second of `clmot.track`, and processor seconds a frame."""
-    processor = time.process_time()
-    [result] = track(
-        video,
-        model,
-        out,
-        video=options.video,
-        batch_size=options.batch_size,
-        overlap=overlap,
-        overwrite=True,
-        progress=False,
-    )
-    return result.frames_per_second, (time.process_time() - processor) / result.frames
+def yolox(file: str, folder: Path) -> Contestant:
+    """A YOLOX of ONNX by ONNX Runtime with boxmot's ByteTrack."""
+    from boxmot import ByteTrack
+
+    model = load_detector(Config().updated({"detector": {"name": f"onnx:{file}", "classes": ["person"]}}, "--yolox"))
+
+    def network(image: Image) -> float:
+        begin = time.perf_counter()
+        model.detect(image)
+        return 1e3 * (time.perf_counter() - begin)
+
+    def run(video: Path) -> int:
+        tracker, frames = ByteTrack(frame_rate=FRAME_RATE), 0
+        with (folder / "yolox.txt").open("w") as out:
+            for _, image in decode_video(str(video)):
+                frames += 1
+                found = model.detect(image)
+                rows = np.column_stack([found.xyxy, found.score, found.class_id])
+                out.writelines(f"{frames},{row}\n" for row in np.asarray(tracker.update(rows, image)).tolist())
+        return frames
+
+    return Contestant("YOLOX-nano + boxmot ByteTrack, ONNX Runtime", "", network, run, float("nan"), "float32")
 
 
-def measure(name: str, size: str, model: Model, video: Path, out: Path, options: argparse.Namespace) -> Row:
-    """One runtime at one input size; serial and overlapped in turn, so that both meet the same neighbours."""
-    images = [image for _, image in zip(range(WARM_UP), (image for _, image in decode_video(str(video))), strict=False)]
-    for image in images:
-        model.detect_batch([image] * options.batch_size)
-    stages, rounds = [], []
+def contestants(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Callable[[], Contestant]]]:
+    """Names, and how each is made: what cannot be made is said and left out."""
+    size = tuple(options.size)
+    device = "cuda" if options.gpu else "cpu"
+    plain, _ = load_network(Path(options.model))
+    cost = gmac(plain, size, lambda: plain.eval().maps(torch.zeros(1, 3, size[1], size[0], dtype=torch.uint8)))
+    if options.gpu:
+        for batch in (1, 8):
+            made = partial(load_model, options.model, device=device)
+            yield (
+                f"{options.model} by {batch}",
+                lambda batch=batch, made=made: ours(
+                    f"{options.model} by {batch}", "PyTorch", sized(made(), size), cost, folder, batch
+                ),
+            )
+        large = load_config(recipe="dla34", overrides=["model.pretrained=none", "model.image_size=[1088,608]"])
+        for batch in (1, 8):
+            yield (
+                f"dla34 by {batch}",
+                lambda batch=batch: ours(
+                    f"dla34 1088x608 by {batch}",
+                    "PyTorch",
+                    sized(NetworkModel(Network(large.model), large, device, "bf16"), (1088, 608)),
+                    float("nan"),
+                    folder,
+                    batch,
+                ),
+            )
+        yield "yolo11n", lambda: yolo("yolo11n", "PyTorch", size, folder, device)
+        return
+    for label, runtime in RUNTIMES.items():
+        yield (
+            f"{options.model}, {label}",
+            lambda label=label, runtime=runtime: ours(
+                options.model, label, sized(load_fastest(options.model, "cpu", runtime), size), cost, folder
+            ),
+        )
+    for name in ("yolo11n", "yolo26n"):
+        for label in RUNTIMES:
+            yield f"{name}, {label}", lambda name=name, label=label: yolo(name, label, size, folder)
+    if options.yolox:
+        yield "YOLOX-nano", lambda: yolox(options.yolox, folder)
+
+
+def peak(precision: str, device: str) -> float:
+    """Billions of multiplications and additions a second of a large matrix product."""
+    kind = torch.float32 if precision == "float32" else torch.bfloat16
+    side = 8192 if device == "cuda" else 1536
+    values = torch.randn(side, side, device=device, dtype=kind)
+    taken = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        (values @ values).sum().item()
+        taken.append(time.perf_counter() - begin)
+    return side**3 / min(taken) / 1e9
+
+
+def measure_speed(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """All contestants, round by round."""
+    video = folder / "street.mp4"
+    write_video(video, SOURCE_SIZE, options.frames)
+    image = next(image for _, image in decode_video(str(video)))
+    device = "cuda" if options.gpu else "cpu"
+    field: list[Contestant] = []
+    for name, make in contestants(options, folder):
+        if options.only and not any(each.lower() in name.lower() for each in options.only):
+            continue
+        try:
+            field.append(make())
+            for _ in range(WARM_UP):
+                field[-1].network(image)
+            CONSOLE.print(f"ready: {field[-1].name}")
+        except Exception as error:  # of libraries of others
+            CONSOLE.print(f"left out: {name}: {type(error).__name__}: {error}"[:200])
+    limits = {kind: peak(kind, device) for kind in {each.precision for each in field}}
+    rounds: dict[str, list[dict[str, float]]] = defaultdict(list)
     for number in range(options.rounds):
-        stages.append(stage_times(video, model, out, options.video))
-        speeds: dict[str, float] = {}
-        processors = []
-        for overlap in (False, True) if number % 2 else (True, False):
-            speed, processor = end_to_end(video, model, out, overlap, options)
-            speeds["overlapped" if overlap else "serial"] = speed
-            processors.append(processor)
-        rounds.append({**speeds, "cpu": 1e3 * statistics.mean(processors)})
-    middle = {stage: statistics.median(each[stage] for each in stages) for stage in STAGES}
-    overlapped = statistics.median(each["overlapped"] for each in rounds)
-    return Row(
-        runtime=name,
-        size=size,
-        stages=middle,
-        serial=statistics.median(each["serial"] for each in rounds),
-        overlapped=overlapped,
-        ratio=statistics.median(each["overlapped"] / each["serial"] for each in rounds),
-        of_slowest=1e3 / overlapped / max(sum(middle[stage] for stage in thread) for thread in THREADS),
-        cpu=statistics.median(each["cpu"] for each in rounds),
-        rounds=rounds,
-    )
+        for each in field[(number % 2 and slice(None, None, -1)) or slice(None)]:
+            network = statistics.median(each.network(image) for _ in range(options.frames // 4 + 1))
+            begin, processor = time.perf_counter(), time.process_time()
+            frames = each.run(video)
+            seconds, processor = time.perf_counter() - begin, time.process_time() - processor
+            rounds[each.name].append({"network": network, "speed": frames / seconds, "CPU": 1e3 * processor / frames})
+            found = rounds[each.name][-1]
+            CONSOLE.print(
+                f"round {number + 1}: {each.name}: network {network:.1f} ms, {found['speed']:.1f} frames/s, "
+                f"{found['CPU']:.0f} ms of processors a frame"
+            )
+    print_table(field, rounds, limits)
+    return {"rounds": rounds, "GMAC": {each.name: each.gmac for each in field}, "GMAC/s": limits}
 
 
-def print_table(size: str, rows: list[Row], missing: dict[str, str]) -> None:
-    table = Table(title=f"input {size}, milliseconds a frame by stage", title_justify="left", box=None)
-    table.add_column("", no_wrap=True, min_width=16)
-    columns = (*STAGES, "CPU", "serial/s", "overlapped/s", "overlapped / serial", "of slowest")
-    for heading in columns:
+def print_table(
+    field: Sequence[Contestant], rounds: dict[str, list[dict[str, float]]], limits: dict[str, float]
+) -> None:
+    table = Table(box=None)
+    table.add_column("", no_wrap=True)
+    for heading in ("GMAC", "network", "share", "frames/s", "CPU", "network / YOLO11n", "frames/s / YOLO11n"):
         table.add_column(heading, justify="right")
-    for row in rows:
-        figures = [f"{row.stages[stage]:.1f}" for stage in STAGES]
-        speeds = (f"{row.cpu:.1f}", f"{row.serial:.1f}", f"{row.overlapped:.1f}")
-        table.add_row(row.runtime, *figures, *speeds, f"{row.ratio:.2f}", f"{row.of_slowest:.2f}")
-    for name, reason in missing.items():
-        table.add_row(name, reason)
-    CONSOLE.print(table, "")
+    for each in field:
+        mine = rounds[each.name]
+        middle = {key: statistics.median(one[key] for one in mine) for key in mine[0]}
+        rival = next((r for r in field if r.name.startswith("yolo11n") and r.runtime == each.runtime), each)
+        pairs = list(zip(mine, rounds[rival.name], strict=True))
+        ratios = [statistics.median(a[key] / b[key] for a, b in pairs) for key in ("network", "speed")]
+        share = 1e3 * each.gmac / limits[each.precision] / middle["network"]
+        figures = f"{each.gmac:.2f}", f"{middle['network']:.1f}", f"{share:.0%}", f"{middle['speed']:.1f}"
+        table.add_row(each.name, *figures, f"{middle['CPU']:.0f}", *(f"{ratio:.2f}" for ratio in ratios))
+    CONSOLE.print(table)
+
+
+def operators(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, float]]]:
+    """By runtime, milliseconds of a frame in each operator of the network."""
+    width, height = options.size
+    pixels = np.full((1, height, width, 3), 128, np.uint8)
+    model = sized(load_model(options.model, device="cpu"), (width, height))
+    with torch.profiler.profile() as profile:
+        for _ in range(10):
+            model._find(pixels)
+    yield "PyTorch", {each.key: each.self_cpu_time_total / 1e4 for each in profile.key_averages()}
+    graph, planes = shipped_graph(options.model), {"images": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
+    if graph is not None and importlib.util.find_spec("onnxruntime"):
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.enable_profiling, settings.profile_file_prefix = True, tempfile.mktemp()
+        session = onnxruntime.InferenceSession(str(graph), settings, providers=["CPUExecutionProvider"])
+        for _ in range(10):
+            session.run(None, planes)
+        taken: dict[str, float] = defaultdict(float)
+        for event in json.loads(Path(session.end_profiling()).read_text()):
+            if event.get("cat") == "Node":
+                taken[f"{event['args']['op_name']} {event['name'].removesuffix('_kernel_time')}"] += event["dur"] / 1e4
+        yield "ONNX Runtime", taken
+    if graph is not None and importlib.util.find_spec("openvino"):
+        import openvino
+
+        core = openvino.Core()
+        network = core.read_model(str(graph))
+        network.reshape([1, 3, height, width])
+        compiled = core.compile_model(network, "CPU", {"PERF_COUNT": True, "PERFORMANCE_HINT": "LATENCY"})
+        request, taken = compiled.create_infer_request(), defaultdict(float)
+        for _ in range(10):
+            request.infer(planes)
+            for step in request.get_profiling_info():
+                taken[f"{step.exec_type} {step.node_name}"] += step.real_time.total_seconds() * 100
+        yield "OpenVINO", taken
 
 
 def write_video(file: Path, size: tuple[int, int], frames: int, loop: int = 150) -> None:
@@ -330,7 +379,7 @@ def measure_memory(frames: int, folder: Path, options: argparse.Namespace) -> di
     """Track a long video and see what memory does."""
     video = folder / "long.mp4"
     write_video(video, LONG_SIZE, frames)
-    model = Weighed(resized(load_model(options.model, device="cpu"), LONG_SIZE), max(1, frames // 10))
+    model = Weighed(sized(load_model(options.model, device="cpu"), LONG_SIZE), max(1, frames // 10))
     [result] = track(video, model, folder / "out", video=options.video, batch_size=options.batch_size, progress=False)
     half = model.notes[len(model.notes) // 2 - 1]
     grown = {key: model.notes[-1][key] - half[key] for key in ("MiB", "peak MiB")}
@@ -341,49 +390,21 @@ def measure_memory(frames: int, folder: Path, options: argparse.Namespace) -> di
     return {"frames": result.frames, "tracks": result.tracks, "notes": model.notes, "second half": grown}
 
 
-def chosen(names: list[str] | None) -> Iterator[tuple[str, Runtime]]:
-    """The runtimes to measure."""
-    for name, runtime in RUNTIMES.items():
-        if (not runtime.asked) if names is None else (name in names):
-            yield name, runtime
-
-
-def measure_speed(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """All runtimes at all sizes."""
-    video, out = folder / "street.mp4", folder / "out"
-    out.mkdir()
-    write_video(video, SOURCE_SIZE, options.frames)
-    rows: list[Row] = []
-    missing = {name: reason for name, runtime in chosen(options.runtimes) if (reason := runtime.missing())}
-    for size in options.sizes:
-        here = []
-        width, height = map(int, size.split("x"))
-        for name, runtime in chosen(options.runtimes):
-            if name in missing:
-                continue
-            try:
-                model = runtime.make(options.model, (width, height), folder)
-            except UserError as error:
-                missing[name] = str(error)
-                continue
-            here.append(measure(name, size, model, video, out, options))
-        print_table(size, here, missing)
-        rows += here
-    return {"missing": missing, "rows": [vars(row) for row in rows]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures there as well")
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="WIDTHxHEIGHT", help="input sizes")
-    parser.add_argument("--runtimes", nargs="+", choices=list(RUNTIMES), metavar="NAME", help=", ".join(RUNTIMES))
-    parser.add_argument("--frames", type=int, default=40, help="length of the video")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", nargs=2, type=int, default=[512, 288], metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="parts of names of what is measured")
+    parser.add_argument("--frames", type=int, default=100, help="length of the video")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--model", default=DEFAULT, help="run folder, checkpoint or name of a model that comes along")
-    parser.add_argument("--video", action="store_true", help="write an annotated video too")
-    parser.add_argument("--batch-size", type=int, default=1, help="frames that go through the network together")
+    parser.add_argument("--yolox", help="file of a YOLOX in ONNX")
+    parser.add_argument("--gpu", action="store_true", help="on a CUDA device")
+    parser.add_argument("--no-operators", action="store_true", help="leave out the ten slowest operators")
     parser.add_argument("--memory-frames", type=int, metavar="N", help="measure memory over N frames, and no speed")
+    parser.set_defaults(video=False, batch_size=1)
     options = parser.parse_args()
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     load = f"load {os.getloadavg()[0]:.1f}"
     processors = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} processors"
     CONSOLE.print(f"{processors}, {load} at the start, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
@@ -393,9 +414,14 @@ def main() -> None:
             figures = {"memory": measure_memory(options.memory_frames, folder, options)}
         else:
             figures = measure_speed(folder, options)
+            for runtime, taken in () if options.no_operators or options.gpu else operators(options):
+                slowest = sorted(taken.items(), key=lambda each: -each[1])[:10]
+                CONSOLE.print(f"\n{runtime}: {sum(taken.values()):.1f} ms in operators, of which")
+                for name, milliseconds in slowest:
+                    CONSOLE.print(f"  {milliseconds:6.2f}  {name}"[:110])
     if options.json is not None:
         machine = {"processors": processors, "load": load, "torch": torch.__version__, "model": options.model}
-        settings = {"frames": options.frames, "rounds": options.rounds, "batch_size": options.batch_size}
+        settings = {"frames": options.frames, "rounds": options.rounds}
         options.json.write_text(json.dumps({**machine, **settings, **figures}, indent=2) + "\n")
 
 

@@ -172,6 +172,11 @@ def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list
     return [Path(path) for path in paths], overrides
 
 
+def one_thread_for_arrays() -> None:
+    """Before NumPy is imported: its products here are small, and its threads would be in the network's way."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def comma_separated(names: str) -> list[str]:
     """The names between commas."""
     return [name.strip() for name in names.split(",") if name.strip()]

@@ -61,7 +61,7 @@ class VideoWriter:
         # so fine that times between two frames have a place, and that frames of a steady rate keep theirs exactly
         self._ticks = rate.numerator * math.ceil(_LEAST_TICKS / rate.numerator)  # in a second
         self._rate = rate
-        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
+        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "superfast"})
         width, height = size
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
