@@ -84,6 +84,14 @@ def iou(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Fl
     return np.asarray(np.divide(intersection, union, out=intersection, where=union > 0))
 
 
+def covered_share(first: Float[np.ndarray, "n 4"], second: Float[np.ndarray, "m 4"]) -> Float[np.ndarray, "n m"]:
+    """Which share of each first box each second one covers; zero where the first is empty or one is NaN."""
+    common = _common(first[:, 0], first[:, 2], second[:, 0], second[:, 2])
+    common *= _common(first[:, 1], first[:, 3], second[:, 1], second[:, 3])
+    whole = area(first)[:, None]
+    return np.asarray(np.divide(common, whole, out=common, where=whole > 0))
+
+
 def clip(boxes: Float[np.ndarray, "n 4"], width: int | float, height: int | float) -> Float[np.ndarray, "n 4"]:
     """The part of each box inside an image of that size."""
     return np.asarray(np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype)))

@@ -27,7 +27,7 @@ def blank(tmp_path) -> Path:
         (["clmot-pedestrain", "BLANK"], "clmot-pedestrain: no such run or model file"),
         (["model.onnx", "BLANK"], "model.onnx: an exported model cannot learn"),
         (["clmot-pedestrian", "BLANK", "adapt.held_out=1"], "adapt.held_out must be in (0, 1)"),
-        (["clmot-pedestrian", "BLANK", "adapt.min_frame=3"], "adapt.min_frame' (did you mean 'min_frames'?)"),
+        (["clmot-pedestrian", "BLANK", "adapt.min_second=3"], "adapt.min_second' (did you mean 'min_seconds'?)"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(tmp_path, blank, capsys, arguments, line):

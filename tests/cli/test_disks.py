@@ -22,7 +22,7 @@ SMALL = 64
 """Bytes that a file may have at most on the full disk."""
 
 WRITING = {
-    "adapt": "adapt {run} {clip} --out {out} --steps 1 adapt.min_frames=2",
+    "adapt": "adapt {run} {clip} --out {out} --steps 1 adapt.min_seconds=0",
     "attach": "attach encoder:mobilenetv2_050 {stills} --out {out} --weights none --steps 1",
     "bench": "bench {bench} --out {out}",
     "data check --fix": "data check {stills} --fast --json {out}.json",

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from clmot.cli.app import LEARN, Device, Flag, Size, app, is_first_process, out_folder, size_settings, split_overrides
+from clmot.errors import UserError
 from clmot.visualize.table import show
 
 
@@ -24,6 +25,8 @@ def adapt(
     ],
     out: Path | None = None,
     steps: int | None = None,
+    boxes: str | None = None,
+    detector: str = "",
     size: Size = None,
     resume: Flag = False,
     device: Device = "auto",
@@ -39,6 +42,7 @@ def adapt(
         clmot adapt runs/first monday.mp4 tuesday.mp4 --out runs/adapted --steps 500
         clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10
         clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3
+        clmot adapt clmot-pedestrian street.mp4 --out runs/street --detector onnx:yolox_nano.onnx
         clmot adapt clmot-pedestrian street.mp4 --out runs/street --resume
 
     Parameters
@@ -49,6 +53,11 @@ def adapt(
         Folder of the adapted model, report.md and report.json, and the tracklets as COCO data sets.
     steps
         Training steps, short for `train.steps=N`.
+    boxes
+        Learn from external detections in place of the model's: gt or det of the sequence folders, or MOTChallenge text:
+        a file, or a folder of NAME.txt.
+    detector
+        Learn from the boxes that this detector finds (LIBRARY:NAME, see `clmot attach`).
     resume
         Go on with what an interrupted call with the same arguments left in `--out`.
     """
@@ -60,7 +69,11 @@ def adapt(
     from clmot.apps.adapt.report import adaptation_table
     from clmot.apps.adapt.run import adapt as run_adaptation
 
-    found = run_adaptation(model, paths, out, overrides=overrides, resume=resume, device=device)
+    if boxes is not None and detector:
+        raise UserError("clmot adapt: boxes come from --boxes or from --detector, not from both")
+    found = run_adaptation(
+        model, paths, out, overrides=overrides, boxes=boxes, detector=detector, resume=resume, device=device
+    )
     if is_first_process():
         show(adaptation_table(found))
         print(f"{found.reason}\nmodel: {found.model}\nreport: {out / 'report.md'}")

@@ -12,6 +12,7 @@ GONE: dict[str, Any] = {
     "adapt.frames_per_second": 5.0,
     "adapt.max_frames": 1000,
     "adapt.max_overlap": 0.3,
+    "adapt.min_frames": 10,
     "adapt.neighbour_seconds": 2.0,
     "loss.focal_gamma": 2.0,
     "loss.margin": 0.5,

@@ -347,12 +347,12 @@ class AdaptConfig:
 
     min_score: float = 0.4
     """Detections less sure than this make no tracklets."""
-    min_frames: int = 10
-    """Tracklets seen in fewer frames are left out."""
+    min_seconds: float = 0.4
+    """Tracklets that last for less are left out, and those of one box."""
     held_out: float = 0.2
     """Share of each video, its last part, that is not learned from."""
 
     def __post_init__(self) -> None:
         require(0 <= self.min_score <= 1, f"adapt.min_score must be in [0, 1], got {self.min_score}")
-        require(self.min_frames >= 2, f"adapt.min_frames must be >= 2, got {self.min_frames}")
+        require(0 <= self.min_seconds < math.inf, f"adapt.min_seconds must be >= 0, got {self.min_seconds}")
         require(0 < self.held_out < 1, f"adapt.held_out must be in (0, 1), got {self.held_out}")

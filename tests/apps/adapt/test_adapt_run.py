@@ -16,7 +16,7 @@ from tests.apps.adapt.conftest import draw, write_video
 
 pytestmark = pytest.mark.slow
 
-QUICK = ["train.steps=4", "train.save_every=2", "adapt.min_frames=3", "adapt.held_out=0.5"]
+QUICK = ["train.steps=4", "train.save_every=2", "adapt.min_seconds=0.1", "adapt.held_out=0.5"]
 
 
 def go(model, video, out, *changes, **options):
@@ -131,7 +131,7 @@ def test_learns_at_the_size_that_the_video_is_tracked_at(tiny_run, video, tmp_pa
 
 def test_too_few_tracklets_are_a_users_mistake(tiny_run, tmp_path, seeing):
     lone = write_video(tmp_path / "lone", 20, people=(1,))
-    with pytest.raises(UserError, match="lone: too few tracklets: no frame shows two of them"):
+    with pytest.raises(UserError, match="lone: too few tracklets: no frame shows two objects"):
         go(tiny_run, lone, tmp_path / "one")
     short = write_video(tmp_path / "short", 12)
     with pytest.raises(UserError, match=r"too few tracklets in the part held out to judge by \(adapt\.held_out=0\.1\)"):

@@ -3,9 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clmot.apps.adapt.frames import FEW_FRAMES, STRETCH, choose_frames, read_frames, take_frames, write_frames
+from clmot.apps.adapt.frames import FRAMES_PER_SECOND, STRETCH, choose_frames, read_frames, take_frames, write_frames
 from clmot.apps.adapt.mined_tracklets import find_tracklets
+from clmot.apps.track.detection import finder_of
 from clmot.config import AdaptConfig
+from clmot.config.tracker import TrackerConfig
 from clmot.io.image import read_image
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_one
@@ -19,10 +21,12 @@ def test_frames_are_some_of_every_second_and_not_too_many(count, frame_rate, mos
     assert len(kept) <= most
     assert np.isin(kept, numbers).all()
     assert (np.diff(kept) > 0).all()
-    if count <= FEW_FRAMES and count <= most:
+    if count <= most:
         assert len(kept) == count
-    if count >= FEW_FRAMES <= most:
-        assert len(kept) >= min(FEW_FRAMES, most // STRETCH * STRETCH) / 2
+    elif count / frame_rate * FRAMES_PER_SECOND > most > STRETCH:
+        assert len(kept) > most - 2 * STRETCH  # stretches are whole
+    else:
+        assert (np.diff(kept) <= max(1, round(frame_rate / FRAMES_PER_SECOND))).all() or most <= STRETCH
 
 
 def test_a_long_video_is_kept_in_stretches_from_start_to_end():
@@ -35,9 +39,9 @@ def test_a_long_video_is_kept_in_stretches_from_start_to_end():
 
 @pytest.fixture
 def taken(video, tmp_path):
-    config, source = AdaptConfig(min_frames=3), open_one(video)
+    config, source = AdaptConfig(min_seconds=0.2), open_one(video)
     with progress_bar(False) as bar:
-        tracklets = find_tracklets(source, Finder(), config, bar)
+        tracklets = find_tracklets(source, finder_of(Finder()), TrackerConfig(), config, bar)
         return tracklets, take_frames(source, tracklets, tmp_path / "frames", bar)
 
 
@@ -58,9 +62,10 @@ def test_frames_hold_tracklets_and_are_read_back(taken, tmp_path):
         assert read_image(after.image).shape == (after.height, after.width, 3)
 
 
-def test_frames_with_a_lone_tracklet_teach_nothing(taken, tmp_path, video):
+def test_frames_with_a_lone_clear_box_teach_nothing(taken, tmp_path, video):
     tracklets, _ = taken
-    alone = {number: np.where(each == each.max(), each, -1) for number, each in tracklets.numbers.items()}
-    object.__setattr__(tracklets, "numbers", alone)
+    object.__setattr__(
+        tracklets, "clear", {number: np.arange(len(each)) < 1 for number, each in tracklets.clear.items()}
+    )
     with progress_bar(False) as bar:
         assert take_frames(open_one(video), tracklets, tmp_path, bar) == ([], [])

@@ -7,7 +7,9 @@ from clmot.apps.adapt.frames import take_frames
 from clmot.apps.adapt.judgement import Judgement, comparable_gap, judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
 from clmot.apps.adapt.report import MEASURES, decide
+from clmot.apps.track.detection import finder_of
 from clmot.config import AdaptConfig
+from clmot.config.tracker import TrackerConfig
 from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_one
@@ -17,9 +19,9 @@ from tests.apps.adapt.conftest import Finder
 
 @pytest.fixture
 def held_out(video, tmp_path):
-    source, config = open_one(video), AdaptConfig(min_frames=3, held_out=0.5)
+    source, config = open_one(video), AdaptConfig(min_seconds=0.2, held_out=0.5)
     with progress_bar(False) as bar:
-        tracklets = find_tracklets(source, Finder(), config, bar)
+        tracklets = find_tracklets(source, finder_of(Finder()), TrackerConfig(), config, bar)
         _, late = take_frames(source, tracklets, tmp_path / "frames", bar)
     return Dataset(samples=late, classes=("person",))
 

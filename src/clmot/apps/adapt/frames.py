@@ -22,21 +22,18 @@ from clmot.structures import Dataset, Int64Array, Sample
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+MOST_FRAMES = 2000
+"""Frames kept of the learned part of a video and of the part held out: all, or fewer of each second, or stretches."""
+
 FRAMES_PER_SECOND = 5.0
-"""Frames kept of a second of video."""
-
-FEW_FRAMES = 50
-"""Of a short video at least so many frames are kept, if it has them."""
-
-MOST_FRAMES = 1000
-"""Frames kept of the learned part of a video and of the part held out; of longer ones, stretches are kept."""
+"""Of a second so many are kept at least."""
 
 STRETCH = 20
 """Frames kept in a row of a video that is too long to keep all."""
 
 
 def choose_frames(numbers: Int64Array, frame_rate: float, most: int = MOST_FRAMES) -> Int64Array:
-    """Which frames of a video to keep: some of every second, and of a long video some stretches.
+    """Which frames of a video to keep: all, of a long video some of every second, of a longer one stretches of these.
 
     Args:
         numbers: int64 [n], ascending.
@@ -44,11 +41,10 @@ def choose_frames(numbers: Int64Array, frame_rate: float, most: int = MOST_FRAME
         most: of these at most.
 
     Returns:
-        Some of the numbers: `FRAMES_PER_SECOND`, or more where this leaves less than `FEW_FRAMES`. Where these
-        are more than `most`, stretches of `STRETCH` of them, evenly spread.
+        Every n-th of the numbers, at least `FRAMES_PER_SECOND`. Where these are more than `most`, stretches of
+        `STRETCH` of them, evenly spread.
     """
-    every = max(1, min(frames_in(1 / FRAMES_PER_SECOND, frame_rate), len(numbers) // FEW_FRAMES))
-    kept = numbers[::every]
+    kept = numbers[:: max(1, min(frames_in(1 / FRAMES_PER_SECOND, frame_rate), -(-len(numbers) // most)))]
     if len(kept) <= most:
         return kept
     stretch = np.arange(len(kept)) // STRETCH
@@ -59,7 +55,7 @@ def choose_frames(numbers: Int64Array, frame_rate: float, most: int = MOST_FRAME
 def take_frames(
     source: FrameSource, tracklets: Tracklets, folder: Path, bar: Progress
 ) -> tuple[list[Sample], list[Sample]]:
-    """Write the frames to learn from and those held out, each only if two tracklets or more are in it.
+    """Write the frames to learn from and those held out, each only if two clear boxes or more are in it.
 
     Args:
         source: the video, which is read a second time.
@@ -68,12 +64,13 @@ def take_frames(
         bar: gets a task.
 
     Returns:
-        Samples to learn from and samples held out. Boxes in no tracklet are ignored; `Sample.identities` are tracklets.
+        Samples to learn from and samples held out. Boxes that are not clear are ignored; `Sample.identities` are
+        tracklets, -1 for clear boxes in none: of those nothing is known but the frame.
 
     Raises:
         UserError: a frame cannot be read or written.
     """
-    numbers = np.array([number for number, each in tracklets.numbers.items() if (each >= 0).sum() > 1], np.int64)
+    numbers = np.array([number for number, clear in tracklets.clear.items() if clear.sum() > 1], np.int64)
     parts = (numbers[numbers < tracklets.split], numbers[numbers >= tracklets.split])
     chosen = {int(each) for part in parts for each in choose_frames(part, tracklets.frame_rate)}
     samples = []
@@ -123,7 +120,7 @@ def _sample(file: Path, width: int, height: int, number: int, tracklets: Trackle
         frame=number,
         boxes=found.xyxy,
         classes=found.class_id,
-        ignore=identities < 0,
+        ignore=~tracklets.clear[number],
         identities=identities,
         scores=found.score,
     )

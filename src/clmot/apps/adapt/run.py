@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from clmot.apps.adapt.judgement import judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
 from clmot.apps.adapt.report import Adaptation, adaptation_markdown, decide
 from clmot.apps.adapt.settings import training_config
+from clmot.apps.track.configured_model import load_detector_for
+from clmot.apps.track.detection import Finder
+from clmot.apps.track.pipeline import finders_of
 from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
 from clmot.inference.model import Model, load_model
@@ -41,6 +44,8 @@ def adapt(
     out: str | Path,
     *,
     overrides: Iterable[str] = (),
+    boxes: str | Path | None = None,
+    detector: str = "",
     resume: bool = False,
     device: str = "auto",
     progress: bool = True,
@@ -56,6 +61,8 @@ def adapt(
         out: folder of the new model (``checkpoint-NNNNNN``), ``report.md``, ``report.json``, the tracklets as data sets
             in COCO format with their frames, and the training run.
         overrides: ``section.key=value`` strings, laid over `training_config`.
+        boxes: learn from these in place of what the model detects, as in `clmot.track`.
+        detector: LIBRARY:NAME of what finds the boxes in place of the model (`clmot.detectors.registry`).
         resume: go on with what an interrupted call with the same arguments left in `out`.
         device: to detect and judge on; to train on, unless the overrides name one.
         progress: show progress bars on standard error.
@@ -75,6 +82,8 @@ def adapt(
     stated = settings.tracker.frame_rate if "frame_rate" in (changes.get("tracker") or {}) else None
     sources = _sources(videos, stated)
     plan = {"model": str(model), "videos": [str(video) for video in videos], "settings": overrides}
+    plan |= {"boxes": str(boxes)} if boxes is not None else {}
+    plan |= {"detector": detector} if detector else {}
     if _begin(out, plan, resume) and (out / REPORT).is_file():
         log.info("%s: the adaptation is finished", out)
         return Adaptation.from_dict(json.loads((out / REPORT).read_text()))
@@ -82,7 +91,9 @@ def adapt(
     before = load_model(file, device=device)
     before.config = dataclasses.replace(settings, model=saved.config.model)
     if not (out / HELD_OUT / "annotations.json").is_file():
-        _keep_tracklets(sources, before, out, progress)
+        other = load_detector_for(before, detector, device) if detector else None
+        find = finders_of([*sources.values()], before, False, boxes, other)
+        _keep_tracklets(sources, before, find, out, progress)
     learned, held_out = (read_frames(out / part, before.classes) for part in (LEARNED, HELD_OUT))
     rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}
     # a shipped model keeps its name: that is the same everywhere
@@ -154,29 +165,37 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
     return False
 
 
-def _keep_tracklets(sources: dict[str, FrameSource], model: Model, out: Path, progress: bool) -> None:
+def _keep_tracklets(
+    sources: dict[str, FrameSource], model: Model, find: Mapping[str, Finder], out: Path, progress: bool
+) -> None:
     """Find tracklets in all videos and write them, those held out last: where these are, all are."""
     config: Config = model.config
     learned: list[Sample] = []
     held_out: list[Sample] = []
     with progress_bar(progress) as bar:
         for name, source in sources.items():
-            tracklets = find_tracklets(source, model, config.adapt, bar)
+            tracklets = find_tracklets(source, find[name], config.tracker, config.adapt, bar)
             early, late = take_frames(source, tracklets, out / "frames" / name, bar)
             learned += early
             held_out += late
             log.info("%s: %s", name, _described(name, early, late))
-    least = f"adapt.min_frames={config.adapt.min_frames}, adapt.min_score={config.adapt.min_score:g}"
+    least = f"adapt.min_seconds={config.adapt.min_seconds:g}, adapt.min_score={config.adapt.min_score:g}"
     names = ", ".join(sources)
-    if not learned:
-        raise UserError(f"{names}: too few tracklets: no frame shows two of them; try longer videos, or {least}")
-    if not held_out:
+    if not _have_tracklets(learned):
+        raise UserError(
+            f"{names}: too few tracklets: no frame shows two objects of which one can be followed; try longer videos, or lower {least}"
+        )
+    if not _have_tracklets(held_out):
         raise UserError(
             f"{names}: too few tracklets in the part held out to judge by (adapt.held_out={config.adapt.held_out:g}); "
             f"hold out more, or lower {least}"
         )
     write_frames(learned, model.classes, out / LEARNED)
     write_frames(held_out, model.classes, out / HELD_OUT)
+
+
+def _have_tracklets(samples: Sequence[Sample]) -> bool:
+    return any((sample.identities >= 0).any() for sample in samples)
 
 
 def _described(name: str, learned: Sequence[Sample], held_out: Sequence[Sample]) -> str:

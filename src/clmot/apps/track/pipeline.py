@@ -171,7 +171,7 @@ def track(
             f"{each.origin}: tracks are refined after the last frame, and a camera has none; leave that out",
         )
     constants = tracker or model.config.tracker
-    find = _finders(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
+    find = finders_of(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
     if slices:
         require(boxes is None, "--slices: is for a detector; boxes from files are what they are")
         find = dict.fromkeys(find, sliced(next(iter(find.values())), slices))
@@ -248,7 +248,7 @@ def _open_sources(
     return [each.only(frames) for each in sources] if frames else sources
 
 
-def _finders(
+def finders_of(
     sources: Sequence[FrameSource],
     model: ConfiguredDetector,
     embeddings_used: bool,
