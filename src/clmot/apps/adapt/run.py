@@ -183,7 +183,8 @@ def _keep_tracklets(
     names = ", ".join(sources)
     if not _have_tracklets(learned):
         raise UserError(
-            f"{names}: too few tracklets: no frame shows two objects of which one can be followed; try longer videos, or lower {least}"
+            f"{names}: too few tracklets: no frame shows two objects of which one can be followed; "
+            f"try longer videos, or lower {least}"
         )
     if not _have_tracklets(held_out):
         raise UserError(
