@@ -215,7 +215,7 @@ class _Rules:
 
 
 def _centres(boxes: Float[np.ndarray, "n 4"]) -> Float64Array:
-    return (boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2
+    return np.asarray((boxes[:, :2].astype(np.float64) + boxes[:, 2:]) / 2)
 
 
 def _distances(first: Float64Array, second: Float64Array) -> Float64Array:
