@@ -55,7 +55,7 @@ class Entry:
         package: what must be installed; empty for our own.
         make: starts one for a video of some frame rate.
         needs_images: whether `update` must get them.
-        embeds: whether detections are to have embeddings.
+        embeds: which embeddings detections are to have, if any.
         config: of our own.
     """
 
@@ -63,7 +63,7 @@ class Entry:
     package: str
     make: Callable[[float], Running]
     needs_images: bool = False
-    embeds: bool = False
+    embeds: str = ""
     config: TrackerConfig | None = None
 
     def suited(self, family: Family) -> Entry:
@@ -260,14 +260,14 @@ def in_numpy() -> Iterator[None]:
     os.environ["CLMOT_COMPILED"] = before
 
 
-def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = False, compiled: bool = True) -> Entry:
+def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: str = "", compiled: bool = True) -> Entry:
     """One of our own configurations.
 
     Args:
         name: as in tables.
         config: its constants.
         camera: leave the camera's motion as configured (which takes images); otherwise it is off.
-        embeds: with embeddings.
+        embeds: with embeddings of that name.
         compiled: where numba is installed.
     """
     if not camera:
@@ -276,12 +276,13 @@ def ours(name: str, config: TrackerConfig, camera: bool = False, embeds: bool = 
     return Entry(name, "", lambda rate: _Ours(replace(config, frame_rate=rate), compiled), images, embeds, config)
 
 
-def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:
+def peers(camera: bool = False, embeds: str = "") -> list[Entry]:
     """Everybody else.
 
     Args:
         camera: those that estimate its motion from images.
-        embeds: those that take embeddings; with images, for the camera's motion, where their defaults have it.
+        embeds: those that take embeddings, with those of that name; with images, for the camera's motion, where their
+            defaults have it.
     """
     if embeds:
         boxmot = [
@@ -293,15 +294,15 @@ def peers(camera: bool = False, embeds: bool = False) -> list[Entry]:
         ]
         return [
             *(
-                Entry(f"boxmot {name}, embedding", "boxmot", partial(_boxmot_embedding, name, options), True, True)
+                Entry(f"boxmot {name}, {embeds}", "boxmot", partial(_boxmot_embedding, name, options), True, embeds)
                 for name, options in boxmot
             ),
             Entry(
-                "ultralytics BOTSORT, embedding",
+                f"ultralytics BOTSORT, {embeds}",
                 "ultralytics",
                 lambda rate: _ultralytics_botsort(True, True),
                 True,
-                True,
+                embeds,
             ),
         ]
     if camera:

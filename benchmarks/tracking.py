@@ -2,6 +2,7 @@
 
     python benchmarks/tracking.py [--json FILE] [--quick] [--model [SEQUENCE=]RUN ...] [--scenarios public oracle ...]
                                   [--no-images] [--try key=value[,key=value ...] ...] [--least-score S] [--out FOLDER]
+                                  [--detections FOLDER ...] [--reid FILE.onnx] [--cache FOLDER]
 
 Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made on the spot:
 
@@ -10,7 +11,7 @@ Scenarios, from the sequences in $CLMOT_DATA/mot and from synthetic clips made o
     public, unscored  the same boxes, all with score 1.
     yolox      det/yolox_second_half.txt where there is one, tracked and scored in the second half only.
     detectors  real detections: NAME.txt of every sequence in the folders of --detections, one for each detector
-               (`benchmarks/detections.py`).
+               (`benchmarks/detections.py`). Scores are means over sequences x detectors.
     oracle     the annotated boxes of every sequence, all with score 1.
     synthetic  what a middling detector would find in the clips: people behind others are missed, or found with a low
                score and out of place, and there are false detections.
@@ -20,7 +21,8 @@ Everyone gets the detections with a score of at least --least-score; what a trac
 its own default thresholds. Rows "camera" are given the images, and estimate the camera's motion from them. Rows
 "embedding" are given, beside the images, the embeddings that --model reads at the boxes: the same for ours and for
 every peer that can be handed any. A run folder may be for one sequence alone (SEQUENCE=RUN): one that did not learn
-from it.
+from it. Rows "re-ID" have those of a network of others (--reid: crops of 128x256 pixels) in the same way. --cache
+keeps embeddings; with --out, what peers have written stays for the next run.
 
 The first row is our default with all that it can be given; differences are to it. Where there are several sequences,
 they have 95 % intervals, from drawing the sequences anew, the same for both trackers; with four sequences these are
@@ -35,11 +37,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,6 +56,7 @@ from clmot import boxes as box
 from clmot.apps.track.external_detections import rescaled
 from clmot.config import load_config
 from clmot.config.tracker import PRESETS, Family
+from clmot.evaluation.bootstrap import Difference, interval
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import PERSON, read_sequence_info
@@ -60,9 +64,6 @@ from clmot.io.mot_text import MotRows, read_mot_rows
 from clmot.io.mot_writer import TrackWriter
 from clmot.structures import Image, TrackedFrame
 from clmot.synthetic import write_scenes
-
-if TYPE_CHECKING:
-    from clmot.inference.model import Model
 
 CONSOLE = Console(width=140)
 SCENARIOS = ("public", "unscored", "yolox", "detectors", "oracle", "synthetic", "synthetic-oracle", "validation")
@@ -83,6 +84,7 @@ class Scenario:
         detections: by sequence, and there by frame.
         frames: which of them are tracked and scored.
         family: what their scores are like.
+        means: of the sequences' scores are compared, not scores of all together.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Scenario:
     detections: dict[str, dict[int, Detections]]
     frames: FrameChoice = EVERY_FRAME
     family: Family = "detector"
+    means: bool = False
 
 
 def by_frame(rows: MotRows, score: npt.NDArray[np.float64], least: float) -> dict[int, Detections]:
@@ -148,9 +151,9 @@ def _of_one_class(boxes: npt.NDArray[Any], score: npt.NDArray[np.float64]) -> De
 
 
 def real_scenarios(
-    folder: Path, wanted: Sequence[str], least: float, detectors: Sequence[Path] = ()
+    folder: Path, wanted: Sequence[str], least: float, detectors: Sequence[Path], units: Path
 ) -> Iterator[Scenario]:
-    """Scenarios on the sequences of a folder."""
+    """Scenarios on the sequences of a folder; into `units` go links to them, one for each detector."""
     names = [each.name for each in sorted(folder.iterdir()) if (each / "gt" / "gt.txt").is_file()]
     files = {name: folder / name / "det" / "det.txt" for name in names}
     if "public" in wanted:
@@ -165,10 +168,13 @@ def real_scenarios(
             if file.is_file():
                 second_half = FrameChoice(part="second-half")
                 yield Scenario(f"yolox, {name}", folder / name, {name: detected(file, least)}, second_half)
-    if "detectors" in wanted:
-        for detector in detectors:
-            found = {name: detected(detector / f"{name}.txt", least) for name in names}
-            yield Scenario(f"detector, {detector.name}", folder, found)
+    if "detectors" in wanted and detectors:
+        found = {}
+        for detector, name in ((detector, name) for detector in detectors for name in names):
+            unit = units / f"{detector.name}-{name}"
+            unit.symlink_to((folder / name).resolve())
+            found[unit.name] = detected(detector / f"{name}.txt", least)
+        yield Scenario("detectors", units, found, means=True)
     if "oracle" in wanted:
         yield Scenario("oracle", folder, {name: annotated(folder / name / "gt" / "gt.txt") for name in names})
     if "validation" in wanted and VALIDATION in names:
@@ -199,12 +205,14 @@ def synthetic_scenarios(folder: Path, wanted: Sequence[str], least: float, clips
         yield Scenario("synthetic-oracle", folder / "clips", true)
 
 
-def contenders(images: bool, embeds: bool, tries: Sequence[str]) -> list[Entry]:
-    """Who takes part: our default, with all that it can be given, before all others."""
+def contenders(images: bool, embeds: Sequence[str], tries: Sequence[str]) -> list[Entry]:
+    """Who takes part: our default, with all that it can be given, before all others; `embeds` names the embeddings."""
     default = PRESETS["clmot"]
-    rows = [ours(DEFAULT, default, images, embeds)]
+    best = embeds[0] if embeds else ""
+    rows = [ours(DEFAULT, default, images, best)]
     if embeds and images:
-        rows.append(ours(f"{DEFAULT}, no camera", default, embeds=True))
+        rows += [ours(f"{DEFAULT}, {each}", default, images, each) for each in embeds[1:]]
+        rows += [ours(f"{DEFAULT}, {each}, no camera", default, embeds=each) for each in embeds]
         rows.append(ours(f"{DEFAULT}, camera", default, True))
     if embeds or images:
         rows.append(ours(f"{DEFAULT}, motion", default))
@@ -212,43 +220,71 @@ def contenders(images: bool, embeds: bool, tries: Sequence[str]) -> list[Entry]:
         changed = load_config(
             overrides=["tracker.preset=clmot", *(f"tracker.{part}" for part in each.split(","))]
         ).tracker
-        rows.append(ours(_label(number, each), changed, images, embeds))
+        rows.append(ours(_label(number, each), changed, images, best))
     others = {name: each for name, each in PRESETS.items() if name != DEFAULT}
     if embeds:
         seeing = ("fairmot", "botsort")
-        rows += [ours(f"preset {name}, embedding", others[name], images, embeds=True) for name in seeing]
+        rows += [ours(f"preset {name}, {best}", others[name], images, best) for name in seeing]
     if images:
         moving = [name for name, each in others.items() if each.camera != "none"]
         rows += [ours(f"preset {name}, camera", others[name], True) for name in moving]
     rows += [ours(f"preset {name}", each) for name, each in others.items()]
-    if embeds and images:
-        rows += peers(embeds=True)
+    if images:
+        rows += [peer for each in embeds for peer in peers(embeds=each)]
     if images:
         rows += peers(camera=True)
     return rows + peers()
 
 
-class Models:
-    """Whose embeddings a sequence's detections get.
+class Embeddings:
+    """Whose embeddings the detections get.
 
     Args:
-        given: run folders or model files, perhaps for one sequence alone.
+        runs: run folders or model files, perhaps for one sequence alone.
+        reid: ONNX file of a network of others.
+        cache: folder where they are kept, by name and sequence.
     """
 
-    def __init__(self, given: Sequence[str]) -> None:
-        self._runs = {name: run for name, _, run in (each.rpartition("=") for each in given)}
+    def __init__(self, runs: Sequence[str], reid: Path | None, cache: Path | None) -> None:
+        self._runs = {name: run for name, _, run in (each.rpartition("=") for each in runs)}
+        self._reid, self._cache = reid, cache
+        self.names = [*(["embedding"] if runs else []), *(["re-ID"] if reid else [])]
 
-    def __bool__(self) -> bool:
-        return bool(self._runs)
+    def of(
+        self, name: str, sequence: Path, detections: dict[int, Detections], image_of: Callable[[int], Image]
+    ) -> dict[int, Detections]:
+        """A sequence's detections with those of that name; as they are where there is no model for it."""
+        embed = None
+        rows = [each.xyxy for each in detections.values()]
+        file = self._cache / name / f"{sequence.name}.npz" if self._cache else None
+        if file is not None and file.is_file():
+            kept = np.load(file)
+            if np.array_equal(kept["boxes"], np.concatenate(rows)):
+                parts = np.split(kept["embedding"], np.cumsum([len(each) for each in rows])[:-1])
+                return {
+                    number: replace(each, embedding=part)
+                    for (number, each), part in zip(detections.items(), parts, strict=True)
+                }
+        embed = self._function(name, sequence.name)
+        if embed is None:
+            return detections
+        found = {number: embed(image_of(number), each.xyxy) for number, each in detections.items()}
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, boxes=np.concatenate(rows), embedding=np.concatenate([*found.values()]))
+        return {number: replace(each, embedding=found[number]) for number, each in detections.items()}
 
-    def of(self, sequence: str) -> Model | None:
-        """The model for a sequence, loaded; None where there is none."""
+    def _function(self, name: str, sequence: str) -> Callable[[Image, Any], Any] | None:
+        if name == "re-ID" and self._reid is not None:
+            from clmot.evaluation.baselines import onnx_embedding
+
+            return onnx_embedding(self._reid)
         run = self._runs.get(sequence, self._runs.get(""))
         if run is None:
             return None
         from clmot.inference.model import load_model
 
-        return load_model(run)
+        return load_model(run).embed
 
 
 def _label(number: int, change: str) -> str:
@@ -256,36 +292,57 @@ def _label(number: int, change: str) -> str:
     return change if len(change) <= 36 else f"change {number}"
 
 
-def track(scenario: Scenario, entries: Sequence[Entry], models: Models, out: Path) -> list[Path]:
+def track(scenario: Scenario, entries: Sequence[Entry], embeddings: Embeddings, out: Path) -> list[Path]:
     """Run all trackers side by side, frame by frame; returns the folder of results of each."""
     folders = [out / "".join(c if c.isalnum() or c in "-=." else "_" for c in each.name) for each in entries]
-    for folder in folders:
-        folder.mkdir(parents=True)
+    for folder, entry in zip(folders, entries, strict=True):
+        if not entry.package:  # what peers wrote before is what they would write again
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
     for name, detections in scenario.detections.items():
+        began = time.perf_counter()
+        files = [folder / f"{name}.txt" for folder in folders]
+        those = [(each, file) for each, file in zip(entries, files, strict=True) if not file.is_file()]
         sequence = scenario.folder if scenario.folder.name == name else scenario.folder / name
-        info = read_sequence_info(sequence)
-        length = info.length or max(detections)
-        numbers = np.arange(1, length + 1)
-        running = [each.make(info.frame_rate) for each in entries]
-        model = models.of(name)
-        wanted = model is not None or any(each.needs_images for each in entries)
-        with ExitStack() as stack:
-            writers = [stack.enter_context(TrackWriter(folder / f"{name}.txt")) for folder in folders]
-            for number in numbers[scenario.frames.keeps(numbers, length)].tolist():
-                image = _read(sequence / info.image_folder / f"{number:06d}.jpg") if wanted else None
-                found = detections.get(number, _of_one_class(np.empty((0, 4)), np.empty(0)))
-                seen = found
-                if model is not None and image is not None:
-                    seen = replace(found, embedding=model.embed(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), found.xyxy))
-                for each, tracker, writer in zip(entries, running, writers, strict=True):
-                    prepared = tracker.prepare(seen if each.embeds else found)
-                    answer = tracker.update(prepared, image if each.needs_images else None)
-                    ids, boxes = tracker.tracks(answer)
-                    # peers that predict now and then answer with boxes that have no area
-                    sound = box.well_formed(boxes)
-                    kept = _of_one_class(boxes[sound], np.ones(np.count_nonzero(sound)))
-                    writer.write(TrackedFrame(frame=number, detections=kept, track_id=ids[sound]))
+        _track_one(scenario, sequence, detections, those, embeddings)
+        CONSOLE.print(f"{scenario.name}: {name}, {len(those)} trackers, {time.perf_counter() - began:.0f} s")
     return folders
+
+
+def _track_one(
+    scenario: Scenario,
+    sequence: Path,
+    detections: dict[int, Detections],
+    entries: Sequence[tuple[Entry, Path]],
+    embeddings: Embeddings,
+) -> None:
+    info = read_sequence_info(sequence)
+    length = info.length or max(detections)
+    numbers = np.arange(1, length + 1)
+    chosen = numbers[scenario.frames.keeps(numbers, length)].tolist()
+    nothing = _of_one_class(np.empty((0, 4)), np.empty(0))
+    found = {number: detections.get(number, nothing) for number in chosen}
+
+    def image_of(number: int) -> Image:
+        return cv2.cvtColor(_read(sequence / info.image_folder / f"{number:06d}.jpg"), cv2.COLOR_BGR2RGB)
+
+    seen = {"": found}
+    for name in {each.embeds for each, _ in entries} - {""}:
+        seen[name] = embeddings.of(name, sequence, found, image_of)
+    running = [each.make(info.frame_rate) for each, _ in entries]
+    wanted = any(each.needs_images for each, _ in entries)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(TrackWriter(file)) for _, file in entries]
+        for number in chosen:
+            image = _read(sequence / info.image_folder / f"{number:06d}.jpg") if wanted else None
+            for (each, _), tracker, writer in zip(entries, running, writers, strict=True):
+                prepared = tracker.prepare(seen[each.embeds][number])
+                answer = tracker.update(prepared, image if each.needs_images else None)
+                ids, boxes = tracker.tracks(answer)
+                # peers that predict now and then answer with boxes that have no area
+                sound = box.well_formed(boxes)
+                kept = _of_one_class(boxes[sound], np.ones(np.count_nonzero(sound)))
+                writer.write(TrackedFrame(frame=number, detections=kept, track_id=ids[sound]))
 
 
 def _size(sequence: Path) -> tuple[int, int]:
@@ -308,26 +365,40 @@ def print_table(scenario: Scenario, entries: Sequence[Entry], compared: Comparis
     table.add_column("", no_wrap=True, min_width=30)
     for heading in METRICS:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("HOTA - ours", "IDF1 - ours"):
+    for heading in ("HOTA - ours", "IDF1 - ours", "MOTA - ours"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, key in zip(names, compared.scores, strict=True):
-        scores = compared.scores[key].combined
+    rows = dict(zip(names, _scores(compared, scenario.means), strict=True))
+    for name, (scores, differences) in rows.items():
         cells = [f"{scores[metric]:.{0 if metric == 'IDSW' else 1}f}" for metric in METRICS]
-        difference = compared.differences.get(key)
-        for metric in ("HOTA", "IDF1"):
-            cells.append("" if difference is None else difference[metric].text(1))
-        table.add_row(name, *cells)
+        table.add_row(name, *cells, *(differences[metric].text(1) for metric in METRICS[:3] if differences))
     for name, reason in missing.items():
         table.add_row(name, reason.split(":")[0])
     CONSOLE.print(table)
-    for metric in ("HOTA", "IDF1"):
+    for metric in METRICS[:3]:
         ahead = [
-            f"{entry.name} {compared.differences[key][metric].value:+.1f}"
-            for entry, key in zip(entries, compared.scores, strict=True)
-            if entry.package and compared.differences[key][metric].value > 0
+            f"{entry.name} {rows[entry.name][1][metric].value:+.1f}"
+            for entry in entries
+            if entry.package and rows[entry.name][1][metric].value > 0
         ]
         CONSOLE.print(f"ahead of {DEFAULT} in {metric}: {', '.join(ahead) or 'no peer'}")
     CONSOLE.print()
+
+
+def _scores(compared: Comparison, means: bool) -> Iterator[tuple[dict[str, float], dict[str, Difference]]]:
+    """Of each result set the scores, and how much they are more than those of the first."""
+    for key, scores in compared.scores.items():
+        differences = compared.differences.get(key, {})
+        if not means:
+            yield scores.combined, differences
+            continue
+        mean = {name: float(np.mean([each[name] for each in scores.sequences.values()])) for name in METRICS}
+        less = [*compared.of_sequences(key).values()] if differences else []
+        drawn = np.random.default_rng(0).integers(len(less) or 1, size=(DRAWS, len(less)))
+        apart = {name: np.array([each[name] for each in less]) for name in METRICS if less}
+        yield (
+            mean,
+            {name: Difference(float(each.mean()), interval(each[drawn].mean(axis=1))) for name, each in apart.items()},
+        )
 
 
 def main() -> None:
@@ -336,6 +407,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="validation and synthetic only, without images")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=[*SCENARIOS[:-1]])
     parser.add_argument("--model", nargs="+", default=[], metavar="[SEQUENCE=]RUN", help="models, for embeddings")
+    parser.add_argument("--reid", type=Path, metavar="FILE.onnx", help="a re-ID network of others, for embeddings")
+    parser.add_argument("--cache", type=Path, help="folder to keep embeddings in")
     parser.add_argument("--no-images", action="store_true", help="leave the rows out that need images")
     parser.add_argument("--try", nargs="+", default=[], dest="tries", metavar="key=value[,...]", help="further rows")
     parser.add_argument("--ours", action="store_true", help="our own trackers only")
@@ -349,9 +422,9 @@ def main() -> None:
     data = Path(os.environ.get("CLMOT_DATA", "")) / "mot"
     wanted = ("validation", "synthetic") if options.quick else options.scenarios
     images = not (options.no_images or options.quick)
-    models = Models(options.model)
+    embeddings = Embeddings(options.model, options.reid, options.cache)
     entries, missing, packages = [], {}, {}
-    for entry in contenders(images, bool(models), options.tries):
+    for entry in contenders(images, embeddings.names, options.tries):
         if options.only and entry.name not in (DEFAULT, *options.only):
             continue
         if entry.package and options.ours:
@@ -373,14 +446,15 @@ def main() -> None:
         scenes = options.scenes or Path(temporary) / "scenes"
         scenarios = [*synthetic_scenarios(scenes, wanted, options.least_score, options.clips)]
         if data.is_dir():
-            scenarios = [*real_scenarios(data, wanted, options.least_score, options.detections), *scenarios]
+            units = Path(temporary) / "units"
+            units.mkdir()
+            scenarios = [*real_scenarios(data, wanted, options.least_score, options.detections, units), *scenarios]
         else:
             CONSOLE.print("CLMOT_DATA names no folder with mot/: synthetic clips only\n")
         for scenario in scenarios:
             folder = out / scenario.name.replace(", ", "-")
-            shutil.rmtree(folder, ignore_errors=True)
-            results = track(scenario, [each.suited(scenario.family) for each in entries], models, folder)
-            draws = DRAWS if len(scenario.detections) > 1 else 0
+            results = track(scenario, [each.suited(scenario.family) for each in entries], embeddings, folder)
+            draws = DRAWS if len(scenario.detections) > 1 and not scenario.means else 0
             compared = compare(results, scenario.folder, frames=scenario.frames, bootstrap=draws)
             print_table(scenario, entries, compared, missing)
             figures[scenario.name] = dict(zip(names, _figures(compared), strict=True))
