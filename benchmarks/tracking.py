@@ -172,7 +172,9 @@ def real_scenarios(
         found = {}
         for detector, name in ((detector, name) for detector in detectors for name in names):
             unit = units / f"{detector.name}-{name}"
-            unit.symlink_to((folder / name).resolve())
+            unit.mkdir()
+            for part in (folder / name).resolve().iterdir():
+                (unit / part.name).symlink_to(part)
             found[unit.name] = detected(detector / f"{name}.txt", least)
         yield Scenario("detectors", units, found, means=True)
     if "oracle" in wanted:

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clmot import boxes as box
@@ -234,6 +234,7 @@ def test_wrong_use():
 
 
 @settings(deadline=None, max_examples=15)
+@example(zoom=1.0008, degrees=0, x=0, y=0, seed=0)
 @given(
     zoom=st.floats(0.95, 1.05),
     degrees=st.floats(-2, 2),
@@ -245,7 +246,10 @@ def test_any_moderate_motion_is_found(zoom, degrees, x, y, seed):
     truth = similarity(zoom, degrees, x, y)
     camera = CameraMotion()
     camera.estimate(texture(seed))
-    assert error(camera.estimate(moved(texture(seed), truth)), truth) < 0.3
+    estimate = camera.estimate(moved(texture(seed), truth))
+    # what moves no corner by a quarter of a pixel of the frame at half its size is left until it adds up
+    standing = np.array_equal(estimate, IDENTITY) and error(IDENTITY, truth) < 0.55
+    assert standing or error(estimate, truth) < 0.3
 
 
 def same_object_overlap(folder, frames, method):

@@ -1,14 +1,15 @@
-"""Whether the embeddings of a video tell its objects apart, seen from nearest neighbours alone.
+"""Whether the embeddings of a video tell its objects apart, seen from the embeddings alone.
 
-Where they do, a track and its detection are each other's nearest: of n tracks and m detections, nearly min(n, m) pairs
-are. Were embeddings drawn at random, n m / (n + m - 1) pairs would be, half of them. The agreement is where the number
-lies between the two, as Cohen's kappa has it: 0 for random embeddings, 0.7 to 0.95 for good ones where objects hardly
-move between frames, 0.3 to 0.8 at two frames a second. It asks nothing of motion, so it holds where nothing overlaps
-itself either.
+Where they do, a track and its detection are each other's nearest, and stand out from pairs that cannot be of one
+object: those within one frame. Of n tracks and m detections, nearly min(n, m) pairs are such. Were embeddings drawn at
+random, n m / (n + m - 1) pairs would be each other's nearest, and those being the greatest of n + m - 1, few of them
+would stand out by two deviations. The agreement is where the number lies between the two, as Cohen's kappa has it. It
+asks nothing of motion, so it holds where nothing overlaps itself from frame to frame.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,12 @@ import numpy.typing as npt
 
 from clmot.structures import Float32Array
 
-_PRIOR = 8.0
-"""So many pairs beyond chance are in it from the beginning, just agreeing enough: in doubt, embeddings are used."""
+_DOUBT = 2.0
+"""So many pairs that do not agree are in it from the beginning: embeddings have to show first what they are worth."""
+_STANDS_OUT = 1.5
+"""By so many deviations of pairs within a frame."""
+_WITHIN = math.erf(_STANDS_OUT / math.sqrt(2)) / 2 + 0.5
+"""Share of a normal distribution below that."""
 _MEMORY = 0.98
 """What is left after a look of what was seen before."""
 _SETTLED = 40.0
@@ -42,16 +47,17 @@ class Trust:
     def reset(self) -> None:
         """Forget everything: the next embeddings are the first of a video."""
         self._beyond, self._most, self._frames = 0.0, 0.0, 0
+        self._apart = np.zeros(3)  # number, sum and sum of squares of the cosines within frames
 
     @property
     def agreement(self) -> float:
         """From 0, as by chance, to 1."""
-        return (self._beyond + self._least * _PRIOR) / (self._most + _PRIOR)
+        return self._beyond / (self._most + _DOUBT)
 
     @property
     def given(self) -> bool:
         """Whether to use embeddings."""
-        return self.agreement > self._least - 1e-9
+        return self.agreement >= self._least
 
     def due(self, dimensions: int) -> bool:
         """Whether to `look` at a frame with embeddings of that length."""
@@ -71,16 +77,31 @@ class Trust:
         n, m = len(tracks), len(found)
         if min(n, m) < 2:
             return
+        for each in (tracks, found):
+            within = (each @ each.T)[np.triu_indices(len(each), 1)]
+            self._apart += [len(within), within.sum(), within @ within]
         similarity = tracks @ found.T
         nearest = similarity.argmax(axis=1)
-        mutual = int(np.count_nonzero(similarity.argmax(axis=0).take(nearest) == np.arange(n)))
-        chance = n * m / (n + m - 1)
-        self._beyond = _MEMORY * self._beyond + mutual - chance
+        mutual = similarity.argmax(axis=0).take(nearest) == np.arange(n)
+        mutual &= similarity[np.arange(n), nearest] > self._level()
+        chance = n * m / (n + m - 1) * (1 - _WITHIN ** (n + m - 1))
+        self._beyond = _MEMORY * self._beyond + np.count_nonzero(mutual) - chance
         self._most = _MEMORY * self._most + min(n, m) - chance
+        self._apart *= _MEMORY
+
+    def _level(self) -> float:
+        """Cosine above which a pair stands out.
+
+        The mean is not believed where it is below 0: with the running mean of a video's first few embeddings taken
+        out, those of one frame are opposed to each other, but not to those of the next.
+        """
+        mean, square = self._apart[1:] / self._apart[0]
+        centre = max(mean, 0.0)
+        return float(centre + _STANDS_OUT * math.sqrt(max(square - 2 * centre * mean + centre**2, 0.0)))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that it knows, as arrays; `restore` takes it back."""
-        return {"sums": np.array([self._beyond, self._most, self._frames])}
+        return {"sums": np.array([self._beyond, self._most, self._frames, *self._apart])}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from where `state` was taken.
@@ -88,5 +109,7 @@ class Trust:
         Raises:
             ValueError: an array has another shape.
         """
-        self._beyond, self._most, frames = state["sums"].tolist()
-        self._frames = int(frames)
+        self._beyond, self._most, frames, *apart = state["sums"].tolist()
+        if len(apart) != 3:
+            raise ValueError(f"{len(apart)} sums within frames, expected 3")
+        self._frames, self._apart = int(frames), np.array(apart)
