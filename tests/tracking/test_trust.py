@@ -9,7 +9,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.structures import Detections
 from clmot.tracking.track_state import unit
 from clmot.tracking.tracker import Tracker
-from clmot.tracking.trust import Trust
+from clmot.tracking.trust import Trust, by_chance
 
 
 def looks(rng, n, noise):
@@ -29,17 +29,38 @@ def test_agreement_is_one_for_good_embeddings_and_zero_for_random_ones(noise, lo
     assert trust.given == (noise < 1)
 
 
+@pytest.mark.parametrize("size", [16, 512])
+@pytest.mark.parametrize("n", [1, 2, 4, 8, 30])
+def test_random_embeddings_are_not_trusted_from_the_first_frame_on(n, size):
+    rng = np.random.default_rng(n)
+    trusted = 0
+    for _ in range(100):
+        trust = Trust(0.4)
+        for _ in range(15):
+            trust.look(*(unit(rng.normal(size=(count, size)).astype(np.float32)) for count in (n, n + 1)))
+            trusted += trust.given
+    assert trusted <= 15
+
+
+@pytest.mark.parametrize(("n", "frames"), [(1, 2), (2, 1), (6, 1)])
+def test_good_embeddings_are_trusted_from_the_first_frames_on(n, frames):
+    rng, trust = np.random.default_rng(2), Trust(0.4)
+    for _ in range(frames):
+        assert not trust.given
+        trust.look(*looks(rng, n, 0.1))
+    assert trust.given
+
+
 def test_pairs_by_chance_are_what_random_embeddings_have():
-    """The expectation that is subtracted, against a count over random matrices."""
+    """The expectation that is subtracted, against a count over random numbers."""
     rng = np.random.default_rng(1)
     for n, m in ((2, 2), (3, 7), (8, 5)):
         count = 0
         for _ in range(4000):
-            similarity = rng.random((n, m))
-            count += sum(
-                similarity[i, j] == similarity[i].max() == similarity[:, j].max() for i in range(n) for j in range(m)
-            )
-        assert count / 4000 == pytest.approx(n * m / (n + m - 1), rel=0.05)
+            similarity = rng.normal(size=(n, m))
+            best = (similarity == similarity.max(axis=1, keepdims=True)) & (similarity == similarity.max(axis=0))
+            count += np.count_nonzero(best & (similarity > 1.5))
+        assert count / 4000 == pytest.approx(by_chance(n, m), rel=0.07)
 
 
 def street(seed, kind):

@@ -74,8 +74,8 @@ class TrackerConfig:
     appearance: bool = True
     """Use embeddings where the detections have them; off is motion only."""
     appearance_trust: float = 0.4
-    """fused and gated: embeddings are used while tracks and detections are each other's nearest by so much more often
-    than by chance (`clmot.tracking.trust`), so that those that tell nobody apart do no harm; 0 is always."""
+    """fused and gated: embeddings are used as soon as and while tracks and detections are each other's nearest by so
+    much more often than by chance (`clmot.tracking.trust`): those that tell nobody apart do no harm; 0 is always."""
     appearance_threshold: float = 0.85
     """fused: largest cost of a match, `appearance_weight` x cosine distance + the rest x Mahalanobis distance. Without
     `mean_subtraction` distances are less (CL-MOT: 0.7; FairMOT's 0.4 suits embeddings trained with identities)."""
@@ -101,8 +101,8 @@ class TrackerConfig:
     unconfirmed_iou_threshold: float = 0.7
     """Largest IoU distance of a match with a track not yet confirmed."""
     nearest_distance: float = 1.0
-    """A sure detection that overlaps no track goes to the nearest that was seen in the last frame or is unconfirmed, up
-    to so many of its sizes (the mean of width and height) away, or as far as its filter deems possible; 0 is off."""
+    """A sure detection that overlaps no track goes to the nearest that is unconfirmed, up to so many of its sizes (the
+    mean of width and height) away, or that was seen in the last frame, as far as its filter deems possible; 0 is off."""
     duplicate_iou_threshold: float = 0.0
     """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
     its start to where it was last seen (FairMOT: 0.15)."""
@@ -143,7 +143,7 @@ class TrackerConfig:
     others leave out of their results what is wider than 1.6, for they know standing people only."""
     min_area: float = 0.0
     """Boxes of at most this area in pixels are not shown, though tracked (FairMOT: 100, CL-MOT: 200)."""
-    noise_rate: float = 30.0
+    noise_rate: float = 12.0
     """Steps a second of the motion filter, whose noise is that of one step; 0: a step is a frame, however long that is
     (as all others have it)."""
     frame_rate: float = 30.0

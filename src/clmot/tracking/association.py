@@ -44,6 +44,8 @@ LOW_SCORE_IOU_DISTANCE = 0.5
 PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
 """Association `gated`: largest IoU distance and largest half cosine distance at which appearance counts (BoT-SORT)."""
 
+LOST_REACH = 5.0
+"""The variance of the places of lost tracks is so many times the filter's, in the first stage with appearance."""
 GATE_OF_PLACE = 5.9915
 """95 % quantile of the chi-squared distribution with two degrees of freedom."""
 _SHORTEST = 1e-6
@@ -130,7 +132,8 @@ def _match_in_stages(
     # 6. Who does not overlap itself from frame to frame: the nearest.
     if any_high and config.nearest_distance:
         rows, columns = matches.left(len(tracks), high)
-        rows = rows[(rows >= confirmed) | (tracks.detection.take(rows) >= 0)]
+        # of confirmed tracks, appearance has seen all that is possible
+        rows = rows[(rows >= confirmed) | ((tracks.detection.take(rows) >= 0) & (not has_appearance))]
         if len(rows) and len(columns):
             limit = config.appearance_threshold if has_appearance else _ANY
             matches.add(6, cost_model.nearest(rows, columns, confirmed, has_appearance), limit)
@@ -247,8 +250,12 @@ class CostModel:
 
     def appearance_and_motion(self, tracks: int, found: int) -> PairCosts:
         """Cosine distance fused with the Mahalanobis distance, and for lost tracks some IoU distance."""
-        near = kalman.within_gate(self._tracks.motion[:tracks], self._found.measurement[:found])
-        row, column, motion = self._allowed(*near)
+        state, variance = self._tracks.motion[:tracks], self._tracks.motion.innovation_variance[:tracks]
+        lost = self._tracks.detection[:tracks] < 0
+        wider = lost_reach(self._config) - 1
+        if wider and np.count_nonzero(lost):
+            variance = variance + wider * lost[:, None] * state.position_variance
+        row, column, motion = self._allowed(*kalman.within_gate(state, self._found.measurement[:found], variance))
         cost = costs.fuse_motion(self._appearance(row, column), motion, self._config.appearance_weight)
         if self._config.lost_overlap_weight:
             # what costs too much already need not be compared
@@ -261,17 +268,16 @@ class CostModel:
     def nearest(self, rows: Int64Array, columns: Int64Array, confirmed: int, has_appearance: bool) -> PairCosts:
         """Cosine distance, or how far the centres are apart, of those within reach that are about as tall.
 
-        In reach is what the filter deems possible, and what is not farther than so many sizes of the object; with
-        appearance, whose stage has seen all that is possible, of confirmed tracks the latter only.
+        In reach is what the filter deems possible; of tracks not yet confirmed, whose speed is not known, also what is
+        not farther than so many sizes of the object.
         """
         motion = self._tracks.motion
         place, target = motion.position.take(rows, axis=0), self._found.measurement.take(columns, axis=0)
         height = place[:, 3]
         size = (1 + np.abs(place[:, 2])) / 2 * height  # half of width and height together
-        reach = np.square(self._config.nearest_distance * size)
-        first = int(rows.searchsorted(confirmed)) if has_appearance else 0
-        possible = motion.position_variance[rows[first:], 0] + np.square(height[first:] / 20)
-        np.maximum(reach[first:], GATE_OF_PLACE * possible, out=reach[first:])
+        reach = GATE_OF_PLACE * (motion.position_variance[rows, 0] + np.square(height / 20))
+        new = slice(int(rows.searchsorted(confirmed)), None)
+        np.maximum(reach[new], np.square(self._config.nearest_distance * size[new]), out=reach[new])
         distance = np.square(target[:, 0] - place[:, :1])
         distance += np.square(target[:, 1] - place[:, 1:2])
         row, column = (distance < reach[:, None]).nonzero()
@@ -294,6 +300,14 @@ class CostModel:
             return row, column, cost
         same = (self._tracks.class_id.take(row) == self._found.class_id.take(column)).nonzero()[0]
         return row.take(same), column.take(same), cost.take(same)
+
+
+def lost_reach(config: TrackerConfig) -> float:
+    """How much wider the places of lost tracks are where appearance tells who somebody is, as a factor of variance.
+
+    The filter's noise fits those that are seen; who is lost may have turned round.
+    """
+    return 1.0 if config.published_bookkeeping else LOST_REACH
 
 
 def _all_equal(first: Int64Array, second: Int64Array) -> bool:

@@ -69,6 +69,7 @@ def _values(config: TrackerConfig) -> dict[str, float]:
         "proximity": association.PROXIMITY,
         "appearance_reach": association.APPEARANCE_REACH,
         "gate_of_place": association.GATE_OF_PLACE,
+        "lost_wider": association.lost_reach(config) - 1,
         "taller": association.TALLER,
         "direction_frames": track_state.DIRECTION_FRAMES,
         "ended": track_state.ENDED,
@@ -309,8 +310,18 @@ def _first(measurement: Any, order: Any, x: float) -> int:
 
 
 @_part
-def _windows(motion: Any, innovation: Any, boxes: Any, last: Any, xyxy: Any, measurement: Any, s: Any) -> Any:
+def _expected(tracks: Any, i: int, c: int, s: Any) -> Any:
+    """Variance of a measurement in the first stage with appearance."""
+    motion, innovation, _, numbers, _, _ = tracks
+    if numbers[5, i] >= 0 or not s[_AT.lost_wider]:
+        return innovation[i, c]
+    return innovation[i, c] + s[_AT.lost_wider] * motion[2, i, c]
+
+
+@_part
+def _windows(tracks: Any, boxes: Any, last: Any, xyxy: Any, measurement: Any, s: Any) -> Any:
     """Detections by x, and for each track from where to where in that order those are that may be near it."""
+    motion, _, _, _, _, _ = tracks
     order = _by_x(measurement)
     start, stop = np.empty(len(boxes), np.int64), np.empty(len(boxes), np.int64)
     half = np.float32(0)
@@ -318,7 +329,7 @@ def _windows(motion: Any, innovation: Any, boxes: Any, last: Any, xyxy: Any, mea
         half = max(half, xyxy[j, 2] - xyxy[j, 0])
     half = half / 2 + 2
     for i in range(len(boxes)):
-        reach = math.sqrt(s[_AT.gate] * innovation[i, 0])
+        reach = math.sqrt(s[_AT.gate] * _expected(tracks, i, 0, s))
         low, high = min(boxes[i, 0], last[i, 0]), max(boxes[i, 2], last[i, 2])
         margin = half + 1e-6 * (abs(low) + abs(high))
         start[i] = _first(measurement, order, min(motion[0, i, 0] - reach, low - margin))
@@ -358,14 +369,14 @@ def _overlapping(
 def _appearance_and_motion(
     confirmed: int, high: int, tracks: Any, found: Any, boxes: Any, windows: Any, pairs: Any, s: Any
 ) -> int:
-    motion, innovation, embedding, numbers, _, _ = tracks
+    motion, _, embedding, numbers, _, _ = tracks
     xyxy, measurement, _, _, class_id, looks = found
     order, start, stop = windows
     row, column, cost = pairs
     k = 0
     apart = np.empty(4)
     for i in range(confirmed):
-        reach = math.sqrt(s[_AT.gate] * innovation[i, 0])
+        reach = math.sqrt(s[_AT.gate] * _expected(tracks, i, 0, s))
         low, far = motion[0, i, 0] - reach, motion[0, i, 0] + reach
         for at in range(start[i], stop[i]):
             j = order[at]
@@ -373,7 +384,7 @@ def _appearance_and_motion(
                 continue
             for c in range(4):
                 difference = measurement[j, c] - motion[0, i, c]
-                apart[c] = difference * difference / innovation[i, c]
+                apart[c] = difference * difference / _expected(tracks, i, c, s)
             distance = (apart[0] + apart[2]) + (apart[1] + apart[3])  # as BLAS has it
             if distance > s[_AT.gate]:
                 continue
@@ -438,7 +449,7 @@ def _nearest(
     match, free = left
     rows, columns = 0, 0
     for i in range(len(match)):
-        candidate[i] = match[i] < 0 and (i >= confirmed or numbers[5, i] >= 0)
+        candidate[i] = match[i] < 0 and (i >= confirmed or (numbers[5, i] >= 0 and not appearance))
         rows += candidate[i]
     for j in range(high):
         columns += free[j]
@@ -451,10 +462,10 @@ def _nearest(
             continue
         height = motion[0, i, 3]
         size = (1 + abs(motion[0, i, 2])) / 2 * height
-        reach = s[_AT.nearest_distance] * size
-        reach *= reach
-        if not appearance or i >= confirmed:
-            reach = max(reach, s[_AT.gate_of_place] * (motion[2, i, 0] + (height / 20) * (height / 20)))
+        reach = s[_AT.gate_of_place] * (motion[2, i, 0] + (height / 20) * (height / 20))
+        if i >= confirmed:
+            far = s[_AT.nearest_distance] * size
+            reach = max(reach, far * far)
         for j in range(high):
             x, y = measurement[j, 0] - motion[0, i, 0], measurement[j, 1] - motion[0, i, 1]
             distance = x * x + y * y
@@ -495,7 +506,7 @@ def _associate(tracks: Any, confirmed: int, found: Any, update: int, appearance:
             xyxy[j, 2] += pixel
             xyxy[j, 3] += pixel
         found = (xyxy, measurement, falling, score, class_id, looks)
-    windows = _windows(motion, innovation, boxes, last, xyxy, measurement, s)
+    windows = _windows(tracks, boxes, last, xyxy, measurement, s)
     most = 0
     for i in range(n):
         most += windows[2][i] - windows[1][i]

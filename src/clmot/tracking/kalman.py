@@ -194,19 +194,19 @@ def mahalanobis(state: KalmanState, measurement: Float[np.ndarray, "n 4"]) -> Fl
 
 
 def within_gate(
-    state: KalmanState, measurement: Float[np.ndarray, "m 4"]
+    state: KalmanState, measurement: Float[np.ndarray, "m 4"], variance: Float[np.ndarray, "n 4"]
 ) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """The pairs of object and measurement within the `GATE`, and their squared Mahalanobis distance.
 
     Args:
         state: expected states.
         measurement: centre x, centre y, aspect, height.
+        variance: of the measurements that are expected: `innovation_variance`, or more.
 
     Returns:
         Positions of objects, ascending, and of measurements, and the distance of the measurement from what is expected
         of the object.
     """
-    variance = state.innovation_variance
     reach = np.sqrt(GATE * variance[:, 0])
     x = state.position[:, 0]
     rows, columns = within(x - reach, x + reach, measurement[:, 0])

@@ -2,8 +2,8 @@
 
 Where they do, a track and its detection are each other's nearest, and stand out from pairs that cannot be of one
 object: those within one frame. Of n tracks and m detections, nearly min(n, m) pairs are such. Were embeddings drawn at
-random, n m / (n + m - 1) pairs would be each other's nearest, and those being the greatest of n + m - 1, few of them
-would stand out by two deviations. The agreement is where the number lies between the two, as Cohen's kappa has it. It
+random, n m / (n + m - 1) pairs would be each other's nearest, and of those, the greatest of n + m - 1 each, only some
+would stand out. The agreement is where the number lies between the two, as Cohen's kappa has it. It
 asks nothing of motion, so it holds where nothing overlaps itself from frame to frame.
 """
 
@@ -22,6 +22,8 @@ _DOUBT = 2.0
 """So many pairs that do not agree are in it from the beginning: embeddings have to show first what they are worth."""
 _STANDS_OUT = 1.5
 """By so many deviations of pairs within a frame."""
+_SUPPOSED = np.array([2.0, 0.0, 2 / 9])
+"""Of the cosines within frames before there are any: two, a third from 0; who is alone stands out from half on."""
 _WITHIN = math.erf(_STANDS_OUT / math.sqrt(2)) / 2 + 0.5
 """Share of a normal distribution below that."""
 _MEMORY = 0.98
@@ -47,7 +49,7 @@ class Trust:
     def reset(self) -> None:
         """Forget everything: the next embeddings are the first of a video."""
         self._beyond, self._most, self._frames = 0.0, 0.0, 0
-        self._apart = np.zeros(3)  # number, sum and sum of squares of the cosines within frames
+        self._apart = _SUPPOSED.copy()  # number, sum and sum of squares of the cosines within frames
 
     @property
     def agreement(self) -> float:
@@ -75,7 +77,7 @@ class Trust:
         """
         tracks, found = tracks[:_MOST], found[:_MOST]
         n, m = len(tracks), len(found)
-        if min(n, m) < 2:
+        if not n or not m:
             return
         for each in (tracks, found):
             within = (each @ each.T)[np.triu_indices(len(each), 1)]
@@ -84,7 +86,7 @@ class Trust:
         nearest = similarity.argmax(axis=1)
         mutual = similarity.argmax(axis=0).take(nearest) == np.arange(n)
         mutual &= similarity[np.arange(n), nearest] > self._level()
-        chance = n * m / (n + m - 1) * (1 - _WITHIN ** (n + m - 1))
+        chance = by_chance(n, m)
         self._beyond = _MEMORY * self._beyond + np.count_nonzero(mutual) - chance
         self._most = _MEMORY * self._most + min(n, m) - chance
         self._apart *= _MEMORY
@@ -113,3 +115,11 @@ class Trust:
         if len(apart) != 3:
             raise ValueError(f"{len(apart)} sums within frames, expected 3")
         self._frames, self._apart = int(frames), np.array(apart)
+
+
+def by_chance(n: int, m: int) -> float:
+    """How many pairs of n tracks and m detections with random embeddings are each other's nearest and stand out.
+
+    A pair is the greatest of its n + m - 1 cosines as often as any other of them.
+    """
+    return n * m / (n + m - 1) * (1 - _WITHIN ** (n + m - 1))
