@@ -82,7 +82,7 @@ def test_equals_the_matrix_filter(seed, n):
 
         others = state.position[rng.integers(0, n, 8)] * (1 + rng.uniform(0, 0.5) * rng.normal(size=(8, 4)))
         expected = {(i, j): oracle.distance(z) for i, oracle in enumerate(oracles) for j, z in enumerate(others)}
-        rows, columns, distance = kalman.within_gate(state, others)
+        rows, columns, distance = kalman.within_gate(state, others, state.innovation_variance)
         found = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), distance, strict=True))
         assert found == pytest.approx({pair: value for pair, value in expected.items() if value <= kalman.GATE})
         assert (np.diff(rows) >= 0).all()
@@ -103,8 +103,10 @@ def test_works_on_no_objects():
     nothing = np.empty((0, 4))
     state = kalman.update(kalman.predict(kalman.initiate(nothing), np.empty(0, bool)), nothing)
     assert len(state) == 0
-    assert [len(part) for part in kalman.within_gate(state, np.ones((3, 4)))] == [0, 0, 0]
-    assert [len(part) for part in kalman.within_gate(kalman.initiate(np.ones((3, 4))), nothing)] == [0, 0, 0]
+    three = kalman.initiate(np.ones((3, 4)))
+    for expected, measured in ((state, np.ones((3, 4))), (three, nothing)):
+        found = kalman.within_gate(expected, measured, expected.innovation_variance)
+        assert [len(part) for part in found] == [0, 0, 0]
 
 
 def test_gate_is_the_chi_squared_quantile():

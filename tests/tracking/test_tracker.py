@@ -388,7 +388,7 @@ def test_low_scores_do_not_touch_the_embedding():
     look, smear = np.eye(4)[:1], np.eye(4)[1:2]
 
     def last_ids(score):
-        tracker = Tracker(replace(BYTE, noise_rate=30.0))  # so much that what is lost may be as far away
+        tracker = Tracker(BYTE)
         for _ in range(5):
             tracker.update(detect([50, 50], look))
         for _ in range(15):

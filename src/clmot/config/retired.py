@@ -28,6 +28,7 @@ GONE: dict[str, Any] = {
     "tracker.gallery_size": 0,
     "tracker.gated_appearance_threshold": 0.25,
     "tracker.low_score_iou_threshold": 0.5,
+    "tracker.noise_rate": ...,
     "tracker.noise_scale_adaptive": False,
     "tracker.proximity_threshold": 0.5,
     "tracker.reentry_threshold": 0.0,

@@ -24,6 +24,9 @@ SCORES: dict[Family, tuple[float, float, float]] = {
 }
 """`high_score`, `low_score` and `new_track_score` that suit them (docs/tracking.md has the table)."""
 
+STEPS_A_SECOND = 12.0
+"""Of the motion filter, however many frames a second there are (docs/experiments.md)."""
+
 _SHARES = (
     "high_score",
     "low_score",
@@ -46,7 +49,6 @@ _LEAST = {
     "mean_subtraction": 0,
     "min_area": 0,
     "nearest_distance": 0,
-    "noise_rate": 0,
 }
 _COSINES = ("appearance_threshold",)
 
@@ -102,7 +104,7 @@ class TrackerConfig:
     """Largest IoU distance of a match with a track not yet confirmed."""
     nearest_distance: float = 1.0
     """A sure detection that overlaps no track goes to the nearest that is unconfirmed, up to so many of its sizes (the
-    mean of width and height) away, or that was seen in the last frame, as far as its filter deems possible; 0 is off."""
+    mean of width and height) away, or that was seen in the last frame, as far as its filter deems possible; 0: off."""
     duplicate_iou_threshold: float = 0.0
     """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
     its start to where it was last seen (FairMOT: 0.15)."""
@@ -143,9 +145,6 @@ class TrackerConfig:
     others leave out of their results what is wider than 1.6, for they know standing people only."""
     min_area: float = 0.0
     """Boxes of at most this area in pixels are not shown, though tracked (FairMOT: 100, CL-MOT: 200)."""
-    noise_rate: float = 12.0
-    """Steps a second of the motion filter, whose noise is that of one step; 0: a step is a frame, however long that is
-    (as all others have it)."""
     frame_rate: float = 30.0
     """Frames a second of the video; `clmot track` sets it from the source."""
 
@@ -204,6 +203,12 @@ class TrackerConfig:
         return replace(self, high_score=high, low_score=low, new_track_score=new)
 
     @property
+    def steps_a_second(self) -> float:
+        """Steps of the motion filter, whose noise is that of one; the published trackers have one for each frame."""
+        by_frame = self.published_bookkeeping or self.observation_reupdate
+        return self.frame_rate if by_frame else STEPS_A_SECOND
+
+    @property
     def lost_frames(self) -> int:
         """How many frames a track is kept unseen."""
         from clmot.io.frame_choice import frames_in  # not for the help of the command line, which needs no NumPy
@@ -223,7 +228,6 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "boxes": "filter",
     "confidence_weighted": False,
     "lost_seconds": 1.0,
-    "noise_rate": 0.0,
     "appearance_trust": 0.0,
     "nearest_distance": 0.0,
 }
@@ -279,7 +283,6 @@ PRESETS: dict[str, TrackerConfig] = {
         camera="none",
         confirm_frames=3,
         lost_seconds=1.0,
-        noise_rate=0.0,
         appearance_trust=0.0,
         nearest_distance=0.0,
     ),

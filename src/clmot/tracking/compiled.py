@@ -485,7 +485,7 @@ def _nearest(
 @_part
 def _associate(tracks: Any, confirmed: int, found: Any, update: int, appearance: bool, s: Any) -> Any:
     """`clmot.tracking.association.associate`, stage by stage."""
-    motion, innovation, _, numbers, observed, _ = tracks
+    motion, _, _, numbers, observed, _ = tracks
     xyxy, measurement, falling, score, class_id, looks = found
     n, m = numbers.shape[1], len(score)
     match, free, is_nearest = np.empty(n, np.int64), np.empty(m, np.bool_), np.empty(n, np.bool_)

@@ -201,7 +201,7 @@ class Tracker:
         extra = int(config.published_bookkeeping)  # frames that lost tracks live longer in the published code
         if passed > 1.5 * self._clock.step:  # what would have ended in the frames left out
             tracks.keep(tracks.unseen + passed < self._clock.life(config.lost_seconds, 1 + extra))
-        steps = round(passed * (config.noise_rate or config.frame_rate), 9)
+        steps = round(passed * config.steps_a_second, 9)
         life = self._clock.life(config.lost_seconds, extra)
         if self._trust.due(found.embedding.shape[1]):
             self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
