@@ -104,7 +104,8 @@ class TrackerConfig:
     """Largest IoU distance of a match with a track not yet confirmed."""
     nearest_distance: float = 1.0
     """A sure detection that overlaps no track goes to the nearest that is unconfirmed, up to so many of its sizes (the
-    mean of width and height) away, or that was seen in the last frame, as far as its filter deems possible; 0: off."""
+    mean of the sides, or the width) away, or that was seen in the last frame, as far as its filter deems possible; 0:
+    off."""
     duplicate_iou_threshold: float = 0.0
     """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
     its start to where it was last seen (FairMOT: 0.15)."""

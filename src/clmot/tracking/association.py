@@ -132,8 +132,7 @@ def _match_in_stages(
     # 6. Who does not overlap itself from frame to frame: the nearest.
     if any_high and config.nearest_distance:
         rows, columns = matches.left(len(tracks), high)
-        # of confirmed tracks, appearance has seen all that is possible
-        rows = rows[(rows >= confirmed) | ((tracks.detection.take(rows) >= 0) & (not has_appearance))]
+        rows = rows[(rows >= confirmed) | (tracks.detection.take(rows) >= 0)]
         if len(rows) and len(columns):
             limit = config.appearance_threshold if has_appearance else _ANY
             matches.add(6, cost_model.nearest(rows, columns, confirmed, has_appearance), limit)
@@ -274,7 +273,8 @@ class CostModel:
         motion = self._tracks.motion
         place, target = motion.position.take(rows, axis=0), self._found.measurement.take(columns, axis=0)
         height = place[:, 3]
-        size = (1 + np.abs(place[:, 2])) / 2 * height  # half of width and height together
+        aspect = np.abs(place[:, 2])
+        size = np.maximum(aspect, (1 + aspect) / 2) * height  # the mean of width and height, the width if that is more
         reach = GATE_OF_PLACE * (motion.position_variance[rows, 0] + np.square(height / 20))
         new = slice(int(rows.searchsorted(confirmed)), None)
         np.maximum(reach[new], np.square(self._config.nearest_distance * size[new]), out=reach[new])

@@ -449,7 +449,7 @@ def _nearest(
     match, free = left
     rows, columns = 0, 0
     for i in range(len(match)):
-        candidate[i] = match[i] < 0 and (i >= confirmed or (numbers[5, i] >= 0 and not appearance))
+        candidate[i] = match[i] < 0 and (i >= confirmed or numbers[5, i] >= 0)
         rows += candidate[i]
     for j in range(high):
         columns += free[j]
@@ -461,7 +461,8 @@ def _nearest(
         if not candidate[i]:
             continue
         height = motion[0, i, 3]
-        size = (1 + abs(motion[0, i, 2])) / 2 * height
+        aspect = abs(motion[0, i, 2])
+        size = max(aspect, (1 + aspect) / 2) * height
         reach = s[_AT.gate_of_place] * (motion[2, i, 0] + (height / 20) * (height / 20))
         if i >= confirmed:
             far = s[_AT.nearest_distance] * size
@@ -589,9 +590,10 @@ def _initiate(motion: Any, i: int, measurement: Any, j: int, s: Any) -> None:
 
 @_part
 def _updated(
-    motion: Any, innovation: Any, match: Any, is_nearest: Any, measurement: Any, observed: Any, steps: float, s: Any
+    tracks: Any, confirmed: int, match: Any, is_nearest: Any, measurement: Any, observed: Any, steps: float, s: Any
 ) -> Any:
     """Of the tracks that were seen; those that moved farther than their filters believe begin anew."""
+    motion, innovation, _, _, _, _ = tracks
     after = motion.copy()
     for i in range(len(match)):
         j = match[i]
@@ -602,7 +604,7 @@ def _updated(
             for c in range(4):
                 difference = measurement[j, c] - motion[0, i, c]
                 distance += difference * difference / innovation[i, c]
-            if distance > s[_AT.gate]:
+            if distance > s[_AT.gate] or i >= confirmed:
                 _initiate(after, i, measurement, j, s)
                 if observed.shape[1]:
                     for c in range(2):
@@ -735,7 +737,7 @@ def _step(
     found = (xyxy, measurement, falling, score, class_id, looks)
     match, free, is_nearest = _associate(tracks, confirmed, found, update, appearance, s)
 
-    motion = _updated(motion, innovation, match, is_nearest, measurement, observed, steps, s)
+    motion = _updated(tracks, confirmed, match, is_nearest, measurement, observed, steps, s)
     directed = not (appearance and s[_AT.fused] != 0)
     alive, any_seen, ids = np.empty(n, np.bool_), False, 0
     numbers, unseen, observed, observed_frame = numbers.copy(), unseen.copy(), observed.copy(), observed_frame.copy()

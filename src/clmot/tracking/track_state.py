@@ -296,7 +296,8 @@ class Tracks:
             match: int64 [n].
             found: the detections.
             frame: of this update.
-            nearest: rows of tracks that may have moved as their filters would not have it; those begin anew.
+            nearest: rows of tracks that may have moved as their filters would not have it; those begin anew, with the
+                speed they were seen at, as do those not yet confirmed.
             steps: of the filters since the last update.
             directed: remember places for directions.
         """
@@ -311,7 +312,8 @@ class Tracks:
             self._reupdate(seen, measurement, frame)
         motion = kalman.update(self.motion, measurement, (~seen).nonzero()[0])
         if nearest is not None and len(nearest):
-            far = nearest[kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE]
+            far = kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE
+            far = nearest[far | (nearest >= self.confirmed)]
             begun = kalman.initiate(measurement[far])
             if "observed" in self._names:
                 begun.velocity[:, :2] = (measurement[far] - self.observed[far, -1])[:, :2] / steps
