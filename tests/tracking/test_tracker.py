@@ -121,7 +121,8 @@ class LoopTracker:
         state, z = track["state"], detection["z"][0]
         deviation = np.full(4, state.position[0, 3] / 20)
         deviation[2] = 0.1
-        motion = np.sum((z - state.position[0]) ** 2 / (state.position_variance[0] + deviation**2))
+        wider = 5 if track["lost"] and not self.config.published_bookkeeping else 1
+        motion = np.sum((z - state.position[0]) ** 2 / (wider * state.position_variance[0] + deviation**2))
         cosine = max(0, 1 - float(track["look"] @ detection["look"]))
         weight = self.config.appearance_weight
         if motion > 9.4877:
@@ -151,7 +152,8 @@ class LoopTracker:
                 d["look"] = (d["look"] - mean) / np.linalg.norm(d["look"] - mean)
         for track in self.tracks:
             if track["confirmed"] or not config.published_bookkeeping:
-                track["state"] = kalman.predict(track["state"], np.array([track["lost"]]))
+                steps = 1.0 if config.published_bookkeeping else 12 / config.frame_rate
+                track["state"] = kalman.predict(track["state"], np.array([track["lost"]]), steps)
             track["found"] = None
 
         def tracks(keep):
@@ -529,3 +531,19 @@ def test_who_moves_more_than_half_its_width_a_frame_is_one_track(size, speed, em
         )
         shown.append(tracker.update(found).track_id.tolist())
     assert shown == 4 * [[1]] + 36 * [[1, 2]]
+
+
+@pytest.mark.parametrize("aspect", [0.4, 1.0, 2.5])
+@pytest.mark.parametrize("widths", [0.6, 0.75, 0.9])
+def test_a_newcomer_that_does_not_overlap_itself_has_one_id(aspect, widths):
+    tracker, ids, shown = Tracker(), set(), 0
+    for n in range(40):
+        left = [100, 300, 500] + ([20 + (n - 3) * widths * 40 * aspect] if n >= 3 else [])
+        top = [400, 400, 400, 100][: len(left)]
+        boxes = [[x, y, x + 40 * aspect, y + 40] for x, y in zip(left, top, strict=True)]
+        tracked = tracker.update(Detections(xyxy=boxes, score=[0.9] * len(boxes), class_id=[0] * len(boxes)))
+        moving = tracked.track_id[tracked.detections.xyxy[:, 1] < 200].tolist()
+        ids.update(moving)
+        shown += len(moving)
+    assert ids == {4}
+    assert shown == 36

@@ -112,9 +112,10 @@ class Trust:
             ValueError: an array has another shape.
         """
         self._beyond, self._most, frames, *apart = state["sums"].tolist()
-        if len(apart) != 3:
+        if len(apart) not in (0, 3):
             raise ValueError(f"{len(apart)} sums within frames, expected 3")
-        self._frames, self._apart = int(frames), np.array(apart)
+        self._frames = int(frames)
+        self._apart = np.array(apart) if apart else _SUPPOSED.copy()  # none in files of before
 
 
 def by_chance(n: int, m: int) -> float:
