@@ -66,7 +66,7 @@ def test_terms_are_those_of_the_pair_and_the_cost_is_what_the_stage_makes_of_the
         rows = tracker.explained()
         assert rows.kind.tolist() == [] or set(rows.stage[rows.kind == 0].tolist()) <= set(range(1, 7))
         tracks = before._tracks
-        tracks.predict(1.0)
+        tracks.predict(config.steps_a_second / config.frame_rate)
         score, boxes = found.score, found.xyxy
         embedding = before._running_mean(
             found.embedding[np.argsort(-score, kind="stable")], int((score >= 0.5).sum()), before._next_id - 1
@@ -89,7 +89,9 @@ def test_terms_are_those_of_the_pair_and_the_cost_is_what_the_stage_makes_of_the
             assert rows.score[k] == pytest.approx(score[j])
             if rows.stage[k] == 1:
                 lost = tracks.detection[i] < 0
-                cost = config.appearance_weight * cosine + (1 - config.appearance_weight) * motion
+                wide = 5 * tracks.motion.position_variance[i] if lost else tracks.motion.position_variance[i]
+                apart = (np.square(measured - place) / (wide + noise)).sum()
+                cost = config.appearance_weight * cosine + (1 - config.appearance_weight) * apart
                 cost += lost * config.lost_overlap_weight * overlap
                 assert rows.cost[k] == pytest.approx(cost, abs=1e-4)
                 assert rows.limit[k] == pytest.approx(config.appearance_threshold)
