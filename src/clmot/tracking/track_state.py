@@ -312,8 +312,8 @@ class Tracks:
             self._reupdate(seen, measurement, frame)
         motion = kalman.update(self.motion, measurement, (~seen).nonzero()[0])
         if nearest is not None and len(nearest):
-            far = kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE
-            far = nearest[far | (nearest >= self.confirmed)]
+            surprising = kalman.mahalanobis(self.motion[nearest], measurement[nearest]) > kalman.GATE
+            far = nearest[surprising | (nearest >= self.confirmed)]
             begun = kalman.initiate(measurement[far])
             if "observed" in self._names:
                 begun.velocity[:, :2] = (measurement[far] - self.observed[far, -1])[:, :2] / steps
