@@ -1,5 +1,7 @@
 """What looks wrong without ground truth: faults that were put in are found, and nothing is where there are none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from clmot.apps.report.events import Event
 from clmot.apps.report.results import load_results
 from clmot.apps.report.suspects import Measured, find_suspects
 from clmot.io.sources import open_one
+from clmot.tracking.explanation import Decisions
 from tests.apps.conftest import FRAMES, SWAPPED, Street
 
 
@@ -71,3 +74,16 @@ def test_boxes_beyond_the_image_and_the_video_are_borne(street: Street) -> None:
     path = street.write(lambda who, _: who)
     path.write_text(path.read_text() + f"3,5,-500,-500,20,60,0.9,-1,-1,-1\n{FRAMES + 9},1,10,30,20,60,0.9,-1,-1,-1\n")
     assert {each.kind for each in suspects(street)} <= {"short", "teleport", "jump", "split"}
+
+
+def test_a_close_call_of_the_tracker_names_who_would_have_had_the_box(street: Street) -> None:
+    street.write(lambda who, _: who)
+    one = {name: np.full(3, np.nan, np.float32) for name, kind in Decisions.__annotations__.items() if "32" in kind}
+    numbers = {"frame": [8, 30, 30], "kind": [0, 0, 0], "track_id": [1, 1, 2], "stage": [1, 1, 1]}
+    numbers |= {"detection": [0, 0, 1], "rival_id": [2, 0, 9]}
+    table = {name: np.array(values, np.int64) for name, values in numbers.items()}
+    one |= {"cost": np.float32([0.3, 0.3, 0.3]), "rival_cost": np.float32([0.32, 0.31, 0.31])}
+    found = measured(street)
+    found.results = replace(found.results, decisions=Decisions(**table, **one))
+    (event,) = find_suspects(found)  # a rival without an id, or who is in no result, is nobody to look at
+    assert (event.kind, event.frame, event.before, event.tracks) == ("margin", 8, 7, (1, 2))
