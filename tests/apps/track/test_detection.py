@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clmot.apps.track import pipeline
@@ -23,6 +24,8 @@ from clmot.tracking.tracker import Tracker
 from tests.apps.track.conftest import (
     RedThings,
     make_frame,
+    object_box,
+    video_times,
 )
 
 
@@ -239,3 +242,31 @@ class TestOverlap:
         rows = read_mot_text(tmp_path / "street.txt")
         assert [row.frame for row in rows] == list(range(1, len(rows) + 1))
         assert len(rows) >= 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_fast_looks_at_every_second_frame_and_carries_tracks_between(
+    video: Path, tmp_path: Path, batch_size: int
+) -> None:
+    seen: list[int] = []
+
+    def note(found: list[Detections]) -> list[Detections]:
+        seen.append(len(found))
+        return found
+
+    [result] = track(
+        video, OwnDetector(note), tmp_path / "out", fast=True, batch_size=batch_size, video=True, progress=False
+    )
+    assert (result.frames, result.tracks) == (30, 1)
+    assert sum(seen) == 15
+    frames = {each.frame: each for each in read_mot_text(tmp_path / "out" / "street.txt")}
+    first = min(frames)
+    assert sorted(frames) == list(range(first, 31))
+    boxes = {number: each.detections.xyxy[0] for number, each in frames.items()}
+    for number in range(first + 1, 30, 2):
+        np.testing.assert_allclose(boxes[number], (boxes[number - 1] + boxes[number + 1]) / 2, atol=0.02)
+        np.testing.assert_allclose(boxes[number], object_box(number), atol=3)
+    # after the last frame that was looked at, tracks stay
+    np.testing.assert_array_equal(boxes[30], boxes[29])
+    assert len(list(video_times(tmp_path / "out" / "street.mp4"))) == 30
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["street"]["fast"] is True

@@ -7,6 +7,8 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
 
+import numpy as np
+
 from clmot.detectors.output_parser import require_detections
 from clmot.io.frame_source import FrameSource
 from clmot.protocols import Detector
@@ -35,7 +37,13 @@ def finder_of(detector: Detector, embed: Embed | None = None) -> Finder:
     return find
 
 
-def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: bool = True) -> FoundFrames:
+PASSED_OVER = Detections(
+    xyxy=np.zeros((0, 4), np.float32), score=np.zeros(0, np.float32), class_id=np.zeros(0, np.int64)
+)
+"""Of frames that no detector has seen; this very object, as others may be empty too."""
+
+
+def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: bool = True, step: int = 1) -> FoundFrames:
     """Number, image and objects of each frame of a source. Closing it closes the source.
 
     Args:
@@ -43,19 +51,21 @@ def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: boo
         find: the detector; called in one thread from first to last, which is not this one if stages overlap.
         batch_size: frames that are found together.
         overlap: decode and find in threads of their own, each a batch of frames ahead, or four.
+        step: find in every so many frames; those between come with `PASSED_OVER`.
     """
-    ahead = max(4, batch_size)
+    ahead = max(4, step * batch_size)
 
     def found() -> FoundFrames:
         with contextlib.closing(source.ahead(ahead) if overlap else source.decode()) as frames:
-            yield from detect(frames, find, batch_size)
+            yield from detect(frames, find, batch_size, step)
 
     # a camera's frames shall not wait here as well: its source drops those that there is no time for
     return source.prefetched(found(), batch_size if source.live else ahead) if overlap else found()
 
 
-def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1) -> FoundFrames:
-    """Frame number, image and what is in it, `batch_size` frames at a time."""
-    while batch := list(itertools.islice(frames, batch_size)):
-        for (number, image), detections in zip(batch, find(batch), strict=True):
-            yield number, image, detections
+def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1, step: int = 1) -> FoundFrames:
+    """Frame number, image and what is in it, `batch_size` frames at a time; `step` as of `find_in`."""
+    while batch := list(itertools.islice(frames, step * batch_size)):
+        found = find(batch[::step])
+        for index, (number, image) in enumerate(batch):
+            yield number, image, PASSED_OVER if index % step else found[index // step]

@@ -10,12 +10,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clmot.apps.track.configured_model import as_configured
-from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of
+from clmot.apps.track.detection import PASSED_OVER, Finder, FoundFrames, find_in, finder_of
 from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
@@ -32,8 +32,10 @@ from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
 from clmot.io.window import Window
 from clmot.protocols import ConfiguredDetector, Detector
+from clmot.structures import Image, TrackedFrame
 from clmot.tracking.class_votes import ClassVotes
 from clmot.tracking.continued import ContinuedTracker
+from clmot.tracking.postprocess.interpolation import interpolate
 from clmot.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def track(
     text_format: TextFormat = "mot",
     batch_size: int = 1,
     overlap: bool = True,
+    fast: bool = False,
     progress: bool = True,
 ) -> list[TrackingResult]:
     """Track every sequence of a source.
@@ -144,6 +147,8 @@ def track(
         text_format: of ``<sequence>.txt``: MOTChallenge, or KITTI tracking with its types of objects. ``csv`` and
             ``json`` write a table beside MOTChallenge text (`clmot.io.track_table.COLUMNS`).
         batch_size: frames that go through the network together: more is faster on a GPU, and late on a camera.
+        fast: let every second frame through the model only; in those between, tracks are on the straight line between
+            the boxes around them.
         overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
             calling thread, with the same results, for a model that only works in the thread that made it.
         progress: show a progress bar on standard error.
@@ -182,6 +187,7 @@ def track(
         **objects.as_dict(),
         **({"slices": slices} if slices else {}),
         **({"class votes": True} if vote_classes else {}),
+        **({"fast": True} if fast else {}),
         "boxes from": None if boxes is None else str(boxes),
         "detector": other and (other.config.detector.name or type(detector).__name__),
     }
@@ -216,7 +222,7 @@ def track(
                 old_video=old_videos.get(each.name),
             )
             summary = SequenceSummary()
-            found = summary.observe(find_in(each, chosen[each.name], batch_size, overlap))
+            found = summary.observe(find_in(each, chosen[each.name], batch_size, overlap, 2 if fast else 1))
             settings = {
                 "detect": asdict((other or model).config.detect),
                 "tracker": asdict(config),
@@ -278,21 +284,29 @@ def _track_sequence(
     start = time.perf_counter()
     count = 0
     ids: set[int] = set()
+    between: list[tuple[int, Image]] = []
+    before: TrackedFrame | None = None
     task = bar.add_task(source.name, total=source.length, note="")
     with tracker, outputs, contextlib.closing(found):
         for number, image, detections in found:
+            if detections is PASSED_OVER:
+                between.append((number, image))
+                continue
             detections = votes.hide(detections) if votes else detections
             tracked = tracker.update(detections, image, number, source.reading.seconds(number), explain)
             tracked = votes.count(tracked) if votes else tracked
+            count += _write_between(between, before, tracked, outputs)
+            before = tracked
             outputs.write(image, tracked)
             ids.update(tracked.track_id.tolist())
             summary.follow(tracked)
             count += 1
             if explain and count % _EXPLAINED == 0:
                 outputs.explained(tracker.explained())
-            bar.update(task, advance=1, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
+            bar.update(task, completed=count, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
             if outputs.asked_to_stop:
                 break
+        count += _write_between(between, before, None, outputs)
         if explain:
             outputs.explained(tracker.explained())
     undecodable = source.reading.lost
@@ -308,3 +322,23 @@ def _track_sequence(
         text_path=outputs.text_path,
         video_path=outputs.video_path,
     )
+
+
+def _write_between(
+    between: list[tuple[int, Image]], before: TrackedFrame | None, after: TrackedFrame | None, outputs: Outputs
+) -> int:
+    """Write frames that no detector has seen, and forget them; how many there were.
+
+    Tracks of both neighbours are on the straight line between their boxes; after the last one they stay where they are.
+    """
+    count = len(between)
+    if count and before is not None:
+        there, nobody = {}, before
+        if after is not None:
+            there = {each.frame: each for each in interpolate([before, after], after.frame - before.frame)}
+            nobody = TrackedFrame(frame=0, detections=before.detections[:0], track_id=before.track_id[:0])
+        for number, image in between:
+            stays = replace(nobody, frame=number)
+            outputs.write(image, there.get(number, stays))
+    between.clear()
+    return count
