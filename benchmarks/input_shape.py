@@ -124,9 +124,8 @@ def arms(model: Model, shares: list[float]) -> dict[str, Model]:
     made = {"before": with_settings(model, {"detect": {"size": [wide, high]}})}
     made[f"longer side {max(wide, high)}"] = with_settings(model, {"detect": {"size": [max(wide, high)]}})
     for share in shares:
-        cells = round(wide * high * share / 32**2)
-        # what counts of the size is its number of pixels
-        made[f"x {share:g}"] = with_settings(model, {"model": {"image_size": [32 * cells, 32]}, "detect": {"size": []}})
+        size = [32 * round(side * share**0.5 / 32) for side in (wide, high)]
+        made[f"x {share:g}"] = with_settings(model, {"model": {"image_size": size}, "detect": {"size": []}})
     return made
 
 

@@ -184,7 +184,7 @@ class Model:
             return self.config.model.image_size
         match self.config.detect.size:
             case ():
-                return input_size(width, height, math.prod(self.config.model.image_size))
+                return input_size(width, height, self.config.model.image_size)
             case (longer,):
                 return input_of_longer_side(width, height, longer)
             case (wide, high):

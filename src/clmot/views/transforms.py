@@ -31,25 +31,38 @@ SIDE_UNIT = 32
 """Sides of a network's input are multiples of so many pixels: the stride of its coarsest map."""
 
 
-def input_size(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """The input of at most so many pixels that shows a picture largest; of several, the one with the least padding.
+MOST_SCALE = 0.7
+"""Small pictures are shown at no more of their size where the training's input would not: objects as large as hardly
+any in training are found less surely (``docs/inference.md``)."""
+
+
+def input_size(width: int, height: int, trained: tuple[int, int]) -> tuple[int, int]:
+    """The input of a picture: of its own shape, with at most as many pixels as training's, and the least padding.
+
+    The picture is shown as large as the pixels allow, yet not above `MOST_SCALE`, or above what letterboxing into the
+    training's input comes to where that is more. A picture that is such an input already, as a view is, stays as it is.
 
     No side is a single unit, where there are pixels for more: other runtimes take one cell for a fixed length.
 
     Args:
         width: of the picture in pixels.
         height: of the picture in pixels.
-        pixels: of the input, at most.
+        trained: width and height of the training's input in pixels.
 
     Returns:
         Width and height in pixels.
     """
-    cells = pixels // SIDE_UNIT**2
+    cells = math.prod(trained) // SIDE_UNIT**2
     least = min(2, math.isqrt(cells))
+    letterboxed = min(trained[0] * height, trained[1] * width)
+    is_input = not (width % SIDE_UNIT or height % SIDE_UNIT) and width * height <= cells * SIDE_UNIT**2
+    if is_input and letterboxed < width * height and min(width, height) >= SIDE_UNIT * least:
+        return width, height
     columns = range(least, cells // least + 1)
-    # the picture's scale, times both of its sides and in units, so that it is a whole number
+    # the picture's scale, times both of its sides and in units
     scale = max(min(column * height, cells // column * width) for column in columns)
-    return SIDE_UNIT * max(least, -(-scale // height)), SIDE_UNIT * max(least, -(-scale // width))
+    scale = min(scale, max(letterboxed, MOST_SCALE * width * height) / SIDE_UNIT)
+    return SIDE_UNIT * max(least, math.ceil(scale / height)), SIDE_UNIT * max(least, math.ceil(scale / width))
 
 
 def input_of_longer_side(width: int, height: int, longer: int) -> tuple[int, int]:
