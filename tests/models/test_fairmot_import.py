@@ -156,10 +156,12 @@ def test_embeddings_are_the_originals(tmp_path, forward, heads):
         for x in range(width):
             around = score[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
             if score[y, x] == around.max():
-                wanted[round(score[y, x].item(), 5)] = x, y, F.normalize(expected["id"][0, :, y, x], dim=0)
+                wanted[score[y, x].item()] = x, y, F.normalize(expected["id"][0, :, y, x], dim=0)
     assert len(found) > 10
     for box, value, embedding in zip(found.xyxy, found.score, found.embedding, strict=True):
-        x, y, vector = wanted[round(float(value), 5)]
+        nearest = min(wanted, key=lambda other: abs(other - value))
+        assert nearest == pytest.approx(value, abs=3e-5)  # convolutions and normalisations in use are one step, in float32
+        x, y, vector = wanted[nearest]
         torch.testing.assert_close(torch.from_numpy(embedding), vector, atol=1e-3, rtol=0)
         elsewhere += [int((box[0] + box[2]) // 8), int((box[1] + box[3]) // 8)] != [x, y]
     assert elsewhere > 0, "says nothing: every peak's cell holds the centre of its box"
