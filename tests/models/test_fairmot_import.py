@@ -160,7 +160,7 @@ def test_embeddings_are_the_originals(tmp_path, forward, heads):
     assert len(found) > 10
     for box, value, embedding in zip(found.xyxy, found.score, found.embedding, strict=True):
         nearest = min(wanted, key=lambda other: abs(other - value))
-        assert nearest == pytest.approx(value, abs=3e-5)  # convolutions and normalisations in use are one step, in float32
+        assert nearest == pytest.approx(value, abs=3e-5)  # in use, normalisation is part of the convolution
         x, y, vector = wanted[nearest]
         torch.testing.assert_close(torch.from_numpy(embedding), vector, atol=1e-3, rtol=0)
         elsewhere += [int((box[0] + box[2]) // 8), int((box[1] + box[3]) // 8)] != [x, y]
