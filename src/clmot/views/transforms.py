@@ -60,8 +60,8 @@ def input_size(width: int, height: int, trained: tuple[int, int]) -> tuple[int, 
         return width, height
     columns = range(least, cells // least + 1)
     # the picture's scale, times both of its sides and in units
-    scale = max(min(column * height, cells // column * width) for column in columns)
-    scale = min(scale, max(letterboxed, MOST_SCALE * width * height) / SIDE_UNIT)
+    most = max(min(column * height, cells // column * width) for column in columns)
+    scale = min(most, max(letterboxed, MOST_SCALE * width * height) / SIDE_UNIT)
     return SIDE_UNIT * max(least, math.ceil(scale / height)), SIDE_UNIT * max(least, math.ceil(scale / width))
 
 
