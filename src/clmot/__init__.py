@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from clmot.apps.attach.attach import attach as attach
     from clmot.apps.bench.runner import run_bench as bench
     from clmot.apps.check_data import check as check_data
+    from clmot.apps.count.count import count as count
+    from clmot.apps.draw import draw as draw
     from clmot.apps.embedding_quality.assess import assess as embed
     from clmot.apps.info import info as info
     from clmot.apps.refine_results import refine_results as refine
@@ -64,7 +66,9 @@ _LAZY = {
     "attach": "clmot.apps.attach.attach",
     "bench": "clmot.apps.bench.runner:run_bench",
     "check_data": "clmot.apps.check_data:check",
+    "count": "clmot.apps.count.count",
     "detect": "clmot.apps.track.write_detections:write_detections",
+    "draw": "clmot.apps.draw",
     "embed": "clmot.apps.embedding_quality.assess:assess",
     "evaluate": "clmot.evaluation.mot",
     "export_model": "clmot.export.save",

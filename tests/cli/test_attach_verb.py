@@ -1,5 +1,6 @@
 """clmot attach on the command line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,18 @@ def test_an_attached_detector_is_found_from_anywhere(scenes, function, tmp_path,
     monkeypatch.chdir("/")
     assert call("track", scenes / "clips", "--model", tmp_path / "run", "--out", tmp_path / "results") == 0
     assert load_saved_model(tmp_path / "run").config.detector.name == f"python:{tmp_path / 'mine.py'}:find"
+
+
+def test_an_attached_embedding_is_validated(scenes, function, tmp_path):
+    """Detections stay what they are, so that the embedding and the tracks decide."""
+    options = ("--val", scenes / "clips", "--val-every", 1, "--steps", "2", *SMALL)
+    assert call("attach", function, scenes / "stills", "--out", tmp_path / "run", *options) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    validated = [line for line in lines if "val_score" in line]
+    assert len(validated) == 2
+    assert validated[0]["val_AP"] == validated[1]["val_AP"]
+    assert load_model(tmp_path / "run").config.detector.name.endswith("mine.py:find")
+    assert (tmp_path / "run" / "best").is_dir()
 
 
 def test_random_weights_are_the_same_when_the_run_is_loaded(scenes, tmp_path):

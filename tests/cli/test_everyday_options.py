@@ -193,7 +193,7 @@ def test_python_has_every_verb(capsys):
     }
     from clmot.cli.app import app
 
-    verbs = {name for name in app if not name.startswith("-")} - {"demo", "gallery", "count"}
+    verbs = {name for name in app if not name.startswith("-")} - {"demo", "gallery"}
     assert verbs
     for verb in verbs:
         assert callable(getattr(clmot, names.get(verb, verb))), verb

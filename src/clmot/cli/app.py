@@ -17,6 +17,7 @@ from clmot.errors import UserError, require
 
 if TYPE_CHECKING:
     from clmot.apps.track.object_choice import ObjectChoice
+    from clmot.training.best_weights import ValidationPlan
 
 Settings = list[tuple[dict[str, dict[str, Any]], str]]
 """Sections of settings, each with where they come from."""
@@ -68,6 +69,17 @@ Conf = Annotated[
 Classes = Annotated[str | None, Parameter(help="These classes only: names, with commas between.")]
 Mask = Annotated[Path | None, Parameter(help="Image of the region that counts: objects that stand on black do not.")]
 Preset = Annotated[str | None, Parameter(help="Constants of a published tracker: short for tracker.preset=NAME.")]
+Val = Annotated[
+    list[str] | None,
+    Parameter(
+        help="Data to validate on, several times for several; or the share of the training data to hold out for it, "
+        "the last frames of each sequence. The best weights are kept, and loaded from the run by default."
+    ),
+]
+ValEvery = Annotated[int, Parameter(help="Steps between two validations; by default a tenth of the run, at least 50.")]
+Patience = Annotated[
+    int, Parameter(help="Stop after so many validations without a better one; by default all steps are made.")
+]
 Slices = Annotated[
     int,
     Parameter(
@@ -133,6 +145,21 @@ def object_choice(conf: str | None, classes: str | None, mask: Path | None) -> t
     choice = ObjectChoice(classes=comma_separated(classes or ""), scores=scores, mask=mask)
     lowest = choice.lowest_score
     return choice, [] if lowest is None else [({"detect": {"score_threshold": lowest}}, "--conf")]
+
+
+def validation_plan(val: list[str] | None, every: int, patience: int) -> ValidationPlan | None:
+    """What ``--val``, ``--val-every`` and ``--patience`` say; None where nothing is validated.
+
+    Raises:
+        UserError: they do not go together.
+    """
+    if not val:
+        require(not (every or patience), "--val-every and --patience go with --val DATA")
+        return None
+    from clmot.training.best_weights import ValidationPlan
+
+    share = len(val) == 1 and not Path(val[0]).exists() and re.fullmatch(r"[-+.\d]+", val[0])
+    return ValidationPlan(data=float(val[0]) if share else val, every=every, patience=patience)
 
 
 def out_folder(out: Path | None, verb: str, *, last: bool = False) -> Path:

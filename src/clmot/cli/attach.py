@@ -12,12 +12,16 @@ from clmot.cli.app import (
     LEARN,
     ConfigFile,
     Flag,
+    Patience,
     Recipe,
+    Val,
+    ValEvery,
     app,
     comma_separated,
     data_paths,
     is_first_process,
     out_folder,
+    validation_plan,
 )
 from clmot.config import load_config
 
@@ -35,6 +39,9 @@ def attach(
     recipe: Recipe = None,
     config: ConfigFile = None,
     steps: int | None = None,
+    val: Val = None,
+    val_every: ValEvery = 0,
+    patience: Patience = 0,
     resume: Flag = False,
 ) -> None:
     """Make a tracker of any detector: freeze it, and learn an embedding on its own feature maps, without identities.
@@ -84,7 +91,8 @@ def attach(
     settings = settings.updated({"detector": described}, "attach")
     from clmot.apps.attach.attach import attach as run_attach
 
-    checkpoint = run_attach(settings.detector, paths, out, settings, boxes=boxes, resume=resume)
+    validation = validation_plan(val, val_every, patience)
+    checkpoint = run_attach(settings.detector, paths, out, settings, boxes=boxes, resume=resume, validation=validation)
     if is_first_process():
         print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
         print(f"track with: clmot track VIDEO --model {out} --out results")

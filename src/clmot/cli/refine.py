@@ -29,7 +29,7 @@ def refine(
     Examples:
 
         clmot refine results --out refined --interpolate 1 --min-seconds 0.5
-        clmot refine results/street.txt --out refined --join 0.2 --source street.mp4 --model clmot-pedestrian
+        clmot refine results --join 0.2 --source street.mp4 --model clmot-pedestrian
         clmot refine results --out tables --smooth --format csv
 
     Parameters

@@ -12,15 +12,19 @@ from clmot.cli.app import (
     LEARN,
     ConfigFile,
     Flag,
+    Patience,
     Recipe,
+    Val,
+    ValEvery,
     app,
     data_paths,
     is_first_process,
     out_folder,
     size_settings,
+    validation_plan,
 )
 from clmot.config import load_config, parse_overrides
-from clmot.errors import UserError, require
+from clmot.errors import UserError
 
 
 @app.command(group=LEARN)
@@ -36,9 +40,9 @@ def train(
     device: str | None = None,
     resume: Flag = False,
     start: Path | None = None,
-    val: list[str] | None = None,
-    val_every: int = 0,
-    patience: int = 0,
+    val: Val = None,
+    val_every: ValEvery = 0,
+    patience: Patience = 0,
     logger: list[Literal["tensorboard", "wandb", "mlflow"]] | None = None,
 ) -> None:
     """Train a tracker from boxes alone. Identities in the data are not used, unless `data.identities=true` asks for it.
@@ -47,7 +51,7 @@ def train(
 
         clmot train scenes/stills --out runs/first
         clmot train MOT16/train --out runs/mot --model.image_size "[864, 480]"
-        clmot train boxes.json --epochs 30 --size 640 --batch-size 8 --config mine.yaml data.workers=2
+        clmot train boxes.json --epochs 30 --size 640 --config mine.yaml data.workers=2
         clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
         clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
@@ -73,13 +77,6 @@ def train(
     start
         Run folder or model file to take the weights from as far as they fit, and the configuration unless `--recipe` or
         `--config` is given; or clmot-pedestrian, which comes with the package.
-    val
-        Data to validate on, several times for several; or the share of the training data to hold out for it, the last
-        frames of each sequence. The best weights are kept, and loaded from the run by default.
-    val_every
-        Steps between two validations; by default a tenth of the run, at least 50.
-    patience
-        Stop after so many validations without a better one; by default all steps are made.
     logger
         Log there as well (pip install 'clmot[tensorboard]', `[wandb]` or `[mlflow]`); several times for several.
     """
@@ -90,7 +87,6 @@ def train(
     out = out_folder(out, "train", last=resume)
     from clmot.models.saved_model import find_checkpoint, load_saved_model
     from clmot.shipped import find_model
-    from clmot.training.best_weights import ValidationPlan
     from clmot.training.trainer import train as run_training
 
     found = find_checkpoint(out) if resume else None
@@ -106,8 +102,7 @@ def train(
             settings = load_config(recipe, config, overrides)
         if start:
             settings = settings.updated({"model": {"pretrained": str(start)}})
-    validation = ValidationPlan(data=_share(val) or val, every=val_every, patience=patience) if val else None
-    require(validation is not None or not (val_every or patience), "--val-every and --patience go with --val DATA")
+    validation = validation_plan(val, val_every, patience)
     checkpoint = run_training(paths, out, settings, resume=resume, validation=validation, loggers=logger or ())
     if is_first_process():
         print(f"model: {checkpoint}\nlosses: {out / 'loss.png'}")
@@ -118,11 +113,3 @@ def _sides(size: str) -> list[int]:
     """Width and height of WxH, or of a width N."""
     sides: list[int] = size_settings(size)[0][0]["detect"]["size"]
     return sides if len(sides) == 2 else [sides[0], max(1, round(sides[0] * 9 / 16 / 32)) * 32]
-
-
-def _share(values: list[str]) -> float | None:
-    """The number that is given in place of data, if it is one."""
-    try:
-        return float(values[0]) if len(values) == 1 and not Path(values[0]).exists() else None
-    except ValueError:
-        return None

@@ -60,11 +60,11 @@ class ValidationPlan:
         """Of the training data that is held out."""
         return float(self.data) if isinstance(self.data, float | int) else 0.0
 
-    def read(self, config: Config, held_out: Dataset | None) -> Validation:
-        """The validation data, which is `held_out` where it is a share of the training data.
+    def read(self, config: Config, held_out: Dataset | None, classes: Sequence[str]) -> Validation:
+        """The validation data, which is `held_out` where it is a share of the training data, of the classes found.
 
         Raises:
-            UserError: it cannot be read, or has no box of the training's classes.
+            UserError: it cannot be read, or has no box of the classes.
         """
         dataset = held_out if held_out is not None else self.data
         if not isinstance(dataset, Dataset):
@@ -76,7 +76,7 @@ class ValidationPlan:
                 min_score=config.data.score_threshold,
                 identities=True,
             )
-        return Validation(dataset, config.model.classes)
+        return Validation(dataset, classes)
 
 
 class BestWeights:

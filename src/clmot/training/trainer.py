@@ -17,6 +17,7 @@ from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import write_whole_text
 from clmot.io.interrupts import noted_interrupt
+from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import BEST, find_checkpoint
 from clmot.protocols import Detector
@@ -96,7 +97,7 @@ def train(
                     shutil.rmtree(out / BEST, ignore_errors=True)
                 lines = read_lines(out / "log.jsonl", state.step)
                 if validation:
-                    judged = validation.read(config, held_out)
+                    judged = validation.read(config, held_out, _classes_found(state))
                     best = BestWeights(validation, judged, out, fabric.device, lines)
                 elif (out / BEST).is_dir():
                     raise UserError(f"{out}: was validated before; go on with the same --val")
@@ -155,6 +156,12 @@ def _run_steps(
     unusable = [fault for faults in context.collect(loader.unusable.faults) for fault in faults]
     if unusable:
         log.warning("%s; others took their place", describe(unusable, len(dataset.samples)))
+
+
+def _classes_found(state: TrainingState) -> Sequence[str]:
+    """What the class ids of detections mean."""
+    network = state.network
+    return network.detector.classes if isinstance(network, AttachedNetwork) else state.config.model.classes
 
 
 def _finish(

@@ -1,5 +1,6 @@
 """From a source to results."""
 
+import re
 import sys
 import threading
 from dataclasses import replace
@@ -168,15 +169,19 @@ def test_a_model_may_be_a_path(
     assert not (tmp_path / "out").exists()
 
 
-def test_progress_goes_to_standard_error(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    track(video, RedThings())
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "street" in printed.err
-    assert "30/30" in printed.err
-    assert "frames/s" in printed.err
+def test_progress_without_a_terminal_is_a_line_now_and_then(
+    video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FIRST_LINE", "NEXT_LINE"):
+        monkeypatch.setattr(f"clmot.io.progress.{name}", 0.0)
+    with caplog.at_level("INFO", "clmot"):
+        track(video, RedThings())
+    last = [line for line in caplog.messages if line.startswith("street ")][-1]
+    assert re.fullmatch(r"street 30/30, 0:00:\d\d, [\d.]+ frames/s", last)
+    caplog.clear()
     track(video, RedThings(), progress=False)
-    assert capsys.readouterr().err == ""
+    assert not [line for line in caplog.messages if line.startswith("street ")]
+    assert capsys.readouterr().out == ""
 
 
 def test_real_sequence(real_data: Path, tmp_path: Path) -> None:

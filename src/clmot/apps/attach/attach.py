@@ -20,6 +20,7 @@ from clmot.errors import UserError
 from clmot.losses.criterion import CONTRASTIVE
 from clmot.models.saved_model import find_checkpoint
 from clmot.protocols import Detector, FeatureDetector, require_detector
+from clmot.training.best_weights import ValidationPlan
 from clmot.training.trainer import train
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def attach(
     boxes: Literal["auto", "data", "detector"] = "auto",
     resume: bool = False,
     progress: bool = True,
+    validation: ValidationPlan | None = None,
 ) -> Path:
     """Learn an embedding for a detector, label-free, on its own feature maps or on crops of its boxes.
 
@@ -55,6 +57,7 @@ def attach(
             the detector's where the data has none.
         resume: go on from the newest checkpoint in `out`.
         progress: show a progress bar on standard error.
+        validation: as of `clmot.train`.
 
     Returns:
         The final checkpoint's folder.
@@ -92,7 +95,7 @@ def attach(
     config = dataclasses.replace(config, detector=described, model=model)
     if boxes == "detector" or (boxes == "auto" and not all(_has_boxes(path) for path in paths)):
         paths = [_pseudo_labels(detector, paths, out, resume, progress)]
-    return train(paths, out, config, resume=resume, progress=progress, detector=detector)
+    return train(paths, out, config, resume=resume, progress=progress, detector=detector, validation=validation)
 
 
 def _settled(described: DetectorConfig, detector: Detector) -> DetectorConfig:
