@@ -53,14 +53,11 @@ def count(
         Frames a second; by default what the video, or the record of the results, says.
     """
     from clmot.apps.count.count import count as run_count
-    from clmot.apps.count.geometry import parse_shape
     from clmot.apps.count.write_counts import counts_table, write_counts
     from clmot.apps.report.results import load_results
     from clmot.apps.report.truth import truth_as_results
     from clmot.io.sources import open_one
 
-    lines = [parse_shape(text, "line", number) for number, text in enumerate(line, 1)]
-    zones = [parse_shape(text, "zone", number) for number, text in enumerate(zone, 1)]
     if not longest_gap >= 0:
         raise UserError(f"--longest-gap must be >= 0 seconds, got {longest_gap:g}")
     source = None if video is None else open_one(video)
@@ -69,11 +66,11 @@ def count(
         if not 0 < fps < float("inf"):
             raise UserError(f"--fps must be > 0, got {fps:g}")
         loaded = replace(loaded, frame_rate=fps)
-    counts = run_count(loaded, lines, zones, anchor=anchor, longest_gap=longest_gap)
+    counts = run_count(loaded, line, zone, anchor=anchor, longest_gap=longest_gap)
     truth = None
     if gt is not None:
         annotated = truth_as_results(loaded, gt)
-        truth = run_count(annotated, lines, zones, anchor=anchor, longest_gap=longest_gap)
+        truth = run_count(annotated, line, zone, anchor=anchor, longest_gap=longest_gap)
     show(counts_table(counts, truth))
     if out is not None:
         for path in write_counts(counts, out, loaded.name, source, truth):

@@ -161,6 +161,13 @@ def test_clmot_count_writes_tables_plot_and_picture(
     assert cv2.imread(str(out / "street.counts.png")) is not None
 
 
+def test_python_counts_in_a_file_by_the_words_of_the_command_line(street: Street) -> None:
+    path = street.write(lambda who, _: who)
+    counts = count(path, [f"{WIDTH // 2},110,{WIDTH // 2},10"], [f"left=0,0,{WIDTH // 2},0,{WIDTH // 2},120,0,120"])
+    assert [each.line for each in counts.crossings] == ["line 1", "line 1"]
+    assert {each.zone for each in counts.visits} == {"left"}
+
+
 def test_ground_truth_is_counted_beside_and_the_error_is_told(
     street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clmot.apps.count.geometry import Anchor, Shape, anchors, crossings, inside, occupancy, visits
-from clmot.apps.report.results import Results
+from clmot.apps.count.geometry import Anchor, Shape, anchors, crossings, inside, occupancy, parse_shape, visits
+from clmot.apps.report.results import Results, load_results
 from clmot.errors import UserError
 from clmot.structures import Int64Array
 
@@ -104,9 +105,9 @@ class Counts:
 
 
 def count(
-    results: Results,
-    lines: Sequence[Shape] = (),
-    zones: Sequence[Shape] = (),
+    results: Results | str | Path,
+    lines: Sequence[Shape | str] = (),
+    zones: Sequence[Shape | str] = (),
     *,
     anchor: Anchor = "foot",
     longest_gap: float = 1.0,
@@ -114,16 +115,19 @@ def count(
     """Count crossings of lines and visits to zones.
 
     Args:
-        results: the tracks.
-        lines: where crossings are counted.
-        zones: where visits are counted.
+        results: the tracks, or MOTChallenge text with them, or a folder of it.
+        lines: where crossings are counted; also as ``x1,y1,x2,y2`` in pixels, with ``NAME=`` before it.
+        zones: where visits are counted; also as ``x1,y1,x2,y2,x3,y3,...``.
         anchor: the point of a box that crosses and enters.
         longest_gap: a visit goes on while its track is not seen for at most so many seconds and then is inside again.
 
     Raises:
-        UserError: there is no line and no zone, or two have one name.
+        UserError: there is no line and no zone, two have one name, one is none; or the results cannot be read.
     """
-    names = [shape.name for shape in (*lines, *zones)]
+    results = results if isinstance(results, Results) else load_results(Path(results))
+    all_lines = [parse_shape(each, "line", i) if isinstance(each, str) else each for i, each in enumerate(lines, 1)]
+    all_zones = [parse_shape(each, "zone", i) if isinstance(each, str) else each for i, each in enumerate(zones, 1)]
+    names = [shape.name for shape in (*all_lines, *all_zones)]
     if not names:
         raise UserError("count: give a --line or a --zone")
     twice = [name for name in names if names.count(name) > 1]
@@ -136,13 +140,13 @@ def count(
         height = (rows.xyxy[:, 3] - rows.xyxy[:, 1]).astype(np.float64)
         kind = results.class_name(int(np.bincount(np.maximum(rows.class_id, 0)).argmax()))
         frame = rows.frame.tolist()
-        for line in lines:
+        for line in all_lines:
             for at, right in crossings(points, height, line.points):
                 where, way = results.seconds(frame[at]), RIGHT if right else LEFT
                 crossed.append(
                     Crossing(line=line.name, direction=way, frame=frame[at], seconds=where, track=track, kind=kind)
                 )
-        for zone in zones:
+        for zone in all_zones:
             within = inside(points, zone.points)
             for low, high in visits(within, rows.frame, max(longest_gap * rate, results.step)):
                 stay = (frame[high] - frame[low] + results.step) / rate
@@ -151,13 +155,13 @@ def count(
                 )
     frames = np.arange(results.frames[0], results.frames[-1] + 1, results.step)
     occupied = {}
-    for zone in zones:
+    for zone in all_zones:
         mine = [each for each in visited if each.zone == zone.name]
         first, last = (np.array([getattr(each, end) for each in mine], np.int64) for end in ("first", "last"))
         occupied[zone.name] = occupancy(frames, first, last)
     return Counts(
-        lines=lines,
-        zones=zones,
+        lines=all_lines,
+        zones=all_zones,
         crossings=sorted(crossed, key=lambda each: (each.frame, each.track)),
         visits=sorted(visited, key=lambda each: (each.first, each.track)),
         frames=frames,
