@@ -134,7 +134,7 @@ def track(
         `detector.labels`, `detector.classes` and `detector.options` describe it.
     fast
         Let every second frame through the network only; between, tracks are on the straight line between their boxes.
-        Doubles the speed and costs some 5 points of IDF1 (docs/inference.md).
+        Doubles the speed and costs 2 to 6 points of IDF1 (docs/inference.md).
     format
         Of NAME.txt: mot (MOTChallenge), or kitti (KITTI tracking; persons are its pedestrians). csv or json: a table
         beside it, NAME.csv or NAME.json, with seconds, class names, scores and speeds.

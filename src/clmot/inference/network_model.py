@@ -15,7 +15,7 @@ from clmot.inference.model import Model
 from clmot.inference.read_out import ArrayMaps, Found, Pool, find_objects, make_pool
 from clmot.models.decode import decode
 from clmot.models.embedding_pool import embed_peaks
-from clmot.models.fold import fold_batch_norm, fuse_for_cpu, leave_out_colours
+from clmot.models.fold import computes_bfloat16, fold_batch_norm, fuse_for_cpu, leave_out_colours
 from clmot.models.levels import STRIDE
 from clmot.models.network import Network
 from clmot.models.saved_model import SavedModel, load_saved_model, load_weights
@@ -34,13 +34,12 @@ class NetworkModel(Model):
         config: the configuration it was trained with.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``bf16`` (on CPU faster where the processor knows it) or ``float32``; by default as it was trained
-            (`train.precision`): imported weights, and others that learned in float32, are not rounded.
+            (`train.precision`): imported weights, and others that learned in float32, are not rounded. On a processor
+            that does not compute in bfloat16, ``float32``.
     """
 
     def __init__(self, network: Network, config: Config, device: str = "auto", precision: str | None = None) -> None:
-        if precision is None:
-            precision = "float32" if config.train.precision == "32-true" else "bf16"
-        if precision not in ("bf16", "float32"):
+        if precision not in (None, "bf16", "float32"):
             raise UserError(f"precision: '{precision}' is not one of bf16, float32")
         self.config = config
         self.classes = config.model.classes
@@ -48,6 +47,9 @@ class NetworkModel(Model):
         if str(self.device) == "cuda":
             # another thread, such as the one that tracking uses, has a current device of its own
             self.device = torch.device("cuda", torch.cuda.current_device())
+        if precision is None:
+            exact = config.train.precision == "32-true" or (self.device.type == "cpu" and not computes_bfloat16())
+            precision = "float32" if exact else "bf16"
         self.precision = precision
         self.fingerprint = fingerprint(network)
         if isinstance(network, Network):

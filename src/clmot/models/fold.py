@@ -46,6 +46,14 @@ def fold_batch_norm(network: Network) -> Network:
     return folded if same else network
 
 
+def computes_bfloat16() -> bool:
+    """Whether convolutions in bfloat16 are worth it on this processor, as oneDNN says."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # of a torch without oneDNN
+        return False
+
+
 def fuse_for_cpu(network: Network, precision: torch.dtype) -> Network:
     """A copy whose convolutions are oneDNN's, with the activation in the same step.
 
@@ -56,7 +64,7 @@ def fuse_for_cpu(network: Network, precision: torch.dtype) -> Network:
     Returns:
         The copy; the network where this processor or torch cannot do that, or something else came out.
     """
-    if precision == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if precision == torch.bfloat16 and not computes_bfloat16():
         return network
     probe = _probe(network)
     with torch.no_grad():

@@ -4,15 +4,20 @@ import json
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from clmot.apps.track import runtime as runtimes
 from clmot.apps.track.runtime import load_fastest
+from clmot.config import Config
 from clmot.errors import UserError
 from clmot.inference.model import load_model
+from clmot.models.network import Network
 from clmot.shipped import DEFAULT
+from clmot.training.checkpoint import save_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +146,39 @@ def test_tracking_by_the_shipped_graph_imports_no_torch(real_data, tmp_path):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    small = {"encoder": "resnet10t", "encoder_options": {"channels": [8, 8, 16, 16]}, "width": 8}
+    config = Config().updated({"model": {**small, "image_size": [128, 96]}})
+    torch.manual_seed(0)
+    save_checkpoint(folder, 1, config, Network(config.model).state_dict(), None)
+    return folder
+
+
+def test_a_network_of_one_s_own_is_converted_once(monkeypatch, caplog, tmp_path, run):
+    pytest.importorskip("onnxruntime")
+    caplog.set_level(logging.INFO)
+    timed(monkeypatch, torch=30.0, onnxruntime=10.0)
+    model = load_fastest(run)
+    assert model.name == str(run)
+    assert model.fingerprint == load_model(run, device="cpu").fingerprint
+    assert len([*(tmp_path / "cache" / "clmot" / "graphs").iterdir()]) == 1
+    caplog.clear()
+    monkeypatch.setattr("clmot.export.save.export", None)  # is not called again
+    assert load_fastest(run).fingerprint == model.fingerprint
+    assert caplog.messages == ["network: ONNX Runtime, float32"]
+
+
+def test_what_cannot_be_converted_or_kept_stays_with_torch_unless_it_is_asked_for(monkeypatch, caplog, tmp_path, run):
+    caplog.set_level(logging.INFO)
+    timed(monkeypatch, torch=30.0, onnxruntime=10.0)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert hasattr(load_fastest(run), "network")
+    assert any(message.startswith("network: PyTorch (") for message in caplog.messages)
+    with pytest.raises(UserError, match="cannot make the folder"):
+        load_fastest(run, runtime="onnxruntime")
+    assert hasattr(load_fastest(run, runtime="torch"), "network")

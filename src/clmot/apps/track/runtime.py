@@ -12,6 +12,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -121,8 +122,8 @@ def _graph(name: str | Path, file: Path, asked: bool) -> Path | None:
         from clmot.inference.network_model import load_network
 
         _log.info("converting %s for other runtimes, once (some 10 s; --runtime torch does without)", name)
-        export(*load_network(file), "onnx", graph)
-    except UserError as error:
+        _keep(graph, lambda own: export(*load_network(file), "onnx", own))
+    except (UserError, OSError) as error:
         if asked:
             raise
         _log.info("network: PyTorch (%s)", error)
@@ -152,10 +153,18 @@ def _fastest(name: str | Path, graph: Path, kinds: list[str]) -> str:
     _log.info("milliseconds a frame: %s", ", ".join(f"{_NAMES[each]} {took:.1f}" for each, took in times.items()))
     try:
         make_folder(record.parent)
-        write_whole_json(record, {"fastest": fastest, "milliseconds": times}, "which runtime is the fastest")
-    except UserError as error:
+        known = {"fastest": fastest, "milliseconds": times}
+        _keep(record, lambda own: write_whole_json(own, known, "which runtime is the fastest"))
+    except (UserError, OSError) as error:
         _log.info("which runtime is the fastest is not kept (%s)", error)
     return fastest
+
+
+def _keep(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file by way of one of this process's own: others may be doing the same."""
+    own = path.with_name(f"{os.getpid()}-{path.name}")
+    write(own)
+    own.replace(path)
 
 
 def _milliseconds(name: str | Path, graph: Path, runtime: str) -> float:
