@@ -143,6 +143,28 @@ def test_a_copied_or_pickled_tracker_goes_on_as_the_first(compiled):
             np.testing.assert_array_equal(each.update(found).track_id, expected)
 
 
+def test_what_is_asked_between_frames_changes_no_track(compiled):
+    for preset in ("clmot", "fairmot", "ocsort"):
+        plain, fast = in_both_forms(replace(PRESETS[preset], camera="none"))
+        for i, found in enumerate(scene(7, 30, False, 8)):
+            expected = plain.update(found)
+            np.testing.assert_array_equal(fast.update(found, explain=i % 3 == 2).track_id, expected.track_id)
+            if i % 2:
+                for lost, expected_lost in zip(vars(fast.lost()).values(), vars(plain.lost()).values(), strict=True):
+                    if isinstance(lost, np.ndarray):
+                        np.testing.assert_array_equal(lost, expected_lost)
+
+
+def test_arrays_that_cannot_be_written_or_lie_otherwise_are_taken(compiled):
+    plain, fast = in_both_forms(TrackerConfig(camera="none"))
+    for found in scene(9, 20, False, 8):
+        expected = plain.update(found).track_id
+        other = copy.copy(found)
+        vars(other).update(xyxy=np.asfortranarray(found.xyxy), embedding=found.embedding[:, ::-1].copy()[:, ::-1])
+        other.score.setflags(write=False)
+        np.testing.assert_array_equal(fast.update(other).track_id, expected)
+
+
 def test_the_compiled_form_can_be_turned_off(compiled, monkeypatch):
     assert Tracker().compiled
     monkeypatch.setenv("CLMOT_COMPILED", "0")

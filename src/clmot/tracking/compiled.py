@@ -23,7 +23,9 @@ from numba import njit
 from numba.core import event
 
 from clmot.config.tracker import TrackerConfig
+from clmot.structures import Detections, Int64Array
 from clmot.tracking import association, kalman, track_state
+from clmot.tracking.track_state import STREAM_COLUMNS, plain
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ def _values(config: TrackerConfig) -> dict[str, float]:
         "published_bookkeeping": config.published_bookkeeping,
         "embedding_momentum": config.embedding_momentum,
         "confidence_weighted": config.confidence_weighted,
+        "mean_subtraction": config.mean_subtraction,
         "confirm_frames": config.confirm_frames,
         "lost_frames": config.lost_frames,
         "gate": kalman.GATE,
@@ -89,6 +92,12 @@ _NAMES = tuple(_values(TrackerConfig()))
 _AT: Any = namedtuple("_AT", _NAMES)(*range(len(_NAMES)))
 """Where in the array of settings each stands."""
 
+_NOW: Any = namedtuple("_NOW", STREAM_COLUMNS)(*range(len(STREAM_COLUMNS)))
+"""Where in what a frame begins with each stands."""
+
+_UNSEEN, _NUMBERS, _OBSERVED = 20, 21, 27
+"""Where in the row of a track its parts begin (`Tracks.pack`); places and velocities come first."""
+
 
 _NOISES = 5
 _SHORTEST_SIZE = 1e-6
@@ -110,9 +119,9 @@ def _dot(first: Any, i: int, second: Any, j: int) -> Any:
 
 @_part
 def _to_unit(vectors: Any, i: int) -> None:
-    length = max(np.float32(math.sqrt(_dot(vectors, i, vectors, i))), _SHORTEST)
+    scale = np.float32(1) / max(np.float32(math.sqrt(_dot(vectors, i, vectors, i))), _SHORTEST)
     for k in range(vectors.shape[1]):
-        vectors[i, k] /= length
+        vectors[i, k] *= scale
 
 
 @_part
@@ -277,18 +286,18 @@ def _assign(row: Any, column: Any, cost: Any, k: int, limit: float, single: bool
 
 
 @_part
-def _by_x(measurement: Any) -> Any:
-    """Rows in the order of their centre's x (Shell's sort)."""
-    order = np.empty(len(measurement), np.int64)
-    for k in range(len(order)):
+def _sorted(key: Any) -> Any:
+    """Rows in ascending order of the key (Shell's sort)."""
+    order = np.empty(len(key), np.int64)
+    for k in range(len(key)):
         order[k] = k
     gap = 1
-    while gap < len(order) // 3:
+    while gap < len(key) // 3:
         gap = 3 * gap + 1
     while gap > 0:
-        for k in range(gap, len(order)):
+        for k in range(gap, len(key)):
             row, at = order[k], k
-            while at >= gap and measurement[order[at - gap], 0] > measurement[row, 0]:
+            while at >= gap and key[order[at - gap]] > key[row]:
                 order[at] = order[at - gap]
                 at -= gap
             order[at] = row
@@ -322,7 +331,7 @@ def _expected(tracks: Any, i: int, c: int, s: Any) -> Any:
 def _windows(tracks: Any, boxes: Any, last: Any, xyxy: Any, measurement: Any, s: Any) -> Any:
     """Detections by x, and for each track from where to where in that order those are that may be near it."""
     motion, _, _, _, _, _ = tracks
-    order = _by_x(measurement)
+    order = _sorted(measurement[:, 0].copy())
     start, stop = np.empty(len(boxes), np.int64), np.empty(len(boxes), np.int64)
     half = np.float32(0)
     for j in range(len(xyxy)):
@@ -374,17 +383,23 @@ def _appearance_and_motion(
     order, start, stop = windows
     row, column, cost = pairs
     k = 0
-    apart = np.empty(4)
+    apart, variance = np.empty(4), np.empty(4)
     for i in range(confirmed):
-        reach = math.sqrt(s[_AT.gate] * _expected(tracks, i, 0, s))
+        for c in range(4):
+            variance[c] = _expected(tracks, i, c, s)
+        reach = math.sqrt(s[_AT.gate] * variance[0])
+        beyond = s[_AT.gate] * variance[1] * (1 + 1e-9)  # squared, and surely
         low, far = motion[0, i, 0] - reach, motion[0, i, 0] + reach
         for at in range(start[i], stop[i]):
             j = order[at]
             if j >= high or not low <= measurement[j, 0] <= far or numbers[0, i] != class_id[j]:
                 continue
+            down = measurement[j, 1] - motion[0, i, 1]
+            if down * down > beyond:
+                continue
             for c in range(4):
                 difference = measurement[j, c] - motion[0, i, c]
-                apart[c] = difference * difference / _expected(tracks, i, c, s)
+                apart[c] = difference * difference / variance[c]
             distance = (apart[0] + apart[2]) + (apart[1] + apart[3])  # as BLAS has it
             if distance > s[_AT.gate]:
                 continue
@@ -545,271 +560,170 @@ def _associate(tracks: Any, confirmed: int, found: Any, update: int, appearance:
     return match, free, is_nearest
 
 
-# --- prediction, update, and the life of tracks
+# --- order
 
 
 @_part
-def _predicted(motion: Any, detection: Any, steps: float, moving: int, s: Any) -> Any:
-    """So many tracks, the first, some steps later."""
-    later = motion.copy()
+def _before(class_id: Any, xyxy: Any, i: int, j: int) -> Any:
+    """Of two detections of one score: by class, then by the box from its last side to the first."""
+    if class_id[i] != class_id[j]:
+        return class_id[i] < class_id[j]
+    for c in range(3, -1, -1):
+        if xyxy[i, c] != xyxy[j, c]:
+            return xyxy[i, c] < xyxy[j, c]
+    return i < j
+
+
+@_part
+def _at_least(score: Any, order: Any, least: float) -> int:
+    """How many scores are at least so much; they are the first in this order."""
+    lowest, count = np.float32(least), 0
+    while count < len(order) and score[order[count]] >= lowest:
+        count += 1
+    return count
+
+
+# --- tracks as one row each
+
+
+@_part
+def _predicted(rows: Any, embedding: Any, steps: float, confirmed: int, s: Any) -> Any:
+    """The tracks some steps later, as arrays of their own, and what a measurement may differ from them by."""
+    n, past = len(rows), (rows.shape[1] - _OBSERVED) // 5
+    whole = rows.view(np.int64)
+    motion, innovation, numbers = np.empty((5, n, 4)), np.empty((n, 4)), np.empty((6, n), np.int64)
+    observed, observed_frame = np.empty((n, past, 4)), np.empty((n, past), np.int64)
+    moving = confirmed if s[_AT.published_bookkeeping] else n
     first, second = steps * (steps - 1) / 2, steps * (steps - 1) * (2 * steps - 1) / 6
-    for i in range(moving):
-        if detection[i] < 0:
-            later[1, i, 3] = 0.0
+    for i in range(n):
+        for k in range(6):
+            numbers[k, i] = whole[i, _NUMBERS + k]
+        for back in range(past):
+            observed_frame[i, back] = whole[i, _OBSERVED + 4 * past + back]
+            for c in range(4):
+                observed[i, back, c] = rows[i, _OBSERVED + 4 * back + c]
+        squared = rows[i, 3] * rows[i, 3]
+        for c in range(4):
+            place, velocity, variance = rows[i, c], rows[i, 4 + c], rows[i, 8 + c]
+            covariance, velocity_variance = rows[i, 12 + c], rows[i, 16 + c]
+            if i < moving:
+                if c == 3 and numbers[5, i] < 0:
+                    velocity = 0.0
+                noise, faster = _variance(s, _AT.motion, squared, c), _variance(s, _AT.motion_velocity, squared, c)
+                if steps == 1:
+                    variance += covariance
+                    place += velocity
+                    covariance += velocity_variance
+                    variance += covariance
+                    variance += noise
+                    velocity_variance += faster
+                else:
+                    place += steps * velocity
+                    variance += steps * covariance
+                    covariance += steps * velocity_variance
+                    variance += steps * covariance
+                    variance += steps * noise
+                    velocity_variance += steps * faster
+                    covariance += first * faster
+                    variance += second * faster
+            motion[0, i, c], motion[1, i, c], motion[2, i, c] = place, velocity, variance
+            motion[3, i, c], motion[4, i, c] = covariance, velocity_variance
         squared = motion[0, i, 3] * motion[0, i, 3]
         for c in range(4):
-            noise, velocity = _variance(s, _AT.motion, squared, c), _variance(s, _AT.motion_velocity, squared, c)
-            if steps == 1:
-                later[2, i, c] += later[3, i, c]
-                later[0, i, c] += later[1, i, c]
-                later[3, i, c] += later[4, i, c]
-                later[2, i, c] += later[3, i, c]
-                later[2, i, c] += noise
-                later[4, i, c] += velocity
-            else:
-                later[0, i, c] += steps * later[1, i, c]
-                later[2, i, c] += steps * later[3, i, c]
-                later[3, i, c] += steps * later[4, i, c]
-                later[2, i, c] += steps * later[3, i, c]
-                later[2, i, c] += steps * noise
-                later[4, i, c] += steps * velocity
-                later[3, i, c] += first * velocity
-                later[2, i, c] += second * velocity
-    return later
+            innovation[i, c] = _variance(s, _AT.measurement, squared, c) + motion[2, i, c]
+    return motion, innovation, embedding, numbers, observed, observed_frame
 
 
 @_part
-def _initiate(motion: Any, i: int, measurement: Any, j: int, s: Any) -> None:
+def _initiate(row: Any, measurement: Any, j: int, s: Any) -> None:
     squared = measurement[j, 3] * measurement[j, 3]
     for c in range(4):
-        motion[0, i, c] = measurement[j, c]
-        motion[1, i, c] = motion[3, i, c] = 0.0
-        motion[2, i, c] = _variance(s, _AT.start, squared, c)
-        motion[4, i, c] = _variance(s, _AT.start_velocity, squared, c)
+        row[c] = measurement[j, c]
+        row[4 + c] = row[12 + c] = 0.0
+        row[8 + c] = _variance(s, _AT.start, squared, c)
+        row[16 + c] = _variance(s, _AT.start_velocity, squared, c)
 
 
 @_part
-def _updated(
-    tracks: Any, confirmed: int, match: Any, is_nearest: Any, measurement: Any, observed: Any, steps: float, s: Any
-) -> Any:
-    """Of the tracks that were seen; those that moved farther than their filters believe begin anew."""
-    motion, innovation, _, _, _, _ = tracks
-    after = motion.copy()
-    for i in range(len(match)):
-        j = match[i]
-        if j < 0:
-            continue
-        if is_nearest[i]:
-            distance = 0.0
-            for c in range(4):
-                difference = measurement[j, c] - motion[0, i, c]
-                distance += difference * difference / innovation[i, c]
-            if distance > s[_AT.gate] or i >= confirmed:
-                _initiate(after, i, measurement, j, s)
-                if observed.shape[1]:
-                    for c in range(2):
-                        after[1, i, c] = (measurement[j, c] - observed[i, observed.shape[1] - 1, c]) / steps
-                continue
+def _update(
+    row: Any, tracks: Any, i: int, measurement: Any, j: int, is_nearest: bool, is_new: bool, steps: float, s: Any
+) -> None:
+    """What is known after the measurement; a track that moved farther than its filter believes begins anew.
+
+    So does one without an id that got the nearest.
+    """
+    motion, innovation, _, _, observed, _ = tracks
+    distance = 0.0
+    if is_nearest:
         for c in range(4):
             difference = measurement[j, c] - motion[0, i, c]
-            gain, of_velocity = motion[2, i, c] / innovation[i, c], motion[3, i, c] / innovation[i, c]
-            after[0, i, c] = gain * difference + motion[0, i, c]
-            after[1, i, c] = of_velocity * difference + motion[1, i, c]
-            after[2, i, c] = motion[2, i, c] * (1 - gain)
-            after[3, i, c] = motion[3, i, c] * (1 - gain)
-            after[4, i, c] = motion[4, i, c] - of_velocity * motion[3, i, c]
-    return after
+            distance += difference * difference / innovation[i, c]
+    if is_nearest and (is_new or distance > s[_AT.gate]):
+        _initiate(row, measurement, j, s)
+        if observed.shape[1]:
+            for c in range(2):
+                row[4 + c] = (measurement[j, c] - observed[i, observed.shape[1] - 1, c]) / steps
+        return
+    for c in range(4):
+        difference = measurement[j, c] - motion[0, i, c]
+        gain, of_velocity = motion[2, i, c] / innovation[i, c], motion[3, i, c] / innovation[i, c]
+        row[c] = gain * difference + motion[0, i, c]
+        row[4 + c] = of_velocity * difference + motion[1, i, c]
+        row[8 + c] = motion[2, i, c] * (1 - gain)
+        row[12 + c] = motion[3, i, c] * (1 - gain)
+        row[16 + c] = motion[4, i, c] - of_velocity * motion[3, i, c]
 
 
 @_part
-def _learn(embedding: Any, alive: Any, match: Any, looks: Any, score: Any, s: Any) -> None:
-    """Move the average embeddings, which are of the tracks alive, towards those of high-score detections."""
+def _learned(after: Any, k: int, embedding: Any, i: int, looks: Any, j: int, score: Any, s: Any) -> None:
+    """The average embedding of a track, moved towards that of a high-score detection; none is -1."""
     share = 1 - s[_AT.embedding_momentum]
     slope = share / max(1 - s[_AT.high_score], 1e-6)
-    zero, steep, start = np.float32(0), np.float32(slope), np.float32(share - slope)
-    k = 0
-    for i in range(len(match)):
-        j = match[i]
-        if j >= 0:
-            if s[_AT.confidence_weighted]:
-                weight = max(score[j] * steep + start, zero)
-            else:
-                weight = np.float32(share) if score[j] >= np.float32(s[_AT.high_score]) else zero
-            for d in range(embedding.shape[1]):
-                embedding[k, d] += (looks[j, d] - embedding[k, d]) * weight
-        if alive[i]:
-            _to_unit(embedding, k)
-            k += 1
+    weight = np.float32(0)
+    if j >= 0 and s[_AT.confidence_weighted]:
+        weight = max(score[j] * np.float32(slope) + np.float32(share - slope), weight)
+    elif j >= 0 and score[j] >= np.float32(s[_AT.high_score]):
+        weight = np.float32(share)
+    if weight:
+        for d in range(embedding.shape[1]):
+            after[k, d] = embedding[i, d] + (looks[j, d] - embedding[i, d]) * weight
+    else:
+        for d in range(embedding.shape[1]):
+            after[k, d] = embedding[i, d]
+    _to_unit(after, k)
 
 
 @_part
-def _duplicates(motion: Any, numbers: Any, stay: Any, s: Any) -> bool:
+def _duplicates(rows: Any, stay: Any, s: Any) -> bool:
     """Of a seen and a lost track in one place, the one that was followed for longer stays; whether there are any."""
-    boxes = _boxes(motion[0], np.float32(1) if s[_AT.published_bookkeeping] else np.float32(0))
+    boxes = _boxes(rows, np.float32(1) if s[_AT.published_bookkeeping] else np.float32(0))
+    numbers = rows.view(np.int64)[:, _NUMBERS:]
     limit, any_there = np.float32(s[_AT.duplicate_iou_threshold]), False
     for i in range(len(boxes)):
         stay[i] = True
     for j in range(len(boxes)):
-        if numbers[5, j] >= 0:
+        if numbers[j, 5] >= 0:
             continue
         for i in range(len(boxes)):
-            if numbers[5, i] < 0 or boxes[i, 0] > boxes[j, 2] or boxes[i, 2] < boxes[j, 0]:
+            if numbers[i, 5] < 0 or boxes[i, 0] > boxes[j, 2] or boxes[i, 2] < boxes[j, 0]:
                 continue
             overlap = _overlap(boxes, i, boxes, j)
-            if overlap != 0 and np.float32(1) - overlap < limit and numbers[0, i] == numbers[0, j]:
-                longer = numbers[3, i] - numbers[2, i] > numbers[3, j] - numbers[2, j]
+            if overlap != 0 and np.float32(1) - overlap < limit and numbers[i, 0] == numbers[j, 0]:
+                longer = numbers[i, 3] - numbers[i, 2] > numbers[j, 3] - numbers[j, 2]
                 stay[j if longer else i] = False
                 any_there = True
     return any_there
 
 
+# --- a frame
+
+
 @_part
-def _kept(chosen: Any, new: int, motion: Any, embedding: Any, unseen: Any, numbers: Any, past: Any, frames: Any) -> Any:
-    """These tracks, and room for so many new ones behind."""
-    n = new
-    for i in range(len(chosen)):
-        n += chosen[i]
-    motion_kept, embedding_kept, unseen_kept = (
-        np.empty((5, n, 4)),
-        np.empty((n, embedding.shape[1]), np.float32),
-        np.empty(n),
-    )
-    numbers_kept = np.zeros((6, n), np.int64)
-    past_kept, frames_kept = np.empty((n, past.shape[1], 4)), np.empty((n, past.shape[1]), np.int64)
-    k = 0
-    for i in range(len(chosen)):
-        if not chosen[i]:
-            continue
-        for part in range(5):
-            for c in range(4):
-                motion_kept[part, k, c] = motion[part, i, c]
-        for d in range(embedding.shape[1]):
-            embedding_kept[k, d] = embedding[i, d]
-        unseen_kept[k] = unseen[i]
-        for part in range(6):
-            numbers_kept[part, k] = numbers[part, i]
-        for back in range(past.shape[1]):
-            for c in range(4):
-                past_kept[k, back, c] = past[i, back, c]
-            frames_kept[k, back] = frames[i, back]
-        k += 1
-    return motion_kept, embedding_kept, unseen_kept, numbers_kept, past_kept, frames_kept
-
-
-# --- what is called
-
-
-def _step(
-    motion: Any,
-    embedding: Any,
-    unseen: Any,
-    numbers: Any,
-    observed: Any,
-    observed_frame: Any,
-    confirmed: int,
-    order: Any,
-    xyxy: Any,
-    measurement: Any,
-    falling: Any,
-    score: Any,
-    class_id: Any,
-    looks: Any,
-    s: Any,
-    passed: float,
-    steps: float,
-    life: float,
-    update: int,
-    next_id: int,
-    trusted: bool,
-    starting: bool,
-) -> Any:
-    """From prediction to the ids of new tracks; the arrays of `Tracks` in their order, then what is new."""
-    n, m = numbers.shape[1], len(score)
-    published = s[_AT.published_bookkeeping] != 0
-    motion = _predicted(motion, numbers[5], steps, confirmed if published else n, s)
-    innovation = np.empty((n, 4))
-    for i in range(n):
-        squared = motion[0, i, 3] * motion[0, i, 3]
-        for c in range(4):
-            innovation[i, c] = _variance(s, _AT.measurement, squared, c) + motion[2, i, c]
-    appearance = trusted and looks.shape[1] > 0
-    tracks = (motion, innovation, embedding, numbers, observed, observed_frame)
-    found = (xyxy, measurement, falling, score, class_id, looks)
-    match, free, is_nearest = _associate(tracks, confirmed, found, update, appearance, s)
-
-    motion = _updated(tracks, confirmed, match, is_nearest, measurement, observed, steps, s)
-    directed = not (appearance and s[_AT.fused] != 0)
-    alive, any_seen, ids = np.empty(n, np.bool_), False, 0
-    numbers, unseen, observed, observed_frame = numbers.copy(), unseen.copy(), observed.copy(), observed_frame.copy()
-    past = observed.shape[1]
-    for i in range(n):
-        j = match[i]
-        unseen[i] += passed
-        numbers[5, i] = j
-        if j >= 0:
-            any_seen = True
-            for back in range(past):
-                if directed or back == past - 1:
-                    newest = back == past - 1
-                    for c in range(4):
-                        observed[i, back, c] = measurement[j, c] if newest else observed[i, back + 1, c]
-                    observed_frame[i, back] = update if newest else observed_frame[i, back + 1]
-            if published and update - numbers[3, i] > s[_AT.lost_frames] + 1:
-                numbers[4, i] = np.int64(s[_AT.ended])
-            numbers[3, i], unseen[i] = update, 0.0
-            numbers[4, i] += 1
-        alive[i] = unseen[i] < life and (j >= 0 or i < confirmed) and (j >= 0 or numbers[4, i] > 0 or not published)
-        ids += alive[i] and i < confirmed
-    confirmed = ids
-    starters, new = _count(falling, max(s[_AT.high_score], s[_AT.new_track_score])), 0
-    for j in range(starters):
-        new += free[j]
-    kept = _kept(alive, new, motion, embedding, unseen, numbers, observed, observed_frame)
-    motion, embedding, unseen, numbers, observed, observed_frame = kept
-    if any_seen and embedding.shape[1]:
-        _learn(embedding, alive, match, looks, score, s)
-    i = numbers.shape[1] - new
-    for j in range(starters):
-        if not free[j]:
-            continue
-        _initiate(motion, i, measurement, j, s)
-        for d in range(looks.shape[1]):
-            embedding[i, d] = looks[j, d]
-        unseen[i] = 0.0
-        numbers[0, i], numbers[2, i], numbers[3, i], numbers[4, i], numbers[5, i] = class_id[j], update, update, 1, j
-        for back in range(past):
-            for c in range(4):
-                observed[i, back, c] = measurement[j, c]
-            observed_frame[i, back] = update
-        i += 1
-    if s[_AT.duplicate_iou_threshold]:
-        stay = np.empty(numbers.shape[1], np.bool_)
-        if _duplicates(motion, numbers, stay, s):
-            ids = 0
-            for i in range(confirmed):
-                ids += stay[i]
-            confirmed = ids
-            new = 0
-            kept = _kept(stay, new, motion, embedding, unseen, numbers, observed, observed_frame)
-            motion, embedding, unseen, numbers, observed, observed_frame = kept
-    for i in range(confirmed, numbers.shape[1]):
-        if starting or numbers[4, i] >= s[_AT.confirm_frames]:
-            numbers[1, confirmed] = next_id
-            confirmed, next_id = confirmed + 1, next_id + 1
-    track_id = np.zeros(m, np.int64)
-    for i in range(confirmed):
-        if numbers[5, i] >= 0:
-            track_id[order[numbers[5, i]]] = numbers[1, i]
-    return motion, embedding, unseen, numbers, observed, observed_frame, track_id, confirmed, next_id
-
-
-def _in_order(order: Any, falling: Any, xyxy: Any, class_id: Any, embedding: Any) -> Any:
-    """Whether two scores are the same, and the columns of `Found`."""
-    m, dimensions = len(order), embedding.shape[1]
-    boxes, measurement = np.empty((m, 4), np.float32), np.empty((m, 4))
-    ordered, score, classes = np.empty(m, np.float32), np.empty(m, np.float32), np.empty(m, np.int64)
-    looks = np.empty((m, dimensions), np.float32)
-    equal = False
+def _found(order: Any, xyxy: Any, score: Any, class_id: Any, looks: Any) -> Any:
+    """The columns of `Found`."""
+    m = len(order)
+    boxes, measurement, classes = np.empty((m, 4), np.float32), np.empty((m, 4)), np.empty(m, np.int64)
+    falling, chance = np.empty(m, np.float32), np.empty(m, np.float32)
     for k in range(m):
         j = order[k]
         for c in range(4):
@@ -818,35 +732,205 @@ def _in_order(order: Any, falling: Any, xyxy: Any, class_id: Any, embedding: Any
         top, bottom = np.float64(xyxy[j, 1]), np.float64(xyxy[j, 3])
         measurement[k, 0], measurement[k, 1] = (left + right) / 2, (top + bottom) / 2
         measurement[k, 2], measurement[k, 3] = (right - left) / (bottom - top), bottom - top
-        ordered[k] = falling[j]
-        score[k], classes[k] = min(-falling[j], np.float32(1)), class_id[j]
-        equal = equal or (k > 0 and ordered[k] == ordered[k - 1])
+        falling[k], chance[k], classes[k] = -score[j], min(score[j], np.float32(1)), class_id[j]
+    return boxes, measurement, falling, chance, classes, looks
+
+
+@_part
+def _go(rows: Any, tracks: Any, found: Any, appearance: bool, now: Any, s: Any, after: Any, looks_after: Any) -> int:
+    """From association to the ids of new tracks; how many tracks there are after."""
+    _, _, embedding, numbers, observed, observed_frame = tracks
+    _, measurement, falling, score, class_id, looks = found
+    confirmed, update = int(now[_NOW.confirmed]), int(now[_NOW.update])
+    n, past, published = len(rows), observed.shape[1], s[_AT.published_bookkeeping] != 0
+    match, free, is_nearest = _associate(tracks, confirmed, found, update, appearance, s)
+
+    # update, and the end of tracks
+    directed = not (appearance and s[_AT.fused] != 0)
+    whole, any_seen = after.view(np.int64), False
+    for i in range(n):
+        any_seen = any_seen or match[i] >= 0
+    k, ids = 0, 0
+    for i in range(n):
+        j = match[i]
+        seen = j >= 0
+        unseen = 0.0 if seen else rows[i, _UNSEEN] + now[_NOW.passed]
+        hits, last_frame = numbers[4, i], numbers[3, i]
+        if seen:
+            if published and update - last_frame > s[_AT.lost_frames] + 1:
+                hits = np.int64(s[_AT.ended])
+            hits, last_frame = hits + 1, update
+        if unseen >= now[_NOW.life] or not (seen or (i < confirmed and (hits > 0 or not published))):
+            continue
+        if seen:
+            _update(after[k], tracks, i, measurement, j, is_nearest[i], i >= confirmed, now[_NOW.steps], s)
+        else:
+            for part in range(5):
+                for c in range(4):
+                    after[k, 4 * part + c] = tracks[0][part, i, c]
+        after[k, _UNSEEN] = unseen
+        for part in range(3):
+            whole[k, _NUMBERS + part] = numbers[part, i]
+        whole[k, _NUMBERS + 3], whole[k, _NUMBERS + 4], whole[k, _NUMBERS + 5] = last_frame, hits, j
+        for back in range(past):
+            at, newest = _OBSERVED + 4 * back, seen and back == past - 1
+            older = back + 1 if seen and directed and not newest else back
+            for c in range(4):
+                after[k, at + c] = measurement[j, c] if newest else observed[i, older, c]
+            whole[k, _OBSERVED + 4 * past + back] = update if newest else observed_frame[i, older]
+        if embedding.shape[1]:
+            if any_seen:
+                _learned(looks_after, k, embedding, i, looks, j, score, s)
+            else:
+                looks_after[k] = embedding[i]
+        ids += i < confirmed
+        k += 1
+    confirmed = ids
+
+    # new tracks
+    for j in range(_count(falling, max(s[_AT.high_score], s[_AT.new_track_score]))):
+        if not free[j]:
+            continue
+        _initiate(after[k], measurement, j, s)
+        after[k, _UNSEEN] = 0.0
+        whole[k, _NUMBERS], whole[k, _NUMBERS + 1], whole[k, _NUMBERS + 2] = class_id[j], 0, update
+        whole[k, _NUMBERS + 3], whole[k, _NUMBERS + 4], whole[k, _NUMBERS + 5] = update, 1, j
+        for back in range(past):
+            for c in range(4):
+                after[k, _OBSERVED + 4 * back + c] = measurement[j, c]
+            whole[k, _OBSERVED + 4 * past + back] = update
+        looks_after[k] = looks[j]
+        k += 1
+    n = k
+    stay = np.empty(n, np.bool_)
+    if s[_AT.duplicate_iou_threshold] and _duplicates(after[:n], stay, s):
+        k, ids = 0, 0
+        for i in range(n):
+            if stay[i]:
+                if i > k:
+                    after[k], looks_after[k] = after[i], looks_after[i]
+                ids += i < confirmed
+                k += 1
+        n, confirmed = k, ids
+    for i in range(confirmed, n):
+        if now[_NOW.starting] or whole[i, _NUMBERS + 4] >= s[_AT.confirm_frames]:
+            whole[confirmed, _NUMBERS + 1] = int(now[_NOW.next_id])
+            confirmed += 1
+            now[_NOW.next_id] += 1
+    now[_NOW.confirmed] = confirmed
+    return n
+
+
+# --- what is called
+
+
+def _order(score: Any, xyxy: Any, class_id: Any) -> Any:
+    """`Found.order`."""
+    order = _sorted(-score.astype(np.float64))
+    for k in range(1, len(order)):
+        row, at = order[k], k
+        while at and score[order[at - 1]] == score[row] and _before(class_id, xyxy, row, order[at - 1]):
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = row
+    return order
+
+
+def _looks(order: Any, score: Any, embedding: Any, total: Any, now: Any, s: Any) -> Any:
+    """Embeddings as the association wants them: in order, of unit length, less the running mean.
+
+    The total changes, and of what is known how many are in it and how many are high.
+    """
+    m, dimensions = len(order), embedding.shape[1]
+    looks = np.empty((m, dimensions), np.float32)
+    for k in range(m):
+        j = order[k]
         for d in range(dimensions):
             looks[k, d] = embedding[j, d]
         _to_unit(looks, k)
-    return equal, ordered, boxes, measurement, score, classes, looks
+    high = _at_least(score, order, s[_AT.high_score])
+    now[_NOW.high] = high
+    if not s[_AT.mean_subtraction] or not m or not dimensions:
+        return looks
+    known = now[_NOW.next_id] - 1
+    if now[_NOW.starting]:
+        known = _at_least(score, order, max(s[_AT.high_score], s[_AT.new_track_score]))
+    now[_NOW.count] += high
+    for k in range(high):
+        for d in range(dimensions):
+            total[d] += looks[k, d]
+    share = known / (known + s[_AT.mean_subtraction]) / max(now[_NOW.count], 1.0)
+    if share and now[_NOW.count]:
+        mean = (share * total).astype(np.float32)
+        for k in range(m):
+            for d in range(dimensions):
+                looks[k, d] -= mean[d]
+            _to_unit(looks, k)
+    return looks
 
 
-def _centred(embedding: Any, high: int, total: Any, share: float) -> Any:
-    """Embeddings less a share of the total, which so many of them join, of unit length."""
-    for i in range(high):
-        for d in range(embedding.shape[1]):
-            total[d] += embedding[i, d]
-    centred, mean = np.empty_like(embedding), (share * total).astype(np.float32)
-    for i in range(embedding.shape[0]):
-        for d in range(embedding.shape[1]):
-            centred[i, d] = embedding[i, d] - mean[d]
-        _to_unit(centred, i)
-    return centred
+_looks_of = _part(_looks)
+
+
+def _step(
+    rows: Any,
+    embedding: Any,
+    order: Any,
+    xyxy: Any,
+    score: Any,
+    class_id: Any,
+    looks: Any,
+    total: Any,
+    now: Any,
+    s: Any,
+) -> Any:
+    """From running mean subtraction to the ids of new tracks.
+
+    Args:
+        rows: the tracks, as `Tracks.pack` has them.
+        embedding: theirs.
+        order: of the detections.
+        xyxy: of the detections, as they come.
+        score: theirs.
+        class_id: theirs.
+        looks: their embeddings.
+        total: of the running mean; changes.
+        now: `STREAM_COLUMNS`; those that say so change.
+        s: settings.
+
+    Returns:
+        Rows and embeddings of the tracks as before. What is shown: ids, rows and classes, boxes, scores.
+    """
+    most = len(rows) + len(order)
+    after, looks_after = np.empty((most, rows.shape[1])), np.empty((most, looks.shape[1]), np.float32)
+    looks = _looks_of(order, score, looks, total, now, s)
+    found = _found(order, xyxy, score, class_id, looks)
+    tracks = _predicted(rows, embedding, now[_NOW.steps], int(now[_NOW.confirmed]), s)
+    appearance = now[_NOW.trusted] != 0 and looks.shape[1] > 0
+    n = _go(rows, tracks, found, appearance, now, s, after, looks_after)
+    after, looks_after = after[:n], looks_after[:n]
+    whole = after.view(np.int64)
+    track_id, k = np.zeros(len(order), np.int64), 0
+    for i in range(int(now[_NOW.confirmed])):
+        if whole[i, _NUMBERS + 5] >= 0:
+            track_id[order[whole[i, _NUMBERS + 5]]] = whole[i, _NUMBERS + 1]
+            k += 1
+    shown, shown_boxes, shown_score = np.empty((3, k), np.int64), np.empty((k, 4), np.float32), np.empty(k, np.float32)
+    k = 0
+    for j in range(len(order)):
+        if track_id[j]:
+            shown[0, k], shown[1, k], shown[2, k] = track_id[j], j, class_id[j]
+            for c in range(4):
+                shown_boxes[k, c] = xyxy[j, c]
+            shown_score[k] = score[j]
+            k += 1
+    return after, looks_after, shown, shown_boxes, shown_score
 
 
 _SIGNATURES = {
-    _in_order: "(i8[::1], f4[::1], f4[:, ::1], i8[::1], f4[:, ::1])",
-    _centred: "(f4[:, ::1], i8, f8[::1], f8)",
-    _step: (
-        "(f8[:, :, ::1], f4[:, ::1], f8[::1], i8[:, ::1], f8[:, :, ::1], i8[:, ::1], i8, i8[::1], f4[:, ::1],"
-        " f8[:, ::1], f4[::1], f4[::1], i8[::1], f4[:, ::1], f8[::1], f8, f8, f8, i8, i8, b1, b1)"
-    ),
+    _order: "(f4[::1], f4[:, ::1], i8[::1])",
+    _looks: "(i8[::1], f4[::1], f4[:, ::1], f8[::1], f8[::1], f8[::1])",
+    _step: "(f8[:, ::1], f4[:, ::1], i8[::1], f4[:, ::1], f4[::1], i8[::1], f4[:, ::1], f8[::1], f8[::1], f8[::1])",
 }
 
 
@@ -885,12 +969,17 @@ class Compiled:
     """What `clmot.tracking.tracker` calls; there is one (`COMPILED`), which a copied or pickled tracker finds again."""
 
     def __init__(self) -> None:
-        self.in_order, self.centred, self.step = _compile()
+        self._order, self.looks, self.step = _compile()
 
     def __reduce__(self) -> tuple[Any, ...]:
         from clmot.tracking.tracker import load_compiled
 
         return load_compiled, ()
+
+    def order(self, detections: Detections) -> Int64Array:
+        """`Found.order`."""
+        order: Int64Array = self._order(plain(detections.score), plain(detections.xyxy), plain(detections.class_id))
+        return order
 
     def settings(self, config: TrackerConfig) -> npt.NDArray[np.float64]:
         """What `step` wants of a configuration, as one array."""

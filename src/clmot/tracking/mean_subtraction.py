@@ -8,7 +8,7 @@ would be left with nothing but noise. The mean therefore begins with some identi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,16 @@ import numpy.typing as npt
 from clmot.structures import Float32Array
 from clmot.tracking.track_state import unit
 
-if TYPE_CHECKING:
-    from clmot.tracking.compiled import Compiled
-
 
 class RunningMean:
     """The mean of a video's embeddings so far.
 
     Args:
         identities: how many with an embedding of zeros it begins with; 0 leaves embeddings as they are.
-        compiled: where it is used.
     """
 
-    def __init__(self, identities: float, compiled: Compiled | None = None) -> None:
-        self._identities, self._compiled = identities, compiled
+    def __init__(self, identities: float) -> None:
+        self._identities = identities
         self.reset()
 
     def reset(self) -> None:
@@ -50,17 +46,24 @@ class RunningMean:
         """
         if not self._identities or not embedding.size:
             return embedding
-        if len(self._total) != embedding.shape[1]:
-            self._total, self._count = np.zeros(embedding.shape[1]), 0
+        self.sums(embedding.shape[1])
         self._count += high
         share = known / (known + self._identities) / max(self._count, 1)
-        if self._compiled is not None and share:
-            return np.asarray(self._compiled.centred(embedding, high, self._total, share))
         self._total += np.ones(high, np.float32) @ embedding[:high]  # the sum, in a third of the time
         if not share or not self._count:
             return embedding
         centred = embedding - (share * self._total).astype(np.float32)
         return unit(centred, out=centred)
+
+    def sums(self, dimensions: int) -> tuple[npt.NDArray[np.float64], int]:
+        """The sum of all embeddings of that length so far, and how many they are: for who adds to them himself."""
+        if self._identities and len(self._total) != dimensions:
+            self._total, self._count = np.zeros(dimensions), 0
+        return self._total, self._count
+
+    def settle(self, total: npt.NDArray[np.float64], count: int) -> None:
+        """Take these for the `sums`."""
+        self._total, self._count = total, count
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that it knows, as arrays; `restore` takes it back."""

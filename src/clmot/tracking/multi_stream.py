@@ -94,7 +94,7 @@ class Trackers:
             if not isinstance(each, Mapping):
                 raise TypeError(f"streams come by name, as {{'door': detections}}, not as {type(each).__name__}")
         for name in detections:
-            if isinstance(name, bool) or not isinstance(name, Name | np.integer):
+            if isinstance(name, bool) or not isinstance(name, (str, int, np.integer)):
                 raise TypeError(f"a stream is named by a string or a whole number, not by {name!r}")
         stray = [name for name in (*images, *frames, *times) if name not in detections]
         if stray:

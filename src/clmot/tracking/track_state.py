@@ -5,7 +5,7 @@ No history is kept beyond what the configuration asks for, so memory is bounded 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,39 @@ from clmot.structures import BoolArray, Detections, Float32Array, Int64Array
 from clmot.tracking import kalman
 from clmot.tracking.kalman import KalmanState
 
-if TYPE_CHECKING:
-    from clmot.tracking.compiled import Compiled
-
 _CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
 DIRECTION_FRAMES = 3
 """Over which the direction of a track's motion is taken (OC-SORT)."""
 ENDED = -(2**40)
-_NOTHING, _NEVER = np.empty((0, 0, 4)), np.empty((0, 0), np.int64)
 _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
+_PLACES = 20
+"""Of a track's Kalman state."""
+DETECTION = _PLACES + 1 + _NUMBERS.index("detection")
+"""Column of `Packed.rows`."""
+STREAM_COLUMNS = (
+    *("confirmed", "starting", "passed", "steps", "life", "update", "next_id", "trusted"),
+    *("count", "high"),
+)
+"""What compiled code is told of a frame, as `Tracker` knows it; last how many embeddings are in the running mean,
+and how many detections are high. It tells in turn how many tracks have an id, the next id, and these two."""
+TRUSTED, HIGH = STREAM_COLUMNS.index("trusted"), STREAM_COLUMNS.index("high")
+
+
+class Packed(NamedTuple):
+    """Tracks as one row each, for compiled code; `Tracks.pack` makes it.
+
+    Attributes:
+        rows: float64 [n, 27 + 5 k]: Kalman state [5, 4], `unseen`, six whole numbers as bits, `observed` [k, 4], and as
+            bits `observed_frame` [k].
+        embedding: float32 [n, d].
+        confirmed: how many have an id.
+    """
+
+    rows: npt.NDArray[np.float64]
+    embedding: Float32Array
+    confirmed: int
 
 
 class Found:
@@ -35,7 +57,6 @@ class Found:
     Args:
         detections: as they come.
         embedding: float32 [m, d], of the detections as they come, of any length.
-        compiled: to have the same from there.
 
     Attributes:
         falling: float32 [m], scores as they came, negative.
@@ -50,19 +71,10 @@ class Found:
 
     __slots__ = ("_counts", "class_id", "embedding", "falling", "measurement", "order", "score", "xyxy")
 
-    def __init__(self, detections: Detections, embedding: Float32Array, compiled: Compiled | None = None) -> None:
+    def __init__(self, detections: Detections, embedding: Float32Array) -> None:
         self._counts: dict[float, int] = {}
         falling = -detections.score
         order: Int64Array = falling.argsort()
-        if compiled is not None:
-            columns = (falling, _plain(detections.xyxy), _plain(detections.class_id), _plain(embedding))
-            equal, *columns_in_order = compiled.in_order(order, *columns)
-            if equal:
-                order = np.lexsort((*detections.xyxy.T, detections.class_id, falling))
-                _, *columns_in_order = compiled.in_order(order, *columns)
-            self.order = order
-            self.falling, self.xyxy, self.measurement, self.score, self.class_id, self.embedding = columns_in_order
-            return
         self.falling = falling.take(order)
         if np.count_nonzero(self.falling[1:] == self.falling[:-1]):
             order = np.lexsort((*detections.xyxy.T, detections.class_id, falling))
@@ -76,11 +88,6 @@ class Found:
 
     def __len__(self) -> int:
         return len(self.score)
-
-    @property
-    def score_range(self) -> tuple[float, float]:
-        """Least and greatest score as they came, where there are any."""
-        return -self.falling.item(-1), -self.falling.item(0)
 
     def count(self, least: float) -> int:
         """How many have at least that score; they are the first ones."""
@@ -221,40 +228,31 @@ class Tracks:
         self.track_id[self.confirmed : self.confirmed + count] = np.arange(first_id, first_id + count)
         self.confirmed += count
 
-    def step(self, compiled: Compiled, found: Found, *numbers: Any) -> tuple[Int64Array, int]:
-        """A whole update in one go.
+    def pack(self) -> Packed:
+        """The same in one array and that of the embeddings."""
+        n, past = len(self), self.observed.shape[1] if "observed" in self._names else 0
+        rows = np.empty((n, _PLACES + 1 + len(_NUMBERS) + 5 * past))
+        whole, first = rows.view(np.int64), _PLACES + 1
+        rows[:, :_PLACES] = self.motion.values.swapaxes(0, 1).reshape(n, _PLACES)
+        rows[:, _PLACES] = self.unseen
+        whole[:, first : first + len(_NUMBERS)] = self._numbers.T
+        if past:
+            rows[:, -5 * past : -past] = self.observed.reshape(n, 4 * past)
+            whole[:, -past:] = self.observed_frame
+        return Packed(rows, self.embedding, self.confirmed)
 
-        Args:
-            compiled: does it.
-            found: the detections.
-            numbers: the rest that its ``step`` wants.
-
-        Returns:
-            int64 [m]: the id of each detection as they come, 0 for none. The next new id.
-        """
-        kept = "observed" in self._names
-        *arrays, track_id, self.confirmed, next_id = compiled.step(
-            self.motion.values,
-            self.embedding,
-            self.unseen,
-            self._numbers,
-            self.observed if kept else _NOTHING,
-            self.observed_frame if kept else _NEVER,
-            self.confirmed,
-            found.order,
-            found.xyxy,
-            found.measurement,
-            found.falling,
-            found.score,
-            found.class_id,
-            found.embedding,
-            *numbers,
-        )
-        values, self.embedding, self.unseen, self._numbers, observed, observed_frame = arrays
-        self.motion = KalmanState(values)
-        if kept:
-            self.observed, self.observed_frame = observed, observed_frame
-        return track_id, next_id
+    def unpack(self, packed: Packed) -> None:
+        """Take the place of the tracks that `pack` was called on, of the same configuration."""
+        rows, self.embedding, self.confirmed = packed
+        n, first = len(rows), _PLACES + 1
+        whole = rows.view(np.int64)
+        self.motion = KalmanState(rows[:, :_PLACES].reshape(n, 5, 4).swapaxes(0, 1).copy())
+        self.unseen = rows[:, _PLACES].copy()
+        self._numbers = whole[:, first : first + len(_NUMBERS)].T.copy()
+        past = (rows.shape[1] - first - len(_NUMBERS)) // 5
+        if past:
+            self.observed = rows[:, -5 * past : -past].reshape(n, past, 4).copy()
+            self.observed_frame = whole[:, -past:].copy()
 
     def age(self, seconds: float) -> None:
         """Time passes."""
@@ -390,7 +388,7 @@ class Tracks:
         setattr(self, name, KalmanState(value) if name in _STATES else value)
 
 
-def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array itself, or a copy where it can't be handed to compiled code."""
     return array if array.flags.carray else array.copy()
 

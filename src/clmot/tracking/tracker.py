@@ -35,7 +35,7 @@ from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
 from clmot.tracking.explanation import Decisions, Explainer
 from clmot.tracking.mean_subtraction import RunningMean
-from clmot.tracking.track_state import Found, Tracks, to_boxes
+from clmot.tracking.track_state import DETECTION, HIGH, TRUSTED, Found, Packed, Tracks, plain, to_boxes
 from clmot.tracking.trust import Trust
 
 if TYPE_CHECKING:
@@ -48,13 +48,34 @@ _LARGEST_FRAME = 2**53
 
 
 class Checked(NamedTuple):
-    """A frame that a tracker can take: number and time, detections as they came and in its order, image."""
+    """A frame that a tracker can take.
+
+    Attributes:
+        frame: its number.
+        seconds: its time.
+        taken: detections as they came.
+        embedding: float32 [m, d], of the detections; d is 0 where appearance is not used.
+        order: `Found.order`.
+        found: the detections in that order; None where the tracker is compiled.
+        image: if there is one.
+    """
 
     frame: int
     seconds: float
     taken: Taken
-    found: Found
+    embedding: Float32Array
+    order: Int64Array
+    found: Found | None
     image: Image | None
+
+
+class _Now(NamedTuple):
+    """What a frame begins with: the first of its video or not, how time has passed, how long lost tracks live."""
+
+    starting: bool
+    passed: float
+    steps: float
+    life: float
 
 
 class Tracker:
@@ -84,9 +105,11 @@ class Tracker:
         self._compiled = compiled_for(self.config)
         if self._compiled is not None:
             self._settings = self._compiled.settings(self.config)
-        self._running_mean = RunningMean(self.config.mean_subtraction, self._compiled)
+        self._uses_embeddings = self.config.uses_embeddings
+        self._running_mean = RunningMean(self.config.mean_subtraction)
         self._trust = Trust(self.config.appearance_trust)
         self._clock = Clock(self.config.frame_rate)
+        self._packed: Packed | None = None
         self.reset()
 
     @property
@@ -96,7 +119,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video and ids start at 1."""
-        self._tracks = Tracks(self.config)
+        self._in_numpy, self._packed = Tracks(self.config), None
         if self._camera is not None:
             self._camera.reset()
         self._frame = 0
@@ -172,93 +195,151 @@ class Tracker:
             raise ValueError(f"tracker.camera={self._camera.method} needs the image of every frame: update(..., image)")
         image = None if image is None else as_image(image)
         taken = take_detections(found)
-        in_order = Found(taken.detections, self._embeddings(taken.detections), self._compiled)
-        if len(in_order):
-            require_chances(*in_order.score_range)
-        return Checked(number, seconds, taken, in_order, image)
+        embedding = self._embeddings(taken.detections)
+        in_order = None
+        if self._compiled is None:
+            in_order = Found(taken.detections, embedding)
+            order = in_order.order
+        else:
+            order = self._compiled.order(taken.detections)
+        if len(order):
+            score = taken.detections.score
+            require_chances(score.item(order.item(-1)), score.item(order.item(0)))
+        return Checked(number, seconds, taken, embedding, order, in_order, image)
 
     def advance(self, checked: Checked, explain: bool = False) -> TrackedFrame:
         """`update` with what `check` has just returned."""
-        frame, seconds, taken, found, image = checked
+        now = self._begin(checked, self._camera_motion(checked))  # first, as a camera of the user's may fail
+        if self._compiled is not None and not explain:
+            return self._advance_compiled(self._compiled, checked, now)
+        return self._advance(checked, now, self._explainer if explain else None)
+
+    @property
+    def _tracks(self) -> Tracks:
+        """As they are in NumPy."""
+        if self._packed is not None:
+            self._in_numpy.unpack(self._packed)
+            self._packed = None
+        return self._in_numpy
+
+    @_tracks.setter
+    def _tracks(self, tracks: Tracks) -> None:
+        self._in_numpy, self._packed = tracks, None
+
+    @property
+    def _looks(self) -> Float32Array:
+        """The tracks' embeddings, in whatever form they are."""
+        return self._in_numpy.embedding if self._packed is None else self._packed.embedding
+
+    def _begin(self, checked: Checked, matrix: npt.NDArray[np.float64] | None) -> _Now:
+        """The camera's motion, and the time that passed."""
         config = self.config
-        matrix = self._camera_motion(image, taken.detections.xyxy, frame)  # first, as a camera of the user's may fail
-        if taken.left_out:
-            count_left_out(self.left_out, taken.left_out, "tracker")
-        starting = self._frame == 0
-        high = found.count(config.high_score)
-
-        # 1. Appearance: running mean subtraction.
-        starting_score = max(config.high_score, config.new_track_score)
-        known = found.count(starting_score) if starting else self._next_id - 1
-        found.embedding = self._running_mean(found.embedding, high, known)
-        if not len(self._tracks) and self._tracks.embedding.shape[1] != found.embedding.shape[1]:
-            self._tracks = Tracks(config, found.embedding.shape[1])
-        tracks = self._tracks
-
-        # 2. The camera's motion, the time that passed, and whether embeddings tell the objects apart.
-        self._move(image, matrix)
-        passed, update = self._clock.go(seconds), self._clock.updates
+        if checked.taken.left_out:
+            count_left_out(self.left_out, checked.taken.left_out, "tracker")
+        n, known = self._looks.shape
+        if not n and known != checked.embedding.shape[1]:
+            self._tracks = Tracks(config, checked.embedding.shape[1])
+        if checked.image is not None or matrix is not None:
+            self._move(checked.image, matrix)
+        passed = self._clock.go(checked.seconds)
         extra = int(config.published_bookkeeping)  # frames that lost tracks live longer in the published code
         if passed > 1.5 * self._clock.step:  # what would have ended in the frames left out
-            tracks.keep(tracks.unseen + passed < self._clock.life(config.lost_seconds, 1 + extra))
+            self._tracks.keep(self._tracks.unseen + passed < self._clock.life(config.lost_seconds, 1 + extra))
+        starting, self._frame = self._frame == 0, checked.frame
         steps = round(passed * config.steps_a_second, 9)
-        life = self._clock.life(config.lost_seconds, extra)
+        return _Now(starting, passed, steps, self._clock.life(config.lost_seconds, extra))
+
+    def _advance(self, checked: Checked, now: _Now, explainer: Explainer | None) -> TrackedFrame:
+        """From the camera's motion on, in NumPy."""
+        config, tracks, taken, update = self.config, self._tracks, checked.taken, self._clock.updates
+        found = checked.found if checked.found is not None else Found(taken.detections, checked.embedding)
+
+        # 1. Appearance: running mean subtraction, and whether embeddings tell the objects apart.
+        high, starting_score = found.count(config.high_score), max(config.high_score, config.new_track_score)
+        known = found.count(starting_score) if now.starting else self._next_id - 1
+        found.embedding = self._running_mean(found.embedding, high, known)
         if self._trust.due(found.embedding.shape[1]):
             self._trust.look(tracks.embedding[tracks.seen], found.embedding[:high])
         trusted = self._trust.given
-        self._frame = frame
-        if self._compiled is not None and not explain:  # the rest in one go
-            numbers = (self._settings, passed, steps, life, update, self._next_id, trusted, starting)
-            track_id, self._next_id = tracks.step(self._compiled, found, *numbers)
-            return self._shown(taken, found, track_id)
 
-        # 3. Prediction, and association in the stages of `associate`.
-        tracks.age(passed)
-        tracks.predict(steps)
-        explainer = self._explainer if explain else None
+        # 2. Prediction, and association in the stages of `associate`.
+        tracks.age(now.passed)
+        tracks.predict(now.steps)
         match, free, nearest = associate(tracks, found, config, update, trusted, explainer)
         new = free[: found.count(starting_score)].nonzero()[0]
         if explainer:
-            explainer.decide(frame, update, tracks, found, match, new)
+            explainer.decide(checked.frame, update, tracks, found, match, new)
 
-        # 4. Life of the tracks: update, end, start, confirm.
+        # 3. Life of the tracks: update, end, start, confirm.
         directed = not (trusted and found.embedding.shape[1] and config.association == "fused")
-        tracks.match(match, found, update, nearest, steps, directed)
-        alive = tracks.unseen < life
-        if extra:  # one frame more, but not twice
+        tracks.match(match, found, update, nearest, now.steps, directed)
+        alive = tracks.unseen < now.life
+        if config.published_bookkeeping:  # one frame more, but not twice
             alive &= (tracks.hits > 0) | (match >= 0)
         alive[tracks.confirmed :] &= match[tracks.confirmed :] >= 0
         tracks.keep(alive)
         tracks.start(found, new, update)
         self._end_duplicates()
-        self._confirm(starting)
+        self._confirm(now.starting)
         if explainer:
             explainer.close(tracks)
-        shown, row = self._seen(found)
+        shown, row = self._seen(found.order)
         track_id = np.zeros(len(found), np.int64)
         track_id[row] = tracks.track_id.take(shown)
-        return self._shown(taken, found, track_id)
+        rows = track_id.nonzero()[0]
+        return self._shown(taken, found.order, track_id.take(rows), rows, taken.detections.take(rows))
 
-    def _seen(self, found: Found) -> tuple[Int64Array, Int64Array]:
+    def _advance_compiled(self, compiled: Compiled, checked: Checked, now: _Now) -> TrackedFrame:
+        """The same as machine code."""
+        given, order, settings = checked.taken.detections, checked.order, self._settings
+        rows, looks, confirmed = self._packed or self._in_numpy.pack()
+        score, embedding, dimensions = plain(given.score), plain(checked.embedding), checked.embedding.shape[1]
+        total, count = self._running_mean.sums(dimensions) if embedding.size else (np.zeros(dimensions), 0)
+        known = np.array((confirmed, *now, self._clock.updates, self._next_id, 0, count, 0), np.float64)
+
+        # 1. Whether embeddings tell the objects apart.
+        if self._trust.due(dimensions):
+            told = known.copy()
+            found = compiled.looks(order, score, embedding, total.copy(), told, settings)
+            seen = rows.view(np.int64)[:, DETECTION] >= 0
+            self._trust.look(looks[seen], found[: int(told[HIGH])])
+        known[TRUSTED] = self._trust.given
+
+        # 2. Running mean subtraction, prediction, association, and the life of tracks.
+        columns = plain(given.xyxy), score, plain(given.class_id), embedding
+        rows, looks, shown, boxes, score = compiled.step(rows, looks, order, *columns, total, known, settings)
+        confirmed, *_, self._next_id, _, count, _ = map(int, known.tolist())
+        self._packed = Packed(rows, looks, confirmed)
+        if embedding.size:
+            self._running_mean.settle(total, count)
+        track_id, row, class_id = shown
+        visible = object.__new__(Detections)  # rows of what was checked
+        embedding_shown = None if given.embedding is None else given.embedding.take(row, axis=0)
+        vars(visible).update(xyxy=boxes, score=score, class_id=class_id, embedding=embedding_shown)
+        return self._shown(checked.taken, order, track_id, row, visible)
+
+    def _seen(self, order: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Rows of the confirmed tracks that were seen, and of their detections as they came."""
         detection = self._tracks.detection[: self._tracks.confirmed]
         shown = (detection >= 0).nonzero()[0]
-        return shown, found.order.take(detection.take(shown))
+        return shown, order.take(detection.take(shown))
 
-    def _shown(self, taken: Taken, found: Found, track_id: Int64Array) -> TrackedFrame:
+    def _shown(
+        self, taken: Taken, order: Int64Array, track_id: Int64Array, rows: Int64Array, given: Detections
+    ) -> TrackedFrame:
         """The confirmed tracks that the newest frame shows, in the order of its detections.
 
         Args:
             taken: the detections.
-            found: the same in the tracker's order.
-            track_id: int64 [m], of each as they come; 0 is none.
+            order: of them in `Found`.
+            track_id: int64 [k], the tracks.
+            rows: int64 [k], of their detections.
+            given: their detections; may be changed.
         """
         config = self.config
-        rows = track_id.nonzero()[0]
-        given = taken.detections.take(rows)
         if config.boxes == "filter":
-            shown, row = self._seen(found)
-            place = np.empty((len(found), 4), np.float32)
+            shown, row = self._seen(order)
+            place = np.empty((len(order), 4), np.float32)
             place[row] = to_boxes(self._tracks.motion.position.take(shown, axis=0))
             place = place.take(rows, axis=0)  # the detection's own where the filter believes in none
             # rows of its own, of boxes that are well formed either way: what the constructor checks need no second look
@@ -268,14 +349,10 @@ class Tracker:
             plausible = width * height > config.min_area
             if config.max_aspect:
                 plausible &= width <= config.max_aspect * height
-            given, rows = given[plausible], rows[plausible]
+            given, rows, track_id = given[plausible], rows[plausible], track_id[plausible]
         tracked = object.__new__(TrackedFrame)  # of one length, as the constructor would check
-        vars(tracked).update(
-            frame=self._frame,
-            detections=given,
-            track_id=track_id.take(rows),
-            rows=rows if taken.rows is None else taken.rows.take(rows),
-        )
+        rows = rows if taken.rows is None else taken.rows.take(rows)
+        vars(tracked).update(frame=self._frame, detections=given, track_id=track_id, rows=rows)
         return tracked
 
     def lost(self) -> TrackedFrame:
@@ -353,11 +430,8 @@ class Tracker:
             for key, value in state.items():
                 part, _, name = key.partition(".")
                 parts[part][name] = np.asarray(value)
-            tracks, centring, camera = (
-                Tracks(self.config),
-                RunningMean(self.config.mean_subtraction, self._compiled),
-                copy.deepcopy(self._camera),
-            )
+            tracks, centring = Tracks(self.config), RunningMean(self.config.mean_subtraction)
+            camera = copy.deepcopy(self._camera)
             tracks.restore(parts["tracks"])
             centring.restore(parts["centring"])
             trust = Trust(self.config.appearance_trust)
@@ -381,24 +455,25 @@ class Tracker:
 
     def _embeddings(self, detections: Detections) -> Float32Array:
         """Embeddings [m, d] of the detections; d is 0 where appearance is not used."""
-        known = self._tracks.embedding.shape[1]
-        if not len(detections):  # a detector that found nothing need not know the length
+        n, known = self._looks.shape
+        if not len(detections.score):  # a detector that found nothing need not know the length
             return np.empty((0, known), np.float32)
-        if detections.embedding is None or not self.config.uses_embeddings:
-            embedding = np.empty((len(detections), 0), np.float32)
+        if detections.embedding is None or not self._uses_embeddings:
+            embedding = np.empty((len(detections.score), 0), np.float32)
         else:
             embedding = detections.embedding
-        if embedding.shape[1] != known and len(self._tracks):
+        if embedding.shape[1] != known and n:
             raise ValueError(f"embeddings have length {embedding.shape[1]}, those of the tracks {known} (0: none)")
         return embedding
 
-    def _camera_motion(self, image: Image | None, boxes: Float32Array, frame: int) -> npt.NDArray[np.float64] | None:
+    def _camera_motion(self, checked: Checked) -> npt.NDArray[np.float64] | None:
         """How the camera moved, None where nothing tells."""
+        image = checked.image
         if image is not None and self._camera is None and self.config.camera == "auto":
             self._camera = _camera(self.config)
         if self._camera is None or (image is None and self._camera.needs_images):
             return None
-        matrix = np.asarray(self._camera.estimate(image, boxes, frame))
+        matrix = np.asarray(self._camera.estimate(image, checked.taken.detections.xyxy, checked.frame))
         if matrix.shape != (2, 3) or matrix.dtype.kind not in "if" or not np.isfinite(matrix).all():
             raise ValueError(f"the camera's motion must be a finite [2, 3] matrix, got {matrix.dtype} {matrix.shape}")
         return matrix

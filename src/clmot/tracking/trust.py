@@ -80,12 +80,14 @@ class Trust:
         if not n or not m:
             return
         for each in (tracks, found):
-            within = (each @ each.T)[np.triu_indices(len(each), 1)]
-            self._apart += [len(within), within.sum(), within @ within]
+            cosine = each @ each.T
+            itself = cosine.diagonal()
+            pairs = len(each) * (len(each) - 1), cosine.sum() - itself.sum(), np.vdot(cosine, cosine) - itself @ itself
+            self._apart += np.divide(pairs, 2)  # each is there twice
         similarity = tracks @ found.T
         nearest = similarity.argmax(axis=1)
         mutual = similarity.argmax(axis=0).take(nearest) == np.arange(n)
-        mutual &= similarity[np.arange(n), nearest] > self._level()
+        mutual &= similarity.max(axis=1) > self._level()
         chance = by_chance(n, m)
         self._beyond = _MEMORY * self._beyond + np.count_nonzero(mutual) - chance
         self._most = _MEMORY * self._most + min(n, m) - chance
