@@ -54,6 +54,9 @@ class Walker:
         self._fail_at = fail_at
         self._frame = 0
 
+    def require_size(self):
+        """It takes images of every size."""
+
     def detect(self, images: list[Image]) -> list[Detections]:
         return [self._find() for _ in images]
 
