@@ -68,7 +68,7 @@ from clmot.apps.bench.plan import Fold, Plan
 from clmot.apps.bench.runner import commit, run_bench
 from clmot.apps.bench.runs import Finished, slug
 from clmot.config import Config, DetectorConfig, load_config
-from clmot.detectors.frozen import fingerprint, frozen
+from clmot.detectors.frozen import frozen
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
 from clmot.inference.model import Model, load_model
@@ -109,7 +109,7 @@ class OwnNetwork:
 
     def fingerprint(self) -> str:
         """Of its weights."""
-        return fingerprint(self.network)
+        return self.model.fingerprint
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The objects of each image."""

@@ -7,7 +7,7 @@ import pytest
 from clmot.errors import UserError
 from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
-from clmot.shipped import DEFAULT, shipped_model
+from clmot.shipped import DEFAULT, shipped_graph, shipped_model
 
 
 def test_the_shipped_model_is_small_private_and_in_half_precision():
@@ -50,3 +50,12 @@ def test_it_finds_people(real_data):
     model = load_model(DEFAULT, device="cpu")
     scores = embedding_scores(embed_sequences(samples, model.embed, {sequence.name: 25}, 5))
     assert scores["rank-1"] > 0.75  # an untrained network: 0.74 at most
+
+
+def test_its_graph_is_made_of_the_same_weights():
+    """Else: clmot export clmot-pedestrian --to onnx --out src/clmot/shipped/clmot-pedestrian.onnx."""
+    pytest.importorskip("onnxruntime")
+    graph, network = load_model(shipped_graph(DEFAULT)), load_model(DEFAULT, device="cpu")
+    assert graph.fingerprint == network.fingerprint
+    assert graph.config.tracker == network.config.tracker
+    assert graph.config.model == network.config.model
