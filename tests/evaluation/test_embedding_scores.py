@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from clmot.evaluation.baselines import histogram_embedding
-from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embed_sequences, embedding_scores, self_overlap
+from clmot.evaluation.embedding import (
+    EmbeddedSequence,
+    areas_by_gap,
+    embed_sequences,
+    embedding_scores,
+    hardest_areas,
+    self_overlap,
+)
 from clmot.structures import Sample
 
 
@@ -166,6 +173,30 @@ def test_area_by_gap_equals_the_rank_sum(together):
         expected = mannwhitneyu(pairs[True], pairs[False]).statistic / len(pairs[True]) / len(pairs[False])
         assert actual == pytest.approx(expected, abs=2e-3)  # cosines are told apart to 1e-4
     assert np.isnan(areas_by_gap(parts, [100.0, np.inf])[0])
+
+
+@pytest.mark.parametrize("gap", [0.3, 1.0, 5.0])
+def test_the_hardest_area_is_the_least_rank_sum(gap):
+    """Against SciPy's, one pair of identities after the other."""
+    part = sequence(4, people=5)
+    expected = {}
+    for one in np.unique(part.identities):
+        own = part.identities == one
+        apart = min(gap, np.ptp(part.seconds[own]) / 2)
+        cosine = part.embeddings @ part.embeddings.T
+        far = np.abs(part.seconds[:, None] - part.seconds) >= max(apart, 1e-9)
+        areas = []
+        for other in np.unique(part.identities):
+            theirs = part.identities == other
+            genuine, impostor = (cosine[own][:, each][far[own][:, each]] for each in (own, theirs))
+            if other != one and set(part.seconds[own]) & set(part.seconds[theirs]) and len(genuine) and len(impostor):
+                areas.append(mannwhitneyu(genuine, impostor).statistic / (len(genuine) * len(impostor)))
+        if areas:
+            expected[int(one)] = min(areas)
+    assert len(expected) > 2
+    actual = hardest_areas(part, gap)
+    assert actual.keys() == expected.keys()
+    np.testing.assert_allclose(list(actual.values()), list(expected.values()), rtol=1e-6)
 
 
 def test_self_overlap_is_that_of_an_object_with_its_next_place():

@@ -56,11 +56,7 @@ EMBEDDING = {
 ASSESSED = SimpleNamespace(
     label_free=EMBEDDING, probes=EMBEDDING, identified={"after 1 s": EMBEDDING}, areas={LONG: {"1 s": 0.9}}
 )
-JUDGED = Judgement(
-    views=dict.fromkeys(("rank-1", "TPR@FAR=0.01", "alignment", "uniformity", "collapsed"), 0.5),
-    time=dict.fromkeys(("rank-1", "mAP", "TPR@FAR=0.1"), 0.5),
-    gap=1.0,
-)
+JUDGED = Judgement(hardest={"street": [0.5]}, by_gap=[0.5] * 5)
 ADAPTED = Adaptation(model=Path("m"), start="s", kept=True, reason="", before=JUDGED, after=JUDGED, videos={}, steps=1)
 SUMMARY = Summary(
     path=Path("/data/annotations") / LONG,

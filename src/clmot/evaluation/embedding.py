@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.io.image import read_image
-from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, Sample
+from clmot.structures import BoolArray, Embed, Float32Array, Float64Array, Int64Array, Sample
 from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -26,6 +26,7 @@ _DENSE = 0.5
 """Median overlap from which on motion alone tells who is who."""
 _BINS = 20_000
 _ROWS = 1024
+_MOST_BOXES = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,6 +178,45 @@ def areas_by_gap(
     return [float(value) for value in area]
 
 
+def hardest_areas(sequence: EmbeddedSequence, gap: float) -> dict[int, float]:
+    """Area under the ROC curve of each identity against the one it is hardest to tell from.
+
+    The pairs of an identity are compared with those of it and one other that some moment shows beside it; the least of
+    the areas counts. Most pairs of two objects are easy, and a mean over all is near 1 for every embedding.
+
+    Args:
+        sequence: embedded boxes; of an identity `_MOST_BOXES` are looked at, evenly spread.
+        gap: seconds that the two boxes of a pair are apart, at least; for an identity that is seen for less than twice
+            as long, half of that time.
+
+    Returns:
+        By identity, for those seen at two times and beside another; ties count half.
+    """
+    together, number = _seen_together(sequence)
+    rows = [_thinned(np.flatnonzero(number == each)) for each in range(len(together))]
+    areas: dict[int, float] = {}
+    for each, own in enumerate(rows):
+        seconds = sequence.seconds[own]
+        apart = max(min(gap, np.ptp(seconds) / 2), 1e-9)
+
+        def similar(
+            other: Int64Array, own: Int64Array = own, seconds: Float64Array = seconds, apart: float = apart
+        ) -> Float32Array:
+            """Rising cosines of the pairs far enough apart."""
+            far = np.abs(seconds[:, None] - sequence.seconds[other]) >= apart
+            return np.sort((sequence.embeddings[own] @ sequence.embeddings[other].T)[far])
+
+        genuine = similar(own)
+        found = [
+            _area(genuine, impostor)
+            for other in np.flatnonzero(together[each])
+            if other != each and len(impostor := similar(rows[other]))
+        ]
+        if len(genuine) and found:
+            areas[int(sequence.identities[own[0]])] = min(found)
+    return areas
+
+
 class SelfOverlap(NamedTuple):
     """How much objects overlap themselves from one frame to the next: what tracking by motion lives on.
 
@@ -222,6 +262,16 @@ def _seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
     present = np.zeros((moment.max(initial=-1) + 1, len(known)), np.float32)
     present[moment, number] = 1
     return present.T @ present > 0, number
+
+
+def _thinned(rows: Int64Array) -> Int64Array:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_BOXES)).round().astype(np.int64))]
+
+
+def _area(genuine: Float32Array, impostor: Float32Array) -> float:
+    """The chance that the one is greater than the other, ties counting half; the other is in rising order."""
+    below, upto = (np.searchsorted(impostor, genuine, side=side) for side in ("left", "right"))
+    return float((below + upto).mean() / (2 * len(impostor)))
 
 
 def _true_positive_rate(genuine: Int64Array, impostor: Int64Array, rate: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import clmot.apps.adapt.run as run_module
+from clmot.apps.adapt.judgement import Judgement
 from clmot.apps.adapt.report import decide
 from clmot.apps.adapt.run import adapt
 from clmot.errors import UserError
@@ -62,25 +63,19 @@ def test_leaves_a_model_that_detects_as_before_and_a_report(adapted, tiny_run):
     }
     report = (out / "report.md").read_text()
     assert found.reason in report
-    assert "| across time: rank-1 | " in report
+    assert "| **against the hardest** | " in report
     assert json.loads((out / "report.json").read_text())["kept"] == found.kept
 
 
 def test_what_scores_less_is_rolled_back(tiny_run, video, tmp_path, seeing, monkeypatch):
     scores = iter([0.9, 0.8])
-    real = run_module.judge
-
-    def judge(*arguments, **options):
-        judgement = real(*arguments, **options)
-        score = next(scores)
-        for part, name in (("views", "rank-1"), ("views", "TPR@FAR=0.01"), ("time", "mAP"), ("time", "TPR@FAR=0.1")):
-            getattr(judgement, part)[name] = score
-        return judgement
-
-    monkeypatch.setattr(run_module, "judge", judge)
+    monkeypatch.setattr(
+        run_module, "judge", lambda *_, **__: Judgement(hardest={"walk": [next(scores)] * 3}, by_gap=[0.9] * 5)
+    )
     found = go(tiny_run, video, tmp_path / "out")
     assert not found.kept
-    assert found.reason == "rolled back: the score went from 0.900 to 0.800, less than 0.005 more"
+    assert found.reason.startswith("no evidence of gain, the old weights stay: ")
+    assert "from 0.900 to 0.800, by -0.100" in found.reason
     assert found.model.name == "checkpoint-000000"
     assert equal_weights(load_saved_model(tiny_run).weights, load_saved_model(tmp_path / "out").weights)
 

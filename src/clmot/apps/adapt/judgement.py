@@ -1,58 +1,54 @@
-"""Is an embedding better than another on video without labels? Two views of held-out frames, and held-out tracklets.
+"""Is an embedding better than another on video without labels? By held-out tracklets, at the same boxes.
 
-Views tell whether an embedding survives what the augmentation does, tracklets whether it survives time: there the same
-object has moved, turned and changed its light. Nobody labels either.
+A tracklet shows one object at several times, where it has moved, turned and changed its light; two that some moment
+shows both are two objects. Most of these are easy to tell apart, and any mean over all pairs is near its best before
+and after: what decides is how well each tracklet is told from the one it is most like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clmot.evaluation.embedding import embed_sequences, embedding_scores
-from clmot.evaluation.two_view import VIEWS, compare_views, embed_views, label_free_scores
+from clmot.evaluation.embedding import areas_by_gap, embed_sequences, hardest_areas
 from clmot.io.progress import followed
-from clmot.structures import Dataset, Embed, Sample
-from clmot.views.labels import with_labels
-from clmot.views.pair_dataset import PairDataset
+from clmot.structures import Dataset, Embed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 GAP_SECONDS = 1.0
-"""Boxes nearer in time than this are not compared, for their appearance has hardly changed."""
+"""Boxes nearer in time than this are not compared, for their appearance has hardly changed; of tracklets that last for
+less than twice as long, half of that."""
 
-MOST_VIEWED = 100
-"""Frames seen in two views, at most."""
+EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, float("inf"))
+"""Of the gaps in seconds that the report tells apart."""
 
-
-DECIDING = (("views", "rank-1"), ("views", "TPR@FAR=0.01"), ("time", "mAP"), ("time", "TPR@FAR=0.1"))
-"""Ranking and verification, across views and across time: where one of them is perfect, another mostly is not."""
+DRAWS = 2000
+"""Of tracklets, with replacement, for an interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """Scores of an embedding without identities.
+    """Scores of an embedding on tracklets, after running mean subtraction as in the tracker.
 
     Attributes:
-        views: across two views of held-out frames (`clmot.evaluation.two_view.label_free_scores`).
-        time: across time on held-out tracklets (`clmot.evaluation.embedding.embedding_scores`): a box, its own tracklet
-            at least `gap` seconds away, and other tracklets that it was seen together with.
-        gap: in seconds.
+        hardest: by video, of each tracklet the area under the ROC curve against the tracklet it is hardest to tell
+            from, in the order of their numbers (`clmot.evaluation.embedding.hardest_areas`).
+        by_gap: the area over all pairs, by the `EDGES` (`clmot.evaluation.embedding.areas_by_gap`).
     """
 
-    views: dict[str, float]
-    time: dict[str, float]
-    gap: float
+    hardest: dict[str, list[float]]
+    by_gap: list[float]
 
     @property
     def score(self) -> float:
-        """What decides: the mean of the `DECIDING` measures, as far as there is enough to measure them by."""
-        values = [getattr(self, part)[name] for part, name in DECIDING]
-        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+        """The mean over tracklets; NaN where there are none."""
+        values = [value for each in self.hardest.values() for value in each]
+        return float(np.mean(values)) if values else float("nan")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; NaN, which is written as null, for what could not be measured."""
@@ -61,22 +57,12 @@ class Judgement:
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> Judgement:
         """What `as_dict` gave, from JSON."""
-        views, time = (
-            {name: float("nan") if value is None else value for name, value in values[part].items()}
-            for part in ("views", "time")
-        )
-        return Judgement(views=views, time=time, gap=values["gap"])
+        by_gap = [float("nan") if value is None else value for value in values["by_gap"]]
+        return Judgement(hardest=values["hardest"], by_gap=by_gap)
 
 
 def judge(
-    embed: Embed,
-    held_out: Dataset,
-    frame_rates: Mapping[str, float],
-    size: tuple[int, int],
-    *,
-    seed: int = 0,
-    name: str,
-    bar: Progress,
+    embed: Embed, held_out: Dataset, frame_rates: Mapping[str, float], *, prior: float, name: str, bar: Progress
 ) -> Judgement:
     """Judge an embedding.
 
@@ -84,33 +70,38 @@ def judge(
         embed: the embedding.
         held_out: frames with tracklets as identities.
         frame_rates: frames a second, by sequence.
-        size: width and height of the views in pixels.
-        seed: of the views.
+        prior: as `tracker.mean_subtraction`.
         name: of the task that the bar gets.
         bar: shows how far it is.
     """
     samples = held_out.samples
-    unlabelled, _ = with_labels(held_out, "none")
-    pairs = PairDataset(unlabelled, VIEWS, size, seed)
-    chosen = np.linspace(0, len(samples) - 1, min(len(samples), MOST_VIEWED)).round().astype(np.int64)
-    viewed = np.unique(chosen).tolist()
-    task = bar.add_task(name, total=len(viewed) + len(samples), note="")
-
-    views = embed_views((pairs[(index, index)] for index in followed(viewed, bar, task)), embed)
-    gap = comparable_gap(samples, frame_rates)
+    task = bar.add_task(name, total=len(samples), note="")
     sequences = embed_sequences(followed(samples, bar, task), embed, dict(frame_rates))
-    return Judgement(
-        views=label_free_scores(views, compare_views(views)),
-        time=embedding_scores(sequences, (gap, np.inf), together=True),
-        gap=gap,
+    if prior:
+        sequences = [each.mean_subtracted(prior) for each in sequences]
+    names = dict.fromkeys(sample.sequence for sample in samples if (sample.identities >= 0).any())
+    hardest = {
+        video: [area for _, area in sorted(hardest_areas(sequence, GAP_SECONDS).items())]
+        for video, sequence in zip(names, sequences, strict=True)
+    }
+    return Judgement(hardest=hardest, by_gap=areas_by_gap(sequences, EDGES, together=True))
+
+
+def gain(before: Judgement, after: Judgement) -> tuple[float, float, float]:
+    """By how much the mean over tracklets rose, and its 95 % interval over draws of the same tracklets for both.
+
+    Returns:
+        NaN for all three where there is nothing to compare.
+    """
+    differences = np.array(
+        [
+            new - old
+            for video in before.hardest
+            for old, new in zip(before.hardest[video], after.hardest[video], strict=True)
+        ]
     )
-
-
-def comparable_gap(samples: Sequence[Sample], frame_rates: Mapping[str, float]) -> float:
-    """`GAP_SECONDS`, or half of the longest tracklet where none is twice as long."""
-    seen: dict[tuple[str, int], list[float]] = {}
-    for sample in samples:
-        for tracklet in sample.identities[sample.identities >= 0].tolist():
-            seen.setdefault((sample.sequence, tracklet), []).append(sample.frame / frame_rates[sample.sequence])
-    longest = max((max(times) - min(times) for times in seen.values()), default=0.0)
-    return min(GAP_SECONDS, longest / 2)
+    if not len(differences):
+        return (float("nan"),) * 3
+    drawn = np.random.default_rng(0).integers(0, len(differences), (DRAWS, len(differences)))
+    low, high = np.quantile(differences[drawn].mean(axis=1), [0.025, 0.975])
+    return float(differences.mean()), float(low), float(high)

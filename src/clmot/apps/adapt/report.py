@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clmot.apps.adapt.judgement import DECIDING, Judgement
+from clmot.apps.adapt.judgement import EDGES, GAP_SECONDS, Judgement, gain
 from clmot.errors import plural
 from clmot.visualize.table import Table
-
-MEASURES = (
-    ("views", "rank-1", "two views: rank-1"),
-    ("views", "TPR@FAR=0.01", "two views: TPR at FAR 0.01"),
-    ("views", "alignment", "two views: alignment (less is better)"),
-    ("views", "uniformity", "two views: uniformity (less is better)"),
-    ("time", "rank-1", "across time: rank-1"),
-    ("time", "mAP", "across time: mAP"),
-    ("time", "TPR@FAR=0.1", "across time: TPR at FAR 0.1"),
-)
-"""Part of a judgement, its name there, and for people."""
-
-LESS_IS_BETTER = ("alignment", "uniformity")
-
-LEAST_GAIN = 0.005
-"""A score that rises less is noise (``docs/adapt.md``), and the old weights stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,53 +59,47 @@ class Adaptation:
 
 
 def decide(before: Judgement, after: Judgement) -> tuple[bool, str]:
-    """Whether to keep the new weights, and why, in one line.
-
-    They are kept where the score rises by `LEAST_GAIN` at least, and no more measures got worse than better.
-    """
-    change = f"the score went from {before.score:.3f} to {after.score:.3f}"
-    if after.views["collapsed"] and not before.views["collapsed"]:
-        return False, "rolled back: the new embedding has collapsed, boxes all look alike to it"
-    if not after.score >= before.score + LEAST_GAIN:
-        return False, f"rolled back: {change}, less than {LEAST_GAIN:g} more"
-    signs = [_gain(part, name, before, after) for part, name, _ in MEASURES]
-    better, worse = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
-    counts = f"{better} of {len(MEASURES)} measures better, {worse} worse"
-    if worse > better:
-        return False, f"rolled back: {change}, but {counts}"
-    return True, f"kept: {change}, {counts}"
-
-
-def _gain(part: str, name: str, before: Judgement, after: Judgement) -> float:
-    """By how much a measure got better; NaN where it could not be measured."""
-    change = getattr(after, part)[name] - getattr(before, part)[name]
-    return float(-change if name in LESS_IS_BETTER else change)
+    """Whether to keep the new weights, and why, in one line: where the gain's interval over tracklets is above zero."""
+    mean, low, high = gain(before, after)
+    tracklets = sum(map(len, before.hardest.values()))
+    if not tracklets:
+        return False, "no evidence of gain, the old weights stay: no held-out tracklet is seen beside another"
+    change = (
+        f"the area against the hardest other tracklet went from {before.score:.3f} to {after.score:.3f}, "
+        f"by {mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f} over {plural(tracklets, 'tracklet')})"
+    )
+    return low > 0, f"{'kept' if low > 0 else 'no evidence of gain, the old weights stay'}: {change}"
 
 
 def adaptation_table(found: Adaptation) -> Table:
     """The measures before and after; the score that decides comes last."""
+    gaps = [f"all pairs, {low:g} s" + (f" to {high:g} s" if np.isfinite(high) else " and more") for low, high in _GAPS]
     rows = [
-        (label, _number(getattr(found.before, part)[name]), _number(getattr(found.after, part)[name]))
-        for part, name, label in MEASURES
+        (label, _number(old), _number(new))
+        for label, old, new in zip(gaps, found.before.by_gap, found.after.by_gap, strict=True)
     ]
-    rows.append(("score", _number(found.before.score), _number(found.after.score)))
-    return Table(("held out, no identities", "before", "after"), [rows], strong=frozenset({"score"}))
+    rows.append(("against the hardest", _number(found.before.score), _number(found.after.score)))
+    header = ("area under the ROC curve, held out", "before", "after")
+    return Table(header, [rows], strong=frozenset({"against the hardest"}))
 
 
 def adaptation_markdown(found: Adaptation) -> str:
     """The whole report."""
     lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {plural(found.steps, 'step')}.", ""]
     lines += adaptation_table(found).markdown().splitlines()
-    labels = {(part, name): label for part, name, label in MEASURES}
     lines += [
-        f"The score is the mean of {', '.join(labels[each] for each in DECIDING)}, as far as they can be measured.",
-        f"Boxes are those that the model found before. Across time: pairs of boxes at least {found.before.gap:.2g} s "
-        "apart, of one tracklet or of two that were seen together. Higher is better, unless it says otherwise.",
+        "Boxes are those that were found before. Pairs are of one tracklet, or of two that some moment shows both. "
+        f"What decides is the mean over tracklets of the last line: pairs at least {GAP_SECONDS:g} s apart (half of "
+        "how long a shorter tracklet lasts), and of the other tracklets the one it is hardest to tell from. "
+        "1 is perfect, 0.5 is chance.",
         "",
     ]
     header = ["video", "learned from: frames", "tracklets", "boxes", "held out: frames", "tracklets", "boxes"]
     videos = Table(header, [[[name, *map(str, counts.values())] for name, counts in found.videos.items()]])
     return "\n".join([*lines, videos.markdown()])
+
+
+_GAPS = tuple(itertools.pairwise(EDGES))
 
 
 def _number(value: float) -> str:

@@ -110,7 +110,7 @@ def adapt(
     after.config = before.config
     with progress_bar(progress) as bar:
         old, new = (
-            judge(each.embed, held_out, rates, size, name=name, bar=bar)
+            judge(each.embed, held_out, rates, prior=settings.tracker.mean_subtraction, name=name, bar=bar)
             for name, each in (("judging before", before), ("judging after", after))
         )
     kept, reason = decide(old, new)
