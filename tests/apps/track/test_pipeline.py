@@ -157,7 +157,7 @@ def test_bad_input_is_found_before_anything_is_written(video: Path, tmp_path: Pa
 def test_a_model_may_be_a_path(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[str] | type[Path]
 ) -> None:
-    def load_model(path: str | Path) -> RedThings:
+    def load_model(path: str | Path, **_: object) -> RedThings:
         if Path(path).name != "run":
             raise UserError(f"{path}: no such run")
         return RedThings()
