@@ -49,23 +49,20 @@ def xyxy_to_ltwh(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
 
 def xyxy_to_cxcyah(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Corners to centre x, centre y, aspect (width / height), height: the Kalman filter's measurement."""
-    left, top, right, bottom = boxes.T
-    out = np.empty_like(boxes)
-    out[:, 0] = (left + right) / 2
-    out[:, 1] = (top + bottom) / 2
-    out[:, 3] = bottom - top
-    out[:, 2] = (right - left) / out[:, 3]
-    return out
+    corners = boxes.T.copy()  # numbers of one kind side by side: rows of four are the slowest to work on
+    centre, size = corners[:2] + corners[2:], corners[2:] - corners[:2]
+    centre /= 2
+    size[0] /= size[1]
+    return np.asarray(np.concatenate([centre, size]).T.copy())
 
 
 def cxcyah_to_xyxy(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
     """Centre x, centre y, aspect (width / height), height to corners."""
-    x, y, aspect, height = boxes.T
-    half_width, half_height = aspect * height / 2, height / 2
-    out = np.empty_like(boxes)
-    out[:, 0], out[:, 2] = x - half_width, x + half_width
-    out[:, 1], out[:, 3] = y - half_height, y + half_height
-    return out
+    places = boxes.T.copy()
+    centre, half = places[:2], places[2:]
+    half[0] *= half[1]
+    half /= 2
+    return np.asarray(np.concatenate([centre - half, centre + half]).T.copy())
 
 
 def area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
