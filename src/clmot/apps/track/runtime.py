@@ -57,11 +57,11 @@ def load_fastest(name: str | Path, device: str = "auto", runtime: str = "auto") 
     """
     from clmot.inference.model import load_model
 
-    if runtime == "auto":
-        runtime = os.environ.get(VARIABLE) or "auto"
     require(runtime in get_args(Runtime), f"--runtime '{runtime}': is not one of {', '.join(get_args(Runtime))}")
     file = find_model(name)
     fixed = {".xml": ("openvino",), ".onnx": ("openvino", "onnxruntime")}.get(file.suffix, tuple(_NAMES))
+    if runtime == "auto" and os.environ.get(VARIABLE) in fixed:  # which says nothing of other kinds of files
+        runtime = os.environ[VARIABLE]
     require(runtime in ("auto", *fixed), f"{file}: runs in {' or '.join(fixed)}, not in {runtime}")
     if runtime != "auto" and not _installed(runtime):
         extra = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}[runtime]
