@@ -12,6 +12,7 @@ from command_line import call, fails
 
 import clmot
 from clmot.apps.track.object_choice import ObjectChoice
+from clmot.cli import main
 from clmot.config import Config
 from clmot.io.mot_text import read_mot_rows
 from clmot.models.network import Network
@@ -198,3 +199,33 @@ def test_python_has_every_verb(capsys):
     for verb in verbs:
         assert callable(getattr(clmot, names.get(verb, verb))), verb
     assert clmot.Gallery
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 84. GiB for an array"),
+        RuntimeError("Exception from src/inference/src/cpp/core.cpp:117:\nstd::bad_alloc\n"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_one_line_says_that_memory_runs_out(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("clmot.cli.app", run)
+    with pytest.raises(SystemExit) as stop:
+        main(["track", "street.mp4", "--size", "100000"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "clmot: not enough memory for this; a smaller --size or --batch-size takes less\n"
+
+
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise RuntimeError("Pin memory thread exited unexpectedly")
+
+    monkeypatch.setattr("clmot.cli.app", run)
+    with pytest.raises(RuntimeError, match="Pin memory"):
+        main(["track", "street.mp4"])

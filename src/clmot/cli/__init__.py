@@ -61,6 +61,8 @@ _OF_OTHER_TOOLS = {
 }
 """Options of other trackers, and how their meaning is written here."""
 
+_OUT_OF_MEMORY = r"(?i)out of memory|allocate memory|bad_alloc|alloc_failed"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM."""
@@ -85,6 +87,11 @@ def _run(arguments: Sequence[str]) -> None:
     except OSError as error:
         # of a disk or a file that no command has a better line for
         _fail(f"{error.filename or 'a file'}: {reason_of(error)}", 2)
+    except Exception as error:
+        # NumPy's, and those of torch, OpenVINO and ONNX Runtime, which have a class and words of their own
+        if not isinstance(error, MemoryError) and not re.search(_OUT_OF_MEMORY, str(error)):
+            raise
+        _fail("not enough memory for this; a smaller --size or --batch-size takes less", 2)
     except KeyboardInterrupt as interrupt:
         _fail("interrupted; what was finished is kept", 143 if isinstance(interrupt, Terminated) else 130)
 
