@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clmot.apps.attach.attach import attach as attach
     from clmot.apps.bench.runner import run_bench as bench
     from clmot.apps.check_data import check as check_data
+    from clmot.apps.convert_results.convert import convert_results as convert_results
     from clmot.apps.count.count import count as count
     from clmot.apps.draw import draw as draw
     from clmot.apps.embedding_quality.assess import assess as embed
@@ -66,6 +67,7 @@ _LAZY = {
     "attach": "clmot.apps.attach.attach",
     "bench": "clmot.apps.bench.runner:run_bench",
     "check_data": "clmot.apps.check_data:check",
+    "convert_results": "clmot.apps.convert_results.convert",
     "count": "clmot.apps.count.count",
     "detect": "clmot.apps.track.write_detections:write_detections",
     "draw": "clmot.apps.draw",

@@ -26,6 +26,7 @@ WRITING = {
     "attach": "attach encoder:mobilenetv2_050 {stills} --out {out} --weights none --steps 1",
     "bench": "bench {bench} --out {out}",
     "count": "count {results} --line 10,10,100,100 --out {out}",
+    "convert-results": "convert-results {results} --to cvat --out {out}.xml",
     "data check --fix": "data check {stills} --fast --json {out}.json",
     "data check --html": "data check {stills} --fast --html {out}.html",
     "data frames": "data frames {clip} --out {out}",

@@ -18,6 +18,7 @@ from clmot.cli import (  # noqa: F401
     attach,
     bench,
     config,
+    convert_results,
     count,
     data,
     demo,

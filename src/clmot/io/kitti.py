@@ -21,6 +21,11 @@ _NOT_KNOWN = "-1 -1 -10"
 _NOT_IN_SPACE = "-1 -1 -1 -1000 -1000 -1000 -10"
 
 
+def kitti_type(name: str) -> str | None:
+    """What KITTI calls a class; None where it has no type for it."""
+    return _TYPE_OF.get(name.lower())
+
+
 def kitti_rows(tracked: TrackedFrame, classes: Sequence[str]) -> str:
     """Results of one frame as KITTI's benchmark takes them, with its own numbers for what is not known.
 
@@ -33,7 +38,7 @@ def kitti_rows(tracked: TrackedFrame, classes: Sequence[str]) -> str:
         tracked.track_id.tolist(), found.class_id.tolist(), found.xyxy.tolist(), found.score.tolist(), strict=True
     )
     return "".join(
-        f"{tracked.frame - 1} {identity} {_TYPE_OF.get(classes[kind].lower(), 'Misc')} {_NOT_KNOWN} "
+        f"{tracked.frame - 1} {identity} {kitti_type(classes[kind]) or 'Misc'} {_NOT_KNOWN} "
         f"{left:.3f} {top:.3f} {right:.3f} {bottom:.3f} {_NOT_IN_SPACE} {score:.6f}\n"
         for identity, kind, (left, top, right, bottom), score in rows
     )

@@ -83,14 +83,14 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     categories = {each.id: each.name for each in sorted(content.categories, key=_id_order)}
     file, annotations = results or (path, content.annotations)
     where = f"{file}: $" if results else f"{path}: $.annotations"
-    category = _positions([each.category_id for each in annotations], categories)
+    category = positions([each.category_id for each in annotations], categories)
     if category.min(initial=0) < 0:
         i = int(np.argmin(category))
         raise UserError(f"{where}[{i}].category_id is {annotations[i].category_id!r}, which is not in categories")
-    identities = np.array([_identity(each, where, i) for i, each in enumerate(annotations)], np.int64)
+    identities = np.array([identity_of(each, where, i) for i, each in enumerate(annotations)], np.int64)
     collector, finder = Collector(), ImageFinder(path)
     class_map = np.array([collector.class_id(name) for name in categories.values()], np.int64)
-    places = _sequences_and_frames(content.videos, images, path, bool((identities >= 0).any()))
+    places = sequences_and_frames(content.videos, images, path, bool((identities >= 0).any()))
     frames: list[Frame] = []
     position = np.full(len(images), -1)
     for i, (key, image) in enumerate(images.items()):
@@ -103,7 +103,7 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
             width, height = read_image_size(found)
         position[i] = len(frames)
         frames.append(Frame(found, width, height, *places[key]))
-    listed = _positions([each.image_id for each in annotations], images)
+    listed = positions([each.image_id for each in annotations], images)
     collector.skipped["image not listed"] += int((listed < 0).sum())
     place = np.where(listed >= 0, position[listed], -1)
     there = place >= 0
@@ -122,7 +122,8 @@ def dataset_of(content: CocoFile, path: Path, results: tuple[Path, list[Annotati
     return collector.dataset(ignored_too=True)
 
 
-def _identity(annotation: Annotation, where: str, number: int) -> int:
+def identity_of(annotation: Annotation, where: str, number: int) -> int:
+    """The identity of an annotation, -1 where it has none; `where` and `number` are for messages."""
     identity = annotation.instance_id if annotation.track_id is None else annotation.track_id
     if identity is None and isinstance(annotation.attributes, dict):
         identity = annotation.attributes.get("track_id")
@@ -131,7 +132,7 @@ def _identity(annotation: Annotation, where: str, number: int) -> int:
     return -1 if identity is None else max(identity, -1)
 
 
-def _positions(keys: Sequence[Id], among: Iterable[Id]) -> Int64Array:
+def positions(keys: Sequence[Id], among: Iterable[Id]) -> Int64Array:
     """The position of each key among others, -1 where it is none of them."""
     position = {key: i for i, key in enumerate(among)}
     of_key = {key: position[one] for key, one in same_ids(dict.fromkeys(keys), position).items()}
@@ -150,7 +151,7 @@ def _images(listed: list[Image], path: Path) -> dict[Id, Image]:
     return {image.id: image for image in sorted(listed, key=_id_order)}
 
 
-def _sequences_and_frames(
+def sequences_and_frames(
     listed: list[Video], images: dict[Id, Image], path: Path, has_identities: bool
 ) -> dict[Id, tuple[str, int]]:
     """Sequence name and 1-based frame number of each image."""

@@ -55,7 +55,7 @@ def read_cvat(path: Path) -> Dataset:
     file = path if path.is_file() else _annotation_file(path)
     if file is None:
         raise UserError(f"{path}: no CVAT annotations ({describe_folder(path)}); expected {EXPECTED}")
-    document = _Document(file)
+    document = CvatFile(file)
     if len(document.tasks) > 1:
         raise UserError(
             f"{file}: tracks of {len(document.tasks)} tasks; export the tasks one by one, their frame numbers clash"
@@ -77,7 +77,7 @@ class _Shapes(NamedTuple):
     identity: int = -1
 
 
-class _Document(XmlFile):
+class CvatFile(XmlFile):
     """What a CVAT file says, gathered while it is parsed: a million boxes are too many for one tree of elements.
 
     Attributes:
@@ -174,7 +174,7 @@ def _turned(box: _Box, degrees: float) -> _Box:
     return x - half_width, y - half_height, x + half_width, y + half_height
 
 
-def _of_images(document: _Document) -> Dataset:
+def _of_images(document: CvatFile) -> Dataset:
     path = document.path
     collector = Collector(document.classes)
     collector.skipped += document.skipped
@@ -201,7 +201,7 @@ def _of_images(document: _Document) -> Dataset:
     return collector.dataset()
 
 
-def _of_video(document: _Document) -> Dataset:
+def _of_video(document: CvatFile) -> Dataset:
     images = _frame_images(document.path)
     numbers, classes, boxes = (
         np.concatenate([getattr(track, name) for track in document.tracks]) for name in ("frames", "classes", "boxes")

@@ -52,7 +52,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
         return _read_objects(root, files, min_visibility)
     collector = Collector(TYPES, unit="sequence")
     for file in files:
-        table = _read_rows(file, COLUMNS)
+        table = read_rows(file, COLUMNS)
         values, kind = table.values, table.whole("type")
         truncated, occluded = table.whole("truncated", -1, 2), table.whole("occluded", -1, 3)
         visible = _VISIBLE_SHARE[np.maximum(truncated, 0)] * _VISIBLE_SHARE[np.maximum(occluded, 0)]
@@ -66,7 +66,7 @@ def read_kitti(path: Path, *, min_visibility: float = 0.1) -> Dataset:
             first=0,
             ignore=(kind == ANY_CLASS) | (visible < min_visibility),
             identities=table.whole("track_id"),
-            scores=_scores(table),
+            scores=scores_of(table),
         )
     return collector.dataset()
 
@@ -79,22 +79,22 @@ def _read_objects(root: Path, files: list[Path], min_visibility: float) -> Datas
         if file.stem not in image_of:
             collector.absent.add(file.stem, file, [root / "image_2"])
             continue
-        table = _read_rows(file, COLUMNS[2:])
+        table = read_rows(file, COLUMNS[2:])
         values, kind, occluded = table.values, table.whole("type"), table.whole("occluded", -1, 3)
         visible = (1 - values[:, 1].clip(0, 1)) * _VISIBLE_SHARE[np.maximum(occluded, 0)]
         image = image_of[file.stem]
         frame = Frame(image, *read_image_size(image), sequence_name(file.with_suffix(""), root), 1)
         ignore = (kind == ANY_CLASS) | (visible < min_visibility)
-        collector.add_image(frame, values[:, 4:8], kind, ignore=ignore, scores=_scores(table))
+        collector.add_image(frame, values[:, 4:8], kind, ignore=ignore, scores=scores_of(table))
     return collector.dataset()
 
 
-def _read_rows(file: Path, columns: Sequence[str]) -> NumberTable:
+def read_rows(file: Path, columns: Sequence[str]) -> NumberTable:
     """Rows of labels, or of results, which have a score behind the columns."""
     return read_numbers(file, columns, most=len(columns) + 1, words={"type": _TYPES})
 
 
-def _scores(table: NumberTable) -> Float32Array | None:
+def scores_of(table: NumberTable) -> Float32Array | None:
     """The scores, float32 [n]; None where there are none."""
     count = len(table.columns)
     return table.values[:, count].astype(np.float32) if table.values.shape[1] > count else None

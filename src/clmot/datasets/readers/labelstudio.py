@@ -25,6 +25,7 @@ EXPECTED = "Label Studio's JSON export (not JSON-MIN) and the images beside it o
 
 _SUFFIXES = "jpe?g|png|bmp|tiff?|webp|mp4|webm|mov|avi|mkv"
 _Record = dict[str, Any]
+_TRACK = re.compile(r"track_([0-9]{1,15})")
 
 
 def read_labelstudio(path: Path) -> Dataset:
@@ -47,9 +48,7 @@ def read_labelstudio(path: Path) -> Dataset:
     file = path if path.is_file() else _export_file(path)
     if file is None:
         raise UserError(f"{path}: no Label Studio export there; expected {EXPECTED}")
-    tasks = load_json(file)
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise UserError(f"{file}: expected a list of tasks: {EXPECTED}")
+    tasks = load_tasks(file)
     collector = Collector()
     finder = ImageFinder(file)
     key = "annotations"
@@ -60,14 +59,11 @@ def read_labelstudio(path: Path) -> Dataset:
         raise UserError(f"{file}: no task has data; expected {EXPECTED}")
     for i, task in enumerate(tasks):
         where = f"{file}: [{i}]"
-        valid = _annotations(task, key, where)
-        if not valid:
+        chosen = chosen_annotation(task, key, where)
+        if chosen is None:
             collector.skipped["task without annotation"] += 1
             continue
-        chosen = next((each for each in valid if each.get("ground_truth")), valid[0])
         result = chosen.get("result", [])
-        if not isinstance(result, list) or not all(isinstance(each, dict) for each in result):
-            raise UserError(f"{where}.{key}.result is {str(result)[:60]}, expected a list of objects")
         address = _address(task, where)
         if any(region.get("type") == "videorectangle" for region in result):
             _add_video(result, address, file, where, collector)
@@ -83,6 +79,34 @@ def read_labelstudio(path: Path) -> Dataset:
             objects = [each._replace(score=score) for each, score in zip(objects, scores, strict=True)]
         collector.add(Frame(image, width, height, sequence_name(image.with_suffix(""), file.parent), 1), objects)
     return collector.dataset()
+
+
+def load_tasks(file: Path) -> list[_Record]:
+    """The tasks of an export.
+
+    Raises:
+        UserError: the file cannot be read or holds something else.
+    """
+    tasks = load_json(file)
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise UserError(f"{file}: expected a list of tasks: {EXPECTED}")
+    return tasks
+
+
+def chosen_annotation(task: _Record, key: str, where: str) -> _Record | None:
+    """The annotation of a task that counts, whose ``result`` is a list of objects; None where it has none.
+
+    Raises:
+        UserError: a field is of the wrong kind.
+    """
+    valid = _annotations(task, key, where)
+    if not valid:
+        return None
+    chosen = next((each for each in valid if each.get("ground_truth")), valid[0])
+    result = chosen.get("result", [])
+    if not isinstance(result, list) or not all(isinstance(each, dict) for each in result):
+        raise UserError(f"{where}.{key}.result is {str(result)[:60]}, expected a list of objects")
+    return chosen
 
 
 def _annotations(task: _Record, key: str, where: str) -> list[_Record]:
@@ -162,27 +186,7 @@ def _add_video(result: list[_Record], address: str, file: Path, where: str, coll
         collector.absent.add(f"000001.jpg of Label Studio's video {name} ({frames})", Path(where))
         return
     width, height = read_image_size(images[1])
-    frame: list[int] = []
-    objects: list[Object] = []
-    for i, region in enumerate(region for region in result if region.get("type") == "videorectangle"):
-        here = f"{where}.result[{i}].value"
-        value = region.get("value")
-        keys = value.get("sequence") if isinstance(value, dict) else None
-        labels = value.get("labels") if isinstance(value, dict) else None
-        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys) or not keys or not labels:
-            collector.skipped["videorectangle without labels or sequence"] += 1
-            continue
-        class_id = collector.class_id(str(labels[0]))
-        names = ("frame", "x", "y", "width", "height")
-        table = np.array([numbers([key.get(n, "missing") for n in names], 5, f"{here}.sequence") for key in keys])
-        for k, key in enumerate(keys):
-            # a key frame is valid until the next one, the last until the end, unless the object is gone from there
-            last = table[k + 1, 0] - 1 if k + 1 < len(keys) else len(images)
-            shown = np.arange(table[k, 0], (last if key.get("enabled", True) else table[k, 0]) + 1)
-            at = np.stack([np.interp(shown, table[k : k + 2, 0], table[k : k + 2, c]) for c in range(1, 5)], axis=1)
-            at = at / 100 * (width, height, width, height)
-            frame += shown.astype(int).tolist()
-            objects += [Object(x, y, x + w, y + h, class_id, identity=i) for x, y, w, h in at.tolist()]
+    frame, objects = video_objects(result, len(images), (width, height), where, collector)
     rows = np.array(objects, np.float64).reshape(-1, len(Object._fields))
     collector.add_sequence(
         name,
@@ -196,12 +200,60 @@ def _add_video(result: list[_Record], address: str, file: Path, where: str, coll
     )
 
 
+def video_objects(
+    result: list[_Record], length: int, size: tuple[int, int], where: str, collector: Collector
+) -> tuple[list[int], list[Object]]:
+    """The boxes of a video's regions in each frame (numbers from 1), interpolated between key frames.
+
+    Identities are the numbers in the regions' ids where all of them are like ``track_17``, as
+    `clmot.apps.convert_results` writes them, else the regions' positions from 1.
+
+    Args:
+        result: of an annotation.
+        length: frames of the video.
+        size: its width and height in pixels.
+        where: for messages.
+        collector: gets the classes and counts what is left out.
+
+    Raises:
+        UserError: a key frame has no number where one must be.
+    """
+    regions = [region for region in result if region.get("type") == "videorectangle"]
+    told = [_TRACK.fullmatch(str(region.get("id", ""))) for region in regions]
+    ids = [int(each[1]) for each in told if each]
+    ids = ids if len(set(ids)) == len(regions) else list(range(1, len(regions) + 1))
+    width, height = size
+    frame: list[int] = []
+    objects: list[Object] = []
+    for i, region in enumerate(regions):
+        here = f"{where}.result[{i}].value"
+        value = region.get("value")
+        keys = value.get("sequence") if isinstance(value, dict) else None
+        labels = value.get("labels") if isinstance(value, dict) else None
+        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys) or not keys or not labels:
+            collector.skipped["videorectangle without labels or sequence"] += 1
+            continue
+        class_id = collector.class_id(str(labels[0]))
+        names = ("frame", "x", "y", "width", "height")
+        table = np.array([numbers([key.get(n, "missing") for n in names], 5, f"{here}.sequence") for key in keys])
+        for k, key in enumerate(keys):
+            # a key frame is valid until the next one, the last until the end, unless the object is gone from there
+            last = table[k + 1, 0] - 1 if k + 1 < len(keys) else length
+            shown = np.arange(table[k, 0], (last if key.get("enabled", True) else table[k, 0]) + 1)
+            at = np.stack([np.interp(shown, table[k : k + 2, 0], table[k : k + 2, c]) for c in range(1, 5)], axis=1)
+            at = at / 100 * (width, height, width, height)
+            frame += shown.astype(int).tolist()
+            objects += [Object(x, y, x + w, y + h, class_id, identity=ids[i]) for x, y, w, h in at.tolist()]
+    return frame, objects
+
+
 def _export_file(folder: Path) -> Path | None:
     files = sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
-    return files[0] if len(files) == 1 and _is_export(files[0]) else None
+    return files[0] if len(files) == 1 and is_export(files[0]) else None
 
 
-def _is_export(path: Path) -> bool:
+def is_export(path: Path) -> bool:
+    """Whether a JSON file begins like an export."""
     head = head_of(path)
     marks = ('"annotations"', '"completions"', '"predictions"')
     is_min = '"lead_time"' in head and '"annotator"' in head
@@ -210,7 +262,7 @@ def _is_export(path: Path) -> bool:
 
 def _matches(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() == ".json" and _is_export(path)
+        return path.suffix.lower() == ".json" and is_export(path)
     return _export_file(path) is not None
 
 

@@ -35,6 +35,16 @@ def _image_names(dataset: Dataset) -> list[str]:
 
 def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]:
     """Write ``annotations.json``; nothing is lost."""
+    write_coco(dataset, names, out / "annotations.json")
+    return Counter()
+
+
+def write_coco(dataset: Dataset, names: Sequence[str], file: Path) -> None:
+    """Write the annotations of images that are called so.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     video_ids = {name: i for i, name in enumerate(dict.fromkeys(sample.sequence for sample in dataset.samples), 1)}
     sections: dict[str, Iterable[_Record]] = {
         "videos": ({"id": i, "name": name} for name, i in video_ids.items()),
@@ -53,11 +63,10 @@ def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]
         "annotations": _annotations(dataset),
     }
     with (
-        whole_file(out / "annotations.json", "annotations") as partial,
-        partial.open("w", encoding="utf-8", newline="\n") as file,
+        whole_file(file, "annotations") as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as text,
     ):
-        _write_sections(sections, file)
-    return Counter()
+        _write_sections(sections, text)
 
 
 def _annotations(dataset: Dataset) -> Iterator[_Record]:
