@@ -148,7 +148,7 @@ def test_video(tmp_path: Path) -> None:
     assert dataset.classes == ("car", "dog")
     found = [dict(zip(s.identities.tolist(), s.boxes[:, 0].tolist(), strict=True)) for s in dataset.samples]
     # of 200 pixels
-    assert found == [{0: 0}, {0: 20, 1: 60}, {0: 40}, {0: 60, 1: 120}, {0: 80, 1: 140}, {0: 80}]
+    assert found == [{1: 0}, {1: 20, 2: 60}, {1: 40}, {1: 60, 2: 120}, {1: 80, 2: 140}, {1: 80}]
     np.testing.assert_allclose(dataset.samples[0].boxes, [[0, 20, 20, 70]])
 
 
