@@ -113,14 +113,14 @@ def embedding_scores(
     first: list[bool] = []
     precision: list[float] = []
     for sequence in sequences:
-        seen_together, number = _seen_together(sequence)
+        together_seen, number = seen_together(sequence)
         for start in range(0, len(sequence.identities), _ROWS):
             rows = slice(start, start + _ROWS)
             cosine = sequence.embeddings[rows] @ sequence.embeddings.T
             apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
             compared = (apart >= max(gap[0], 1e-9)) & (apart < gap[1])
             if together:
-                compared &= seen_together[number[rows]][:, number]
+                compared &= together_seen[number[rows]][:, number]
             same = sequence.identities[rows, None] == sequence.identities
             bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1)
             genuine += np.bincount(bins[compared & same], minlength=_BINS)
@@ -158,14 +158,14 @@ def areas_by_gap(
     gaps = len(edges) - 1
     counts = np.zeros((2, gaps, _BINS), np.int64)
     for sequence in sequences:
-        seen_together, number = _seen_together(sequence)
+        together_seen, number = seen_together(sequence)
         for start in range(0, len(sequence.identities), _ROWS):
             rows = slice(start, start + _ROWS)
             apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
             gap = np.searchsorted(edges, apart, side="right") - 1
             compared = (apart >= 1e-9) & (gap >= 0) & (gap < gaps)
             if together:
-                compared &= seen_together[number[rows]][:, number]
+                compared &= together_seen[number[rows]][:, number]
             cosine = (sequence.embeddings[rows] @ sequence.embeddings.T)[compared]
             bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1) + _BINS * gap[compared]
             same = (sequence.identities[rows, None] == sequence.identities)[compared]
@@ -192,7 +192,7 @@ def hardest_areas(sequence: EmbeddedSequence, gap: float) -> dict[int, float]:
     Returns:
         By identity, for those seen at two times and beside another; ties count half.
     """
-    together, number = _seen_together(sequence)
+    together, number = seen_together(sequence)
     rows = [_thinned(np.flatnonzero(number == each)) for each in range(len(together))]
     areas: dict[int, float] = {}
     for each, own in enumerate(rows):
@@ -255,7 +255,7 @@ def self_overlap(samples: Iterable[Sample]) -> SelfOverlap:
     return SelfOverlap(float(np.median(overlaps)), float(np.mean(np.array(overlaps) == 0)), len(overlaps))
 
 
-def _seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
+def seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
     """Which identities some moment shows both, bool [k, k], and where in there the identity of each box [n] stands."""
     _, moment = np.unique(sequence.seconds, return_inverse=True)
     known, number = np.unique(sequence.identities, return_inverse=True)

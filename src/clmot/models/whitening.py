@@ -77,13 +77,9 @@ class WhitenedPool(nn.Module):
         self.matrix.copy_(F.pad(whitening, (0, length - whitening.shape[1])))
         self.is_fitted = True
 
-    def refit(self, within: Float[Tensor, "d d"]) -> None:
-        """Whiten by other objects on top of what was fitted.
-
-        Args:
-            within: covariance of embeddings in use, of one object around their mean.
-        """
-        self.matrix.copy_(self.matrix.double().cpu() @ _whitening(within.cpu()))
+    def go_on(self, metric: Float[Tensor, "d d"]) -> None:
+        """Multiply the embedding in use with a matrix, on top of what was fitted."""
+        self.matrix.copy_((self.matrix.double().cpu() @ metric.double()).to(self.matrix.device))
 
 
 def _tell_if_fitted(pool: WhitenedPool, _: object) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.evaluation.embedding import embed_sequences
+from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences
 from clmot.evaluation.two_view import embed_views
 from clmot.inference.attached import AttachedModel
 from clmot.inference.model import Model
@@ -26,6 +26,7 @@ from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.whitening import WhitenedPool
 from clmot.structures import Dataset, Sample
+from clmot.training.learn_metric import learn_metric
 from clmot.views.labels import with_labels
 from clmot.views.pair_dataset import PairDataset
 
@@ -67,8 +68,9 @@ def fit_whitening(
         config: the run's.
         dataset: as training saw it.
         device: to embed on.
-        further: the network has a whitening that was fitted on other data: go on from it (`WhitenedPool.refit`), as far
-            as objects are known at several times.
+        further: the network has a whitening that was fitted on other data: go on from it with a metric that tells the
+            objects of this data apart (`clmot.training.learn_metric`), as far as there are enough known at several
+            times.
         bar: shows how far it is.
     """
     pool = whitening_of(network)
@@ -81,20 +83,22 @@ def fit_whitening(
     further = further and pool.is_fitted
     if not further:
         in_use.pass_through()
-    seen = _over_time(model, dataset, bar)
+    parts = _embedded(model, dataset, bar)
     if further:
-        if not len(seen.around):
-            return
-        pool.refit(_covariance(seen.around))
-    else:
-        if not len(seen.around):
-            seen = _in_two_views(model, dataset, bar)
-        if not len(seen.around):
-            log.warning("the whitening of the embedding is not fitted: there are too few boxes")
-            return
-        centre = np.mean([each.mean(axis=0) for each in seen.sequences], axis=0)
-        overall = np.concatenate([each - each.mean(axis=0) for each in seen.sequences])
-        pool.fit(torch.from_numpy(centre), _covariance(seen.around), _covariance(overall))
+        metric = learn_metric(parts, LEAST_OBJECTS, config.train.seed)
+        if metric is not None:
+            pool.go_on(metric)
+            log.info("the metric of the embedding is from %d boxes", sum(len(each.seconds) for each in parts))
+        return
+    seen = _over_time(parts)
+    if not len(seen.around):
+        seen = _in_two_views(model, dataset, bar)
+    if not len(seen.around):
+        log.warning("the whitening of the embedding is not fitted: there are too few boxes")
+        return
+    centre = np.mean([each.mean(axis=0) for each in seen.sequences], axis=0)
+    overall = np.concatenate([each - each.mean(axis=0) for each in seen.sequences])
+    pool.fit(torch.from_numpy(centre), _covariance(seen.around), _covariance(overall))
     log.info("the whitening of the embedding is from %d boxes %s", len(seen.around), seen.how)
 
 
@@ -117,8 +121,8 @@ class _Seen(NamedTuple):
     how: str
 
 
-def _over_time(model: Model, dataset: Dataset, bar: Progress | None) -> _Seen:
-    """Known objects in several frames."""
+def _embedded(model: Model, dataset: Dataset, bar: Progress | None) -> list[EmbeddedSequence]:
+    """Boxes of known objects; the number of a frame is its second."""
     known = [sample for sample in dataset.samples if (sample.identities >= 0).any()]
     # those of each sequence in order of time, so that every n-th is spread over it
     known.sort(key=lambda sample: (sample.sequence, sample.frame))
@@ -126,7 +130,11 @@ def _over_time(model: Model, dataset: Dataset, bar: Progress | None) -> _Seen:
     step = max(1, -(-len(known) // MAX_IMAGES), -(-boxes // MAX_BOXES))
     frames = [sample for sample in known[::step] if _is_readable(sample)]
     looked_at = counted(frames, bar, "whitening", len(frames))
-    parts = embed_sequences(looked_at, model.embed, {sample.sequence: 1.0 for sample in frames})
+    return embed_sequences(looked_at, model.embed, {sample.sequence: 1.0 for sample in frames})
+
+
+def _over_time(parts: Sequence[EmbeddedSequence]) -> _Seen:
+    """Known objects in several frames."""
     around: list[npt.NDArray[np.float64]] = []
     for part in parts:
         for identity in np.unique(part.identities):
