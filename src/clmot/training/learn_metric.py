@@ -43,6 +43,8 @@ def learn_metric(sequences: Sequence[EmbeddedSequence], least: int = 2, seed: in
     Returns:
         The matrix, near the identity; None where there are fewer tracklets.
     """
+    if not sequences:
+        return None
     embeddings = torch.from_numpy(np.concatenate([each.embeddings for each in sequences]))
     rows: list[Int64Array] = []
     beside: list[Int64Array] = []
