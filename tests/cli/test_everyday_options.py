@@ -189,6 +189,7 @@ def test_python_has_every_verb(capsys):
     names = {
         "import-weights": "import_weights",
         "export": "export_model",
+        "convert-results": "convert_results",
         "data": "check_data",
         "config": "load_config",
     }

@@ -178,15 +178,15 @@ def test_scores_of_half_precision_may_round_beyond_one():
 
 def test_lost_tracks_are_where_they_are_expected():
     tracker = Tracker()
-    for t in range(10):
+    for t in range(40):
         tracker.update([[4 * t, 0, 4 * t + 40, 100], [300, 300, 340, 400]])
     assert len(tracker.lost()) == 0
-    for t in range(10, 13):
+    for t in range(40, 43):
         assert tracker.update([[300, 300, 340, 400]]).track_id.tolist() == [2]
         lost = tracker.lost()
         assert (lost.frame, lost.track_id.tolist(), lost.rows.tolist()) == (t + 1, [1], [-1])
         np.testing.assert_allclose(lost.detections.xyxy, [[4 * t, 0, 4 * t + 40, 100]], atol=1)
-    assert tracker.update([[52, 0, 92, 100], [300, 300, 340, 400]]).track_id.tolist() == [1, 2]
+    assert tracker.update([[172, 0, 212, 100], [300, 300, 340, 400]]).track_id.tolist() == [1, 2]
     assert len(tracker.lost()) == 0
 
 

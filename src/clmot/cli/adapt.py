@@ -42,7 +42,7 @@ def adapt(
         clmot adapt runs/first monday.mp4 tuesday.mp4 --out runs/adapted --steps 500
         clmot adapt runs/first frames --out runs/adapted tracker.frame_rate=10
         clmot adapt runs/first street.mp4 --out runs/adapted adapt.held_out=0.3
-        clmot adapt clmot-pedestrian street.mp4 --out runs/street --detector onnx:yolox_nano.onnx
+        clmot adapt clmot-pedestrian a.mp4 --out runs/a --detector onnx:yolox.onnx
         clmot adapt clmot-pedestrian street.mp4 --out runs/street --resume
 
     Parameters

@@ -24,7 +24,7 @@ def convert_results(
 
     Examples:
 
-        clmot convert-results results/street.txt --to cvat --out street.xml --video street.mp4
+        clmot convert-results results/street.txt --to cvat --out street.xml
         clmot convert-results street.xml --to motchallenge --out corrected/street.txt
         clmot convert-results results/street.txt --to motchallenge --out mot11.zip
 
