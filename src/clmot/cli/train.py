@@ -51,7 +51,7 @@ def train(
 
         clmot train scenes/stills --out runs/first
         clmot train MOT16/train --out runs/mot --model.image_size "[864, 480]"
-        clmot train boxes.json --epochs 30 --size 640 --config mine.yaml data.workers=2
+        clmot train boxes.json --epochs 30 --size 640 --config mine.yaml
         clmot train detections.csv --out runs/unlabelled data.min_score=0.5
         clmot train scenes/stills --out runs/first --resume
         clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
