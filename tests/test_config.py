@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import clmot
 from clmot import config as config_module
-from clmot.config import RECIPES, Config, DataConfig, ModelConfig, TrainConfig, ViewsConfig, load_config
+from clmot.config import RECIPES, Config, DataConfig, ModelConfig, TrainConfig, ViewsConfig, explain, load_config
 from clmot.config.retired import GONE, RENAMED
 from clmot.errors import UserError
 
@@ -290,3 +290,33 @@ def test_what_is_done_now_needs_no_note(caplog) -> None:
         saved.setdefault(section, {})[key] = value
     assert Config().updated(saved) == Config()
     assert not caplog.records
+
+
+def test_every_setting_says_what_it_does_and_what_it_takes():
+    known = explain.settings()
+    assert {name.partition(".")[0] for name in known} == set(SECTIONS)
+    assert [name for name, setting in known.items() if len(setting.text) < 20 or not setting.kind] == []
+    assert known["tracker.high_score"].default == "0.4"
+    assert known["views.scale"].kind == "[number, number]"
+    assert known["train.precision"].kind == "32-true | bf16-mixed"
+    # as a file has them, defaults are what is loaded
+    written = "\n".join(f"{setting.name}={setting.default}" for setting in known.values()).splitlines()
+    assert load_config(None, None, written) == load_config(None, None, [])
+
+
+def test_a_setting_is_explained_by_its_name_and_a_section_whole():
+    (high,) = explain.explained("tracker.high_score")
+    assert "first two stages" in high.text
+    assert [each.name for each in explain.explained("refine")] == [
+        f"refine.{field.name}" for field in dataclasses.fields(config_module.RefineConfig)
+    ]
+    assert "did you mean 'tracker.high_score'" in error_of(explain.explained, "tracker.hihg_score")
+    assert "did you mean tracker.high_score?" in error_of(explain.explained, "high_score")
+
+
+@pytest.mark.parametrize("recipe", [None, "paper", "mobilenet"])
+def test_comments_change_nothing(recipe):
+    config = load_config(recipe, None, ["model.classes=['a: b', '# c']", "train.gradient_clip=.inf"])
+    text = explain.commented_yaml(config)
+    assert Config.from_yaml(text, "here") == config
+    assert max(map(len, text.splitlines())) <= 120

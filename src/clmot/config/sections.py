@@ -217,6 +217,7 @@ class TrainConfig:
     """Optimiser, schedule and bookkeeping."""
 
     steps: int = 3000
+    """How many steps of the optimiser."""
     epochs: int = 0
     """Passes over the data, instead of `steps`; 0: `steps` says how long."""
     learn: Literal["all", "embedding"] = "all"
@@ -227,22 +228,27 @@ class TrainConfig:
     optimizer: Literal["adamw", "adam"] = "adamw"
     """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
     learning_rate: float = 5e-3
+    """The highest, at the end of the warm-up."""
     schedule: Literal["cosine", "step", "two-steps"] = "cosine"
     """Learning rate after warm-up: half a cosine to zero, a tenth from two thirds of the steps on (FairMOT), or that
     and a hundredth from nine tenths on (CL-MOT)."""
     weight_decay: float = 0.01
+    """Share of the learning rate by which weights shrink in a step (AdamW)."""
     warmup_steps: int = 50
+    """Steps in which the learning rate rises from zero; fewer in short runs."""
     gradient_clip: float = 10.0
     """Largest norm of the gradient (.inf: any, as published)."""
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    """float32 throughout, or products and convolutions in bfloat16."""
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     devices: int = 1
     """GPUs (or CPU processes) to train on; under torchrun its number of processes counts instead. Batch normalisation
     is over all GPUs."""
     seed: int = 0
+    """Of weights, views and the order of frames: the same seed and number of processes give the same weights."""
     save_every: int = 200
     """Steps between checkpoints."""
 
