@@ -35,6 +35,7 @@ class Setting:
     default: str
 
 
+@cache
 def settings() -> dict[str, Setting]:
     """All settings by name, section by section."""
     found = {}
@@ -83,7 +84,6 @@ def commented_yaml(config: Config, width: int = 110) -> str:
     return "\n".join(lines) + "\n"
 
 
-@cache
 def _texts(section: type) -> dict[str, str]:
     """The string below each field of a dataclass, in one paragraph; Markdown's double backticks made single."""
     body = ast.parse(textwrap.dedent(inspect.getsource(section))).body[0]
