@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from clmot.errors import UserError
 from clmot.structures import Detections
 from clmot.tracking.class_votes import ClassVotes
+from clmot.tracking.continued import ContinuedTracker
 from clmot.tracking.tracker import Tracker
 
 SEEN = [0, 0, 1, 0, 1, 1, 1, 0, 1, 1]
@@ -48,3 +50,29 @@ def test_neighbours_of_different_classes_both_stay():
     assert votes.hide(found).xyxy.tolist() == xyxy.tolist()
     assert votes.hide(found).class_id.tolist() == [0, 0, 0]
     assert len(votes.hide(found[:0])) == 0
+
+
+def continued(found, first, state=None, votes=True):
+    """Id and class of the vehicle in each frame, numbered from `first`."""
+    with ContinuedTracker(Tracker(), file=state, votes=ClassVotes(2) if votes else None) as tracker:
+        shown = [tracker.update(each, None, number) for number, each in enumerate(found, first)]
+    return [(each.track_id.tolist(), each.detections.class_id.tolist()) for each in shown]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6, 9])
+def test_a_resumed_run_shows_the_classes_of_an_uninterrupted_one(tmp_path, cut):
+    found, state = list(frames()), tmp_path / "s"
+    assert continued(found[:cut], 1, state) + continued(found[cut:], 1, state) == continued(found, 1)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_state_goes_on_as_it_was_begun_with_votes_or_without(tmp_path, before):
+    found, state = list(frames()), tmp_path / "s"
+    continued(found[:3], 1, state, votes=before)
+    content = state.read_bytes()
+    with pytest.raises(UserError, match=f"s: cannot go on .* with{'' if before else 'out'} --vote-classes"):
+        continued(found[3:], 1, state, votes=not before)
+    assert state.read_bytes() == content
+    if before:
+        with pytest.raises(UserError, match="votes on 2 classes, and the model has 3"):
+            ContinuedTracker(Tracker(), file=state, votes=ClassVotes(3))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.structures import Detections, Float64Array, Int64Array, TrackedFrame
@@ -22,6 +25,7 @@ class ClassVotes:
     """
 
     def __init__(self, classes: int) -> None:
+        self._number = classes
         self._votes: dict[int, Float64Array] = defaultdict(lambda: np.zeros(classes))
         self._classes: Int64Array = np.empty(0, np.int64)
 
@@ -47,3 +51,21 @@ class ClassVotes:
             self._votes[track][class_id] += score
         voted = np.array([int(np.argmax(self._votes[track])) for track in tracked.track_id.tolist()], np.int64)
         return dataclasses.replace(tracked, detections=dataclasses.replace(tracked.detections, class_id=voted))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """The sums so far, as arrays by name."""
+        tracks = np.array(list(self._votes), np.int64)
+        return {"track": tracks, "sums": np.array(list(self._votes.values())).reshape(len(tracks), self._number)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from a state that `state` returned.
+
+        Raises:
+            ValueError: it is of another number of classes, or of tracks without votes.
+        """
+        tracks, sums = state.get("track"), state.get("sums")
+        if tracks is None or sums is None:
+            raise ValueError("it was written without --vote-classes")
+        if sums.shape != (len(tracks), self._number):
+            raise ValueError(f"votes on {sums.shape[-1]} classes, and the model has {self._number}")
+        self._votes.update(zip(tracks.tolist(), sums.copy(), strict=True))

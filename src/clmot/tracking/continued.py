@@ -16,9 +16,12 @@ from clmot.io.reading import PATIENCE
 from clmot.structures import Image, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections
+from clmot.tracking.class_votes import ClassVotes
 from clmot.tracking.explanation import Decisions
 from clmot.tracking.tracker import Tracker
 
+_VOTES = "votes"
+"""What the votes' arrays in a state are called before a dot."""
 _LEAST = 1e-3
 """Seconds between two frames at least."""
 _REMEMBERED = 1000
@@ -38,14 +41,22 @@ class ContinuedTracker:
         live: the source is a camera.
         file: state to go on from where the file exists, and to be written at the end; None for neither.
         model: fingerprint of what gives the embeddings; empty where nothing does.
+        votes: association is across classes, and the class of each track is voted on; None for neither.
 
     Raises:
         UserError: the file is no tracker state, or one of a tracker that keeps other things, or of another model; its
             folder cannot be made; or the camera's motion is that of one source.
     """
 
-    def __init__(self, tracker: Tracker, live: bool = False, file: Path | None = None, model: str = "") -> None:
-        self._tracker, self._file, self._model = tracker, file, model
+    def __init__(
+        self,
+        tracker: Tracker,
+        live: bool = False,
+        file: Path | None = None,
+        model: str = "",
+        votes: ClassVotes | None = None,
+    ) -> None:
+        self._tracker, self._file, self._model, self._votes = tracker, file, model, votes
         self._most = max(1, tracker.config.lost_frames // 2) if live else None
         self._clock = self._number = 0
         self._seconds: float | None = None
@@ -63,6 +74,11 @@ class ContinuedTracker:
             return
         _, state = saved.read_state(file, model)
         with saved.named(file):
+            voted = {name: state.pop(f"{_VOTES}.{name}") for name in ("track", "sums") if f"{_VOTES}.{name}" in state}
+            if votes:
+                votes.restore(voted)
+            elif voted:
+                raise ValueError("it was written with --vote-classes")
             tracker.restore(state)
             self._clock, self._time = int(state["clock"][0]), float(state["clock.time"][0])
         if live:
@@ -84,6 +100,7 @@ class ContinuedTracker:
         Where the source says when its frames were taken, so much time passes for the tracker: a pause in a video of
         variable frame rate is as long for it as it was.
         """
+        detections = self._votes.hide(detections) if self._votes else detections
         rate, step = self._tracker.config.frame_rate, number - self._number
         passed = step / rate
         if self._number:
@@ -98,6 +115,7 @@ class ContinuedTracker:
         # the first frame tells whether the state is of such embeddings
         with saved.named(self._file) if self._file and not self._number else contextlib.nullcontext():
             tracked = self._tracker.update(detections, image, frame=clock, time=self._time, explain=explain)
+        tracked = self._votes.count(tracked) if self._votes else tracked
         if explain:
             self._numbers[clock] = number
         self._clock, self._number, self._seconds = clock, number, seconds
@@ -120,7 +138,9 @@ class ContinuedTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and self._number:
-            saved.write_state(self._file, self._tracker.config, self._tracker.state(), self._model)
+            votes = self._votes.state() if self._votes else {}
+            state = self._tracker.state() | {f"{_VOTES}.{name}": value for name, value in votes.items()}
+            saved.write_state(self._file, self._tracker.config, state, self._model)
 
     def _no_more_than_a_break(self, step: int) -> int:
         return step if self._most is None else min(step, self._most)

@@ -233,8 +233,8 @@ def track(
             with recorded(outputs.paths, each.name, told, summary.as_dict):
                 weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
                 file = None if state is None else Path(state)
-                continued = ContinuedTracker(Tracker(config), each.live, file, weights)
-                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain, votes))
+                continued = ContinuedTracker(Tracker(config), each.live, file, weights, votes)
+                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain))
             if not results[-1].tracks:
                 reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
@@ -279,7 +279,6 @@ def _track_sequence(
     summary: SequenceSummary,
     bar: Progress,
     explain: bool,
-    votes: ClassVotes | None = None,
 ) -> TrackingResult:
     start = time.perf_counter()
     count = 0
@@ -292,9 +291,7 @@ def _track_sequence(
             if detections is PASSED_OVER:
                 between.append((number, image))
                 continue
-            detections = votes.hide(detections) if votes else detections
             tracked = tracker.update(detections, image, number, source.reading.seconds(number), explain)
-            tracked = votes.count(tracked) if votes else tracked
             count += _write_between(between, before, tracked, outputs)
             before = tracked
             outputs.write(image, tracked)
