@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from clmot import row_data
 from clmot.boxes import as_numbers, finite
+from clmot.row_data import RowData
 from clmot.table import Schema, Table
 
 if TYPE_CHECKING:
@@ -262,6 +264,8 @@ class Detections(Table):
         score: float32 [n], in [0, 1].
         class_id: int64 [n].
         embedding: float32 [n, d] of unit length, or None where the detector gives none.
+        data: whatever else belongs to each object, by name, arrays [n, ...]: key points, corners of oriented boxes
+            (`clmot.row_data`). It goes with the rows, through the tracker into results.
 
     Raises:
         ValueError: a shape is wrong, a number is not finite, or a box has no area or lies beyond all images.
@@ -273,6 +277,7 @@ class Detections(Table):
     score: Float32Array
     class_id: Int64Array
     embedding: Float32Array | None = None
+    data: RowData | None = None
 
     def __post_init__(self) -> None:
         xyxy, score = self._numbers("xyxy", np.float32), self._numbers("score", np.float32)
@@ -302,6 +307,15 @@ class Detections(Table):
                 raise ValueError(f"Detections.embedding must be [{n}, d], got {list(self.embedding.shape)}")
             if not np.isfinite(self.embedding).all():
                 raise ValueError("Detections hold an embedding that is not finite")
+        if self.data is not None:
+            object.__setattr__(self, "data", row_data.checked(self.data, n))
+
+    def take(self, index: Any) -> Detections:
+        """Some of the rows: those of a mask [n], a slice or row numbers [k]."""
+        rows = super().take(index)
+        if self.data:
+            vars(rows)["data"] = row_data.rows_of(self.data, index)
+        return rows
 
     def __getitem__(self, index: Any) -> Detections:
         """The chosen rows: of a slice, a mask [n] or row numbers [k]; the row of a number, as `Detections` of one row.

@@ -55,7 +55,11 @@ class Table:
         """The rows of several tables with at least these columns, in their order; `others` are the other fields."""
         if parts:
             names = cls.COLUMNS or vars(parts[0])
-            columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+            given = {name: [getattr(part, name) for part in parts] for name in names}
+            columns: dict[str, Any] = {
+                name: None if any(value is None for value in values) else np.concatenate(values)
+                for name, values in given.items()
+            }
         else:
             columns = {name: np.empty((0, *shape), dtype) for name, (dtype, *shape) in cls.COLUMNS.items()}
         return cls(**columns, **others)

@@ -257,3 +257,24 @@ def test_ultralytics_itself():
     with pytest.raises(TypeError, match="one by one"):
         as_detections([found])
     same(as_detections(table))
+
+
+def test_key_points_and_oriented_boxes_go_with_their_rows():
+    torch = pytest.importorskip("torch")
+    results = pytest.importorskip("ultralytics.engine.results")
+    supervision = pytest.importorskip("supervision")
+    image = np.zeros((120, 160, 3), np.uint8)
+    table = torch.tensor(np.column_stack([BOXES, SCORES, CLASSES]), dtype=torch.float32)
+    points = torch.rand(len(table), 17, 3)
+    pose = results.Results(image, "x.jpg", {0: "person"}, boxes=table, keypoints=points)
+    assert np.allclose(as_detections(pose).data["keypoints"], points)
+    turned = results.Results(image, "x.jpg", {0: "ship"}, obb=torch.tensor([[60.0, 50, 40, 20, 0.3, 0.9, 0]]))
+    found = as_detections(turned)
+    assert np.allclose(found.xyxy, turned.obb.xyxy)
+    assert np.allclose(found.data["corners"], turned.obb.xyxyxyxy)
+    tracked = Tracker().update(turned)
+    assert np.allclose(tracked.detections.data["corners"], turned.obb.xyxyxyxy)
+    back = to_supervision(tracked)
+    assert np.allclose(back.data["xyxyxyxy"], turned.obb.xyxyxyxy)
+    same_again = as_detections(supervision.Detections.from_ultralytics(turned))
+    assert np.allclose(same_again.data["corners"], found.data["corners"])

@@ -14,7 +14,7 @@ def convert_results(
     results: Path,
     /,
     *,
-    to: Literal["cvat", "label-studio", "coco-vid", "motchallenge", "kitti", "csv"],
+    to: Literal["cvat", "label-studio", "coco-vid", "motchallenge", "kitti", "csv", "json"],
     out: Path,
     video: str | None = None,
     fps: float | None = None,
@@ -32,7 +32,8 @@ def convert_results(
     ----------
     results
         Of one video, recognised by itself: MOTChallenge text (or a folder with it), CVAT XML "for video", CVAT's
-        archive "MOT 1.1", Label Studio's JSON, COCO with videos, KITTI tracking text, or NAME.csv of clmot track.
+        archive "MOT 1.1", Label Studio's JSON, COCO with videos, KITTI tracking text, or NAME.csv or NAME.json of
+        clmot track.
     to
         motchallenge: text, as clmot track writes it; or CVAT's archive "MOT 1.1" where `--out` ends in .zip.
     out

@@ -14,6 +14,7 @@ from clmot.errors import UserError, did_you_mean, plural, reason_of
 from clmot.io.box_input import count_left_out, require_chances, usable
 from clmot.io.class_names import plain_class_name
 from clmot.protocols import Detector
+from clmot.row_data import RowData, checked, rows_of
 from clmot.structures import Detections
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class OutputParser:
         number = {plain_class_name(word): index for index, word in enumerate(self.classes)}
         self._class_id = {label: number.get(plain_class_name(word), -1) for label, word in labels.items()}
 
-    def __call__(self, boxes: Any, scores: Any, labels: Any) -> Detections:
+    def __call__(self, boxes: Any, scores: Any, labels: Any, data: RowData | None = None) -> Detections:
         """The output for one image.
 
         Boxes without area and what is not finite are left out and counted; those of other classes, and with scores
@@ -65,6 +66,7 @@ class OutputParser:
             boxes: [n, 4], xyxy pixels of the image.
             scores: [n], in [0, 1].
             labels: [n], whole numbers.
+            data: what else belongs to each box (`clmot.row_data`).
 
         Raises:
             UserError: a shape is wrong, a score is no chance, or a label has no name.
@@ -81,11 +83,15 @@ class OutputParser:
                 f"gave boxes {list(xyxy.shape)}, scores {list(score.shape)} and labels {list(label.shape)}; "
                 "[n, 4], [n] and [n] are needed"
             )
+        try:
+            data = checked(data, n) if data else None
+        except ValueError as error:
+            raise self._refuse(f"gave {reason_of(error)}") from error
         with np.errstate(over="ignore"):
             box = xyxy.astype(np.float32)
         kept, left_out = usable(box, score)
         count_left_out(self.left_out, left_out, f"detector {self.name}")
-        box, score, label = box[kept], score[kept].astype(np.float32), label[kept]
+        box, score, label, data = box[kept], score[kept].astype(np.float32), label[kept], rows_of(data, kept)
         try:
             require_chances(*(score.min(), score.max()) if len(score) else (0, 0))
         except ValueError as error:
@@ -98,7 +104,8 @@ class OutputParser:
                 )
         class_id = np.array([self._class_id[each] for each in label.tolist()], np.int64)
         kept = (class_id >= 0) & (score >= np.float32(self.min_score))
-        return Detections(xyxy=box[kept], score=np.minimum(score[kept], np.float32(1)), class_id=class_id[kept])
+        score = np.minimum(score, np.float32(1))
+        return Detections(xyxy=box, score=score, class_id=class_id, data=data).take(kept)
 
     def _refuse(self, reason: str) -> UserError:
         return UserError(f"detector {self.name}: {reason}")

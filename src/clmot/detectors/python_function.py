@@ -24,7 +24,8 @@ class FunctionDetector:
 
     Args:
         function: takes uint8 [h, w, 3] RGB; gives `Detections`, a tuple (boxes [n, 4], scores [n], labels [n]), a
-            mapping with ``boxes``, ``scores`` and ``labels``, or rows [n, 6] of x1, y1, x2, y2, score, label.
+            mapping with ``boxes``, ``scores`` and ``labels`` (what else is in it goes with the boxes, such as
+            ``keypoints``), or rows [n, 6] of x1, y1, x2, y2, score, label.
         labels: names of the labels 0, 1, ...
         classes: names of those to find; empty: all.
         min_score: boxes with lower scores are left out.
@@ -57,11 +58,12 @@ class FunctionDetector:
         """
         return [self._parse(*self._parts(self._function(image))) for image in images]
 
-    def _parts(self, output: Any) -> tuple[Any, Any, Any]:
+    def _parts(self, output: Any) -> tuple[Any, ...]:
         if isinstance(output, Detections):
-            return output.xyxy, output.score, output.class_id
+            return output.xyxy, output.score, output.class_id, output.data
         if isinstance(output, dict) and {"boxes", "scores", "labels"} <= output.keys():
-            return output["boxes"], output["scores"], output["labels"]
+            others = dict(output)
+            return *(others.pop(name) for name in ("boxes", "scores", "labels")), others
         if isinstance(output, tuple) and len(output) == 3:
             return output
         rows = output if isinstance(output, np.ndarray | list) or hasattr(output, "shape") else None

@@ -17,6 +17,7 @@ from clmot.detectors.hooked_detector import HookedDetector, Pass
 from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, did_you_mean, reason_of
 from clmot.protocols import FeatureMaps, Matrix
+from clmot.row_data import KEYPOINTS
 from clmot.structures import Image
 
 
@@ -51,7 +52,10 @@ class TorchvisionDetector(HookedDetector):
                 outputs = self.model(to_tensors(images, self._device))
         finally:
             hook.remove()
-        found = [self._parse(each["boxes"], each["scores"], each["labels"]) for each in outputs]
+        found = [
+            self._parse(each["boxes"], each["scores"], each["labels"], {n: each[n] for n in (KEYPOINTS,) if n in each})
+            for each in outputs
+        ]
         return found, *_placement(images, resized[0])
 
     def _probe(self) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from clmot.errors import UserError, reason_of
 from clmot.io.runtimes import import_extra
 from clmot.protocols import Matrix
 from clmot.structures import Detections, Image
+from clmot.tracking.adapters import boxes_of_results
 
 _NONE: Mapping[str, Any] = {}
 
@@ -64,7 +65,10 @@ class UltralyticsDetector(HookedDetector):
         given = [np.ascontiguousarray(image[..., ::-1]) for image in images]
         with torch.autocast(torch.device(self._settings["device"]).type, enabled=False):
             results = self._yolo.predict(given, batch=len(given), **self._settings)
-        return [self._parse(each.boxes.xyxy, each.boxes.conf, each.boxes.cls) for each in results]
+        found = [boxes_of_results(each) for each in results]
+        if any(boxes is None for boxes, _ in found):
+            raise UserError(f"detector {self._parse.name}: gives no boxes (a model that classifies?)")
+        return [self._parse(boxes.xyxy, boxes.conf, boxes.cls, data) for boxes, data in found]
 
     @contextmanager
     def _input_size(self) -> Iterator[list[tuple[int, int]]]:

@@ -10,12 +10,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from clmot.row_data import as_lists
 from clmot.structures import TrackedFrame
 
 Form = Literal["csv", "json"]
 
 COLUMNS = ("frame", "seconds", "track", "class", "score", "left", "top", "right", "bottom", "speed")
-"""Boxes in pixels from the left upper corner (0, 0), speed in pixels a second."""
+"""Boxes in pixels from the left upper corner (0, 0), speed in pixels a second. Behind them what else the first objects
+have (`Detections.data`: key points, corners of oriented boxes): nested lists, in CSV written as in JSON.
+"""
 
 SPEED_SECONDS = 0.5
 """Speeds are means over this time, or since the track began."""
@@ -31,26 +34,32 @@ class TrackTable:
 
     Attributes:
         first: text before the rows.
-        last: text after them.
     """
 
     def __init__(self, form: Form, classes: Sequence[str], seconds: Callable[[int], float]) -> None:
         self._form, self._classes, self._seconds = form, classes, seconds
         self._seen: dict[int, deque[tuple[float, float, float]]] = {}
-        self._empty = True
-        self.first, self.last = ("[", "\n]\n") if form == "json" else (",".join(COLUMNS) + "\n", "")
+        self._columns: tuple[str, ...] = ()
+        self.first = "[" if form == "json" else ""
 
     def __call__(self, tracked: TrackedFrame) -> str:
         """The rows of the next frame."""
         seconds, found = self._seconds(tracked.frame), tracked.detections
+        data = as_lists(found.data)
         columns = (tracked.track_id.tolist(), found.class_id.tolist(), found.score.tolist(), found.xyxy.tolist())
         rows = []
-        for track, class_id, score, (left, top, right, bottom) in zip(*columns, strict=True):
+        for row, (track, class_id, score, (left, top, right, bottom)) in enumerate(zip(*columns, strict=True)):
             speed = self._speed(track, seconds, (left + right) / 2, (top + bottom) / 2)
             name = self._classes[class_id] if class_id < len(self._classes) else str(class_id + 1)
             box = [round(side, 2) for side in (left, top, right, bottom)]
-            rows.append([tracked.frame, round(seconds, 3), track, name, round(score, 4), *box, round(speed, 1)])
-        return self._text(rows)
+            known = [tracked.frame, round(seconds, 3), track, name, round(score, 4), *box, round(speed, 1)]
+            rows.append(dict(zip(COLUMNS, known, strict=True)) | {each: values[row] for each, values in data.items()})
+        return self._text(rows) if rows else ""
+
+    @property
+    def last(self) -> str:
+        """Text after the rows."""
+        return "\n]\n" if self._form == "json" else "" if self._columns else ",".join(COLUMNS) + "\n"
 
     def _speed(self, track: int, seconds: float, x: float, y: float) -> float:
         seen = self._seen.setdefault(track, deque())
@@ -60,12 +69,17 @@ class TrackTable:
         before, old_x, old_y = seen[0]
         return math.hypot(x - old_x, y - old_y) / (seconds - before) if seconds > before else 0.0
 
-    def _text(self, rows: Sequence[Sequence[Any]]) -> str:
+    def _text(self, rows: Sequence[dict[str, Any]]) -> str:
+        begun, self._columns = bool(self._columns), self._columns or tuple(rows[0])
         if self._form == "json":
-            records = [json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) for row in rows]
-            text = "".join(f"{',' * (index > 0 or not self._empty)}\n{each}" for index, each in enumerate(records))
-            self._empty = self._empty and not records
-            return text
+            records = (json.dumps(row, ensure_ascii=False) for row in rows)
+            return "".join(f"{',' * (begun or index > 0)}\n{each}" for index, each in enumerate(records))
         lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows(rows)
+        writer = csv.DictWriter(lines, self._columns, extrasaction="ignore", lineterminator="\n")
+        if not begun:
+            writer.writeheader()  # which rows have is known with the first of them
+        cells = (
+            {name: json.dumps(cell) if isinstance(cell, list) else cell for name, cell in row.items()} for row in rows
+        )
+        writer.writerows(cells)
         return lines.getvalue()

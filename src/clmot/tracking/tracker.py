@@ -27,6 +27,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.errors import reason_of
 from clmot.io.any_image import AnyImage, as_image
 from clmot.io.box_input import count_left_out, require_chances
+from clmot.row_data import rows_of
 from clmot.structures import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
@@ -316,6 +317,7 @@ class Tracker:
         visible = object.__new__(Detections)  # rows of what was checked
         embedding_shown = None if given.embedding is None else given.embedding.take(row, axis=0)
         vars(visible).update(xyxy=boxes, score=score, class_id=class_id, embedding=embedding_shown)
+        vars(visible)["data"] = rows_of(given.data, row)
         return self._shown(checked.taken, order, track_id, row, visible)
 
     def _seen(self, order: Int64Array) -> tuple[Int64Array, Int64Array]:

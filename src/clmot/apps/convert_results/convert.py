@@ -31,8 +31,8 @@ def convert_results(
     """Write the tracks of one sequence in another format: ids, classes and boxes go along, and what else has a place.
 
     Args:
-        results: MOTChallenge text (or a folder with it), KITTI text, a table of `clmot track --format csv`, COCO-VID,
-            CVAT XML "for video", CVAT's archive "MOT 1.1", or Label Studio's JSON.
+        results: MOTChallenge text (or a folder with it), KITTI text, a table of `clmot track --format csv` or
+            ``json``, COCO-VID, CVAT XML "for video", CVAT's archive "MOT 1.1", or Label Studio's JSON.
         out: the file.
         to: one of `WRITERS`.
         video: what was tracked, for its size, length and frame rate; by default what ``run.json`` names, if it is

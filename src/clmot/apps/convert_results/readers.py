@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +28,7 @@ from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_text import counts, parse_mot_table, to_mot_rows
 from clmot.io.text import decode_text, head_of, read_text
 from clmot.io.track_table import COLUMNS as TABLE_COLUMNS
+from clmot.structures import Float64Array
 
 LABELS, TRUTH = "gt/labels.txt", "gt/gt.txt"
 """What is in an archive "MOT 1.1" of CVAT."""
@@ -49,6 +53,8 @@ def read_tracks(path: Path, source: FrameSource | None, size: tuple[int, int] | 
         if suffix == ".xml":
             return _cvat(path)
         if suffix == ".json":
+            if head_of(path).lstrip().startswith("[") and not is_export(path):
+                return _table(path)
             return _label_studio(path, size) if is_export(path) else _coco(path)
         if suffix == ".csv":
             return _table(path)
@@ -228,24 +234,34 @@ def _kitti(path: Path) -> TrackedSequence:
 
 
 def _table(path: Path) -> TrackedSequence:
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    names = ("frame", "track", "left", "top", "right", "bottom")
-    missing = [name for name in (*names, "class") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UserError(f"{path}:1: no column {', '.join(missing)}; expected {','.join(TABLE_COLUMNS)}")
+    """A table of `clmot.io.track_table`: CSV, or records of JSON."""
+    if path.suffix.lower() == ".json":
+        records = list(enumerate(load_json(path, list[dict[str, Any]], EXPECTED)))
+        names = list(records[0][1]) if records else []
+        place = "{}: [{}]"
+    else:
+        reader = csv.DictReader(io.StringIO(read_text(path)))
+        records = [(reader.line_num, row) for row in reader]
+        names, place = list(reader.fieldnames or ()), "{}:{}"
+    numbers = ("frame", "track", "left", "top", "right", "bottom")
+    missing = [name for name in (*numbers, "class") if name not in names]
+    if missing and (records or path.suffix.lower() == ".csv"):
+        where = place.format(path, records[0][0] if path.suffix.lower() == ".json" else 1)
+        raise UserError(f"{where}: no column {', '.join(missing)}; expected {','.join(TABLE_COLUMNS)}")
     classes: dict[str, int] = {}
-    values, kind = [], []
-    for row in reader:
+    values, kind, others = [], [], []
+    for number, row in records:
         try:
-            numbers = [float(row[name]) for name in names]
+            found = [float(row[name]) for name in numbers]
             score = float(row.get("score") or 1)
-            if not (numbers[0].is_integer() and numbers[0] >= 1 and numbers[1].is_integer()):
+            if not (found[0].is_integer() and found[0] >= 1 and found[1].is_integer()):
                 raise ValueError("frame and track must be whole numbers")
-        except (TypeError, ValueError) as error:
-            fault = f"expected numbers as {', '.join(names)}: {reason_of(error)}"
-            raise UserError(f"{path}:{reader.line_num}: {fault}") from error
-        values.append([*numbers, score])
-        kind.append(classes.setdefault(row["class"] or "object", len(classes)))
+            others.append({name: _cell(row[name]) for name in names if name not in TABLE_COLUMNS})
+        except (KeyError, TypeError, ValueError) as error:
+            fault = f"expected numbers as {', '.join(numbers)}: {reason_of(error)}"
+            raise UserError(f"{place.format(path, number)}: {fault}") from error
+        values.append([*found, score])
+        kind.append(classes.setdefault(str(row["class"] or "object"), len(classes)))
     table = np.array(values, np.float64).reshape(-1, 7)
     return TrackedSequence.of_columns(
         path,
@@ -255,4 +271,19 @@ def _table(path: Path) -> TrackedSequence:
         np.array(kind, np.int64),
         list(classes),
         table[:, 6].astype(np.float32),
+        data={name: _filled([each[name] for each in others], path, name) for name in (others[0] if others else ())},
     )
+
+
+def _cell(value: Any) -> Any:
+    """Numbers, however deep, from JSON or from text of it; None where there is nothing."""
+    return json.loads(value) if isinstance(value, str) and value.strip() else value or None
+
+
+def _filled(rows: Sequence[Any], path: Path, name: str) -> Float64Array:
+    """float64 [n, ...] of rows of one shape, NaN in those that are None."""
+    try:
+        nothing = np.full(np.shape(next((row for row in rows if row is not None), [])), np.nan)
+        return np.stack([nothing if row is None else np.array(row, np.float64) for row in rows])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {name}: not numbers of one shape in every row ({reason_of(error)})") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clmot import boxes as box
 from clmot.apps.report.results import readable
 from clmot.errors import UserError
+from clmot.row_data import RowData, rows_of
 from clmot.structures import Float32Array, Int64Array, TrackedFrame
 from clmot.tracking.postprocess.track_table import Rows, to_frames, to_rows
 
@@ -30,6 +31,7 @@ class TrackedSequence:
         length: frames of the video; at least the last one with a box.
         size: its width and height in pixels; None where nobody says.
         frame_rate: frames a second; None where nobody says.
+        data: what else belongs to the boxes, in the rows that `Rows.row` tells.
     """
 
     name: str
@@ -39,11 +41,15 @@ class TrackedSequence:
     length: int = 0
     size: tuple[int, int] | None = None
     frame_rate: float | None = None
+    data: RowData | None = None
 
     @property
     def frames(self) -> list[TrackedFrame]:
         """The frames with boxes."""
-        return to_frames(self.rows, [])
+        return [
+            replace(each, detections=replace(each.detections, data=rows_of(self.data, each.rows)))
+            for each in to_frames(self.rows, [])
+        ]
 
     @property
     def tracks(self) -> list[tuple[int, str, Rows]]:
@@ -67,6 +73,7 @@ class TrackedSequence:
         length: int = 0,
         size: tuple[int, int] | None = None,
         frame_rate: float | None = None,
+        data: RowData | None = None,
     ) -> TrackedSequence:
         """Tracks as a file has them, in any order; boxes that are not finite or have no area are left out.
 
@@ -83,7 +90,7 @@ class TrackedSequence:
             frame=frame,
             track_id=identity,
             order=np.zeros(n, np.int64),
-            row=np.full(n, -1),
+            row=np.arange(n),
             xyxy=xyxy,
             score=np.ones(n, np.float32) if scores is None else scores,
             class_id=class_id,
@@ -103,4 +110,5 @@ class TrackedSequence:
             length=max(length, int(rows.frame.max())),
             size=size,
             frame_rate=frame_rate,
+            data=data,
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -22,7 +23,8 @@ from clmot.io.atomic import whole_file, write_whole_text
 from clmot.io.frame_source import FrameSource
 from clmot.io.kitti import kitti_rows, kitti_type
 from clmot.io.mot_writer import TrackWriter, mot_rows
-from clmot.io.track_table import TrackTable
+from clmot.io.track_table import Form, TrackTable
+from clmot.row_data import as_lists, coco_data
 from clmot.structures import BoolArray, Dataset, Float64Array, Sample, TrackedFrame
 from clmot.tracking.postprocess.track_table import Rows
 
@@ -124,10 +126,12 @@ def _coco(sequence: TrackedSequence, to: Target) -> None:
     nothing = TrackedFrame(
         frame=0, detections=next(iter(there.values())).detections[:0], track_id=np.empty(0, np.int64)
     )
-    samples = []
+    samples, more = [], []
     for number in range(1, sequence.length + 1):
         tracked = there.get(number, nothing)
         found = tracked.detections
+        data = as_lists(found.data)
+        more.append([coco_data({name: rows[row] for name, rows in data.items()}) for row in range(len(found))])
         samples.append(
             Sample(
                 image=Path(images.get(number, f"{number:06d}.jpg")),
@@ -143,7 +147,7 @@ def _coco(sequence: TrackedSequence, to: Target) -> None:
             )
         )
     dataset = Dataset(samples=samples, classes=sequence.classes, skipped=Counter())
-    write_coco(dataset, [sample.image.name for sample in samples], to.out)
+    write_coco(dataset, [sample.image.name for sample in samples], to.out, more)
 
 
 def _motchallenge(sequence: TrackedSequence, to: Target) -> None:
@@ -171,8 +175,8 @@ def _kitti(sequence: TrackedSequence, to: Target) -> None:
     _write_rows(sequence, to, partial(kitti_rows, classes=sequence.classes))
 
 
-def _csv(sequence: TrackedSequence, to: Target) -> None:
-    _write_rows(sequence, to, TrackTable("csv", sequence.classes, lambda frame: (frame - 1) / to.frame_rate))
+def _table(sequence: TrackedSequence, to: Target, form: Form) -> None:
+    _write_rows(sequence, to, TrackTable(form, sequence.classes, lambda frame: (frame - 1) / to.frame_rate))
 
 
 def _write_rows(sequence: TrackedSequence, to: Target, rows: Callable[[TrackedFrame], str]) -> None:
@@ -192,6 +196,7 @@ class TrackFormat:
         needs_rate: it wants frames a second.
         holds_scores: it has a place for scores.
         one_class: a track has one class, and not each of its boxes.
+        holds_data: it has a place for key points, corners of oriented boxes, and what else there is.
     """
 
     write: Callable[[TrackedSequence, Target], None]
@@ -200,6 +205,7 @@ class TrackFormat:
     needs_rate: bool = False
     holds_scores: bool = True
     one_class: bool = False
+    holds_data: bool = False
 
     def lost(self, sequence: TrackedSequence, out: Path) -> Counter[str]:
         """How much of what the tracks say the format has no place for, by kind."""
@@ -207,6 +213,8 @@ class TrackFormat:
         lost: Counter[str] = Counter()
         if not self.holds_scores or out.suffix.lower() == ".zip":
             lost["scores"] = int((rows.score != 1).sum())
+        if not self.holds_data:
+            lost |= {name: len(rows) for name in sequence.data or ()}
         if self.one_class:
             main = {number: name for number, name, _ in sequence.tracks}
             kinds = zip(rows.track_id.tolist(), rows.class_id.tolist(), strict=True)
@@ -229,8 +237,11 @@ WRITERS = {
         holds_scores=False,
         one_class=True,
     ),
-    "coco-vid": TrackFormat(write=_coco, suffixes=(".json",), needs_size=True),
+    "coco-vid": TrackFormat(write=_coco, suffixes=(".json",), needs_size=True, holds_data=True),
     "motchallenge": TrackFormat(write=_motchallenge, suffixes=(".txt", ".zip")),
     "kitti": TrackFormat(write=_kitti, suffixes=(".txt",)),
-    "csv": TrackFormat(write=_csv, suffixes=(".csv",), needs_rate=True),
+    **{
+        form: TrackFormat(write=partial(_table, form=form), suffixes=(f".{form}",), needs_rate=True, holds_data=True)
+        for form in get_args(Form)
+    },
 }

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from clmot.config.tracker import TrackerConfig
 from clmot.io.named_arrays import read_arrays, write_arrays
+from clmot.row_data import joined
 from clmot.structures import Detections, Int64Array, TrackedFrame
 from clmot.tracking.camera_motion import CameraMotion
 from clmot.tracking.tracker import Tracker
@@ -23,6 +24,8 @@ from clmot.tracking.tracker import Tracker
 SUFFIX = ".safetensors"
 
 _KIND = "detections"
+_DATA = "data."
+"""What arrays of `Detections.data` are called before their names."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +87,7 @@ class CachedSequence:
             arrays["embedding"] = np.concatenate(embedding)
         if self.camera is not None:
             arrays["camera"] = self.camera
+        arrays |= {_DATA + name: value for name, value in (joined([found.data for found in rows]) or {}).items()}
         notes = {"name": self.name, "frame_rate": self.frame_rate, "size": self.size, "origin": origin}
         write_arrays(path, _KIND, arrays, notes)
 
@@ -97,7 +101,9 @@ class CachedSequence:
         arrays, notes = read_arrays(path, _KIND)
         ends = np.cumsum(arrays["count"])
         embedding = arrays.get("embedding")
-        found = Detections(xyxy=arrays["xyxy"], score=arrays["score"], class_id=arrays["class_id"], embedding=embedding)
+        data = {name.removeprefix(_DATA): value for name, value in arrays.items() if name.startswith(_DATA)}
+        columns = {name: arrays[name] for name in ("xyxy", "score", "class_id")}
+        found = Detections(**columns, embedding=embedding, data=data or None)
         sequence = cls(
             name=notes["name"],
             frame_rate=notes["frame_rate"],

@@ -87,8 +87,7 @@ class ExternalDetections:
         found = self._found[slice(*np.searchsorted(self._frame, [number, number + 1]))]
         if self._embed is None or not len(found):
             return found
-        embedding = self._embed(image, found.xyxy)
-        return Detections(xyxy=found.xyxy, score=found.score, class_id=found.class_id, embedding=embedding)
+        return dataclasses.replace(found, embedding=self._embed(image, found.xyxy))
 
 
 class StoredDetections:

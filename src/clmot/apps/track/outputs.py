@@ -23,7 +23,8 @@ from clmot.io.window import Window
 from clmot.structures import Image, TrackedFrame
 from clmot.tracking.explanation import Decisions, relabelled, write_decisions
 from clmot.tracking.postprocess.refine import refine as refine_tracks
-from clmot.visualize.draw import Trails, draw_tracks, fit
+from clmot.visualize.draw import Trails, draw_tracks, fit, track_colour
+from clmot.visualize.draw_data import draw_data
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -199,7 +200,9 @@ class Outputs:
 
     def _draw(self, image: Image, tracked: TrackedFrame) -> Image:
         self._trails.update(tracked)
-        return draw_tracks(image, tracked, self._trails, self._classes)
+        drawn = draw_tracks(image, tracked, self._trails, self._classes)
+        draw_data(drawn, tracked.detections, [track_colour(each) for each in tracked.track_id.tolist()])
+        return drawn
 
     def _write_video(self, drawn: Image, frame: int) -> None:
         if not self.video_path:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from clmot.apps.track.detection import Finder
 from clmot.errors import require
+from clmot.row_data import joined, moved
 from clmot.structures import BoolArray, Detections, Image
 
 OVERLAP = 0.25
@@ -62,7 +64,7 @@ def _in_image(find: Finder, number: int, image: Image, side: int) -> Detections:
     for (x, y), each in zip(places, find([(number, each) for each in slices]), strict=True):
         kept = each.take(~_is_cut(each, (x, y), (width, height), side))
         xyxy = kept.xyxy + np.tile(np.array([x, y], np.float32), 2)
-        parts.append(Detections(xyxy=xyxy, score=kept.score, class_id=kept.class_id, embedding=kept.embedding))
+        parts.append(replace(kept, xyxy=xyxy, data=moved(kept.data, x, y)))
     return _merged([part for part in parts if len(part)] or [whole])
 
 
@@ -79,13 +81,8 @@ def _is_cut(found: Detections, corner: tuple[int, int], size: tuple[int, int], s
 
 def _merged(parts: Sequence[Detections]) -> Detections:
     """The boxes of all parts, of those that show one object the one with the highest score."""
-    together = Detections.join(parts) if parts[0].embedding is not None else _join_without_embedding(parts)
+    together = Detections.join(parts, data=joined([part.data for part in parts]))
     ltwh = together.xyxy.astype(np.float64).copy()
     ltwh[:, 2:] -= ltwh[:, :2]
     chosen = cv2.dnn.NMSBoxesBatched(ltwh.tolist(), together.score.tolist(), together.class_id.tolist(), 0.0, SAME_IOU)
     return together.take(np.asarray(chosen, np.int64).ravel())
-
-
-def _join_without_embedding(parts: Sequence[Detections]) -> Detections:
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("xyxy", "score", "class_id")}
-    return Detections(**columns)

@@ -29,9 +29,11 @@ from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_sources
 from clmot.protocols import Detector
+from clmot.row_data import as_lists, coco_data
 from clmot.structures import Detections, Image, TrackedFrame
 from clmot.tracking.camera_motion import CameraMotion
 from clmot.visualize.draw import draw_boxes, track_colour
+from clmot.visualize.draw_data import draw_data
 
 _log = logging.getLogger(__name__)
 
@@ -160,9 +162,12 @@ class CocoDetections:
         entry = {"id": number, "file_name": file.name, "width": width, "height": height, "frame_id": number}
         self._content["images"].append(entry)
         ltwh = xyxy_to_ltwh(found.xyxy.astype(np.float64)).round(3)
-        for sides, class_id, score in zip(ltwh.tolist(), found.class_id.tolist(), found.score.tolist(), strict=True):
+        data = as_lists(found.data)
+        rows = zip(ltwh.tolist(), found.class_id.tolist(), found.score.tolist(), strict=True)
+        for row, (sides, class_id, score) in enumerate(rows):
             self._content["annotations"].append(
                 {
+                    **coco_data({name: values[row] for name, values in data.items()}),
                     "id": len(self._content["annotations"]) + 1,
                     "image_id": number,
                     "category_id": class_id + 1,
@@ -187,4 +192,6 @@ def _draw(file: Path, image: Image, found: Detections, classes: Sequence[str]) -
     labels = [f"{name}{score:.2f}" for name, score in zip(names, found.score.tolist(), strict=True)]
     make_folder(file.parent)
     colours = [track_colour(class_id) for class_id in found.class_id.tolist()]
-    write_image(file, draw_boxes(image, found.xyxy, labels, colours), "the picture", quality=85)
+    drawn = draw_boxes(image, found.xyxy, labels, colours)
+    draw_data(drawn, found, colours)
+    write_image(file, drawn, "the picture", quality=85)

@@ -39,8 +39,16 @@ def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]
     return Counter()
 
 
-def write_coco(dataset: Dataset, names: Sequence[str], file: Path) -> None:
+def write_coco(
+    dataset: Dataset, names: Sequence[str], file: Path, more: Sequence[Sequence[_Record]] | None = None
+) -> None:
     """Write the annotations of images that are called so.
+
+    Args:
+        dataset: what is written.
+        names: of the images.
+        file: is written.
+        more: by image and box, what else its annotation has.
 
     Raises:
         UserError: the file cannot be written.
@@ -60,7 +68,7 @@ def write_coco(dataset: Dataset, names: Sequence[str], file: Path) -> None:
             }
             for i, (sample, name) in enumerate(zip(dataset.samples, names, strict=True), 1)
         ),
-        "annotations": _annotations(dataset),
+        "annotations": _annotations(dataset, more or [[{}] * len(sample) for sample in dataset.samples]),
     }
     with (
         whole_file(file, "annotations") as partial,
@@ -69,7 +77,7 @@ def write_coco(dataset: Dataset, names: Sequence[str], file: Path) -> None:
         _write_sections(sections, text)
 
 
-def _annotations(dataset: Dataset) -> Iterator[_Record]:
+def _annotations(dataset: Dataset, more: Sequence[Sequence[_Record]]) -> Iterator[_Record]:
     """The boxes of all images, one record each."""
     instance_ids: dict[tuple[str, int], int] = {}
     scored = any((sample.scores != 1).any() for sample in dataset.samples)
@@ -83,8 +91,9 @@ def _annotations(dataset: Dataset) -> Iterator[_Record]:
             sample.identities.tolist(),
             # the shortest text of single precision
             map(float, sample.scores.astype(str)),
+            more[image_id - 1],
         )
-        for bbox, class_id, ignore, identity, score in zip(*columns, strict=True):
+        for bbox, class_id, ignore, identity, score, others in zip(*columns, strict=True):
             number += 1
             record: _Record = {
                 "id": number,
@@ -93,6 +102,7 @@ def _annotations(dataset: Dataset) -> Iterator[_Record]:
                 "bbox": bbox,
                 "area": bbox[2] * bbox[3],
                 "iscrowd": int(ignore),
+                **others,
             }
             if identity >= 0:
                 record["track_id"] = identity

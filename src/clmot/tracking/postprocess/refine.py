@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from clmot.config import RefineConfig
 from clmot.io.frame_choice import frames_in
+from clmot.row_data import rows_of
 from clmot.structures import TrackedFrame
 from clmot.tracking.postprocess.interpolation import interpolate
 from clmot.tracking.postprocess.merge_tracks import join_tracklets
@@ -36,4 +40,12 @@ def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: flo
     if config.interpolate_seconds or config.smooth:
         max_gap = frames_in(config.interpolate_seconds, frame_rate)
         refined = interpolate(refined, max_gap, "gaussian" if config.smooth else "linear")
-    return refined
+    given = {each.frame: each for each in frames if each.detections.data}
+    return [_with_data(each, given[each.frame]) if each.frame in given else each for each in refined]
+
+
+def _with_data(refined: TrackedFrame, given: TrackedFrame) -> TrackedFrame:
+    """With what belonged to the boxes of the same rows; NaN where there were none."""
+    place = {row: index for index, row in enumerate(given.rows.tolist()) if row >= 0}
+    index = np.array([place.get(row, -1) for row in refined.rows.tolist()], np.int64)
+    return replace(refined, detections=replace(refined.detections, data=rows_of(given.detections.data, index)))
