@@ -96,3 +96,45 @@ def test_frames_by_hand(street, tmp_path, capsys):
     assert call("data", "frames", street, "--every", 2) == 0
     images = (tmp_path / "street.frames" / "img1").iterdir()
     assert sorted(image.name for image in images) == ["000001.jpg", "000003.jpg", "000005.jpg"]
+
+
+def test_frames_of_several_videos_at_once(street, tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "street.mp4").write_bytes(street.read_bytes())
+        text(tmp_path / "boxes.txt")
+    (tmp_path / "b" / "other.mp4").write_bytes(street.read_bytes())
+    out = tmp_path / "out"
+    call("data", "frames", f"{tmp_path}/[ab]/street.mp4", tmp_path / "b" / "other.mp4", "--out", out, "--every", 2)
+    assert [line.split(": ")[-1] for line in capsys.readouterr().out.splitlines()] == ["3 frames"] * 3
+    assert sorted(each.name for each in out.iterdir()) == ["a-street", "b-street", "other"]
+    assert sorted(each.name for each in (out / "other" / "img1").iterdir()) == [f"{n:06d}.jpg" for n in (1, 3, 5)]
+    # by default each beside its video; nothing is begun where one of them is there already
+    (tmp_path / "b" / "other.frames").mkdir()
+    (tmp_path / "b" / "other.frames" / "x").touch()
+    assert call("data", "frames", tmp_path / "b") == 2
+    assert "other.frames: is not empty" in capsys.readouterr().err
+    assert not (tmp_path / "b" / "street.frames").exists()
+    assert call("data", "frames", tmp_path / "a", tmp_path / "b" / "street.mp4") == 0
+    assert (tmp_path / "a" / "street.frames" / "img1").is_dir()
+
+
+def test_boxes_of_several_videos_are_a_folder(street, tmp_path, capsys):
+    other = tmp_path / "other.mp4"
+    other.write_bytes(street.read_bytes())
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    text(boxes / "street.txt")
+    command = ["data", "frames", street, other, "--out", tmp_path / "out", "--boxes"]
+    for given, message in (
+        (boxes / "street.txt", "one file for 2 videos"),
+        (boxes, "has no other.txt and no other.xml"),
+    ):
+        assert call(*command, given) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+    cvat(boxes / "other.xml")
+    call(*command, boxes)
+    read = read_dataset([tmp_path / "out" / "street", tmp_path / "out" / "other"], identities=True)
+    assert len(read.samples) == 2 * FRAMES
+    assert "car" in read.classes

@@ -21,6 +21,7 @@ from clmot.cli import (  # noqa: F401
     convert_results,
     count,
     data,
+    data_frames,
     demo,
     detect,
     draw,

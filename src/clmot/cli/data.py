@@ -284,36 +284,3 @@ def check(
         print_report(repairs_text(repairs, after))
     if checked.report.count("error"):
         raise SystemExit(1)
-
-
-@data_app.command
-def frames(video: Path, /, *, out: Path | None = None, boxes: Path | None = None, every: int = 1) -> None:
-    """Write the frames of a video as images, to annotate or to train on.
-
-    Not needed to train on an annotated video: `clmot train street.mp4` takes street.xml (CVAT) or street.txt beside it.
-
-    Examples:
-
-        clmot data frames street.mp4
-        clmot data frames street.mp4 --out street --every 10
-        clmot data frames street.mp4 --out street --boxes results/street.txt
-
-    Parameters
-    ----------
-    out
-        Folder for img1/000001.jpg, ... and seqinfo.ini (a MOTChallenge sequence); by default NAME.frames beside the
-        video.
-    boxes
-        MOTChallenge text or CVAT XML of the video: the folder is then a data set.
-    every
-        Every so many frames only; their numbers stay.
-    """
-    from clmot.datasets.readers.annotated_video import FRAMES, write_frames
-    from clmot.errors import require
-    from clmot.io.progress import progress_bar
-
-    require(every >= 1, f"--every must be >= 1, got {every}")
-    out = out or video.with_name(f"{video.stem}{FRAMES}")
-    with progress_bar() as bar:
-        count = write_frames(video, out, annotation=boxes, every=every, bar=bar)
-    print(f"{out}: {plural(count, 'frame')}")

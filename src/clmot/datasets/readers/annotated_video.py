@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from clmot.datasets.readers.cvat import read_cvat
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.motchallenge import read_motchallenge
 from clmot.datasets.readers.xml_files import root_name
-from clmot.errors import UserError
-from clmot.io.atomic import whole_folder
+from clmot.errors import UserError, require
+from clmot.io.atomic import check_new, whole_folder
 from clmot.io.class_names import read_class_names, write_class_names
 from clmot.io.folders import images_in
+from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_source import FrameSource
 from clmot.io.image import write_image
 from clmot.io.mot_text import read_mot_rows
 from clmot.io.progress import progress_bar
-from clmot.io.sources import VIDEO_SUFFIXES, open_one
+from clmot.io.sources import VIDEO_SUFFIXES, open_one, open_sources
 from clmot.structures import Dataset
 
 log = logging.getLogger(__name__)
@@ -82,12 +85,12 @@ def _is_annotation(path: Path) -> bool:
 
 
 def write_frames(
-    video: Path, out: Path, *, annotation: Path | None = None, every: int = 1, bar: Progress | None = None
+    source: FrameSource, out: Path, *, annotation: Path | None = None, every: int = 1, bar: Progress | None = None
 ) -> int:
     """Write the frames of a video into a new folder, as a data set where there is an annotation.
 
     Args:
-        video: the video.
+        source: the video.
         out: the folder: ``img1/000001.jpg`` and ``seqinfo.ini`` of a MOTChallenge sequence, with ``gt/gt.txt`` where
             the annotation is text; ``annotations.xml`` and ``images/frame_000000.jpg`` where it is CVAT's. It is there
             only when it is whole.
@@ -101,7 +104,7 @@ def write_frames(
     Raises:
         UserError: the video or the annotation cannot be read, or the folder cannot be written.
     """
-    source = open_one(video)
+    frame_rate, source = source.frame_rate or 30, source.only(FrameChoice(every=every))
     cvat = annotation is not None and annotation.suffix == ".xml"
     with whole_folder(out, "the frames") as partial_out, contextlib.closing(iter(source)) as frames:
         folder = partial_out / ("images" if cvat else "img1")
@@ -112,22 +115,78 @@ def write_frames(
         for number, image in frames:
             if bar is not None and task is not None:
                 bar.update(task, advance=1)
-            if (number - 1) % every == 0:
-                # CVAT counts frames from 0
-                name = f"frame_{number - 1:06d}.jpg" if cvat else f"{number:06d}.jpg"
-                write_image(folder / name, image, "the frame")
-                count, last, size = count + 1, number, (image.shape[1], image.shape[0])
+            # CVAT counts frames from 0
+            name = f"frame_{number - 1:06d}.jpg" if cvat else f"{number:06d}.jpg"
+            write_image(folder / name, image, "the frame")
+            count, last, size = count + 1, number, (image.shape[1], image.shape[0])
         if cvat:
             assert annotation is not None
             shutil.copyfile(annotation, partial_out / "annotations.xml")
         else:
             (partial_out / "seqinfo.ini").write_text(
-                f"[Sequence]\nname={out.name.removesuffix(FRAMES)}\nimDir=img1\nframeRate={source.frame_rate or 30:g}\n"
+                f"[Sequence]\nname={out.name.removesuffix(FRAMES)}\nimDir=img1\nframeRate={frame_rate:g}\n"
                 f"seqLength={last}\nimWidth={size[0]}\nimHeight={size[1]}\nimExt=.jpg\n"
             )
             if annotation is not None:
                 _write_truth(annotation, partial_out / "gt", every)
     return count
+
+
+def write_all_frames(
+    videos: Sequence[str | Path],
+    out: Path | None = None,
+    *,
+    boxes: Path | None = None,
+    every: int = 1,
+    bar: Progress | None = None,
+) -> dict[Path, int]:
+    """`write_frames` of every video behind some names (`clmot.io.sources.open_sources`).
+
+    Args:
+        videos: the names.
+        out: the folder of one video, or a folder for those of several; by default ``NAME.frames`` beside each.
+        boxes: the annotation of one video, or a folder of ``NAME.txt`` or ``NAME.xml``.
+        every: every so many frames only.
+        bar: shows how far it is.
+
+    Returns:
+        The folders, and how many frames there are in each.
+
+    Raises:
+        UserError: as `write_frames`, or a video has no annotation, or is a camera. Nothing is written then, but where
+            a video cannot be read to its end, when those before it are there.
+    """
+    sources = open_sources(videos)
+    for each in sources:
+        require(not each.live, f"{each.origin}: is a camera, whose frames have no end; record it first")
+    out = None if out is None else Path(out)
+    folders = {}
+    for each in sources:
+        origin = Path(each.origin)
+        require(out is not None or origin.exists(), f"{each.origin}: name a folder for its frames with --out")
+        beside = origin.with_name(f"{origin.stem}{FRAMES}")
+        folders[each.name] = beside if out is None else out if len(sources) == 1 else out / each.name
+        check_new(folders[each.name])
+    annotations = {
+        each.name: None if boxes is None else _annotation_of(each.name, boxes, len(sources)) for each in sources
+    }
+    return {
+        folders[each.name]: write_frames(
+            each, folders[each.name], annotation=annotations[each.name], every=every, bar=bar
+        )
+        for each in sources
+    }
+
+
+def _annotation_of(name: str, boxes: Path, count: int) -> Path:
+    if not boxes.is_dir():
+        require(count == 1, f"--boxes {boxes}: one file for {count} videos; give a folder of NAME.txt or NAME.xml")
+        return boxes
+    files = [boxes / f"{name}.txt", boxes / f"{name}.xml"]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise UserError(f"--boxes {boxes}: has no {files[0].name} and no {files[1].name}")
+    return found
 
 
 def _write_truth(annotation: Path, folder: Path, every: int) -> None:
@@ -163,7 +222,7 @@ def read_annotated_videos(path: Path, min_visibility: float = 0.1) -> Dataset:
         if not folder.is_dir():
             log.info("%s: writing its frames to %s, once", video, folder)
             with progress_bar() as bar:
-                write_frames(video, folder, annotation=annotation, bar=bar)
+                write_frames(open_one(video), folder, annotation=annotation, bar=bar)
             (folder / _STAMP).write_text(json.dumps(stamp))
         read = read_cvat if annotation.suffix == ".xml" else partial(read_motchallenge, min_visibility=min_visibility)
         parts.append((folder, read(folder)))
