@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,7 @@ class FeatureHooks:
         channels: dict[int, int] = {}
         for name, shape in sorted(seen, key=lambda each: not leads_on[each[0]]):
             for stride in STRIDES:
-                if times[name] == 1 and _has_stride(shape, width, height, stride):
+                if times[name] == 1 and has_stride(shape, width, height, stride):
                     names[stride], channels[stride] = name, shape[1]
         self.channels = dict(sorted(channels.items()))
         self._modules = {stride: part.get_submodule(names[stride]) for stride in self.channels}
@@ -89,6 +89,6 @@ def _around(name: str) -> Iterator[str]:
         yield name
 
 
-def _has_stride(shape: torch.Size, width: int, height: int, stride: int) -> bool:
+def has_stride(shape: Sequence[int], width: int, height: int, stride: int) -> bool:
     """Whether a map has as many cells as the stride gives, rounded down or up."""
     return all(side // stride <= cells <= -(-side // stride) for cells, side in ((shape[2], height), (shape[3], width)))

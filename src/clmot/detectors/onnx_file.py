@@ -15,10 +15,13 @@ from torchvision.ops import batched_nms
 
 from clmot.config import DetectorConfig
 from clmot.detectors.frozen import names_of
-from clmot.detectors.onnx_layout import OnnxLayout, grid_cells, recognised
+from clmot.detectors.hooked_detector import joined
+from clmot.detectors.onnx_layout import OnnxLayout, grid_cells, recognised, stage_ends, stride_of
 from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, did_you_mean
-from clmot.io.runtimes import RuntimeNetwork, open_network
+from clmot.io.runtimes import InnerMap, RuntimeNetwork, inner_maps, open_network
+from clmot.models.encoder import STRIDES
+from clmot.protocols import FeatureMaps
 from clmot.structures import Detections, Float64Array, Image
 from clmot.views.transforms import letterbox_matrix, warp_image
 
@@ -33,12 +36,24 @@ class OnnxDetector:
         layout: what goes in and comes out.
         parse: of its output.
         content: of the file, to tell it from others.
+        maps: by stride, those that follow the file's own outputs.
+
+    Attributes:
+        channels: of the feature maps by their stride.
     """
 
-    def __init__(self, network: RuntimeNetwork, layout: OnnxLayout, parse: OutputParser, content: bytes = b"") -> None:
+    def __init__(
+        self,
+        network: RuntimeNetwork,
+        layout: OnnxLayout,
+        parse: OutputParser,
+        content: bytes = b"",
+        maps: Mapping[int, InnerMap] | None = None,
+    ) -> None:
         self._network, self._layout, self._parse = network, layout, parse
         self._name, self._min_score = parse.name, parse.min_score
-        self._outputs = [output.name for output in network.outputs]
+        self.channels = {stride: port.shape[1] for stride, port in (maps or {}).items()}
+        self._outputs = [output.name for output in network.outputs[: len(network.outputs) - len(self.channels)]]
         self._digest = hashlib.sha256(content).hexdigest()[:16]
         if layout.output == "named":
             for wanted in layout.names:
@@ -60,9 +75,18 @@ class OnnxDetector:
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """The objects of each image."""
-        return [self._detect(image) for image in images]
+        return [self._run(image)[0] for image in images]
 
-    def _detect(self, image: Image) -> Detections:
+    def features(self, images: Sequence[Image]) -> FeatureMaps:
+        """The maps of the images."""
+        return self.detect_with_features(images)[1]
+
+    def detect_with_features(self, images: Sequence[Image]) -> tuple[list[Detections], FeatureMaps]:
+        """Objects and maps from one pass over each image."""
+        runs = [self._run(image) for image in images]
+        return [found for found, _ in runs], joined([features for _, features in runs])
+
+    def _run(self, image: Image) -> tuple[Detections, FeatureMaps]:
         layout = self._layout
         width, height = layout.size
         if layout.resize != "stretch":
@@ -76,7 +100,7 @@ class OnnxDetector:
             pixels = pixels[..., ::-1]
         given = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
         outputs = self._network.run({self._network.inputs[0].name: given})
-        boxes, scores, labels = self._parts(dict(zip(self._outputs, outputs, strict=True)))
+        boxes, scores, labels = self._parts(dict(zip(self._outputs, outputs, strict=False)))
         if boxes.ndim == 2 and boxes.shape[1] == 4:
             if layout.boxes == "cxcywh":
                 half = boxes[:, 2:] / 2
@@ -88,7 +112,8 @@ class OnnxDetector:
         if layout.output in ("columns", "grid"):
             kept = batched_nms(*map(torch.from_numpy, (found.xyxy, found.score, found.class_id)), layout.nms)
             found = found[kept.numpy()]
-        return found
+        maps = tuple(torch.from_numpy(each) for each in outputs[len(self._outputs) :])
+        return found, FeatureMaps(maps, tuple(self.channels), [matrix], layout.size)
 
     def _parts(self, outputs: Mapping[str, Any]) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Boxes, scores and labels of the one image."""
@@ -171,7 +196,29 @@ def open_onnx(
     layout = replace(recognised(network), **options)
     labels = names_of(config.labels, _labels(network, layout), first=int(layout.output == "ssd"))
     parse = OutputParser(f"{kind}:{name}", labels, config.classes, min_score)
-    return OnnxDetector(network, layout, parse, content)
+    maps = {} if config.head == "crops" else _feature_maps(file, layout, parse.name)
+    if maps:
+        network = open_network(file, str(device), also=[each.name for each in maps.values()])
+    return OnnxDetector(network, layout, parse, content, maps)
+
+
+def _feature_maps(file: Path, layout: OnnxLayout, detector: str) -> dict[int, InnerMap]:
+    """What the file computes on the way and an embedding can be read from, by stride."""
+    offered = inner_maps(file, (1, 3, layout.size[1], layout.size[0]))
+    maps = stage_ends(offered, layout.size)
+    if layout.features:
+        known = {each.name: each for each in offered if stride_of(each, layout.size) in STRIDES}
+        for name in layout.features:
+            if name not in known:
+                raise UserError(
+                    f"detector.options.features: '{name}' is no map of {file} with a stride of 4, 8, 16 or 32"
+                    f"{did_you_mean(name, known)}"
+                )
+        maps = {stride_of(known[name], layout.size): known[name] for name in layout.features}
+        maps = dict(sorted(maps.items()))
+    shown = ", ".join(f"{each.name} (stride {stride}, {each.shape[1]} channels)" for stride, each in maps.items())
+    _log.info("detector %s: feature maps %s", detector, shown or "none")
+    return maps
 
 
 def _labels(network: RuntimeNetwork, layout: OnnxLayout) -> dict[int, str]:

@@ -6,13 +6,16 @@ detector", 2016.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from clmot.detectors.feature_hooks import has_stride
 from clmot.errors import require
-from clmot.io.runtimes import RuntimeNetwork
+from clmot.io.runtimes import InnerMap, RuntimeNetwork
+from clmot.models.encoder import STRIDES
 from clmot.structures import Float64Array
 from clmot.views.transforms import PADDING
 
@@ -50,6 +53,8 @@ class OnnxLayout:
     """They are shares of the input's sides instead of its pixels."""
     nms: float = 0.7
     """Overlap above which the lower-scoring of two boxes of a class is left out, for ``columns`` and ``grid``."""
+    features: tuple[str, ...] = ()
+    """Values in the file that are shown as feature maps, one a stride; empty: `stage_ends`."""
 
     def __post_init__(self) -> None:
         require(len(self.names) == 3, f"detector.options.names must be three outputs, got {list(self.names)}")
@@ -99,3 +104,30 @@ def grid_cells(size: tuple[int, int]) -> Float64Array:
         row, column = np.mgrid[: size[1] // stride, : size[0] // stride].reshape(2, -1)
         cells.append(np.stack([column, row, np.full(len(row), stride)], axis=1))
     return np.concatenate(cells).astype(np.float64)
+
+
+def stage_ends(maps: Sequence[InnerMap], size: tuple[int, int]) -> dict[int, InnerMap]:
+    """What an encoder's stages end with, by stride: the map of each that first goes into one of another stride.
+
+    A neck and heads come back to these strides later, with maps that are shaped by the detector's task. Of a stride
+    that nothing follows it is the last map.
+
+    Args:
+        maps: in the order of computation.
+        size: width and height of the input in pixels.
+    """
+    known = {each.name: each for each in maps}
+    ends: dict[int, InnerMap] = {}
+    for each in maps:
+        for source in (known[name] for name in each.sources if name in known):
+            stride, after = stride_of(source, size), stride_of(each, size)
+            if stride and after and stride != after:
+                ends.setdefault(stride, source)
+    last = {stride_of(each, size): each for each in maps}
+    return {stride: ends.get(stride, last[stride]) for stride in STRIDES if stride in last}
+
+
+def stride_of(shown: InnerMap, size: tuple[int, int]) -> int:
+    """Input pixels a cell of a map: one of `STRIDES`, half the first or twice the last; 0: another."""
+    known = (STRIDES[0] // 2, *STRIDES, STRIDES[-1] * 2)
+    return next((stride for stride in known if has_stride(shown.shape, *size, stride)), 0)

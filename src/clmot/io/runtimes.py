@@ -32,6 +32,14 @@ class Port(NamedTuple):
     shape: tuple[int, ...]
 
 
+class InnerMap(NamedTuple):
+    """A map [v, c, h, w] that a network computes on the way, and the names of what it is computed from."""
+
+    name: str
+    shape: tuple[int, ...]
+    sources: tuple[str, ...]
+
+
 class RuntimeNetwork(NamedTuple):
     """A network in a file, ready to run.
 
@@ -72,7 +80,13 @@ def import_extra(package: str, extra: str) -> Any:
 
 
 def open_network(
-    file: Path, device: str = "cpu", *, runtime: str = "", exact: bool = True, channels_last: bool = False
+    file: Path,
+    device: str = "cpu",
+    *,
+    runtime: str = "",
+    exact: bool = True,
+    channels_last: bool = False,
+    also: Sequence[str] = (),
 ) -> RuntimeNetwork:
     """The network in an ONNX file, for OpenVINO too, or in an ``.xml`` of OpenVINO with the ``.bin`` beside it.
 
@@ -84,6 +98,7 @@ def open_network(
         channels_last: what has four axes comes and goes as [v, h, w, c] in place of [v, c, h, w], which saves copies.
             Outputs then hold until the next run in the same thread only.
         runtime: ``openvino`` or ``onnxruntime``; by default OpenVINO for ``.xml`` alone.
+        also: values computed on the way (`inner_maps`), which become outputs after the file's own.
 
     Raises:
         UserError: the runtime cannot be imported, or not read the file.
@@ -92,14 +107,60 @@ def open_network(
     package = import_extra("openvino", "openvino") if is_openvino else import_extra("onnxruntime", "onnx")
     try:
         if is_openvino:
-            return _openvino(package, file, exact, channels_last)
-        return _onnx(package, file, device, channels_last)
+            return _openvino(package, file, exact, channels_last, also)
+        return _onnx(package, file, device, channels_last, also)
     except Exception as error:  # every runtime has its own, and a class for each reason
         kind = "OpenVINO" if file.suffix == ".xml" else "ONNX"
         raise UserError(f"{file}: not a readable {kind} model ({reason_of(error)})") from error
 
 
-def _onnx(runtime: Any, file: Path, device: str, channels_last: bool) -> RuntimeNetwork:
+def inner_maps(file: Path, shape: tuple[int, ...]) -> list[InnerMap]:
+    """Maps of floats, [v, c, h, w], that a network computes on the way, in the order of computation.
+
+    Args:
+        file: as of `open_network`.
+        shape: of its first input, which decides theirs.
+
+    Returns:
+        Those whose shape is known; none where the package that tells is missing.
+    """
+    if file.suffix == ".xml":
+        model = import_extra("openvino", "openvino").Core().read_model(str(file))
+        model.reshape({model.inputs[0]: list(shape)})
+        found = []
+        for each in model.get_ordered_ops():
+            sources = tuple(value.get_source_output().get_node().get_friendly_name() for value in each.inputs())
+            kind = each.output(0) if sources and each.outputs() else None
+            if kind and kind.partial_shape.is_static and len(kind.shape) == 4 and kind.element_type.is_real():
+                found.append(InnerMap(each.get_friendly_name(), tuple(kind.shape), sources))
+        return found
+    try:
+        import onnx
+    except ImportError:
+        return []
+    model = onnx.load(file)
+    given = model.graph.input[0].type.tensor_type.shape
+    del given.dim[:]
+    given.dim.extend([onnx.TensorShapeProto.Dimension(dim_value=side) for side in shape])
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    kinds = {each.name: each.type.tensor_type for each in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    found = []
+    for node in model.graph.node:
+        for name in (name for name in node.output if name in kinds):
+            sides = tuple(side.dim_value for side in kinds[name].shape.dim)
+            if len(sides) == 4 and all(sides) and kinds[name].elem_type in floats:
+                found.append(InnerMap(name, sides, tuple(node.input)))
+    return found
+
+
+def _onnx(runtime: Any, file: Path, device: str, channels_last: bool, also: Sequence[str]) -> RuntimeNetwork:
+    source: str | bytes = str(file)
+    if also:
+        import onnx
+
+        model = onnx.load(file)
+        model.graph.output.extend([onnx.ValueInfoProto(name=name) for name in also])
+        source = model.SerializeToString()
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors: what it thinks of a graph is not the user's business
     # its threads would wait for the next picture at full speed, and what else a frame needs has processors to share
@@ -107,7 +168,7 @@ def _onnx(runtime: Any, file: Path, device: str, channels_last: bool) -> Runtime
     providers: list[Any] = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}))
-    session = runtime.InferenceSession(str(file), options, providers=providers)
+    session = runtime.InferenceSession(source, options, providers=providers)
 
     def ports(values: Sequence[Any]) -> tuple[Port, ...]:
         lengths = [[side if isinstance(side, int) else -1 for side in value.shape or ()] for value in values]
@@ -129,13 +190,17 @@ def _onnx(runtime: Any, file: Path, device: str, channels_last: bool) -> Runtime
     )
 
 
-def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool) -> RuntimeNetwork:
+def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool, also: Sequence[str]) -> RuntimeNetwork:
     core = runtime.Core()
     model = core.read_model(str(file))
+    inner = {each.get_friendly_name(): each for each in model.get_ordered_ops()} if also else {}
+    for name in also:
+        model.add_outputs(inner[name].output(0))
 
     def ports(values: Sequence[Any]) -> tuple[Port, ...]:
         lengths = [[side.get_length() if side.is_static else -1 for side in each.partial_shape] for each in values]
-        return tuple(Port(value.get_any_name(), tuple(each)) for value, each in zip(values, lengths, strict=True))
+        names = [min(value.get_names(), default=value.get_node().get_friendly_name()) for value in values]
+        return tuple(Port(name, tuple(each)) for name, each in zip(names, lengths, strict=True))
 
     sections = [each for each in (METADATA_SECTION, "framework") if model.has_rt_info([each])]  # the latter of ONNX
     found = model.get_rt_info(sections[:1]).value if sections else {}
