@@ -1,6 +1,7 @@
 """Detectors in files of ONNX and OpenVINO."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 from clmot.boxes import iou
 from clmot.config import DetectorConfig
 from clmot.detectors.onnx_file import OnnxDetector, open_onnx
-from clmot.detectors.onnx_layout import OnnxLayout, recognised
+from clmot.detectors.onnx_layout import OnnxLayout, recognised, stage_ends
 from clmot.detectors.output_parser import OutputParser
 from clmot.detectors.registry import open_detector
 from clmot.errors import UserError
 from clmot.io.image import read_image
 from clmot.io.mot_text import read_mot_rows
-from clmot.io.runtimes import Port, RuntimeNetwork
+from clmot.io.runtimes import InnerMap, Port, RuntimeNetwork
 
 PERSON = OutputParser("onnx", {0: "person"})
 BOXES = np.array([[10.0, 20, 40, 90], [60, 10, 100, 85]])
@@ -124,9 +125,86 @@ def test_real_detector_files_find_the_people_of_a_street():
     for kind, name in names.items():
         pytest.importorskip({"onnx": "onnxruntime"}.get(kind, kind))
         described = DetectorConfig(name=f"{kind}:{weights / name}", classes=("person",))
-        (found,) = open_detector(described, min_score=0.4).detect([read_image(sequence / "img1" / "000010.jpg")])
+        alone = open_detector(replace(described, head="crops"), min_score=0.4)
+        (found,) = alone.detect([read_image(sequence / "img1" / "000010.jpg")])
+        detector = open_detector(described, min_score=0.4)
+        (again,), features = detector.detect_with_features([read_image(sequence / "img1" / "000010.jpg")])
+        np.testing.assert_array_equal(again.xyxy, found.xyxy)
+        np.testing.assert_array_equal(again.score, found.score)
+        assert list(detector.channels) == list(features.strides) == [4, 8, 16, 32]
         assert (iou(truth, found.xyxy).max(axis=1) > 0.6).sum() >= 5
         assert len(found) <= 8
+
+
+def test_maps_are_what_the_encoders_stages_end_with():
+    """A neck that comes back to stride 8, a head and a gate beside the line change nothing."""
+    line = [
+        ("stem", 2, "images"),
+        ("pool", 4, "stem"),
+        ("stage4", 4, "pool"),
+        ("head4", 4, "stage4"),
+        ("down8", 8, "stage4"),
+        ("gate", 0, "down8"),
+        ("stage8", 8, "down8"),
+        ("down16", 16, "stage8"),
+        ("stage16", 16, "down16"),
+        ("up8", 8, "stage16"),
+        ("neck8", 8, "up8"),
+        ("neck16", 16, "neck8"),
+    ]
+    maps = [InnerMap(name, (1, 7, *[256 // stride if stride else 1] * 2), (source,)) for name, stride, source in line]
+    ends = stage_ends(maps, (256, 256))
+    assert {stride: each.name for stride, each in ends.items()} == {4: "stage4", 8: "stage8", 16: "stage16"}
+
+
+@pytest.fixture
+def detector_file(tmp_path):
+    """Averages over 4 x 4 and 8 x 8 pixels on the way to one box, whose score says how bright the picture is."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make = onnx.helper.make_node
+    nodes = [
+        make("AveragePool", ["images"], ["fine"], kernel_shape=[4, 4], strides=[4, 4]),
+        make("AveragePool", ["fine"], ["coarse"], kernel_shape=[2, 2], strides=[2, 2]),
+        make("ReduceMean", ["coarse"], ["bright"], axes=[2, 3], keepdims=0),
+        make("Slice", ["bright", "zero", "one", "one"], ["score"]),
+        make("Concat", ["box", "score", "label"], ["rows"], axis=1),
+        make("Reshape", ["rows", "shape"], ["out"]),
+    ]
+    tensor = onnx.numpy_helper.from_array
+    box = np.array([[4.0, 4, 20, 28]], np.float32)
+    values = {"box": box, "label": np.zeros((1, 1), np.float32), "shape": np.array([1, 1, 6])}
+    values |= {"zero": np.array([0]), "one": np.array([1])}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "detector",
+        [onnx.helper.make_tensor_value_info("images", 1, [1, 3, "height", "width"])],
+        [onnx.helper.make_tensor_value_info("out", 1, [1, 1, 6])],
+        [tensor(value, name) for name, value in values.items()],
+    )
+    file = tmp_path / "detector.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8), file)
+    return file
+
+
+def test_a_file_shows_the_maps_it_computes_on_the_way(detector_file):
+    """They are of the same pass as the objects, by stride; a file with sides that may differ has them too."""
+    options = {"output": "rows", "size": [32, 32]}
+    described = DetectorConfig(name=f"onnx:{detector_file}", options=options)
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    detector = open_detector(described)
+    assert detector.channels == {4: 3, 8: 3}
+    (found,), features = detector.detect_with_features([image])
+    (alone,) = open_detector(replace(described, head="crops")).detect([image])
+    np.testing.assert_array_equal(found.xyxy, alone.xyxy)
+    assert found.score[0] == alone.score[0] > 0
+    expected = image.reshape(8, 4, 8, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(features.maps[0][0], expected, atol=1e-6)
+    assert [tuple(each.shape) for each in features.maps] == [(1, 3, 8, 8), (1, 3, 4, 4)]
+    one = open_detector(replace(described, options={**options, "features": ["coarse"]}))
+    assert one.channels == {8: 3}
+    with pytest.raises(UserError, match=r"features: 'corse' is no map .* \(did you mean 'coarse'\?\)"):
+        open_detector(replace(described, options={**options, "features": ["corse"]}))
 
 
 def test_what_is_no_number_is_left_out_and_counted(caplog):

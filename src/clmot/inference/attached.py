@@ -119,7 +119,7 @@ def load_detector(config: Config, device: str = "auto") -> BareModel:
         UserError: it cannot be had.
     """
     detector = open_detector(
-        config.detector,
+        dataclasses.replace(config.detector, head="crops"),  # nobody reads its maps
         device=choose_device(device),
         min_score=config.detect.score_threshold,
         image_size=config.model.image_size,
