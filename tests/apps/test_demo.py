@@ -6,15 +6,11 @@ import json
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from clmot.apps import demo
 from clmot.cli import main
 from clmot.config import load_config
 from clmot.errors import UserError
-from clmot.inference.network_model import NetworkModel
-from clmot.models.network import Network
-from clmot.structures import Detections
 from clmot.visualize.curves import loss_curves
 
 OVERRIDES = [
@@ -83,26 +79,6 @@ def test_someone_elses_folder_is_left_alone(tmp_path):
     with pytest.raises(UserError, match="not empty and not a demo"):
         demo.run_demo(tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
-
-
-def test_replay_changes_embeddings_and_nothing_else():
-    config = small_config("demo", [])
-    torch.manual_seed(0)
-    network = Network(config.model)
-    torch.nn.init.normal_(network.heatmap.out.weight, std=1.0)
-    model = NetworkModel(network, config, "cpu")
-    images = [np.random.default_rng(i).integers(0, 255, (96, 160, 3), dtype=np.uint8) for i in range(2)]
-    recorder = demo.Recorder(model)
-    found = recorder.detect(images)
-    same = demo.Replay(model, recorder.found).detect(images)
-    other = demo.Replay(model, recorder.found, demo.untrained(model, 0)).detect(images)
-    for a, b, c in zip(found, same, other, strict=True):
-        assert isinstance(a, Detections)
-        assert len(a) > 0
-        np.testing.assert_array_equal(a.embedding, b.embedding)
-        np.testing.assert_array_equal(a.xyxy, c.xyxy)
-        np.testing.assert_array_equal(a.score, c.score)
-        assert np.abs(a.embedding - c.embedding).max() > 0.01
 
 
 class TestPretrained:

@@ -11,6 +11,7 @@ from typing import Any
 
 from clmot import shipped
 from clmot.apps.track.pipeline import track
+from clmot.apps.track.write_detections import write_detections
 from clmot.config import load_config
 from clmot.errors import UserError, plural, require
 from clmot.evaluation.mot import evaluate
@@ -24,7 +25,6 @@ from clmot.io.progress import progress_bar
 from clmot.io.sources import open_one
 from clmot.io.video import decode_video
 from clmot.models.saved_model import find_checkpoint
-from clmot.structures import Detections, Image
 from clmot.synthetic import write_scenes
 from clmot.training.trainer import train
 from clmot.visualize.draw import contact_sheet
@@ -142,46 +142,15 @@ def compare_embeddings(
         results: one folder a row is written here, the first with videos.
         progress: show progress bars on standard error.
     """
-    recorder = Recorder(model)
     # an interrupted demo may have begun these
     again: dict[str, Any] = {"progress": progress, "overwrite": True}
-    track(clips, recorder, results / slug(TRAINED), video=True, **again)
+    store = results / "detections"
+    write_detections(clips, model, store, embeddings=True, **again)
+    track(clips, model, results / slug(TRAINED), boxes=store, video=True, **again)
     motion = dataclasses.replace(model.config.tracker, appearance=False)
-    track(clips, Replay(model, recorder.found), results / slug(MOTION), tracker=motion, **again)
-    track(clips, Replay(model, recorder.found, other), results / slug(UNTRAINED), **again)
+    track(clips, model, results / slug(MOTION), tracker=motion, boxes=store, **again)
+    track(clips, other, results / slug(UNTRAINED), boxes=store, **again)
     return {row: evaluate(results / slug(row), clips) for row in (TRAINED, MOTION, UNTRAINED)}
-
-
-class Recorder:
-    """A detector that keeps everything it finds."""
-
-    def __init__(self, model: Model) -> None:
-        self.config, self.classes, self._model = model.config, model.classes, model
-        self.found: list[Detections] = []
-
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The model's detections."""
-        found = self._model.detect_batch(images)
-        self.found.extend(found)
-        return found
-
-
-class Replay:
-    """Recorded detections in the order they were made, optionally with another model's embeddings."""
-
-    def __init__(self, model: Model, found: Sequence[Detections], embedder: Model | None = None) -> None:
-        self.config, self.classes = model.config, model.classes
-        self._found, self._embedder = iter(found), embedder
-
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """The next detections, one for each image."""
-        found = [next(self._found) for _ in images]
-        if self._embedder is None:
-            return found
-        return [
-            dataclasses.replace(detections, embedding=self._embedder.embed(image, detections.xyxy))
-            for image, detections in zip(images, found, strict=True)
-        ]
 
 
 def slug(row: str) -> str:

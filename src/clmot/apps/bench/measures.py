@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.apps.demo import Recorder, Replay
+from clmot.apps.track.detection import finder_of
+from clmot.apps.track.detection_store import find_once
 from clmot.apps.track.pipeline import track
+from clmot.apps.track.result_folder import model_facts
 from clmot.config.tracker import TrackerConfig
 from clmot.datasets.readers import read_dataset
 from clmot.evaluation.appearance_only import best_association
@@ -20,7 +23,7 @@ from clmot.evaluation.mot import evaluate
 from clmot.inference.model import Model
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import read_sequence_info
-from clmot.protocols import Detector
+from clmot.io.sources import open_source
 from clmot.structures import Embed
 
 GAP = 1.0
@@ -34,7 +37,7 @@ ASSOCIATION = "IDF1, appearance only"
 TRACKING = ("HOTA", "IDF1", "MOTA", "IDSW")
 BY_MOTION, TRUE_BOXES, TRUE_BOXES_BY_MOTION = "by motion", "true boxes", "true boxes by motion"
 _WAYS = (("", True, None), (BY_MOTION, False, None), (TRUE_BOXES, True, "gt"), (TRUE_BOXES_BY_MOTION, False, "gt"))
-"""Name, whether appearance counts, and whose boxes: the detections by motion are those of the way before."""
+"""Name, whether appearance counts, and whose boxes where they are not the detections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,8 @@ def found_again(sequence: EmbeddedSequence) -> dict[str, tuple[int, int]]:
 def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence[int]) -> Measured:
     """Scores of tracks from the model's own detections and from the annotated boxes, with appearance and without.
 
-    A network that was taught no embedding tracks by motion alone throughout.
+    A network that was taught no embedding tracks by motion alone throughout. What it finds is kept beside the tracks,
+    for the ways to share and to be measured again.
 
     Args:
         model: the method's network.
@@ -111,13 +115,17 @@ def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence
     scores: dict[str, float] = {}
     has_embedding = model.config.loss.objective != "none"
     for distance in every:
-        recorder = Recorder(model)
-        frames = FrameChoice(every=distance)
+        frames, store = FrameChoice(every=distance), results / f"detections-{distance}"
+        sources = {each.name: each.only(frames) for each in open_source(folder)}
+        told = {**model_facts(model, frames), "detect": dataclasses.asdict(model.config.detect)}
+        origin = json.loads(json.dumps(told))  # as it comes back from the file
+        found_by = dict.fromkeys(sources, finder_of(model))
+        find_once(sources, found_by.copy, store, dict.fromkeys(sources, origin), progress=False)
         for how, appearance, boxes in _WAYS:
-            detector: Detector = model if boxes else Replay(model, recorder.found) if how == BY_MOTION else recorder
             tracker = dataclasses.replace(model.config.tracker, appearance=appearance and has_embedding)
             out = results / f"{how or 'tracks'}-{distance}".replace(" ", "-")
-            track(folder, detector, out, tracker=tracker, frames=frames, boxes=boxes, progress=False, overwrite=True)
+            whose = boxes or store
+            track(folder, model, out, tracker=tracker, frames=frames, boxes=whose, progress=False, overwrite=True)
             combined = evaluate(out, folder, frames=frames).combined
             scores |= {tracking_name(metric, how, distance): float(combined[metric]) for metric in TRACKING}
     return Measured(scores=scores)

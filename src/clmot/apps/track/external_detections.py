@@ -95,19 +95,23 @@ class StoredDetections:
 
     Args:
         file: of `clmot.apps.track.cached_sequence`.
-        embed: reads embeddings, where the file has none; None gives none.
+        embed: reads embeddings, where the file has none or those of another model; None gives what the file has.
         classes: what the class ids are to mean.
+        fingerprint: of the model that `embed` is of; empty where unknown.
 
     Raises:
         UserError: the file cannot be read, or its classes are others.
     """
 
-    def __init__(self, file: Path, embed: Embed | None, classes: Sequence[str]) -> None:
+    def __init__(self, file: Path, embed: Embed | None, classes: Sequence[str], fingerprint: str = "") -> None:
         sequence, origin = CachedSequence.load(file)
         if list(classes) != (theirs := list(origin.get("classes", classes))):
             raise UserError(f"{file}: was found with classes {', '.join(theirs)}; name the --model that found them")
         self._found = dict(zip(sequence.frame.tolist(), sequence.detections, strict=True))
-        self._embed = None if sequence.has_embeddings else embed
+        of_another = bool(fingerprint) and origin.get("fingerprint", fingerprint) != fingerprint
+        if embed and sequence.has_embeddings and of_another:
+            _log.info("%s: has the embeddings of another model; those of this one are read", file)
+        self._embed = embed if of_another or not sequence.has_embeddings else None
         require(bool(sequence.detections), f"{file}: holds no frame")
         self._nothing = sequence.detections[0][:0]
 
@@ -122,10 +126,12 @@ class StoredDetections:
         ]
 
 
-def open_boxes(file: Path, embed: Embed | None, classes: Sequence[str], is_truth: bool = False) -> Finder:
-    """What finds the boxes of a file of either kind."""
+def open_boxes(
+    file: Path, embed: Embed | None, classes: Sequence[str], is_truth: bool = False, fingerprint: str = ""
+) -> Finder:
+    """What finds the boxes of a file of either kind; `fingerprint` is that of the model that `embed` is of."""
     if file.suffix == SUFFIX:
-        return StoredDetections(file, embed, classes)
+        return StoredDetections(file, embed, classes, fingerprint)
     return ExternalDetections(file, embed, classes, is_truth)
 
 

@@ -266,7 +266,8 @@ def finders_of(
     if boxes is not None:
         files = box_files(boxes, {each.name: each.origin for each in sources})
         is_truth = str(boxes) == "gt"
-        return {name: open_boxes(file, embed, model.classes, is_truth) for name, file in files.items()}
+        weights = getattr(model, "fingerprint", "")
+        return {name: open_boxes(file, embed, model.classes, is_truth, weights) for name, file in files.items()}
     find = finder_of(model) if detector is None else finder_of(detector, embed)
     return {each.name: find for each in sources}
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
+from clmot.apps.track.cached_sequence import SUFFIX
 from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import find_in, finder_of
+from clmot.apps.track.detection_store import Gathered
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
 from clmot.apps.track.slices import sliced
@@ -31,7 +31,6 @@ from clmot.io.sources import open_sources
 from clmot.protocols import Detector
 from clmot.row_data import as_lists, coco_data
 from clmot.structures import Detections, Image, TrackedFrame
-from clmot.tracking.camera_motion import CameraMotion
 from clmot.visualize.draw import draw_boxes, track_colour
 from clmot.visualize.draw_data import draw_data
 
@@ -94,7 +93,7 @@ def write_detections(
                 TrackWriter(file, partial(mot_rows, with_classes=len(model.classes) > 1)) as writer,
                 contextlib.closing(found),
             ):
-                coco, kept = CocoDetections(each, model.classes), _Kept(each) if embeddings else None
+                coco, kept = CocoDetections(each, model.classes), Gathered(each) if embeddings else None
                 for number, image, detections in found:
                     without_ids = np.full(len(detections), -1)
                     writer.write(TrackedFrame(frame=number, detections=detections, track_id=without_ids))
@@ -111,32 +110,6 @@ def write_detections(
                 _log.warning("%s: %s", each.name, summary.explain_nothing(model, None))
             written[file] = summary.boxes
     return written
-
-
-class _Kept:
-    """Gathers what a `CachedSequence` holds."""
-
-    def __init__(self, source: FrameSource) -> None:
-        self._source, self._motion = source, CameraMotion()
-        self._frames: list[tuple[int, Detections, npt.NDArray[np.float64]]] = []
-        self._sizes: set[tuple[int, int]] = set()
-
-    def add(self, number: int, image: Image, found: Detections) -> None:
-        """What was found in the next frame."""
-        self._frames.append((number, found, self._motion.estimate(image, found.xyxy, number)))
-        self._sizes.add((image.shape[1], image.shape[0]))
-
-    def sequence(self) -> CachedSequence:
-        """All of them."""
-        numbers, found, camera = zip(*self._frames, strict=True) if self._frames else ((), (), ())
-        return CachedSequence(
-            name=self._source.name,
-            frame_rate=self._source.frame_rate,
-            frame=np.array(numbers, np.int64),
-            detections=found,
-            camera=np.stack(camera) if camera else None,
-            size=self._sizes.pop() if len(self._sizes) == 1 else None,
-        )
 
 
 class CocoDetections:

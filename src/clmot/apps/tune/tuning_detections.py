@@ -13,8 +13,8 @@ import numpy as np
 
 from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
 from clmot.apps.track.detection import Finder, finder_of
+from clmot.apps.track.detection_store import find_once
 from clmot.apps.track.external_detections import box_files, open_boxes
-from clmot.apps.tune.cache import watch
 from clmot.config import Config
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError, require
@@ -143,7 +143,7 @@ class Detecting:
             detect = config.as_dict()["detect"] if boxes is None else {}  # as JSON gives it back
             common |= {"model": _stamp(self._saved_model[1]), "detect": detect, "appearance": config.tracker.appearance}
         origins = {name: {**common, "boxes": _stamp(files[name]) if name in files else None} for name in names}
-        made = watch(
+        made = find_once(
             {name: source.only(choice) if choice else source for name, source in sources.items()},
             partial(self._finders, config, files, classes, names),
             folder,
@@ -166,7 +166,8 @@ class Detecting:
         if files:
             embed = model.embed if model and config.tracker.appearance else None
             is_truth = "gt" in (self.boxes, self.detector)
-            return {name: open_boxes(file, embed, classes, is_truth) for name, file in files.items()}
+            weights = model.fingerprint if model else ""
+            return {name: open_boxes(file, embed, classes, is_truth, weights) for name, file in files.items()}
         assert model is not None
         return dict.fromkeys(names, finder_of(model))
 
