@@ -12,7 +12,7 @@ HEADLESS = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless && \
 	$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test lint types unit quick install adapters lite clean
+.PHONY: demo test lint types unit quick install adapters lite docs clean
 
 demo: install
 	$(BIN)/clmot demo --out demo
@@ -52,10 +52,21 @@ lite:
 	$(LITE)/bin/python -m pip install --quiet --no-deps --editable .
 	$(LITE)/bin/python tests/without_torch.py
 
+# The site in site/, without warnings, by either builder
+docs: $(VENV)/.docs
+	$(BIN)/python scripts/make_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict --clean
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
 lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs src examples benchmarks scripts
 
 types:
 	$(BIN)/mypy
@@ -69,4 +80,4 @@ quick:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 clean:
-	rm -rf $(VENV) $(LITE) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LITE) demo site docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis
