@@ -58,10 +58,19 @@ def training_cycle(stills: Path, out: Path) -> None:
         axes.text(left, bottom + height + 1, title, color=INK, fontsize=10, va="bottom")
     _arrow(axes, (28.5, 24), (33.5, 31))
     _arrow(axes, (28.5, 20), (33.5, 13))
-    axes.text(2, 12.5, "each view has its own zoom, crop,\nrotation, mirror, colour and blur", color=FAINT, fontsize=9, va="top")
+    axes.text(
+        2,
+        12.5,
+        "each view has its own zoom, crop,\nrotation, mirror, colour and blur",
+        color=FAINT,
+        fontsize=9,
+        va="top",
+    )
     axes.add_patch(FancyBboxPatch((64, 14), 14, 15, boxstyle="round,pad=0.6", fc="#eef2f7", ec=INK, zorder=2))
     axes.text(71, 25, "shared network", ha="center", color=INK, fontsize=10)
-    axes.text(71, 19.5, "encoder, decoder\ncentres, sizes,\nembeddings", ha="center", va="center", color=INK, fontsize=9)
+    axes.text(
+        71, 19.5, "encoder, decoder\ncentres, sizes,\nembeddings", ha="center", va="center", color=INK, fontsize=9
+    )
     _arrow(axes, (59.5, 31), (63.2, 26))
     _arrow(axes, (59.5, 11), (63.2, 17))
     _arrow(axes, (78.8, 21.5), (83.5, 21.5))
@@ -84,14 +93,24 @@ def _embeddings(axes, centre, radius, pair) -> None:
         places[place] = angle
     first, second = places[0], places[1]
     between = np.linspace(first + 0.25, second - 0.25, 20)
-    axes.plot(centre[0] + radius * 0.82 * np.cos(between), centre[1] + radius * 0.82 * np.sin(between), color=FAINT, lw=1)
+    axes.plot(
+        centre[0] + radius * 0.82 * np.cos(between), centre[1] + radius * 0.82 * np.sin(between), color=FAINT, lw=1
+    )
     for end, step in ((between[0], 0.01), (between[-1], -0.01)):
         start = (centre[0] + radius * 0.82 * np.cos(end + step), centre[1] + radius * 0.82 * np.sin(end + step))
         tip = (centre[0] + radius * 0.82 * np.cos(end - step), centre[1] + radius * 0.82 * np.sin(end - step))
         axes.add_patch(FancyArrowPatch(start, tip, arrowstyle="-|>", mutation_scale=10, color=FAINT))
-    axes.text(*centre, "contrast:\none box, two views: together\nboxes of one frame: apart", ha="center", va="center",
-              color=INK, fontsize=8.5)
-    axes.text(centre[0], centre[1] - radius - 3.2, "circles: view A, squares: view B", ha="center", color=FAINT, fontsize=8)
+    axes.text(
+        *centre,
+        "contrast:\none box, two views: together\nboxes of one frame: apart",
+        ha="center",
+        va="center",
+        color=INK,
+        fontsize=8.5,
+    )
+    axes.text(
+        centre[0], centre[1] - radius - 3.2, "circles: view A, squares: view B", ha="center", color=FAINT, fontsize=8
+    )
 
 
 def _arrow(axes, start, end) -> None:

@@ -26,12 +26,18 @@ def cli() -> str:
     """The help of all commands."""
     text = app.generate_docs(output_format="markdown", recursive=True)
     # commands that stand after "Examples:" are indented code in help, and fenced here
-    return re.sub(r"(?m)((?:^ {4}(?:[A-Z_]+=\S+ )*clmot .*\n)+)", lambda found: f"```bash\n{_dedent(found[1])}```\n", text)
+    return re.sub(
+        r"(?m)((?:^ {4}(?:[A-Z_]+=\S+ )*clmot .*\n)+)", lambda found: f"```bash\n{_dedent(found[1])}```\n", text
+    )
 
 
 def configuration() -> str:
     """A table a section, with kind, default and meaning of each setting."""
-    lines = ["# Settings", "", "`SECTION.KEY=VALUE` on the command line, or a YAML file; `clmot config` prints all of them."]
+    lines = [
+        "# Settings",
+        "",
+        "`SECTION.KEY=VALUE` on the command line, or a YAML file; `clmot config` prints all of them.",
+    ]
     section = ""
     for setting in settings().values():
         head, _, key = setting.name.partition(".")
