@@ -5,20 +5,24 @@ docs/method.png: the training cycle. docs/tracking.gif: a clip of the demo, by m
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from PIL import Image as PillowImage
 
+from clmot.apps.demo import MOTION, TRAINED, slug
+from clmot.apps.report.results import load_results
+from clmot.apps.report.truth import compare_with_truth
 from clmot.config import ViewsConfig
 from clmot.datasets.readers import read_dataset
 from clmot.io.image import read_image
 from clmot.io.mot_text import read_mot_text
-from clmot.io.video import decode_video
 from clmot.structures import Picture, Sample
 from clmot.views.view_pair import make_view_pair
-from clmot.visualize.draw import draw_tracks, track_colour
+from clmot.visualize.draw import Trails, draw_tracks, track_colour
 from clmot.visualize.view_sheets import draw_pair
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,7 +35,61 @@ def main() -> None:
     parser.add_argument("demo", type=Path)
     demo = parser.parse_args().demo
     training_cycle(demo / "scenes" / "stills", DOCS / "method.png")
-    print(DOCS / "method.png")
+    moving_picture(demo, DOCS / "tracking.gif")
+
+
+def moving_picture(demo: Path, out: Path, seconds: float = 8.0, rate: int = 8) -> None:
+    """The stretch of a clip with the most switches by motion: left by motion, right with the embedding."""
+    best: tuple[int, str, int] = (-1, "", 0)
+    switches: dict[tuple[str, str], list[int]] = {}
+    clips = demo / "scenes" / "clips"
+    for text in sorted((demo / "results" / slug(MOTION)).glob("*.txt")):
+        for row in (MOTION, TRAINED):
+            results = load_results(demo / "results" / slug(row) / text.name)
+            events = compare_with_truth(results, clips).events
+            switches[row, text.stem] = [event.frame for event in events if event.kind == "switch"]
+        length, frame_rate = int(seconds * results.frame_rate), results.frame_rate
+        for start in range(1, int(results.rows.frame.max()) - length, 10):
+            inside = {
+                row: sum(start + 10 <= frame < start + length for frame in switches[row, text.stem])
+                for row in (MOTION, TRAINED)
+            }
+            best = max(best, (inside[MOTION] - 2 * inside[TRAINED], text.stem, start))
+    _, name, start = best
+    images = {sample.frame: sample.image for sample in read_dataset([clips / name]).samples}
+    shown = []
+    titles = {MOTION: "motion", TRAINED: "label-free embedding"}
+    panels = {row: _panel(demo / "results" / slug(row) / f"{name}.txt", switches[row, name]) for row in titles}
+    step = round(frame_rate / rate)
+    for frame in range(1, start + length):
+        image = read_image(images[frame])
+        both = [panels[row](image, frame, title) for row, title in titles.items()]
+        if frame >= start and (frame - start) % step == 0:
+            shown.append(np.concatenate(both, axis=1))
+    frames = [PillowImage.fromarray(image).quantize(96, dither=PillowImage.Dither.NONE) for image in shown]
+    frames[0].save(out, save_all=True, append_images=frames[1:], duration=1000 // rate, loop=0, optimize=True)
+
+
+def _panel(text: Path, switches: list[int]) -> Any:
+    """Draws a frame's tracks, counts switches and shows each for a second."""
+    tracked = {each.frame: each for each in read_mot_text(text)}
+    trails = Trails(30)
+
+    def draw(image: np.ndarray, frame: int, title: str) -> np.ndarray:
+        canvas = image.copy()
+        if frame in tracked:
+            trails.update(tracked[frame])
+            canvas = draw_tracks(canvas, tracked[frame], trails)
+        small = cv2.resize(canvas, (360, round(360 * canvas.shape[0] / canvas.shape[1])), interpolation=cv2.INTER_AREA)
+        so_far = sum(each <= frame for each in switches)
+        fresh = any(0 <= frame - each < 20 for each in switches)
+        bar = np.full((26, 360, 3), 255 if not fresh else (220, 40, 40), np.uint8)
+        ink = (255, 255, 255) if fresh else (36, 41, 47)
+        cv2.putText(bar, title, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.48, ink, 1, cv2.LINE_AA)
+        cv2.putText(bar, f"id switches: {so_far}", (236, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.48, ink, 1, cv2.LINE_AA)
+        return np.concatenate([bar, small])
+
+    return draw
 
 
 def training_cycle(stills: Path, out: Path) -> None:
@@ -92,13 +150,12 @@ def _embeddings(axes, centre, radius, pair) -> None:
             axes.plot(x, y, marker, color=colour, mec=INK, mew=0.6, ms=8, zorder=4)
         places[place] = angle
     first, second = places[0], places[1]
+    inner = radius * 0.82
     between = np.linspace(first + 0.25, second - 0.25, 20)
-    axes.plot(
-        centre[0] + radius * 0.82 * np.cos(between), centre[1] + radius * 0.82 * np.sin(between), color=FAINT, lw=1
-    )
+    axes.plot(centre[0] + inner * np.cos(between), centre[1] + inner * np.sin(between), color=FAINT, lw=1)
     for end, step in ((between[0], 0.01), (between[-1], -0.01)):
-        start = (centre[0] + radius * 0.82 * np.cos(end + step), centre[1] + radius * 0.82 * np.sin(end + step))
-        tip = (centre[0] + radius * 0.82 * np.cos(end - step), centre[1] + radius * 0.82 * np.sin(end - step))
+        start = (centre[0] + inner * np.cos(end + step), centre[1] + inner * np.sin(end + step))
+        tip = (centre[0] + inner * np.cos(end - step), centre[1] + inner * np.sin(end - step))
         axes.add_patch(FancyArrowPatch(start, tip, arrowstyle="-|>", mutation_scale=10, color=FAINT))
     axes.text(
         *centre,
