@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from clmot.config import ModelConfig
 from clmot.models.levels import COLOUR_BINS, COLUMNS, STRIDE, Level, pool_levels
+from clmot.products import product
 from clmot.structures import Float32Array, Int64Array
 
 Array = npt.NDArray[Any]
@@ -22,6 +23,8 @@ Array = npt.NDArray[Any]
 
 class ArrayMaps(NamedTuple):
     """Output maps with channels last; arrays need not be contiguous.
+
+    Values may also be bfloat16, as uint16: the upper halves of float32.
 
     Attributes:
         heatmap: float32 [v, h, w, classes], logits.
@@ -72,15 +75,15 @@ def find_objects(maps: ArrayMaps, pool: Pool, score_threshold: float, max_detect
         max_detections: most peaks kept in an image, over all classes.
     """
     least = math.log(score_threshold / (1 - score_threshold)) if score_threshold > 0 else -math.inf
-    rows = [_peaks(logits, least, max_detections) for logits in maps.heatmap]
+    rows = [_peaks(_float32(logits), least, max_detections) for logits in maps.heatmap]
     image = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
     row, column, class_id = np.concatenate(rows).T
-    sides = maps.size[image, row, column].clip(min=0)
+    sides = _float32(maps.size[image, row, column]).clip(min=0)
     corner = np.stack([column, row], axis=1)
-    centre = corner + maps.offset[image, row, column]
+    centre = corner + _float32(maps.offset[image, row, column])
     boxes = np.concatenate([centre - sides[:, :2], centre + sides[:, 2:]], axis=1) * STRIDE
     with np.errstate(over="ignore"):
-        score = 1 / (1 + np.exp(-maps.heatmap[image, row, column, class_id]))
+        score = 1 / (1 + np.exp(-_float32(maps.heatmap[image, row, column, class_id])))
     # a peak without extent is no object, whatever its score
     kept = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1) & (score > score_threshold)
     boxes, score, class_id, image, corner = (each[kept] for each in (boxes, score, class_id, image, corner))
@@ -126,7 +129,7 @@ class CenterPool:
         (values,) = maps
         height, width = values.shape[1:3]
         column, row = ((boxes[:, :2] + boxes[:, 2:]) / (2 * STRIDE)).astype(np.int64).T
-        return _unit_length(values[image_index, row.clip(0, height - 1), column.clip(0, width - 1)])
+        return _unit_length(_float32(values[image_index, row.clip(0, height - 1), column.clip(0, width - 1)]))
 
 
 class StripePool:
@@ -175,7 +178,7 @@ class StripePool:
             colours = level.histogram and values.shape[-1] == 3
             parts.append(self._part(index, level, windows[size].pooled(values, image_index, colours)))
         plain = _unit_length(np.concatenate(parts, axis=1))
-        return _unit_length((plain - self._centre) @ self._matrix)
+        return _unit_length(product(plain - self._centre, self._matrix))
 
     def _part(self, index: int, level: Level, pooled: Float32Array) -> Float32Array:
         """What is read of a level's stripes [s, m, c], each of unit length times the level's share, side by side."""
@@ -215,7 +218,7 @@ class _Windows:
             if colours:
                 across = codes[image].across(columns, top, bottom, left, right)
             else:
-                across = columns @ np.ascontiguousarray(values[image, top:bottom, left:right])
+                across = columns @ np.ascontiguousarray(_float32(values[image, top:bottom, left:right]))
             stripes.append(self._rows[row, :, top:bottom] @ across)
         return np.stack(stripes, axis=1)
 
@@ -282,6 +285,11 @@ def _axis_weights(low: Array, high: Array, bins: int, cells: int) -> tuple[Float
     flat[1:] += np.bincount(index, (weight * share).ravel(), length)[:-1]
     weights = flat.reshape(len(low), bins, cells + 1)[..., :cells].astype(np.float32)
     return weights, first.min(axis=1), np.minimum(first.max(axis=1) + 2, cells)
+
+
+def _float32(values: Array) -> Array:
+    """Values of maps, which may be of bfloat16."""
+    return (values.astype(np.uint32) << 16).view(np.float32) if values.dtype == np.uint16 else values
 
 
 def _unit_length(values: Array) -> Array:

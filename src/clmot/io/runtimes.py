@@ -96,7 +96,8 @@ def open_network(
         exact: compute in float32. Otherwise in whatever is fastest on this processor: OpenVINO takes bfloat16 where
             the processor multiplies it.
         channels_last: what has four axes comes and goes as [v, h, w, c] in place of [v, c, h, w], which saves copies.
-            Outputs then hold until the next run in the same thread only.
+            Outputs then hold until the next run in the same thread only, and are, where the runtime computes in
+            bfloat16, of that: as uint16, the upper halves of float32.
         runtime: ``openvino`` or ``onnxruntime``; by default OpenVINO for ``.xml`` alone.
         also: values computed on the way (`inner_maps`), which become outputs after the file's own.
 
@@ -205,20 +206,41 @@ def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool, also: 
     sections = [each for each in (METADATA_SECTION, "framework") if model.has_rt_info([each])]  # the latter of ONNX
     found = model.get_rt_info(sections[:1]).value if sections else {}
     inputs, outputs = ports(model.inputs), ports(model.outputs)
-    compiled = _Compiled(runtime, core, _with_channels_last(runtime, model) if channels_last else model, exact)
+    precision = "float32" if exact else str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").to_string())
+    compiled = _Compiled(
+        runtime, core, _with_channels_last(runtime, model, precision) if channels_last else model, exact
+    )
+
+    def run(given: dict[str, Array]) -> Sequence[Array]:
+        found = compiled.run(given)
+        if not channels_last:
+            return [value.copy() for value in found]
+        if precision == "bf16":  # numpy has no such type, and OpenVINO names another
+            return [each.view(np.uint16) if each.ndim == 4 else each for each in found]
+        return [np.moveaxis(each, 1, -1) if each.ndim == 4 else each for each in found]
+
     return RuntimeNetwork(
         inputs,
         outputs,
-        compiled.run if channels_last else lambda given: [value.copy() for value in compiled.run(given)],
+        run,
         {key: str(getattr(value, "value", value)) for key, value in found.items()},
-        compiled.precision,
+        precision.replace("f32", "float32"),
     )
 
 
-def _with_channels_last(runtime: Any, model: Any) -> Any:
+def _with_channels_last(runtime: Any, model: Any, precision: str) -> Any:
+    """The graph with inputs of channels last, and outputs where that is how they lie in memory: those of bfloat16.
+
+    In float32 they are brought in order, which as much again would follow for channels last.
+    """
     steps = runtime.preprocess.PrePostProcessor(model)
     ports = [(steps.input(index), port) for index, port in enumerate(model.inputs)]
-    ports += [(steps.output(index), port) for index, port in enumerate(model.outputs)]
+    if precision == "bf16":
+        outputs = [(steps.output(index), port) for index, port in enumerate(model.outputs)]
+        for step, port in outputs:
+            if len(port.partial_shape) == 4:
+                step.tensor().set_element_type(runtime.Type.bf16)
+        ports += outputs
     for step, port in ports:
         if len(port.partial_shape) == 4:
             step.model().set_layout(runtime.Layout("NCHW"))
@@ -242,8 +264,6 @@ class _Compiled:
         self._hints = {"PERFORMANCE_HINT": "LATENCY", **({"INFERENCE_PRECISION_HINT": "f32"} if exact else {})}
         self._shapes: dict[tuple[Any, ...], Any] = {}
         self._lock, self._requests = threading.Lock(), threading.local()
-        kind = core.get_property("CPU", "INFERENCE_PRECISION_HINT")
-        self.precision = "float32" if exact else str(kind.to_string()).replace("f32", "float32")
 
     def run(self, given: dict[str, Array]) -> list[Array]:
         """The outputs, which the next run of this thread writes over."""
