@@ -66,6 +66,19 @@ def test_objects_and_embeddings_are_those_of_the_modules(kind, threshold):
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
+def test_maps_in_bfloat16_are_read_as_the_float32_that_they_are(kind):
+    config = ModelConfig(width=8, embedding_dimension=16, **{"stripes": 3, **CONFIGS[kind]})
+    pool, maps = scene(config, (16, 24))
+    weights = {name: value.numpy() for name, value in pool.state_dict().items()}
+    halves = [each.bfloat16() for each in (*maps[:3], *maps.embedding)]
+    expected = as_arrays(OutputMaps(*(each.float() for each in halves[:3]), tuple(each.float() for each in halves[3:])))
+    short = [np.moveaxis(each.view(torch.int16).numpy().view(np.uint16), 1, -1) for each in halves]
+    read = find_objects(ArrayMaps(*short[:3], tuple(short[3:])), make_pool(config, weights), 0.3, 60)
+    for got, wanted in zip(read, find_objects(expected, make_pool(config, weights), 0.3, 60), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
 def test_boxes_anywhere_are_read_as_by_the_modules(kind):
     """Beyond the image, across its border, wider than it, thinner than a cell, and in no order of images."""
     config = ModelConfig(width=8, embedding_dimension=16, **{"stripes": 3, **CONFIGS[kind]})

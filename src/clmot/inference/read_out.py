@@ -234,7 +234,7 @@ class _ColourCode:
     def __init__(self, colours: Array, top: int, left: int, bottom: int, right: int) -> None:
         self._top, self._left = top, left
         unit = STRIDE if colours.dtype == np.uint8 else 1
-        part: Array = colours[unit * top : unit * bottom, unit * left : unit * right].astype(np.float32)
+        part: Array = _float32(colours[unit * top : unit * bottom, unit * left : unit * right]).astype(np.float32)
         if unit > 1:  # a cell's colour is its pixels' mean
             part = cv2.resize(part, (right - left, bottom - top), interpolation=cv2.INTER_AREA) / 255
         hue, saturation, value = np.moveaxis(cv2.cvtColor(part, cv2.COLOR_RGB2HSV), 2, 0)[..., None]

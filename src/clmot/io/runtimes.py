@@ -260,8 +260,9 @@ class _Compiled:
 
     def __init__(self, runtime: Any, core: Any, model: Any, exact: bool) -> None:
         self._core, self._model = core, model
-        # for one picture at a time, by all processors
-        self._hints = {"PERFORMANCE_HINT": "LATENCY", **({"INFERENCE_PRECISION_HINT": "f32"} if exact else {})}
+        # for one picture at a time, by all processors; not tied to some of them, as decoding and tracking need them too
+        self._hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        self._hints |= {"INFERENCE_PRECISION_HINT": "f32"} if exact else {}
         self._shapes: dict[tuple[Any, ...], Any] = {}
         self._lock, self._requests = threading.Lock(), threading.local()
 
