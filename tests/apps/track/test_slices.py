@@ -80,3 +80,20 @@ def test_an_empty_picture_and_a_side_that_is_too_small():
     assert len(found) == 0
     with pytest.raises(UserError, match="--slices must be 64 pixels or more, got 8"):
         sliced(blobs(), 8)
+
+
+@pytest.mark.parametrize(("score", "class_id", "kept"), [(0.9, 0, 0), (0.9, 1, 1), (0.2, 1, 0), (0.31, 1, 1)])
+def test_parts_of_objects_and_doubtful_boxes_of_slices_do_not_count(score, class_id, kept):
+    """The whole image shows a person; slices show legs: a part of it where of its class, else another object."""
+
+    def find(batch):
+        (_, image), *_ = batch
+        person = Detections(xyxy=[[40, 40, 80, 140]], score=[0.8], class_id=[0])
+        legs = Detections(xyxy=[[42, 100, 78, 138]], score=[score], class_id=[class_id])
+        return [person] if image.shape[1] == 300 else [legs if not each[0, 0, 0] else legs[:0] for _, each in batch]
+
+    image = np.full((200, 300, 3), 255, np.uint8)
+    image[0, 0] = 0  # legs are in the first slice
+    (found,) = sliced(find, 200)([(1, image)])
+    assert len(found) == 1 + kept
+    assert found.xyxy[0].tolist() == [40, 40, 80, 140] or kept

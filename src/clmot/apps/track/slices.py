@@ -12,6 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from clmot import boxes as box
 from clmot.apps.track.detection import Finder
 from clmot.errors import require
 from clmot.row_data import joined, moved
@@ -22,6 +23,12 @@ OVERLAP = 0.25
 
 SAME_IOU = 0.5
 """Boxes of one class that overlap by more show one object."""
+
+SURE = 0.3
+"""Least score of what only a slice shows, and of a box of the whole image that has parts."""
+
+PART = 0.7
+"""What a slice shows within a box of the whole image, by more than this share, is a part of that object."""
 
 _CUT = 2.0
 """Boxes that come this near (pixels) to a side inside the image are cut by it."""
@@ -62,9 +69,10 @@ def _in_image(find: Finder, number: int, image: Image, side: int) -> Detections:
     slices = [np.ascontiguousarray(image[y : y + side, x : x + side]) for x, y in places]
     parts = [whole]
     for (x, y), each in zip(places, find([(number, each) for each in slices]), strict=True):
-        kept = each.take(~_is_cut(each, (x, y), (width, height), side))
+        kept = each.take(~_is_cut(each, (x, y), (width, height), side) & (each.score >= SURE))
         xyxy = kept.xyxy + np.tile(np.array([x, y], np.float32), 2)
-        parts.append(replace(kept, xyxy=xyxy, data=moved(kept.data, x, y)))
+        moved_there = replace(kept, xyxy=xyxy, data=moved(kept.data, x, y))
+        parts.append(moved_there.take(~_is_part(moved_there, whole)))
     return _merged([part for part in parts if len(part)] or [whole])
 
 
@@ -77,6 +85,13 @@ def _is_cut(found: Detections, corner: tuple[int, int], size: tuple[int, int], s
         if corner[axis] + side < size[axis]:
             cut |= found.xyxy[:, axis + 2] > side - _CUT
     return cut
+
+
+def _is_part(found: Detections, whole: Detections) -> BoolArray:
+    """Which boxes of a slice lie in a larger box of the whole image, of their class: legs of a person, say."""
+    sure = whole.take(whole.score >= SURE)
+    inside = (box.covered_share(found.xyxy, sure.xyxy) > PART) & (box.iou(found.xyxy, sure.xyxy) <= SAME_IOU)
+    return np.asarray((inside & (found.class_id[:, None] == sure.class_id)).any(axis=1))
 
 
 def _merged(parts: Sequence[Detections]) -> Detections:
