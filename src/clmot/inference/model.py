@@ -149,6 +149,18 @@ class Model:
         placed = boxes * matrix[0, 0] + np.tile(matrix[:2, 2], 2)
         return self._read(pixels, placed.astype(np.float32))
 
+    def push_to_hub(self, repository: str, **card: Any) -> str:
+        """Upload it with a model card; `card` is what `clmot.inference.push.push_model` takes: licence, data, scores.
+
+        Raises:
+            UserError: it was made of a network and not loaded, or as there.
+        """
+        from clmot.inference.push import push_model
+
+        if not self.name:
+            raise UserError("push_to_hub: this model has no file; save it, and load that with clmot.load_model")
+        return push_model(self.name, repository, **card)
+
     def with_random_weights(self) -> Model:
         """A model like this one that has learned nothing, by torch."""
         from clmot.inference.network_model import random_model
@@ -220,7 +232,8 @@ def load_model(
     Args:
         path: a run folder, one of its checkpoints, a ``model.safetensors`` file, what `clmot export` wrote for ONNX
             (``.onnx``) or OpenVINO (``.xml``), the name of a model that comes with the package (``clmot-pedestrian``),
-            or ``LIBRARY:NAME`` of a detector of others without an embedding (`clmot.detectors.registry.KINDS`).
+            the address of one on the Hugging Face Hub (``hf://OWNER/NAME``, downloaded once), or ``LIBRARY:NAME`` of a
+            detector of others without an embedding (`clmot.detectors.registry.KINDS`).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; also as torch has it, or a GPU's number.
         precision: ``bf16`` or ``float32``, by default as it was trained; an exported file keeps its own.
         detector: what an attached embedding was learned on; by default the one that the run describes.

@@ -1,7 +1,9 @@
-"""Models that come with the package, by name; nothing is downloaded."""
+"""Models by name: those that come with the package, and those of the Hugging Face Hub where one is named."""
 
 from importlib import resources
 from pathlib import Path
+
+from clmot.shipped.hub import hub_address, hub_model
 
 DEFAULT = "clmot-pedestrian"
 """What `clmot track` uses where no model is named; its card is docs/clmot-pedestrian.md."""
@@ -22,6 +24,12 @@ def shipped_graph(name: str | Path) -> Path | None:
 
 
 def find_model(name: str | Path) -> Path:
-    """What a name stands for: the path that it is, if there is one, else a shipped model's file, else the path."""
+    """What a name stands for: the path that it is, if there is one, else a shipped model's or the Hub's, else the path.
+
+    Raises:
+        UserError: as `hub_model`.
+    """
     path = Path(name)
+    if not path.exists() and (address := hub_address(str(name))) is not None:
+        return hub_model(*address)
     return path if path.exists() else shipped_model(str(name)) or path
