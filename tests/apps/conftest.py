@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from clmot.io.video_writer import VideoWriter
+from tests.apps.chromium import CHROMIUM
 
 WIDTH, HEIGHT, FRAMES, RATE = 240, 120, 40, 10.0
 SWAPPED = 21
@@ -45,6 +47,14 @@ class Street:
         path = self.results / f"{name}.txt"
         path.write_text("\n".join(rows) + "\n")
         return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        with driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from clmot.cli import (  # noqa: F401
     info,
     refine,
     report,
+    serve,
     submit,
     track,
     train,

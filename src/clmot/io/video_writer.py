@@ -38,12 +38,13 @@ class VideoWriter:
         frame_rate: frames a second; fractions such as 30000 / 1001 are kept.
         size: width and height of the images in pixels. Odd sizes are padded to even by repeating the last column or
             row: 4:2:0 video has one colour sample for two pixels.
+        key_every: frames from one that decodes alone to the next, for those who jump about; 0: as the encoder likes.
 
     Raises:
         UserError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int], *, key_every: int = 0) -> None:
         import av  # here: tracking without a video to write runs without it
 
         self.size = size
@@ -67,6 +68,8 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
         # the colours of untagged video depend on who plays it
         context = self._stream.codec_context
+        if key_every:
+            context.gop_size, context.max_b_frames = key_every, 0  # browsers seek badly among frames out of order
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         context.time_base = Fraction(1, self._ticks)

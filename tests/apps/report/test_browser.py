@@ -1,8 +1,6 @@
 """The report in a real browser: Chromium, driven by playwright."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +11,11 @@ from clmot.apps.report.make import make_report
 from clmot.structures import Detections
 from clmot.tracking.explanation import write_decisions
 from clmot.tracking.tracker import Tracker
+from tests.apps.chromium import NEEDED, SIZES, accessibility_faults
 from tests.apps.conftest import FRAMES, SWAPPED, Street, place
 from tests.apps.report.test_make import HOSTILE
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("CLMOT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium: apt-get install chromium, or CLMOT_CHROMIUM=FILE"
-)
-
-SIZES = {"desk": (1280, 900), "phone": (400, 800)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        with driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as opened:
-            yield opened
+pytestmark = NEEDED
 
 
 @pytest.fixture
@@ -92,20 +78,13 @@ def report(street: Street) -> Path:
 def test_opens_from_disk_without_overflow_error_or_serious_accessibility_fault(
     report: Path, opened: Any, size: str, scheme: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = opened(report, size, scheme)
     assert page.locator("h1").inner_text() == "street"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for picture in page.locator("img").all():
         assert picture.evaluate("each => each.complete && each.naturalWidth > 0")
     page.locator("summary").click()
-    # the page's policy forbids other code, axe's too, unless it comes through the debugger
-    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    faults = [
-        (each["id"], each["nodes"][0]["html"][:80]) for each in found if each["impact"] in ("serious", "critical")
-    ]
-    assert faults == []
+    assert accessibility_faults(page) == []
 
 
 def test_events_open_by_click_and_key_and_show_frames_crops_and_reason(report: Path, opened: Any) -> None:

@@ -61,8 +61,8 @@ def convert_results(
         raise UserError(f"{out}: exists already; choose another --out" + ", or --overwrite" * (not out.samefile(path)))
     if not out.parent.is_dir():
         raise UserError(f"{out}: there is no folder {out.parent}; make it first")
-    source = open_one(video) if video is not None else _recorded_source(path)
-    size = None if source is None else _size(source)
+    source = open_one(video) if video is not None else recorded_source(path)
+    size = None if source is None else frame_size(source)
     sequence = read_tracks(path, source, size)
     if sequence.skipped:
         _log.warning(
@@ -74,16 +74,27 @@ def convert_results(
     name = readable(sequence.name.encode(errors="replace").decode())
     length = max(sequence.length, (source and source.length) or 0)
     sequence = replace(sequence, name=name, size=size or sequence.size, length=length, frame_rate=rate)
-    if form.needs_size and sequence.size is None:
-        raise UserError(f"{path}: {to} holds the video's width and height, which nobody says; give --video")
     target = Target(out=out, origin=path, source=source, frame_rate=rate or DEFAULT_FRAME_RATE, overwrite=overwrite)
-    form.write(sequence, target)
-    if lost := form.lost(sequence, out):
-        _log.warning("%s has no place for: %s", to, ", ".join(f"{what}: {count}" for what, count in lost.items()))
+    if lost := write_tracks(sequence, to, target):
+        _log.warning("%s", lost)
     return sequence
 
 
-def _recorded_source(results: Path) -> FrameSource | None:
+def write_tracks(sequence: TrackedSequence, to: str, target: Target) -> str:
+    """Write tracks in one of `WRITERS`; says what of them the format has no place for.
+
+    Raises:
+        UserError: a size is needed that nobody says, or the file cannot be written.
+    """
+    form = WRITERS[to]
+    if form.needs_size and sequence.size is None:
+        raise UserError(f"{target.origin}: {to} holds the video's width and height, which nobody says; give --video")
+    form.write(sequence, target)
+    lost = form.lost(sequence, target.out)
+    return f"{to} has no place for: {', '.join(f'{what}: {count}' for what, count in lost.items())}" if lost else ""
+
+
+def recorded_source(results: Path) -> FrameSource | None:
     """The video that the record of results names, where it is there still."""
     record = read_record(results.parent if results.is_file() else results)
     told = (
@@ -100,7 +111,7 @@ def _recorded_source(results: Path) -> FrameSource | None:
     return None
 
 
-def _size(source: FrameSource) -> tuple[int, int]:
+def frame_size(source: FrameSource) -> tuple[int, int]:
     """Width and height of the first frame."""
     with contextlib.closing(source.ahead(1)) as frames:
         for _, image in frames:

@@ -65,13 +65,11 @@ def read_tracks(path: Path, source: FrameSource | None, size: tuple[int, int] | 
 
 def _results(path: Path, source: FrameSource | None) -> TrackedSequence:
     results = load_results(path, source)
-    count = max(len(results.classes), int(results.rows.class_id.max()) + 1)
-    named = [results.class_name(i) for i in range(count)] if results.classes or count > 1 else ["object"]
     told = (results.record.get("settings") or {}).get("tracker") or {}
     return TrackedSequence(
         name=results.file.stem,
         rows=results.rows,
-        classes=tuple(named),
+        classes=results.all_classes,
         length=int(results.rows.frame.max()),
         frame_rate=told.get("frame_rate"),
     )

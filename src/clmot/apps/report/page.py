@@ -18,7 +18,7 @@ from clmot.apps.report.events import KINDS, Event
 from clmot.apps.report.pictures import Pictures, crops_of, data_address
 from clmot.apps.report.results import Results, readable, tracked_with
 from clmot.apps.report.why import why
-from clmot.tracking.postprocess.track_table import Rows
+from clmot.structures import Float32Array, Int64Array
 from clmot.visualize.draw import track_colour
 
 LARGEST = 15_000_000
@@ -55,18 +55,24 @@ def report_page(results: Results, content: Content, pictures: Pictures, largest:
 
 def track_data(results: Results) -> list[dict[str, Any]]:
     """What a timeline shows of each track, the earliest first."""
-    return [_track(track_id, rows, results) for track_id, rows in results.tracks.items()]
+    return [
+        track_entry(track_id, rows.frame, rows.score, rows.class_id, results)
+        for track_id, rows in results.tracks.items()
+    ]
 
 
-def _track(track_id: int, rows: Rows, results: Results) -> dict[str, Any]:
-    breaks = np.flatnonzero(np.diff(rows.frame) > results.step) + 1
+def track_entry(
+    track_id: int, frame: Int64Array, score: Float32Array, class_id: Int64Array, results: Results
+) -> dict[str, Any]:
+    """What a timeline shows of a track, of whose boxes these are the frames, scores and classes."""
+    breaks = np.flatnonzero(np.diff(frame) > results.step) + 1
     segments = []
-    for part in np.split(np.arange(len(rows)), breaks):
-        parts = np.array_split(rows.score[part].clip(0, 1), min(_BINS, len(part)))
+    for part in np.split(np.arange(len(frame)), breaks):
+        parts = np.array_split(score[part].clip(0, 1), min(_BINS, len(part)))
         solid = [round(_FAINTEST + (100 - _FAINTEST) * float(each.mean())) for each in parts]
-        segments.append([int(rows.frame[part[0]]), int(rows.frame[part[-1]]), solid])
-    classes = np.bincount(np.maximum(rows.class_id, 0))
-    first, last = int(rows.frame[0]), int(rows.frame[-1])
+        segments.append([int(frame[part[0]]), int(frame[part[-1]]), solid])
+    classes = np.bincount(np.maximum(class_id, 0))
+    first, last = int(frame[0]), int(frame[-1])
     return {
         "id": track_id,
         "class": results.class_name(int(classes.argmax())),
@@ -74,7 +80,7 @@ def _track(track_id: int, rows: Rows, results: Results) -> dict[str, Any]:
         "last": last,
         "start": round(results.seconds(first), 3),
         "end": round(results.seconds(last), 3),
-        "boxes": len(rows),
+        "boxes": len(frame),
         "segments": segments,
         "colour": "#{:02x}{:02x}{:02x}".format(*track_colour(track_id)),
     }
@@ -98,7 +104,7 @@ def _data(results: Results, content: Content, pictures: Pictures) -> dict[str, A
         "classes": sorted({track["class"] for track in tracks}),
         "tracks": [track for track in tracks if track["id"] in shown],
         "more_tracks": len(tracks) - len(shown),
-        "events": [_event(event, results) for event in content.events[:_MOST_EVENTS]],
+        "events": [event_entry(event, results) for event in content.events[:_MOST_EVENTS]],
         "footer": f"Made by clmot {__version__} report.",
     }
 
@@ -110,7 +116,8 @@ def _shown_tracks(tracks: Sequence[Mapping[str, Any]], events: Sequence[Event]) 
     return shown | {track["id"] for track in others[: max(0, _MOST_TRACKS - len(shown))]}
 
 
-def _event(event: Event, results: Results) -> dict[str, Any]:
+def event_entry(event: Event, results: Results) -> dict[str, Any]:
+    """What is told of an event, without its pictures."""
     return {
         "kind": event.kind,
         "name": KINDS[event.kind],
@@ -177,9 +184,9 @@ def _document(name: str, told: Mapping[str, Any]) -> str:
     )
 
 
-def asset(name: str) -> str:
+def asset(name: str, package: str = "report") -> str:
     """The text of one of the files that pages are made of."""
-    return files("clmot.apps.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return files(f"clmot.apps.{package}").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _hashed(content: str) -> str:

@@ -78,6 +78,12 @@ class Results:
         """What a class is called: its number, counted from 1, where nobody says."""
         return self.classes[class_id] if class_id < len(self.classes) else f"class {class_id + 1}"
 
+    @property
+    def all_classes(self) -> tuple[str, ...]:
+        """What each number of a class is called; ``object`` where there is but one, which nobody named."""
+        count = max(len(self.classes), int(self.rows.class_id.max()) + 1)
+        return tuple(map(self.class_name, range(count))) if self.classes or count > 1 else ("object",)
+
     def seconds(self, frame: int) -> float:
         """When a frame is shown, by the frame rate."""
         return (frame - 1) / self.frame_rate

@@ -124,9 +124,13 @@ const view = (() => {
       shown.textContent = `${list.length} of ${plural(data.tracks.length, "track")}`;
     }
 
-    function select(id) {
+    function mark(id) {
       chosen = id;
       for (const [each, row] of rows) row.setAttribute("aria-pressed", String(each === id));
+    }
+
+    function select(id) {
+      mark(id);
       choose(id);
     }
 
@@ -137,7 +141,7 @@ const view = (() => {
     const kindsThere = new Map(data.events.map((event) => [event.kind, event.name]));
     const legend = kindsThere.size ? el("p", { class: "legend faint" }, [...kindsThere].map(([kind, name]) =>
       el("span", {}, el("span", { class: "life" }, el("b", { class: kind })), name))) : null;
-    return { node: el("section", { class: "panel" }, controls, box, legend), select };
+    return { node: el("section", { class: "panel" }, controls, box, legend), select, mark };
   }
 
   /** A frame with boxes over it; those of the event are drawn strongly, and named. */
@@ -278,5 +282,5 @@ const view = (() => {
       shown, clear, names.length > 1 ? kind : null), el("div", { class: "split" }, list, detail)), filter, clear };
   }
 
-  return { el, foreign, plural, clock, number, chip, tile, timeline, events, frame };
+  return { el, foreign, plural, clock, chip, tile, timeline, events, reasons };
 })();

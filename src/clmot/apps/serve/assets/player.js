@@ -1,0 +1,309 @@
+"use strict";
+// Frames by number: of a video that plays, of images, or of nothing. Each hands on the picture that is shown together
+// with the index of its frame, so that boxes never lie over another frame than their own.
+
+const player = (() => {
+  /** Numbers and times of the frames there are, ascending. */
+  class Frames {
+    constructor(buffer) {
+      const all = new Float64Array(buffer);
+      this.length = all.length / 2;
+      this.numbers = all.subarray(0, this.length);
+      this.seconds = all.subarray(this.length);
+    }
+
+    /** The place of the last value that is not above another one; at least 0. */
+    static place(values, value) {
+      let [low, high] = [0, values.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (values[middle] <= value) low = middle + 1; else high = middle;
+      }
+      return Math.max(low - 1, 0);
+    }
+
+    indexOf(number) { return Frames.place(this.numbers, number); }
+
+    /** The frame whose time is nearest: stamps are rounded on their way. */
+    nearest(seconds) {
+      const at = Frames.place(this.seconds, seconds);
+      const next = Math.min(at + 1, this.length - 1);
+      return Math.abs(this.seconds[next] - seconds) < Math.abs(this.seconds[at] - seconds) ? next : at;
+    }
+
+    /** A time in the middle of those at which a frame is shown. */
+    middle(index) {
+      const [here, next] = [this.seconds[index], this.seconds[index + 1]];
+      if (next !== undefined) return (here + next) / 2;
+      return here + (index ? Math.min((here - this.seconds[index - 1]) / 2, 0.02) : 0);
+    }
+  }
+
+  class Base {
+    constructor(frames, shown) {
+      this.frames = frames;
+      this.shown = shown;
+      this.index = -1;
+      this.target = 0;
+      this.playing = false;
+      this.rate = 1;
+    }
+
+    clamp(index) { return Math.min(Math.max(Math.round(index), 0), this.frames.length - 1); }
+
+    step(by) { this.pause(); this.seek((this.busy ? this.target : this.index) + by); }
+  }
+
+  class VideoPlayer extends Base {
+    constructor(video, frames, shown) {
+      super(frames, shown);
+      this.video = video;
+      this.busy = false;
+      this.closed = false;
+      this.listeners = new AbortController();
+      const listen = (name, heard) => video.addEventListener(name, heard, { signal: this.listeners.signal });
+      this.ready = new Promise((done, failed) => {
+        listen("loadeddata", done);
+        listen("error", () => failed(new Error(video.error?.message || "the browser cannot play this video")));
+      });
+      listen("seeked", () => this.seeked());
+      listen("ended", () => { this.playing = false; this.seek(this.frames.length - 1); this.changed?.(); });
+      video.src = `/media/video?${Date.now()}`;
+      if (video.requestVideoFrameCallback) this.listen(); else listen("timeupdate", () => this.grab(video.currentTime));
+      this.ready.then(() => this.seek(this.target), () => {});
+    }
+
+    listen() {
+      this.video.requestVideoFrameCallback((_, told) => {
+        if (this.closed) return;
+        this.listen();
+        this.grab(told.mediaTime);
+      });
+    }
+
+    /** Take the frame that the video shows now, which knows its own time best. */
+    grab(seconds) {
+      let picture = null;
+      if (window.VideoFrame) {
+        try {
+          picture = new VideoFrame(this.video);
+        } catch {
+          return; // none is decoded yet
+        }
+        seconds = picture.timestamp / 1e6;
+      }
+      this.index = this.frames.nearest(seconds);
+      this.shown(this.index, picture || this.video);
+    }
+
+    get size() { return [this.video.videoWidth, this.video.videoHeight]; }
+
+    /** While a seek is under way only the newest wish is kept: scrubbing never queues. */
+    seek(index) {
+      this.target = this.clamp(index);
+      if (this.busy || this.video.readyState < 1) return;
+      if (this.target === this.index && !this.playing) return;
+      this.tried = false;
+      this.move();
+    }
+
+    seeked() {
+      this.busy = false;
+      if (this.target !== this.sought) {
+        this.seek(this.target);
+        return;
+      }
+      setTimeout(() => this.check(), 150);
+    }
+
+    /**
+     * Browsers do not reach every frame: one that was there already is not presented again, a header may say that the
+     * video ends before it does, and durations of frames out of order may be wrong. Then the server decodes it.
+     */
+    async check() {
+      const passed = () => this.closed || this.busy || this.playing || this.index === this.target;
+      if (passed()) return;
+      this.grab(this.video.currentTime);
+      if (passed()) return;
+      if (!this.tried) {
+        this.tried = true;
+        this.move();
+        return;
+      }
+      const wanted = this.target;
+      const picture = await loadImage(this.frames.numbers[wanted]);
+      if (passed() || this.target !== wanted) return;
+      this.index = wanted;
+      this.shown(wanted, picture);
+    }
+
+    move() {
+      this.busy = true;
+      this.sought = this.target;
+      this.video.currentTime = this.frames.middle(this.target);
+    }
+
+    play() {
+      if (this.index >= this.frames.length - 1) this.seek(0);
+      this.playing = true;
+      this.video.playbackRate = this.rate;
+      this.video.play().catch(() => { this.playing = false; this.changed?.(); });
+    }
+
+    pause() {
+      if (!this.playing) return;
+      this.playing = false;
+      this.video.pause();
+      this.target = this.index;
+    }
+
+    speed(rate) { this.rate = rate; this.video.playbackRate = rate; }
+
+    close() {
+      this.closed = true;
+      this.listeners.abort();
+      this.video.pause();
+      this.video.removeAttribute("src");
+      this.video.load();
+    }
+  }
+
+  const KEPT = 24;
+  const AHEAD = 4;
+
+  /** Images one by one; `load` null shows nothing but boxes. */
+  class ImagePlayer extends Base {
+    constructor(frames, shown, size, load) {
+      super(frames, shown);
+      this.size = size;
+      this.load = load;
+      this.kept = new Map();
+      this.ready = Promise.resolve();
+      this.seek(0);
+    }
+
+    picture(index) {
+      if (!this.load) return Promise.resolve(null);
+      if (!this.kept.has(index)) {
+        this.kept.set(index, this.load(this.frames.numbers[index]).catch(() => null));
+        for (const [old, promise] of this.kept) {
+          if (this.kept.size <= KEPT) break;
+          this.kept.delete(old);
+          promise.then((picture) => { if (this.current !== picture) picture?.close(); });
+        }
+      }
+      return this.kept.get(index);
+    }
+
+    async seek(index) {
+      this.target = this.clamp(index);
+      if (this.busy) return;
+      this.busy = true;
+      while (!this.closed) {
+        const wanted = this.target;
+        const picture = await this.picture(wanted);
+        this.index = wanted;
+        this.current = picture;
+        if (picture) this.size = [picture.width, picture.height];
+        if (!this.closed) this.shown(wanted, picture);
+        if (this.target === wanted) break;
+      }
+      this.busy = false;
+    }
+
+    play() {
+      this.playing = true;
+      let [start, from] = [performance.now(), this.frames.seconds[this.index >= this.frames.length - 1 ? 0 : this.index]];
+      const tick = (now) => {
+        if (!this.playing) return;
+        const due = from + ((now - start) / 1000) * this.rate;
+        const index = Frames.place(this.frames.seconds, due);
+        if (this.busy) [start, from] = [now, this.frames.seconds[this.target]]; // time waits for what is slow
+        else if (index !== this.index) this.seek(index);
+        for (let next = index + 1; next <= index + AHEAD && next < this.frames.length; next += 1) this.picture(next);
+        if (index >= this.frames.length - 1) { this.playing = false; this.changed?.(); } else requestAnimationFrame(tick);
+      };
+      requestAnimationFrame(tick);
+    }
+
+    pause() { this.playing = false; }
+
+    speed(rate) {
+      const playing = this.playing;
+      this.rate = rate;
+      if (playing) { this.pause(); requestAnimationFrame(() => this.play()); }
+    }
+
+    close() { this.closed = true; this.pause(); }
+  }
+
+  async function loadImage(number) {
+    const answer = await fetch(`/media/frame/${number}`);
+    return createImageBitmap(await answer.blob());
+  }
+
+  const WINDOW = 64;
+  const WINDOWS = 40;
+
+  /** The boxes around where one looks, fetched so many frames at a time. */
+  class Boxes {
+    constructor(loaded) {
+      this.loaded = loaded;
+      this.windows = new Map();
+      this.generation = 0;
+    }
+
+    clear() { this.windows.clear(); this.generation += 1; }
+
+    /** Forget what reaches beyond a frame: there is more by now. */
+    forget(number) {
+      for (const key of [...this.windows.keys()]) if ((key + 1) * WINDOW > number) this.windows.delete(key);
+    }
+
+    /** Boxes of a frame; undefined while they are on their way. */
+    at(number) {
+      const key = Math.floor(number / WINDOW);
+      const window = this.want(key);
+      if ((number % WINDOW) > WINDOW / 2) this.want(key + 1);
+      if (!window.columns) return undefined;
+      return window.columns.get(number) || [];
+    }
+
+    /** Waits until the boxes of a frame are here. */
+    ready(number) { return this.want(Math.floor(number / WINDOW)).loaded; }
+
+    want(key) {
+      let window = this.windows.get(key);
+      if (!window) {
+        window = {};
+        this.windows.set(key, window);
+        for (const old of this.windows.keys()) if (this.windows.size > WINDOWS) this.windows.delete(old); else break;
+        const generation = this.generation;
+        const [first, last] = [key * WINDOW, (key + 1) * WINDOW - 1];
+        window.loaded = fetch(`/api/boxes?from=${first}&to=${last}`).then((answer) => answer.arrayBuffer()).then((buffer) => {
+          if (generation !== this.generation || this.windows.get(key) !== window) return;
+          window.columns = unpack(buffer);
+          this.loaded(first, last);
+        }, () => this.windows.delete(key));
+      }
+      return window;
+    }
+  }
+
+  function unpack(buffer) {
+    const n = new Float64Array(buffer, 0, 1)[0];
+    const [track, frame] = [new Float64Array(buffer, 8, n), new Float64Array(buffer, 8 + 8 * n, n)];
+    const sides = new Float32Array(buffer, 8 + 16 * n, 4 * n);
+    const kind = new Int32Array(buffer, 8 + 32 * n, n);
+    const [score, key] = [new Uint8Array(buffer, 8 + 36 * n, n), new Uint8Array(buffer, 8 + 37 * n, n)];
+    const found = new Map();
+    for (let i = 0; i < n; i += 1) {
+      if (!found.has(frame[i])) found.set(frame[i], []);
+      found.get(frame[i]).push({ track: track[i], box: [...sides.subarray(4 * i, 4 * i + 4)], kind: kind[i],
+        score: score[i] / 100, key: key[i] === 1 });
+    }
+    return found;
+  }
+
+  return { Frames, VideoPlayer, ImagePlayer, Boxes, loadImage };
+})();
