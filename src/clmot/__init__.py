@@ -1,7 +1,7 @@
 """clmot: train a multi-object tracker from boxes alone, without identity labels.
 
 What the command line does, Python does: `train`, `attach`, `adapt`, `track`, `detect`, `tune`, `evaluate`, `embed`,
-`report`, `info`, `submit`, `bench`, `check_data`, `export_model`, `import_weights`.
+`report`, `serve`, `info`, `submit`, `bench`, `check_data`, `export_model`, `import_weights`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clmot.apps.info import info as info
     from clmot.apps.refine_results import refine_results as refine
     from clmot.apps.report.make import make_report as report
+    from clmot.apps.serve.server import serve as serve
     from clmot.apps.track.object_choice import ObjectChoice as ObjectChoice
     from clmot.apps.track.pipeline import track as track
     from clmot.apps.track.write_detections import write_detections as detect
@@ -81,6 +82,7 @@ _LAZY = {
     "read_dataset": "clmot.datasets.readers",
     "refine": "clmot.apps.refine_results:refine_results",
     "report": "clmot.apps.report.make:make_report",
+    "serve": "clmot.apps.serve.server",
     "submit": "clmot.evaluation.submission",
     "track": "clmot.apps.track.pipeline",
     "train": "clmot.training.trainer",

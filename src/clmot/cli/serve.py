@@ -49,8 +49,8 @@ def serve(
         Open the page in the browser.
     """
     try:
-        from clmot.apps.serve.server import run
+        from clmot.apps.serve.server import serve as run_server
     except ModuleNotFoundError as error:
         raise UserError(f"clmot serve needs {error.name}: pip install 'clmot[serve]'") from error
     with contextlib.suppress(KeyboardInterrupt):
-        run(results, video, model, root=Path.cwd(), host=host, port=port, browser=open)
+        run_server(results, video, model=model, host=host, port=port, browser=open)

@@ -29,6 +29,7 @@ from clmot.apps.serve.media import shown_image
 from clmot.apps.serve.session import Session
 from clmot.apps.serve.workspace import Workspace
 from clmot.errors import UserError, reason_of, require
+from clmot.shipped import DEFAULT
 
 UPLOAD_LIMIT = 8_000_000_000
 _MOST_FRAMES = 1000
@@ -190,27 +191,37 @@ def _picture(found: tuple[bytes, str] | None) -> Response:
 
 
 def serve(
-    workspace: Workspace,
+    results: str | Path | None = None,
+    video: str | None = None,
     *,
+    model: str = DEFAULT,
+    root: str | Path = ".",
     host: str = "127.0.0.1",
     port: int = 0,
     browser: bool = False,
     told: Callable[[str], None] = print,
 ) -> None:
-    """Answer until Ctrl-C.
+    """Show tracks over their video in a local page, correct them there, or track; answers until Ctrl-C.
 
     Args:
-        workspace: what is open.
+        results: MOTChallenge text, or a folder with it; None: something is to be tracked first.
+        video: what was tracked, or is to be; by default what the results' record names.
+        model: run or file that is offered first.
+        root: the folder of what can be tracked.
         host: what to listen on.
         port: 0: any that is free.
         browser: open the page in the browser.
         told: is told the page's address.
 
     Raises:
-        UserError: the port is taken, or the host is none of this machine.
+        UserError: results or video cannot be read, somebody else edits them, the port is taken, or the host is none of
+            this machine.
     """
     token = secrets.token_urlsafe(24)
-    with _listening(host, port) as listener:
+    with contextlib.ExitStack() as stack:
+        workspace = Workspace(Path(root), None if results is None else Path(results), video, model)
+        stack.callback(workspace.close)
+        listener = stack.enter_context(_listening(host, port))
         number = listener.getsockname()[1]
         shown = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{number}/?token={token}"
@@ -234,12 +245,3 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         except (OSError, OverflowError) as error:
             raise UserError(f"cannot listen on {host}, port {port}: {reason_of(error)}") from error
         yield listener
-
-
-def run(
-    results: Path | None, video: str | None, model: str, *, root: Path, host: str, port: int, browser: bool
-) -> None:
-    """Open results, or a folder to track in, and serve them."""
-    workspace = Workspace(root, results, video, model)
-    with contextlib.closing(workspace):
-        serve(workspace, host=host, port=port, browser=browser)
