@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 _ALONE = 1 << 18
 """Multiplications up to which OpenBLAS wakes no other thread."""
-_ROWS = 8
+_ROWS = 4
 
 
 def product(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -104,9 +104,11 @@ def test_the_size_of_the_input_is_chosen_and_recorded(clips, run, tmp_path, caps
         assert {tuple(each["settings"]["detect"]["size"]) for each in record.values()} == {(96, 64)}
     (file,) = (path.name for path in (tmp_path / "flag").glob("clip*.txt"))
     assert (tmp_path / "flag" / file).read_text() == (tmp_path / "setting" / file).read_text()
-    for size, message in (("64x", "--size 64x: give a longer side"), ("100", "multiples of 32"), ("0x32", "multiples")):
+    for size, message in (("64x", "--size 64x: give a longer side"), ("100000", "--size 100000 must be one or two")):
         for verb in ("track", "detect"):
             assert message in fails(capsys, verb, clips, "--model", run, "--out", tmp_path / "bad", "--size", size)
+    for size in ("33", "0x32", "64x8224"):  # before anything is looked for
+        assert f"--size {size} must be" in fails(capsys, "track", "none.mp4", "--model", "none", "--size", size)
 
 
 def test_no_tracks_name_the_size_that_was_looked_at(clips, run, tmp_path, caplog):

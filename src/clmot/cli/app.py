@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Group, Parameter
 
 from clmot._version import __version__
-from clmot.config import RECIPES
+from clmot.config import RECIPES, require_input_size
 from clmot.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -116,14 +116,16 @@ def size_settings(size: str | None) -> Settings:
     """What ``--size`` says, as settings with where they come from; none where it is not given.
 
     Raises:
-        UserError: it is neither N nor WxH.
+        UserError: it is neither N nor WxH, or no size for a network.
     """
     if size is None:
         return []
     sides = re.fullmatch(r"(\d+)(?:x(\d+))?", size.lower())
     if not sides:
         raise UserError(f"--size {size}: give a longer side, such as 640, or width and height, such as 704x416")
-    return [({"detect": {"size": [int(side) for side in sides.groups() if side]}}, "--size")]
+    known = [int(side) for side in sides.groups() if side]
+    require_input_size(f"--size {size}", known, chosen=True)
+    return [({"detect": {"size": known}}, "--size")]
 
 
 def object_choice(conf: str | None, classes: str | None, mask: Path | None) -> tuple[ObjectChoice, Settings]:
@@ -197,11 +199,6 @@ def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list
     paths, overrides = split_overrides(arguments)
     require(bool(paths), f"{command}: name at least one data folder or file (clmot data list shows the formats)")
     return [Path(path) for path in paths], overrides
-
-
-def one_thread_for_arrays() -> None:
-    """Before NumPy is imported: its products here are small, and its threads would be in the network's way."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def comma_separated(names: str) -> list[str]:

@@ -22,7 +22,6 @@ from clmot.cli.app import (
     Slices,
     app,
     object_choice,
-    one_thread_for_arrays,
     out_folder,
     size_settings,
     split_overrides,
@@ -78,7 +77,6 @@ def detect(
         Replace files of the same names in `--out`.
     """
     paths, overrides = split_overrides(sources)
-    one_thread_for_arrays()
     from clmot.apps.track.configured_model import load_configured, read_settings
     from clmot.apps.track.write_detections import write_detections
     from clmot.io.frame_choice import FrameChoice

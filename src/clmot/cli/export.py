@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from clmot.cli.app import HAND_ON, Flag, app
-from clmot.config import parse_overrides
+from clmot.config import parse_overrides, require_input_size
 from clmot.errors import require
 
 
@@ -83,6 +83,8 @@ def export(
     from clmot.inference.network_model import load_network
 
     settings = parse_overrides(overrides)
+    if size is not None and not crops:
+        require_input_size(f"--size {size[0]} {size[1]}", size)
     if crops:
         require(not decode, "export: --crops embeds boxes and finds none; leave out --decode")
         source, config = load_crop_embedding(run)

@@ -24,7 +24,6 @@ from clmot.cli.app import (
     Slices,
     app,
     object_choice,
-    one_thread_for_arrays,
     out_folder,
     size_settings,
     split_overrides,
@@ -146,7 +145,6 @@ def track(
     paths, overrides = split_overrides(sources)
     if not paths:
         raise UserError("track: name a video, images, MOTChallenge sequences, a webcam's number or an address")
-    one_thread_for_arrays()
     from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings
     from clmot.apps.track.pipeline import track as run_tracking
     from clmot.io.frame_choice import FrameChoice

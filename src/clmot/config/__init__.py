@@ -20,6 +20,7 @@ from clmot.config.sections import (
     RefineConfig,
     TrainConfig,
     ViewsConfig,
+    require_input_size,
 )
 from clmot.config.tracker import TrackerConfig
 
@@ -43,4 +44,5 @@ __all__ = [
     "parse_yaml",
     "read_sections",
     "read_yaml",
+    "require_input_size",
 ]

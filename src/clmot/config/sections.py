@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from clmot.devices import device_name
 from clmot.errors import require
+
+LONGEST_SIDE = 8192
+"""Of a network's input in pixels; one of 100,000 takes more memory than there is."""
+
+
+def require_input_size(name: str, sides: Sequence[int], chosen: bool = False) -> None:
+    """Refuse what is no input size of a network.
+
+    Args:
+        name: of the setting or option.
+        sides: width and height in pixels.
+        chosen: a longer side alone will do, or none.
+
+    Raises:
+        UserError: a side is no multiple of 32, or beyond `LONGEST_SIDE`.
+    """
+    kind = "one or two multiples of 32 (longer side, or width height)" if chosen else "multiples of 32 (width height)"
+    known = len(sides) <= 2 and all(0 < side <= LONGEST_SIDE and side % 32 == 0 for side in sides)
+    require(known, f"{name} must be {kind}, at most {LONGEST_SIDE}; got {list(sides)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +185,7 @@ class ModelConfig:
     """Classes of the identity classifier that only training uses. Training sets it from the data."""
 
     def __post_init__(self) -> None:
-        for side in self.image_size:
-            require(
-                side > 0 and side % 32 == 0,
-                f"model.image_size must be multiples of 32 (width height), got {list(self.image_size)}",
-            )
+        require_input_size("model.image_size", self.image_size)
         require(len(self.classes) > 0, "model.classes must name at least one class")
         require(self.width > 0, f"model.width must be > 0, got {self.width}")
         require(self.stripes > 0, f"model.stripes must be > 0, got {self.stripes}")
@@ -285,10 +301,7 @@ class DetectConfig:
             f"detect.score_threshold must be in [0, 1), got {self.score_threshold}",
         )
         require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
-        require(
-            len(self.size) <= 2 and all(side > 0 and side % 32 == 0 for side in self.size),
-            f"detect.size must be one or two multiples of 32 (longer side, or width height), got {list(self.size)}",
-        )
+        require_input_size("detect.size", self.size, chosen=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,11 +327,7 @@ class DetectorConfig:
     """Of the weights that the embedding was learned on. `clmot attach` sets it."""
 
     def __post_init__(self) -> None:
-        for side in self.crop_size:
-            require(
-                side > 0 and side % 32 == 0,
-                f"detector.crop_size must be multiples of 32 (width height), got {list(self.crop_size)}",
-            )
+        require_input_size("detector.crop_size", self.crop_size)
 
 
 @dataclass(frozen=True, kw_only=True)

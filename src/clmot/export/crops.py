@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.config import Config
+from clmot.config.sections import LONGEST_SIDE
 from clmot.errors import UserError, require
 from clmot.export.graphs import Graph, halve_encoder
 from clmot.inference.network_model import network_of
@@ -73,8 +74,9 @@ class CropsGraph(Graph):
     ) -> None:
         super().__init__()
         require(
-            all(side > 0 and side % within == 0 for side, within in zip(size, inner, strict=True)),
-            f"--size {size[0]} {size[1]}: crops must be whole multiples of detector.crop_size={list(inner)}",
+            all(0 < side <= LONGEST_SIDE and side % within == 0 for side, within in zip(size, inner, strict=True)),
+            f"--size {size[0]} {size[1]}: crops must be whole multiples of detector.crop_size={list(inner)}, "
+            f"at most {LONGEST_SIDE}",
         )
         self.source = copy.deepcopy(source).cpu().float().eval()
         if half:

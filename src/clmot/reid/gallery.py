@@ -25,6 +25,7 @@ from jaxtyping import Float
 from clmot.boxes import as_numbers
 from clmot.errors import UserError, require
 from clmot.io.named_arrays import damaged, read_arrays, write_arrays
+from clmot.products import product
 from clmot.structures import Detections, Float32Array
 from clmot.tracking.assignment import assign
 from clmot.tracking.candidates import all_pairs
@@ -149,7 +150,7 @@ class Gallery:
         vectors = self._checked(embeddings)
         if not self._known:
             return np.empty((len(vectors), 0), np.float32)
-        similarity = vectors @ np.concatenate(list(self._known.values())).T
+        similarity = product(vectors, np.concatenate(list(self._known.values())).T)
         starts = np.cumsum([0, *(len(each) for each in self._known.values())])[:-1]
         return np.asarray(np.maximum(1 - np.maximum.reduceat(similarity, starts, axis=1), 0), np.float32)
 

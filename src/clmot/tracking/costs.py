@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+from clmot.products import product
+
 _TINY = np.finfo(np.float64).tiny
 """Makes the angle to nothing a right one, and changes no other."""
 _DENSE = 8
@@ -17,7 +19,7 @@ def cosine_distance(
 ) -> Float[np.ndarray, " k"]:
     """One minus the cosine of unit vectors ``first[rows]`` and ``second[columns]``, in [0, 2]."""
     if _DENSE * len(rows) > len(first) * len(second):
-        cosine = (first @ second.T)[rows, columns]
+        cosine = product(first, second.T)[rows, columns]
     else:
         cosine = np.vecdot(first.take(rows, axis=0), second.take(columns, axis=0))
     return np.asarray(np.maximum(1 - cosine, 0))

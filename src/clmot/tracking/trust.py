@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clmot.products import product
 from clmot.structures import Float32Array
 
 _DOUBT = 2.0
@@ -80,11 +81,11 @@ class Trust:
         if not n or not m:
             return
         for each in (tracks, found):
-            cosine = each @ each.T
+            cosine = product(each, each.T)
             itself = cosine.diagonal()
             pairs = len(each) * (len(each) - 1), cosine.sum() - itself.sum(), np.vdot(cosine, cosine) - itself @ itself
             self._apart += np.divide(pairs, 2)  # each is there twice
-        similarity = tracks @ found.T
+        similarity = product(tracks, found.T)
         nearest = similarity.argmax(axis=1)
         mutual = similarity.argmax(axis=0).take(nearest) == np.arange(n)
         mutual &= similarity.max(axis=1) > self._level()
