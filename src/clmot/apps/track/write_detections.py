@@ -84,12 +84,11 @@ def write_detections(
     with progress_bar(progress) as bar:
         for each in sources:
             file, summary = folder / f"{each.name}.txt", SequenceSummary()
+            files = [file, file.with_suffix(".json"), file.with_suffix(SUFFIX) if embeddings else None]
             task = bar.add_task(each.name, total=each.length, note="")
             found = summary.observe(find_in(each, find, batch_size))
             with (
-                recorded(
-                    [file, folder / f"{each.name}.json"], each.name, {"source": each.origin, **facts}, summary.as_dict
-                ),
+                recorded(files, each.name, {"source": each.origin, **facts}, summary.as_dict),
                 TrackWriter(file, partial(mot_rows, with_classes=len(model.classes) > 1)) as writer,
                 contextlib.closing(found),
             ):
