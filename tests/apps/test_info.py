@@ -55,7 +55,7 @@ def test_what_clmot_writes(made: Path, name: str, lines: list[str]) -> None:
         assert line in text
 
 
-@pytest.mark.parametrize("name", ["out/seq.explain.npz", "s.state", "det/seq.safetensors", "gallery", "tracker.yaml"])
+@pytest.mark.parametrize("name", ["out/seq.explain.npz", "s.state", "det/seq.safetensors", "gallery"])
 def test_what_is_cut_short_is_one_line(made: Path, tmp_path: Path, name: str) -> None:
     file = tmp_path / Path(name).name
     for content in (b"", (made / name).read_bytes()[:18]):
