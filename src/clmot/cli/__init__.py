@@ -34,6 +34,7 @@ from clmot.cli import (  # noqa: F401
     refine,
     report,
     serve,
+    status,
     submit,
     track,
     train,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -28,9 +29,12 @@ from clmot.cli.app import (
     size_settings,
     split_overrides,
 )
-from clmot.errors import UserError, plural
+from clmot.errors import UserError, plural, require
 from clmot.io.reading import PATIENCE
 from clmot.shipped import DEFAULT
+
+if TYPE_CHECKING:
+    from clmot.apps.many.work import Job
 
 
 @app.command(group=TRACK)
@@ -72,6 +76,15 @@ def track(
     fast: Flag = False,
     format: Literal["mot", "kitti", "csv", "json"] = "mot",
     overwrite: Flag = False,
+    workers: int | None = None,
+    shard: str | None = None,
+    engine: Literal["processes", "ray"] = "processes",
+    address: str | None = None,
+    retries: int = 2,
+    stall: float = 600.0,
+    lease: float = 120.0,
+    save_every: float = 300.0,
+    retry_failed: Flag = False,
     device: Device = "auto",
     runtime: Runtime = "auto",
 ) -> None:
@@ -91,6 +104,8 @@ def track(
         clmot track street.mp4 --out results --config tuned/tracker.yaml
         clmot track far_away.mp4 --out results --size 1024
         clmot track street.mp4 --detector onnx:yolox_nano.onnx --out results
+        clmot track archive/*.mp4 --out results --workers 8
+        clmot track list.csv s3://bucket/2024/*.mp4 --out results --shard 3/16
 
     Parameters
     ----------
@@ -139,13 +154,35 @@ def track(
         beside it, NAME.csv or NAME.json, with seconds, class names, scores and speeds.
     overwrite
         Replace results of the same names in `--out`.
+    workers
+        For many videos: so many processes, each with its share of the processors. What is done is not done again, one
+        that fails costs itself only, and a run that was killed goes on when it is started again (docs/scale.md). Also
+        lists of sources (.txt, .csv) and addresses (s3://, gs://, https://). Exit code 3 if any failed.
+    shard
+        For many videos: I/N, the share of this process among N that have the same `--out`.
+    engine
+        Of many videos: processes of this machine, or of a Ray cluster (pip install 'clmot[ray]').
+    address
+        Of the Ray cluster: auto, or HOST:PORT; by default one is started here.
+    retries
+        Of many videos: how often one that fails is tried again.
+    stall
+        Of many videos: seconds without a frame after which one has failed.
+    lease
+        Of many videos: seconds without a sign of life after which another machine takes a video over.
+    save_every
+        Of many videos: seconds between two states of each that a killed run goes on from.
+    retry_failed
+        Of many videos: try those again that failed before.
     """
     if boxes is not None and detector:
         raise UserError("clmot track: boxes come from --boxes or from --detector, not from both")
     paths, overrides = split_overrides(sources)
     if not paths:
         raise UserError("track: name a video, images, MOTChallenge sequences, a webcam's number or an address")
-    from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings
+    from clmot.apps.many.run import is_of_many
+    from clmot.apps.many.work import Job
+    from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings, stated_rate
     from clmot.apps.track.pipeline import track as run_tracking
     from clmot.io.frame_choice import FrameChoice
 
@@ -155,34 +192,89 @@ def track(
     settings = [*of_file, *named, *least, given, *size_settings(size)]
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
     refine = {key: value for key, value in flags.items() if value is not None}
-    loaded = load_configured(model, [*settings, ({"refine": refine}, "option")], device, runtime)
-    if fps is None and any("frame_rate" in (sections.get("tracker") or {}) for sections, _ in settings):
-        fps = loaded.config.tracker.frame_rate
+    settings.append(({"refine": refine}, "option"))
+    options: dict[str, Any] = {
+        "frames": FrameChoice(every=every, part=frames),
+        "boxes": boxes,
+        "objects": objects,
+        "slices": slices,
+        "vote_classes": vote_classes,
+        "batch_size": batch_size,
+        "fast": fast,
+        "video": video,
+        "times": times,
+        "explain": explain,
+        "frame_rate": fps,
+        "text_format": format,
+    }
+    if workers is not None or shard or engine == "ray" or is_of_many(paths, out):
+        job = Job(
+            out=out_folder(out, "track").absolute(),
+            model=str(model),
+            device=device,
+            runtime=runtime,
+            settings=settings,
+            detector=detector,
+            options=options,
+            retries=retries,
+            lease=lease,
+            stall=stall,
+            save_every=save_every,
+        )
+        require(not (show or state), "--show and --state are for one source; leave them out, or --workers and --shard")
+        _track_many(paths, job, workers, shard, engine, address, overwrite, retry_failed)
+        return
+    loaded = load_configured(model, settings, device, runtime)
     for result in run_tracking(
         paths,
         loaded,
         out_folder(out, "track"),
-        frames=FrameChoice(every=every, part=frames),
-        boxes=boxes,
         detector=load_detector_for(loaded, detector, device) if detector else None,
-        objects=objects,
-        slices=slices,
-        vote_classes=vote_classes,
-        batch_size=batch_size,
-        fast=fast,
-        video=video,
-        times=times,
-        explain=explain,
-        frame_rate=fps,
         state=state,
         reconnect=reconnect,
         show=show,
         overwrite=overwrite,
-        text_format=format,
+        **{**options, "frame_rate": stated_rate(loaded.config, settings) if fps is None else fps},
     ):
-        undecodable = f" ({result.undecodable} more cannot be decoded)" if result.undecodable else ""
-        print(
-            f"{result.name}: {plural(result.frames, 'frame')}{undecodable}, {plural(result.tracks, 'track')}, "
-            f"{result.frames_per_second:.1f} frames/s, "
-            f"{result.text_path}" + (f", {result.video_path}" if result.video_path else "")
-        )
+        _print_result(result, result.text_path, result.video_path)
+
+
+def _print_result(result: Any, *files: Path | None) -> None:
+    """A line about a tracked sequence: a `TrackingResult`, or the row of a manifest."""
+    undecodable = f" ({result.undecodable} more cannot be decoded)" if result.undecodable else ""
+    speed = result.frames / result.seconds if result.seconds > 0 else 0.0
+    print(
+        f"{result.name}: {plural(result.frames, 'frame')}{undecodable}, {plural(result.tracks, 'track')}, "
+        f"{speed:.1f} frames/s, {', '.join(str(file) for file in files if file)}"
+    )
+
+
+def _track_many(
+    paths: list[str],
+    job: Job,
+    workers: int | None,
+    shard: str | None,
+    engine: Literal["processes", "ray"],
+    address: str | None,
+    overwrite: bool,
+    retry_failed: bool,
+) -> None:
+    """Run the job over many videos; exit code 3 if any of them failed."""
+    from clmot.apps.many.engines import open_engine
+    from clmot.apps.many.run import tell_failed, track_many
+
+    require(workers is None or workers >= 1, f"--workers must be >= 1, got {workers}")
+    run = track_many(
+        paths,
+        job,
+        lambda job: open_engine(engine, job, workers, address),
+        shard=shard,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        on_done=lambda row: _print_result(row, *(job.out / name for name in row.files)),
+    )
+    before = f", {run.before:,} of them before" if run.before else ""
+    print(f"{plural(run.before + run.done, 'video')} done{before}, {len(run.failed):,} failed: {job.out}")
+    if run.failed:
+        print(tell_failed(run.failed), file=sys.stderr)
+        raise SystemExit(3)

@@ -181,15 +181,27 @@ class GrowingText:
     Args:
         path: the file.
         what: it is, for messages: ``results``.
+        keep: bytes that were written of it before, to go on after; what is behind them goes.
 
     Raises:
-        UserError: the file cannot be written; so do the methods.
+        UserError: the file cannot be written, or is shorter than that; so do the methods.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, keep: int | None = None) -> None:
         self._path, self._what = path, what
         with self._named():
-            self._file = partial_of(path).open("w", encoding="utf-8", newline="\n")
+            self._file = partial_of(path).open("w" if keep is None else "r+", encoding="utf-8", newline="\n")
+            if keep is not None and self._file.seek(0, os.SEEK_END) < keep:
+                raise UserError(f"{partial_of(path)}: has lost rows that were written; delete it, and begin again")
+            if keep is not None:
+                self._file.truncate(self._file.seek(keep))
+
+    def written(self) -> int:
+        """How many bytes are on the disk for certain."""
+        with self._named():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return os.fstat(self._file.fileno()).st_size
 
     def write(self, lines: str) -> None:
         """Append whole lines."""

@@ -24,15 +24,18 @@ class TrackWriter:
         path: the file.
         rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it, and
             `clmot.io.track_table.TrackTable`, which has text before and after them too.
+        keep: as of `GrowingText`.
 
     Raises:
         UserError: the file cannot be written; so do the methods.
     """
 
-    def __init__(self, path: Path, rows: Callable[[TrackedFrame], str] | None = None) -> None:
+    def __init__(self, path: Path, rows: Callable[[TrackedFrame], str] | None = None, keep: int | None = None) -> None:
         self._rows = rows or mot_rows
-        self._text = GrowingText(path, "results")
-        self._text.write(getattr(rows, "first", ""))
+        self._text = GrowingText(path, "results", keep)
+        self.written = self._text.written
+        if keep is None:
+            self._text.write(getattr(rows, "first", ""))
 
     def write(self, tracked: TrackedFrame) -> None:
         """Append the rows of one frame."""

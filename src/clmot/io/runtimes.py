@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
+from clmot.io.threads import thread_limit
 
 Array = npt.NDArray[Any]
 Run = Callable[[dict[str, Array]], Sequence[Array]]
@@ -165,6 +166,7 @@ def _onnx(runtime: Any, file: Path, device: str, channels_last: bool, also: Sequ
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors: what it thinks of a graph is not the user's business
     # its threads would wait for the next picture at full speed, and what else a frame needs has processors to share
+    options.intra_op_num_threads = thread_limit()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in runtime.get_available_providers():
@@ -263,6 +265,8 @@ class _Compiled:
         # for one picture at a time, by all processors; not tied to some of them, as decoding and tracking need them too
         self._hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         self._hints |= {"INFERENCE_PRECISION_HINT": "f32"} if exact else {}
+        if thread_limit():
+            self._hints["INFERENCE_NUM_THREADS"] = thread_limit()
         self._shapes: dict[tuple[Any, ...], Any] = {}
         self._lock, self._requests = threading.Lock(), threading.local()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import itertools
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -58,37 +60,46 @@ def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Seq
     found = [each for source in given for each in open_source(source)]
     if not found:
         raise UserError("no source: name a video, images, MOTChallenge sequences, a webcam's number or an address")
-    origins = [str(Path(each.origin).resolve()) for each in found]
-    twice = [each.origin for each, origin in zip(found, origins, strict=True) if origins.count(origin) > 1]
-    if twice:
-        raise UserError(f"{twice[0]}: is named twice")
-    return [replace(each, name=name) for each, name in zip(found, _distinct_names(found, reserved), strict=True)]
+    origins = Counter(os.path.realpath(each.origin) for each in found)
+    if len(origins) < len(found):
+        twice = next(each.origin for each in found if origins[os.path.realpath(each.origin)] > 1)
+        raise UserError(f"{twice}: is named twice")
+    names = distinct_names([(each.name, each.origin) for each in found], reserved)
+    return [replace(each, name=name) for each, name in zip(found, names, strict=True)]
 
 
-def _distinct_names(sources: Sequence[FrameSource], reserved: Sequence[str]) -> list[str]:
-    """The names of sources; in front of those that are alike, the folders that tell them apart, else numbers behind."""
-    names = [each.name for each in sources]
-    for name in {names[index].casefold() for index in _alike(names, ())}:
-        group = [index for index, each in enumerate(names) if each.casefold() == name]
-        folders = [Path(sources[index].origin).absolute().parent.parts[1:] for index in group]
+def distinct_names(sources: Sequence[tuple[str, str]], reserved: Sequence[str] = ()) -> list[str]:
+    """Names of sources; in front of those that are alike, the folders that tell them apart, else numbers behind.
+
+    Args:
+        sources: name and origin of each.
+        reserved: names that none may have.
+    """
+    names = [name for name, _ in sources]
+    groups: dict[str, list[int]] = {}
+    for index in _alike(names, ()):
+        groups.setdefault(names[index].casefold(), []).append(index)
+    for group in groups.values():
+        folders = [Path(sources[index][1]).absolute().parent.parts[1:] for index in group]
         if len(set(folders)) == len(group):
             depth = next(n for n in itertools.count(1) if len({each[-n:] for each in folders}) == len(group))
             for index, each in zip(group, folders, strict=True):
                 names[index] = "-".join([*each[-depth:], names[index]])
+    taken = {each.casefold() for each in (*reserved, *names)}
     for index in _alike(names, reserved):
-        taken = {each.casefold() for each in (*reserved, *names)}
         names[index] = next(
             numbered
             for number in itertools.count(1)
             if (numbered := f"{names[index]}-{number}").casefold() not in taken
         )
+        taken.add(names[index].casefold())
     return names
 
 
 def _alike(names: Sequence[str], reserved: Sequence[str]) -> list[int]:
     """Which names are there more than once, upper and lower case being one, as on the disks of some systems."""
-    folded = [name.casefold() for name in (*reserved, *names)]
-    return [index for index, name in enumerate(folded[len(reserved) :]) if folded.count(name) > 1]
+    count = Counter(name.casefold() for name in (*reserved, *names))
+    return [index for index, name in enumerate(names) if count[name.casefold()] > 1]
 
 
 def open_source(source: str | Path) -> list[FrameSource]:
@@ -111,11 +122,7 @@ def open_source(source: str | Path) -> list[FrameSource]:
     if path.is_dir():
         return _folder(path)
     if not path.exists() and glob.has_magic(text):
-        matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
-        found = [match for match in matches if match.is_dir() or match.suffix.lower() in VIDEO_SUFFIXES]
-        if not found:
-            raise UserError(f"{text}: no video or folder is called so ({plural(len(matches), 'file')})")
-        return [each for match in found for each in open_source(match)]
+        return [each for match in matches_of(text) for each in open_source(match)]
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
     if path.suffix.lower() in IMAGE_SUFFIXES | _ANIMATIONS:
@@ -136,19 +143,40 @@ def open_one(source: str | Path) -> FrameSource:
     return sources[0]
 
 
+def videos_in(path: Path) -> list[Path]:
+    """The videos in a folder, in natural order.
+
+    Raises:
+        UserError: there are none.
+    """
+    videos = sorted((each for each in path.iterdir() if _is_video(each)), key=natural_order)
+    if not videos:
+        raise UserError(
+            f"{path}: no images, videos or sequences ({describe_folder(path)}); expected images, videos, or {EXPECTED}"
+        )
+    return videos
+
+
+def matches_of(pattern: str) -> list[Path]:
+    """The videos and folders that a pattern stands for, by name.
+
+    Raises:
+        UserError: there are none.
+    """
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    found = [match for match in matches if match.is_dir() or match.suffix.lower() in VIDEO_SUFFIXES]
+    if not found:
+        raise UserError(f"{pattern}: no video or folder is called so ({plural(len(matches), 'file')})")
+    return found
+
+
 def _folder(path: Path) -> list[FrameSource]:
     sequences = sequence_folders(path)
     images = images_in(path)
     if images and path not in sequences:
         return [_images(path.resolve().name, images, origin=path)]
     if not sequences:
-        videos = sorted((each for each in path.iterdir() if _is_video(each)), key=natural_order)
-        if not videos:
-            raise UserError(
-                f"{path}: no images, videos or sequences ({describe_folder(path)}); expected images, videos, or "
-                f"{EXPECTED}"
-            )
-        return [_video(str(each), each.stem) for each in videos]
+        return [_video(str(each), each.stem) for each in videos_in(path)]
     return [
         _images(sequence.name, sequence.images, sequence.frames, sequence.frame_rate, origin=sequence.folder)
         for sequence in find_sequences(path)

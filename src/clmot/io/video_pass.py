@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clmot.errors import reason_of
 from clmot.io.reading import Reading
+from clmot.io.threads import thread_limit
 from clmot.io.video_headers import has_time_stamps, stated_length, stated_rate
 
 # PyAV is imported where it is used: training and tracking of image folders run without it
@@ -57,6 +58,7 @@ class VideoPass:
         after: int = 0,
     ) -> None:
         stream.thread_type = "SLICE" if one_by_one else "AUTO"
+        stream.thread_count = thread_limit()
         self.tail_lost = False
         self._container, self._stream, self._reading = container, stream, reading
         self._live, self._one_by_one, self._after = live, one_by_one, after

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
 from clmot.io.frame_choice import frames_in
@@ -74,12 +77,7 @@ class ContinuedTracker:
             return
         _, state = saved.read_state(file, model)
         with saved.named(file):
-            voted = {name: state.pop(f"{_VOTES}.{name}") for name in ("track", "sums") if f"{_VOTES}.{name}" in state}
-            if votes:
-                votes.restore(voted)
-            elif voted:
-                raise ValueError("it was written with --vote-classes")
-            tracker.restore(state)
+            self._restore_parts(state)
             self._clock, self._time = int(state["clock"][0]), float(state["clock.time"][0])
         if live:
             away = time.time() - file.stat().st_mtime
@@ -131,6 +129,31 @@ class ContinuedTracker:
         self._numbers = {clock: number for clock, number in self._numbers.items() if clock > kept}
         return dataclasses.replace(decisions, frame=numbers.take(at)) if len(clocks) else decisions
 
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """As `Tracker.state`, and where in its source it is: `restore` goes on in the middle of it."""
+        seconds = np.nan if self._seconds is None else self._seconds
+        return self._parts() | {"place": np.array([self._clock, self._number, self._time, seconds], np.float64)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where `state` was taken, with the same source."""
+        state = dict(state)
+        clock, number, self._time, seconds = state.pop("place").tolist()
+        self._restore_parts(state)
+        self._clock, self._number = int(clock), int(number)
+        self._seconds = None if np.isnan(seconds) else seconds
+
+    def _parts(self) -> dict[str, npt.NDArray[Any]]:
+        votes = self._votes.state() if self._votes else {}
+        return self._tracker.state() | {f"{_VOTES}.{name}": value for name, value in votes.items()}
+
+    def _restore_parts(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        voted = {name: state.pop(f"{_VOTES}.{name}") for name in ("track", "sums") if f"{_VOTES}.{name}" in state}
+        if self._votes:
+            self._votes.restore(voted)
+        elif voted:
+            raise ValueError("it was written with --vote-classes")
+        self._tracker.restore(state)
+
     def __enter__(self) -> ContinuedTracker:
         return self
 
@@ -138,9 +161,7 @@ class ContinuedTracker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None and self._number:
-            votes = self._votes.state() if self._votes else {}
-            state = self._tracker.state() | {f"{_VOTES}.{name}": value for name, value in votes.items()}
-            saved.write_state(self._file, self._tracker.config, state, self._model)
+            saved.write_state(self._file, self._tracker.config, self._parts(), self._model)
 
     def _no_more_than_a_break(self, step: int) -> int:
         return step if self._most is None else min(step, self._most)

@@ -50,6 +50,12 @@ def load_configured(name: str | Path, settings: Settings, device: str, runtime: 
     return model
 
 
+def stated_rate(config: Config, settings: Settings) -> float | None:
+    """The frame rate that settings lay over what sources say; None where none of them has one."""
+    stated = any("frame_rate" in (sections.get("tracker") or {}) for sections, _ in settings)
+    return config.tracker.frame_rate if stated else None
+
+
 def as_configured(model: Detector | str | Path) -> ConfiguredDetector:
     """The model, loaded if it is named; a detector without a configuration of ours gets the default one."""
     if isinstance(model, str | Path):

@@ -63,6 +63,12 @@ def find_in(source: FrameSource, find: Finder, batch_size: int = 1, overlap: boo
     return source.prefetched(found(), batch_size if source.live else ahead) if overlap else found()
 
 
+def without_first(count: int, found: FoundFrames) -> FoundFrames:
+    """All but the first frames; closing it closes `found`."""
+    with contextlib.closing(found):
+        yield from itertools.islice(found, count, None)
+
+
 def detect(frames: Iterator[tuple[int, Image]], find: Finder, batch_size: int = 1, step: int = 1) -> FoundFrames:
     """Frame number, image and what is in it, `batch_size` frames at a time; `step` as of `find_in`."""
     while batch := list(itertools.islice(frames, step * batch_size)):

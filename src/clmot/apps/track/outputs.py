@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from clmot.apps.track.checkpoint import pack_frames, unpack_frames
 from clmot.config import RefineConfig
 from clmot.errors import UserError
 from clmot.io.atomic import GrowingText
@@ -131,6 +135,29 @@ class Outputs:
         if self._old_video is not None and self._video_writer is None and replaced:
             self._old_video.unlink(missing_ok=True)
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether `state` is all that is needed to go on in the middle of the video: there is text alone."""
+        plain = all(not isinstance(rows, TrackTable) for rows in self._files.values())
+        return plain and not (self.video_path or self.explain_path or self._window)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What `restore` goes on from: how much is written, and what is not yet."""
+        growing = [writer for writer in (*self._text_writers, self._times_writer) if writer]
+        return {"bytes": np.array([each.written() for each in growing], np.int64), **pack_frames(self._kept)}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where `state` was taken, in the files that are there.
+
+        Raises:
+            UserError: they are not, or not whole.
+        """
+        self._kept, sizes = unpack_frames(state), state["bytes"].tolist()
+        if self.times_path:
+            self._open_times(self.times_path, sizes.pop())
+        if sizes:
+            self._open_texts(sizes)
+
     def explained(self, decisions: Decisions) -> None:
         """Take what was decided about some frames; it is written at the end."""
         self._decisions.append(decisions)
@@ -172,20 +199,26 @@ class Outputs:
                     break
 
     def _write_time(self, path: Path, frame: int) -> None:
-        if self._times_writer is None:
-            self._times_writer = GrowingText(path, "time stamps")
-            self._writers.callback(self._times_writer.close)
+        writer = self._times_writer or self._open_times(path)
+        writer.write(f"{frame},{self._seconds(frame):.6f}\n")
+
+    def _open_times(self, path: Path, keep: int | None = None) -> GrowingText:
+        self._times_writer = GrowingText(path, "time stamps", keep)
+        self._writers.callback(self._times_writer.close)
+        if keep is None:
             self._times_writer.write("frame,seconds\n")
-        self._times_writer.write(f"{frame},{self._seconds(frame):.6f}\n")
+        return self._times_writer
 
     def _seconds(self, frame: int) -> float:
         """When a frame was taken; by the frame rate where the source does not say."""
         seconds = self._source.reading.seconds(frame)
         return (frame - 1) / self._frame_rate if seconds is None else seconds
 
-    def _open_texts(self) -> list[TrackWriter]:
+    def _open_texts(self, keep: Sequence[int] = ()) -> list[TrackWriter]:
         if not self._text_writers:
-            self._text_writers = [TrackWriter(path, rows) for path, rows in self._files.items()]
+            sizes: Sequence[int | None] = keep or [None] * len(self._files)
+            files = zip(self._files.items(), sizes, strict=True)
+            self._text_writers = [TrackWriter(path, rows, size) for (path, rows), size in files]
             for writer in self._text_writers:
                 self._writers.callback(writer.close)
         return self._text_writers

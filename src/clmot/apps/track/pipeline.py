@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from clmot.apps.track.checkpoint import Checkpoint, pack_frames, unpack_frames
 from clmot.apps.track.configured_model import as_configured
-from clmot.apps.track.detection import PASSED_OVER, Finder, FoundFrames, find_in, finder_of
+from clmot.apps.track.detection import PASSED_OVER, Finder, FoundFrames, find_in, finder_of, without_first
 from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
@@ -27,6 +30,8 @@ from clmot.config.tracker import Family, TrackerConfig
 from clmot.errors import require
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.frame_source import FrameSource
+from clmot.io.interrupts import Terminated
+from clmot.io.named_arrays import Arrays
 from clmot.io.progress import progress_bar
 from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
@@ -77,7 +82,7 @@ class TrackingResult:
 
 
 def track(
-    source: int | str | Path | Sequence[str | Path],
+    source: int | str | Path | FrameSource | Sequence[str | Path],
     model: Detector | str | Path,
     out: str | Path | None = None,
     *,
@@ -101,6 +106,7 @@ def track(
     batch_size: int = 1,
     overlap: bool = True,
     fast: bool = False,
+    checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> list[TrackingResult]:
     """Track every sequence of a source.
@@ -111,7 +117,7 @@ def track(
     Args:
         source: a video file, a folder of images or of videos, a MOTChallenge sequence folder or a folder of those, a
             webcam's number, or an rtsp:// or http(s):// address; or several of them (`clmot.io.sources.open_sources`,
-            which names their results apart).
+            which names their results apart), or a sequence that is open already.
         model: a model, what `clmot.load_model` takes, or an object of one's own (`clmot.protocols.Detector`), which is
             tracked by motion unless its detections have embeddings.
         out: folder for ``<sequence>.txt`` (MOTChallenge text, with a class column where the model has several classes)
@@ -151,6 +157,7 @@ def track(
             the boxes around them.
         overlap: decode, and run the model, in threads of their own. False does one thing after the other in the
             calling thread, with the same results, for a model that only works in the thread that made it.
+        checkpoint: of one sequence: where to go on, and where to write how far it is.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -221,8 +228,13 @@ def track(
                 window=window,
                 old_video=old_videos.get(each.name),
             )
-            summary = SequenceSummary()
-            found = summary.observe(find_in(each, chosen[each.name], batch_size, overlap, 2 if fast else 1))
+            summary, step = SequenceSummary(), 2 if fast else 1
+            saved = checkpoint.read() if checkpoint and outputs.can_go_on else {}
+            # batches begin where they would have begun
+            batches, seen = divmod(int(saved["loop"]["seen"]) if saved else 0, step * batch_size)
+            if checkpoint:
+                each = checkpoint.watched(each, batches * step * batch_size)
+            found = summary.observe(without_first(seen, find_in(each, chosen[each.name], batch_size, overlap, step)))
             settings = {
                 "detect": asdict((other or model).config.detect),
                 "tracker": asdict(config),
@@ -234,7 +246,8 @@ def track(
                 weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
                 file = None if state is None else Path(state)
                 continued = ContinuedTracker(Tracker(config), each.live, file, weights, votes)
-                results.append(_track_sequence(each, found, continued, outputs, summary, bar, explain))
+                args = (each, found, continued, outputs, summary, bar, explain, checkpoint, saved)
+                results.append(_track_sequence(*args))
             if not results[-1].tracks:
                 reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
@@ -246,10 +259,14 @@ def track(
 
 
 def _open_sources(
-    source: int | str | Path | Sequence[str | Path], frames: FrameChoice | None, rate: float | None, reconnect: float
+    source: int | str | Path | FrameSource | Sequence[str | Path],
+    frames: FrameChoice | None,
+    rate: float | None,
+    reconnect: float,
 ) -> list[FrameSource]:
     """The sequences, with the chosen frames of each."""
-    sources = [each.patient(reconnect) for each in open_sources(source, RESERVED)]
+    found = [source] if isinstance(source, FrameSource) else open_sources(source, RESERVED)
+    sources = [each.patient(reconnect) for each in found]
     sources = sources if rate is None else [each.at_rate(rate) for each in sources]
     return [each.only(frames) for each in sources] if frames else sources
 
@@ -280,15 +297,30 @@ def _track_sequence(
     summary: SequenceSummary,
     bar: Progress,
     explain: bool,
+    checkpoint: Checkpoint | None = None,
+    saved: Mapping[str, Arrays] | None = None,
 ) -> TrackingResult:
     start = time.perf_counter()
-    count = 0
-    ids: set[int] = set()
+    count = seen = 0
     between: list[tuple[int, Image]] = []
     before: TrackedFrame | None = None
     task = bar.add_task(source.name, total=source.length, note="")
+    parts: dict[str, Any] = {"tracker": tracker, "outputs": outputs, "summary": summary}
     with tracker, outputs, contextlib.closing(found):
+        if saved:
+            count, seen = int(saved["loop"]["count"]), int(saved["loop"]["seen"])
+            before = next(iter(unpack_frames(saved["before"])), None)
+            for name, part in parts.items():
+                part.restore(saved[name])
         for number, image, detections in found:
+            if checkpoint and checkpoint.due and not between:
+                if outputs.can_go_on:
+                    loop = {"count": np.array(count), "seen": np.array(seen)}
+                    states = {name: part.state() for name, part in parts.items()}
+                    checkpoint.write({"loop": loop, "before": pack_frames([before] if before else []), **states})
+                if checkpoint.stop:
+                    raise Terminated
+            seen += 1
             if detections is PASSED_OVER:
                 between.append((number, image))
                 continue
@@ -296,7 +328,6 @@ def _track_sequence(
             count += _write_between(between, before, tracked, outputs)
             before = tracked
             outputs.write(image, tracked)
-            ids.update(tracked.track_id.tolist())
             summary.follow(tracked)
             count += 1
             if explain and count % _EXPLAINED == 0:
@@ -307,15 +338,15 @@ def _track_sequence(
         count += _write_between(between, before, None, outputs)
         if explain:
             outputs.explained(tracker.explained())
-    undecodable = source.reading.lost
+    undecodable, tracks = source.reading.lost, summary.tracks
     if outputs.refined is not None:
-        ids = {track_id for tracked in outputs.refined for track_id in tracked.track_id.tolist()}
+        tracks = len({track_id for tracked in outputs.refined for track_id in tracked.track_id.tolist()})
         outputs.draw_refined(bar)
     return TrackingResult(
         name=source.name,
         frames=count,
         undecodable=undecodable,
-        tracks=len(ids),
+        tracks=tracks,
         seconds=time.perf_counter() - start,
         text_path=outputs.text_path,
         video_path=outputs.video_path,

@@ -24,6 +24,9 @@ from clmot.protocols import ConfiguredDetector
 RECORD = "run.json"
 """A file beside results: for each sequence its source, and the command, model, settings and versions it is from."""
 
+MANY_RECORDS = Path("manifest", "records")
+"""Folder of the same of many videos (`clmot.apps.many`), a file each: one for all would be written again each time."""
+
 RESERVED = (Path(LABELS).stem,)
 """Names that no sequence may have, as its text would be taken for something else."""
 
@@ -127,7 +130,7 @@ def _record(files: Sequence[Path | None], name: str, facts: Mapping[str, Any]) -
     if not made:
         return
     folder = made[0].parent
-    known = {other: each for other, each in read_record(folder).items() if (folder / f"{other}.txt").exists()}
+    known = {other: each for other, each in _read(folder / RECORD).items() if (folder / f"{other}.txt").exists()}
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -148,9 +151,16 @@ def model_facts(model: ConfiguredDetector, frames: FrameChoice | None) -> dict[s
 
 
 def read_record(folder: Path) -> dict[str, dict[str, Any]]:
-    """What `RECORD` says of each sequence; empty where there is none that can be read."""
+    """What `RECORD`, and `MANY_RECORDS` beside it, say of each sequence; empty where nothing can be read."""
+    record = _read(folder / RECORD)
+    for file in (folder / MANY_RECORDS).glob("*.json"):
+        record[file.stem] = _read(file)
+    return record
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -22,6 +22,7 @@ from clmot._version import __version__
 from clmot.devices import device_name, has_gpu
 from clmot.errors import UserError, require
 from clmot.io.atomic import make_folder, write_whole_json
+from clmot.io.threads import thread_limit
 from clmot.shipped import find_model, shipped_graph
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _fastest(name: str | Path, graph: Path, kinds: list[str]) -> str:
     facts = [
         hashlib.sha256(graph.read_bytes()).hexdigest(),
         *_versions(),
-        *(_processor(), str(os.cpu_count())),
+        *(_processor(), str(thread_limit() or os.cpu_count())),
         *kinds,
     ]
     record = cache_folder() / "runtimes" / f"{_digest(*facts)}.json"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import plural
@@ -72,6 +74,23 @@ class SequenceSummary:
             f"tracker.new_track_score={tracker.new_track_score:g}); "
             "the scores may not suit this detector: look at the video, or let clmot tune choose them"
         )
+
+    @property
+    def tracks(self) -> int:
+        """How many tracks there were."""
+        return len(self._lives)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What of it is told at the end; `restore` takes it back."""
+        lives = np.array([(track, *ends) for track, ends in self._lives.items()], np.int64).reshape(-1, 3)
+        best = np.array(self.best_score)
+        return {"counts": np.array([self.frames, self.boxes]), "best": best, "scores": self._scores, "lives": lives}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where `state` was taken."""
+        self.frames, self.boxes = state["counts"].tolist()
+        self.best_score, self._scores = float(state["best"]), np.array(state["scores"])
+        self._lives = {track: (first, last) for track, first, last in state["lives"].tolist()}
 
     def as_dict(self) -> dict[str, Any]:
         """For the record of the results."""

@@ -1,0 +1,1 @@
+"""Many videos: a manifest of what is done, workers, shards, clusters."""
