@@ -201,7 +201,7 @@ def _shrunk(image: UInt8[np.ndarray, "h w 3"], long_side: int) -> tuple[int, UIn
     rows, columns = height // factor, width // factor
     if not rows or not columns:
         return factor, np.empty((0, 0), np.uint8)
-    whole = np.ascontiguousarray(image[: rows * factor, : columns * factor])
+    whole = image[: rows * factor, : columns * factor]
     small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA) if factor > 1 else whole
     return factor, np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
