@@ -35,11 +35,12 @@ UPLOAD_LIMIT = 8_000_000_000
 _MOST_FRAMES = 1000
 """In one answer."""
 _LONGEST_BODY = 65_536
+_CODE = ("link.js", "boxes.js", "player.js", "stage.js", "panel.js", "controls.js", "serve.js")
 _ASSETS = {
     "/": ("serve", "serve.html", "text/html"),
     "/view.js": ("report", "view.js", "text/javascript"),
     "/report.css": ("report", "report.css", "text/css"),
-    **{f"/{name}": ("serve", name, "text/javascript") for name in ("player.js", "stage.js", "panel.js", "serve.js")},
+    **{f"/{name}": ("serve", name, "text/javascript") for name in _CODE},
     "/serve.css": ("serve", "serve.css", "text/css"),
 }
 

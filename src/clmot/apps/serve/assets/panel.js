@@ -2,7 +2,7 @@
 // What stands beside the video: the track that is selected, the queue of suspects, the edits, and dialogs.
 
 const panel = (() => {
-  const { el, foreign, plural, clock, reasons } = view;
+  const { el, foreign, plural, clock, reasons, timeline } = view;
 
   /** A coloured square and the id, also of a track that has just been made. */
   const chip = (id, colours) => view.chip({ id, colour: colours[(((id - 1) % colours.length) + colours.length) % colours.length] });
@@ -74,11 +74,39 @@ const panel = (() => {
 
   function edits(node, session) {
     const list = session.edits || [];
-    node.replaceChildren(el("div", { class: "bar" }, el("h2", {}, "Edits"),
-      el("span", { class: "faint" }, list.length ? `${list.length}, saved in ` : "none yet; each one is saved at once in "),
-      el("small", { class: "faint" }, foreign(session.journal || ""))),
+    node.replaceChildren(el("div", { class: "bar" }, el("h2", {}, "Edits"), el("span", { class: "faint" }, list.length || "none yet")),
+      el("p", { class: "faint saved" }, "Each one is saved at once in ", foreign(session.journal || "")),
     el("ol", { class: "done", tabindex: list.length ? "0" : null, reversed: true, "aria-label": "Edits, the last one first" },
       list.slice(-200).reverse().map((each) => el("li", {}, foreign(each)))));
+  }
+
+  /** The timeline, with a line at the frame that is shown, which a click moves. Zoom and place stay when it is made anew. */
+  function lanes(node, { session, events, selected, choose, seek }) {
+    const kept = node.querySelector(".timeline");
+    const [top, left] = [kept?.scrollTop || 0, kept?.scrollLeft || 0];
+    const zoom = node.querySelector("[aria-label=Zoom]")?.value;
+    node.replaceChildren();
+    if (session.live || !session.tracks.length) return null;
+    const last = Math.max(session.last, ...session.tracks.map((each) => each.last));
+    const span = last - session.first + 1;
+    const told = events.map((each) => ({ ...each, tracks: each.now }));
+    const made = timeline({ ...session, last, events: told }, choose);
+    node.append(made.node);
+    const body = node.querySelector(".lanes");
+    const line = el("i", { class: "head", "aria-hidden": "true" });
+    body.append(line);
+    body.addEventListener("click", (event) => {
+      const life = event.target.closest(".life") || event.target.closest(".axis div");
+      if (!life || !event.detail) return; // a key chose the track
+      const area = life.getBoundingClientRect();
+      seek(Math.round(session.first + ((event.clientX - area.left) / area.width) * (span - 1)));
+    });
+    const slider = node.querySelector("[aria-label=Zoom]");
+    if (zoom) { slider.value = zoom; slider.dispatchEvent(new Event("input")); }
+    const box = node.querySelector(".timeline");
+    [box.scrollTop, box.scrollLeft] = [top, left];
+    made.mark(selected);
+    return { mark: made.mark, head: (number) => line.style.setProperty("--at", String((number - session.first + 0.5) / span)) };
   }
 
   const KEYS = [["space", "play, pause"], ["← →", "one frame back, on (Shift: 10)"], ["Home End", "first, last frame"],
@@ -144,5 +172,5 @@ const panel = (() => {
     dialog.showModal();
   }
 
-  return { card, queue, edits, keys, tracking };
+  return { card, queue, edits, lanes, keys, tracking };
 })();

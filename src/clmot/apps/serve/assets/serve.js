@@ -2,21 +2,13 @@
 // The page: what is open, and what keys and buttons do with it.
 
 {
-  const { el, foreign, clock, plural, timeline } = view;
+  const { el, foreign, clock, plural } = view;
+  const { api } = link;
   const by = (id) => document.getElementById(id);
-  const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
   let [session, frames, moving, opened] = [null, null, null, undefined];
   let [selected, told, mode, events, current] = [null, null, null, [], -1];
   let [status, serial, draft] = [{ media: {}, suspects: { state: "none" } }, 0, ""];
   history.replaceState(null, "", "/");
-
-  async function api(path, sent) {
-    const body = sent === undefined || sent instanceof Blob ? sent : JSON.stringify(sent);
-    const answer = await fetch(path, sent === undefined ? {} : { method: "POST", body });
-    const content = await answer.json().catch(() => ({ error: answer.status === 403 ? "this page has ended; open the new address" : answer.statusText }));
-    if (!answer.ok) throw new Error(content.error || answer.statusText);
-    return content;
-  }
 
   const say = (text, bad = false) => {
     by("said").replaceChildren(foreign(text));
@@ -26,7 +18,7 @@
     try { return await act(...given); } catch (error) { say(error.message, true); return undefined; }
   };
 
-  const store = new player.Boxes((first, last) => {
+  const store = new boxes.Boxes((first, last) => {
     const { number } = screen.now;
     if (number >= first && number <= last) { screen.boxes(store.at(number)); frameChanged(); }
   });
@@ -126,31 +118,10 @@
   }
 
   function showTimeline() {
-    const kept = by("timeline").querySelector(".timeline");
-    const [top, left] = [kept?.scrollTop || 0, kept?.scrollLeft || 0];
-    const zoom = by("timeline").querySelector("[aria-label=Zoom]")?.value;
-    if (session.live || !session.tracks.length) { by("timeline").replaceChildren(); return; }
-    const last = Math.max(session.last, ...session.tracks.map((each) => each.last));
-    const lanes = timeline({ ...session, last, events: events.map((each) => ({ ...each, tracks: each.now })) }, (track) => { if (track !== selected) select(track, true); });
-    by("timeline").replaceChildren(lanes.node);
-    const body = lanes.node.querySelector(".lanes");
-    const head = el("i", { class: "head", "aria-hidden": "true" });
-    body.append(head);
-    body.addEventListener("click", (event) => {
-      const life = event.target.closest(".life") || event.target.closest(".axis div");
-      if (!life) return;
-      const area = life.getBoundingClientRect();
-      const share = (event.clientX - area.left) / area.width;
-      if (event.detail) moving?.seek(frames.indexOf(Math.round(session.first + share * (last - session.first))));
-    });
-    screen.head = (number) => { head.style.setProperty("--at", String((number - session.first + 0.5) / (last - session.first + 1))); };
-    const slider = lanes.node.querySelector("[aria-label=Zoom]");
-    if (zoom) { slider.value = zoom; slider.dispatchEvent(new Event("input")); }
-    const box = lanes.node.querySelector(".timeline");
-    [box.scrollTop, box.scrollLeft] = [top, left];
-    if (screen.now.number !== null) screen.head(screen.now.number);
-    lanes.mark(selected);
-    screen.mark = lanes.mark;
+    const lanes = panel.lanes(by("timeline"), { session, events, selected, choose: (track) => { if (track !== selected) select(track, true); },
+      seek: (number) => moving?.seek(frames.indexOf(number)) });
+    [screen.head, screen.mark] = [lanes?.head, lanes?.mark];
+    if (screen.now.number !== null) screen.head?.(screen.now.number);
   }
 
   // ---- frames
@@ -172,14 +143,6 @@
   const go = (number) => { moving?.pause(); playing(); moving?.seek(frames.indexOf(number)); };
   function playing() { by("play").textContent = moving?.playing ? "Pause" : "Play"; }
   function toggle() { if (!moving) return; if (moving.playing) moving.pause(); else moving.play(); playing(); if (!moving.playing) frameChanged(); }
-  const stepBy = (frameCount) => { moving?.step(frameCount); playing(); };
-  function zoomBy(factor) { screen.zoom(factor ? screen.view.zoom * factor : 1); by("fit").textContent = `${Math.round(100 * screen.view.zoom)} %`; }
-  function speedBy(by_) {
-    const at = SPEEDS.indexOf(Number(by("speed").value)) + by_;
-    if (!SPEEDS[at]) return;
-    by("speed").value = SPEEDS[at];
-    moving?.speed(SPEEDS[at]);
-  }
 
   // ---- tracks
 
@@ -328,80 +291,11 @@
     if (track !== undefined) select(track);
   }
 
-  // ---- buttons and keys
-
   const dialogTrack = () => panel.tracking(by("tracking"), { api, say, begin: async (wanted) => { await api("/api/track", wanted); say("Tracking begins."); } });
 
-  const undo = () => edit({ do: "undo" });
-  const redo = () => edit({ do: "redo" });
-  by("undo").addEventListener("click", undo);
-  by("redo").addEventListener("click", redo);
-  by("play").addEventListener("click", toggle);
-  by("back").addEventListener("click", () => stepBy(-1));
-  by("forth").addEventListener("click", () => stepBy(1));
-  by("in").addEventListener("click", () => zoomBy(1.5));
-  by("out").addEventListener("click", () => zoomBy(1 / 1.5));
-  by("fit").addEventListener("click", () => zoomBy(0));
-  by("help").addEventListener("click", () => panel.keys(by("keys")));
-  by("track").addEventListener("click", tried(dialogTrack));
-  by("scrub").addEventListener("input", () => { moving?.pause(); playing(); moving?.seek(Number(by("scrub").value)); });
-  by("frame").addEventListener("change", () => { if (/^\d+$/.test(by("frame").value.trim())) go(Number(by("frame").value)); else frameChanged(); });
-  by("speed").append(...SPEEDS.map((each) => el("option", { value: each, selected: each === 1 }, `${each}×`)));
-  by("speed").addEventListener("change", () => moving?.speed(Number(by("speed").value)));
-  by("export").addEventListener("click", tried(async () => {
-    const made = await api(`/api/export?to=${encodeURIComponent(by("format").value)}`, {});
-    say(`Written to ${made.file}${made.lost ? `. ${made.lost}` : ""}`);
-    el("a", { href: `/api/download?name=${encodeURIComponent(made.name)}`, download: made.name }).click();
-  }));
-
-  function nextTrack(by_) {
-    const ids = (screen.now.boxes || []).map((each) => each.track).sort((a, b) => a - b);
-    if (!ids.length) return;
-    const at = ids.indexOf(selected);
-    select(ids[(at < 0 ? (by_ > 0 ? 0 : ids.length - 1) : at + by_ + ids.length) % ids.length]);
-  }
-
-  const life = () => session?.tracks.find((each) => each.id === selected);
-  const KEYS = {
-    " ": toggle, Home: () => go(frames.numbers[0]), End: () => go(frames.numbers[frames.length - 1]),
-    "<": () => speedBy(-1), ">": () => speedBy(1), "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5), 0: () => zoomBy(0),
-    g: () => by("frame").select(), n: () => nextTrack(1), p: () => nextTrack(-1),
-    "[": () => life() && go(life().first), "]": () => life() && go(life().last),
-    m: act.merge, s: act.split, x: act.swap, d: act.deleteBox, Delete: act.deleteTrack, e: act.edit, b: act.draw,
-    r: () => by("rename")?.select(), c: () => by("class")?.focus(), u: undo, y: redo,
-    j: () => showEvent(current + 1), k: () => showEvent(current - 1), v: act.reviewed, "?": () => panel.keys(by("keys")),
-  };
-
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input:not([type=range], [type=checkbox]), select, dialog");
-    if (event.key === "Escape") {
-      if (mode) leave(); else if (!event.target.closest?.("dialog")) { select(null); by("canvas").focus(); }
-      if (typing && !event.target.closest("dialog")) event.target.blur();
-      return;
-    }
-    if (typing || !session) return;
-    if ((event.ctrlKey || event.metaKey) && "zy".includes(event.key.toLowerCase())) {
-      event.preventDefault();
-      if (event.key.toLowerCase() === "y" || event.shiftKey) redo(); else undo();
-      return;
-    }
-    if (event.ctrlKey || event.metaKey) return;
-    const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const far = event.shiftKey ? 10 : 1;
-    if (mode === "place" && (arrow || event.key === "Enter")) {
-      event.preventDefault();
-      if (!screen.editing) screen.begin(0);
-      if (arrow) screen.nudge(arrow[0] * far, arrow[1] * far, event.altKey); else { const given = screen.editing; screen.commit(); if (given) leave(); }
-      return;
-    }
-    if (event.altKey) return;
-    if (arrow && arrow[0]) { event.preventDefault(); stepBy(arrow[0] * far); return; }
-    const chosen = KEYS[event.key];
-    if (!chosen || session.live && !" +-=0<>?".includes(event.key)) return;
-    if (event.key === " " && event.target.closest?.("button, summary")) return;
-    event.preventDefault();
-    chosen();
-  });
+  controls({ act: { ...act, toggle, playing, frameChanged, leave, select, showEvent, undo: () => edit({ do: "undo" }), redo: () => edit({ do: "redo" }),
+      say, tried, track: tried(dialogTrack) },
+    screen, now: () => ({ session, frames, moving, selected, mode, current }) });
 
   window.addEventListener("unhandledrejection", (event) => { event.preventDefault(); say(String(event.reason?.message || event.reason), true); });
   poll();

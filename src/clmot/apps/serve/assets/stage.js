@@ -142,6 +142,7 @@ const stage = (() => {
       const [wide, tall] = [size[2] - size[0], size[3] - size[1]];
       const middle = [view.x * width - wide / 2, view.y * height - tall / 2];
       const box = found ? [...found.box] : [...middle, middle[0] + wide, middle[1] + tall];
+      drawing = null;
       editing = { track, box, number: now.number, drag: null };
       draw();
     }
