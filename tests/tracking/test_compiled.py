@@ -119,7 +119,7 @@ def test_every_preset_gives_the_same_tracks_compiled(compiled, name):
 @given(st.integers(0, 10_000), st.integers(1, 9), st.integers(0, 5), st.integers(1, 4))
 def test_ties_are_resolved_as_scipy_resolves_them(compiled, seed, rows, more, costs):
     table = np.random.default_rng(seed).integers(costs, size=(rows, rows + more)).astype(float)
-    np.testing.assert_array_equal(compiled._assigned.py_func(table), linear_sum_assignment(table)[1])
+    np.testing.assert_array_equal(compiled.assignment.assigned.py_func(table), linear_sum_assignment(table)[1])
 
 
 def test_a_state_goes_on_in_the_other_form(compiled):

@@ -25,29 +25,22 @@ _STATES = ("motion", "anchor")
 _NUMBERS = ("class_id", "track_id", "first_frame", "last_frame", "hits", "detection")
 _PLACES = 20
 """Of a track's Kalman state."""
-DETECTION = _PLACES + 1 + _NUMBERS.index("detection")
-"""Column of `Packed.rows`."""
-STREAM_COLUMNS = (
-    *("confirmed", "starting", "passed", "steps", "life", "update", "next_id", "trusted"),
-    *("count", "high"),
-)
-"""What compiled code is told of a frame, as `Tracker` knows it; last how many embeddings are in the running mean,
-and how many detections are high. It tells in turn how many tracks have an id, the next id, and these two."""
-TRUSTED, HIGH = STREAM_COLUMNS.index("trusted"), STREAM_COLUMNS.index("high")
 
 
 class Packed(NamedTuple):
     """Tracks as one row each, for compiled code; `Tracks.pack` makes it.
 
     Attributes:
-        rows: float64 [n, 27 + 5 k]: Kalman state [5, 4], `unseen`, six whole numbers as bits, `observed` [k, 4], and as
-            bits `observed_frame` [k].
-        embedding: float32 [n, d].
+        rows: float64 [n or more, 27 + 5 k]: Kalman state [5, 4], `unseen`, six whole numbers as bits, `observed`
+            [k, 4], and as bits `observed_frame` [k].
+        embedding: float32 [n or more, d].
+        tracks: n.
         confirmed: how many have an id.
     """
 
     rows: npt.NDArray[np.float64]
     embedding: Float32Array
+    tracks: int
     confirmed: int
 
 
@@ -239,12 +232,12 @@ class Tracks:
         if past:
             rows[:, -5 * past : -past] = self.observed.reshape(n, 4 * past)
             whole[:, -past:] = self.observed_frame
-        return Packed(rows, self.embedding, self.confirmed)
+        return Packed(rows, self.embedding.copy(), n, self.confirmed)
 
     def unpack(self, packed: Packed) -> None:
         """Take the place of the tracks that `pack` was called on, of the same configuration."""
-        rows, self.embedding, self.confirmed = packed
-        n, first = len(rows), _PLACES + 1
+        rows, embedding, n, self.confirmed = packed
+        rows, self.embedding, first = rows[:n], embedding[:n].copy(), _PLACES + 1
         whole = rows.view(np.int64)
         self.motion = KalmanState(rows[:, :_PLACES].reshape(n, 5, 4).swapaxes(0, 1).copy())
         self.unseen = rows[:, _PLACES].copy()

@@ -36,7 +36,7 @@ from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
 from clmot.tracking.explanation import Decisions, Explainer
 from clmot.tracking.mean_subtraction import RunningMean
-from clmot.tracking.track_state import DETECTION, HIGH, TRUSTED, Found, Packed, Tracks, plain, to_boxes
+from clmot.tracking.track_state import Found, Packed, Tracks, plain, to_boxes
 from clmot.tracking.trust import Trust
 
 if TYPE_CHECKING:
@@ -228,16 +228,17 @@ class Tracker:
         self._in_numpy, self._packed = tracks, None
 
     @property
-    def _looks(self) -> Float32Array:
-        """The tracks' embeddings, in whatever form they are."""
-        return self._in_numpy.embedding if self._packed is None else self._packed.embedding
+    def _shape(self) -> tuple[int, int]:
+        """How many tracks there are, in whatever form, and the length of their embeddings."""
+        packed = self._packed
+        return self._in_numpy.embedding.shape if packed is None else (packed.tracks, packed.embedding.shape[1])
 
     def _begin(self, checked: Checked, matrix: npt.NDArray[np.float64] | None) -> _Now:
         """The camera's motion, and the time that passed."""
         config = self.config
         if checked.taken.left_out:
             count_left_out(self.left_out, checked.taken.left_out, "tracker")
-        n, known = self._looks.shape
+        n, known = self._shape
         if not n and known != checked.embedding.shape[1]:
             self._tracks = Tracks(config, checked.embedding.shape[1])
         if checked.image is not None or matrix is not None:
@@ -292,27 +293,18 @@ class Tracker:
 
     def _advance_compiled(self, compiled: Compiled, checked: Checked, now: _Now) -> TrackedFrame:
         """The same as machine code."""
-        given, order, settings = checked.taken.detections, checked.order, self._settings
-        rows, looks, confirmed = self._packed or self._in_numpy.pack()
-        score, embedding, dimensions = plain(given.score), plain(checked.embedding), checked.embedding.shape[1]
-        total, count = self._running_mean.sums(dimensions) if embedding.size else (np.zeros(dimensions), 0)
-        known = np.array((confirmed, *now, self._clock.updates, self._next_id, 0, count, 0), np.float64)
-
-        # 1. Whether embeddings tell the objects apart.
-        if self._trust.due(dimensions):
-            told = known.copy()
-            found = compiled.looks(order, score, embedding, total.copy(), told, settings)
-            seen = rows.view(np.int64)[:, DETECTION] >= 0
-            self._trust.look(looks[seen], found[: int(told[HIGH])])
-        known[TRUSTED] = self._trust.given
-
-        # 2. Running mean subtraction, prediction, association, and the life of tracks.
-        columns = plain(given.xyxy), score, plain(given.class_id), embedding
-        rows, looks, shown, boxes, score = compiled.step(rows, looks, order, *columns, total, known, settings)
-        confirmed, *_, self._next_id, _, count, _ = map(int, known.tolist())
-        self._packed = Packed(rows, looks, confirmed)
-        if embedding.size:
-            self._running_mean.settle(total, count)
+        given, order, embedding = checked.taken.detections, checked.order, checked.embedding
+        rows, looks, *tracks = self._packed or self._in_numpy.pack()
+        total, count = self._running_mean.sums(embedding.shape[1])
+        due = self._trust.due(embedding.shape[1])
+        known = np.array((*tracks, *now, self._clock.updates, self._next_id, due, count), np.float64)
+        columns = plain(given.xyxy), plain(given.score), plain(given.class_id), plain(embedding)
+        rows, looks, shown, boxes, score = compiled.step(
+            rows, looks, order, *columns, total, self._trust.sums, known, self._settings
+        )
+        n, confirmed, *_, self._next_id, _, count = map(int, known.tolist())
+        self._packed = Packed(rows, looks, n, confirmed)
+        self._running_mean.settle(total, count)
         track_id, row, class_id = shown
         visible = object.__new__(Detections)  # rows of what was checked
         embedding_shown = None if given.embedding is None else given.embedding.take(row, axis=0)
@@ -457,7 +449,7 @@ class Tracker:
 
     def _embeddings(self, detections: Detections) -> Float32Array:
         """Embeddings [m, d] of the detections; d is 0 where appearance is not used."""
-        n, known = self._looks.shape
+        n, known = self._shape
         if not len(detections.score):  # a detector that found nothing need not know the length
             return np.empty((0, known), np.float32)
         if detections.embedding is None or not self._uses_embeddings:

@@ -19,20 +19,20 @@ import numpy.typing as npt
 from clmot.products import product
 from clmot.structures import Float32Array
 
-_DOUBT = 2.0
+DOUBT = 2.0
 """So many pairs that do not agree are in it from the beginning: embeddings have to show first what they are worth."""
-_STANDS_OUT = 1.5
+STANDS_OUT = 1.5
 """By so many deviations of pairs within a frame."""
 _SUPPOSED = np.array([2.0, 0.0, 2 / 9])
 """Of the cosines within frames before there are any: two, a third from 0; who is alone stands out from half on."""
-_WITHIN = math.erf(_STANDS_OUT / math.sqrt(2)) / 2 + 0.5
+WITHIN = math.erf(STANDS_OUT / math.sqrt(2)) / 2 + 0.5
 """Share of a normal distribution below that."""
-_MEMORY = 0.98
+MEMORY = 0.98
 """What is left after a look of what was seen before."""
 _SETTLED = 40.0
 """Pairs beyond chance after which only every `_RARELY`th frame is looked at."""
-_RARELY = 8
-_MOST = 64
+_RARELY = 16
+MOST = 64
 """So many tracks and detections of a frame are enough."""
 
 
@@ -41,6 +41,10 @@ class Trust:
 
     Args:
         least: from which on embeddings are used; 0 is always.
+
+    Attributes:
+        sums: float64 [6], pairs that agree beyond chance, the most there could have been, frames; and of the cosines
+            within frames number, sum and sum of squares.
     """
 
     def __init__(self, least: float) -> None:
@@ -49,13 +53,12 @@ class Trust:
 
     def reset(self) -> None:
         """Forget everything: the next embeddings are the first of a video."""
-        self._beyond, self._most, self._frames = 0.0, 0.0, 0
-        self._apart = _SUPPOSED.copy()  # number, sum and sum of squares of the cosines within frames
+        self.sums = np.array([0.0, 0.0, 0.0, *_SUPPOSED])
 
     @property
     def agreement(self) -> float:
         """From 0, as by chance, to 1."""
-        return self._beyond / (self._most + _DOUBT)
+        return self.sums.item(0) / (self.sums.item(1) + DOUBT)
 
     @property
     def given(self) -> bool:
@@ -66,8 +69,8 @@ class Trust:
         """Whether to `look` at a frame with embeddings of that length."""
         if not self._least or not dimensions:
             return False
-        self._frames += 1
-        return self._most < _SETTLED or self._frames % _RARELY == 0
+        self.sums[2] += 1
+        return self.sums.item(1) < _SETTLED or self.sums.item(2) % _RARELY == 0
 
     def look(self, tracks: Float32Array, found: Float32Array) -> None:
         """See who is nearest to whom.
@@ -76,7 +79,7 @@ class Trust:
             tracks: unit embeddings [n, d] of tracks seen in the last frame.
             found: unit embeddings [m, d] of sure detections.
         """
-        tracks, found = tracks[:_MOST], found[:_MOST]
+        tracks, found = tracks[:MOST], found[:MOST]
         n, m = len(tracks), len(found)
         if not n or not m:
             return
@@ -84,15 +87,14 @@ class Trust:
             cosine = product(each, each.T)
             itself = cosine.diagonal()
             pairs = len(each) * (len(each) - 1), cosine.sum() - itself.sum(), np.vdot(cosine, cosine) - itself @ itself
-            self._apart += np.divide(pairs, 2)  # each is there twice
+            self.sums[3:] += np.divide(pairs, 2)  # each is there twice
         similarity = product(tracks, found.T)
         nearest = similarity.argmax(axis=1)
         mutual = similarity.argmax(axis=0).take(nearest) == np.arange(n)
         mutual &= similarity.max(axis=1) > self._level()
         chance = by_chance(n, m)
-        self._beyond = _MEMORY * self._beyond + np.count_nonzero(mutual) - chance
-        self._most = _MEMORY * self._most + min(n, m) - chance
-        self._apart *= _MEMORY
+        self.sums[:2] = MEMORY * self.sums[:2] + (np.count_nonzero(mutual) - chance, min(n, m) - chance)
+        self.sums[3:] *= MEMORY
 
     def _level(self) -> float:
         """Cosine above which a pair stands out.
@@ -100,13 +102,13 @@ class Trust:
         The mean is not believed where it is below 0: with the running mean of a video's first few embeddings taken
         out, those of one frame are opposed to each other, but not to those of the next.
         """
-        mean, square = self._apart[1:] / self._apart[0]
+        mean, square = self.sums[4:] / self.sums[3]
         centre = max(mean, 0.0)
-        return float(centre + _STANDS_OUT * math.sqrt(max(square - 2 * centre * mean + centre**2, 0.0)))
+        return float(centre + STANDS_OUT * math.sqrt(max(square - 2 * centre * mean + centre**2, 0.0)))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that it knows, as arrays; `restore` takes it back."""
-        return {"sums": np.array([self._beyond, self._most, self._frames, *self._apart])}
+        return {"sums": self.sums.copy()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Go on from where `state` was taken.
@@ -114,11 +116,10 @@ class Trust:
         Raises:
             ValueError: an array has another shape.
         """
-        self._beyond, self._most, frames, *apart = state["sums"].tolist()
-        if len(apart) not in (0, 3):
-            raise ValueError(f"{len(apart)} sums within frames, expected 3")
-        self._frames = int(frames)
-        self._apart = np.array(apart) if apart else _SUPPOSED.copy()  # none in files of before
+        sums = np.array(state["sums"], np.float64)
+        if sums.shape not in ((3,), (6,)):
+            raise ValueError(f"{sums.size} sums of trust, expected 6")
+        self.sums = sums if len(sums) == 6 else np.concatenate([sums, _SUPPOSED])  # three in files of before
 
 
 def by_chance(n: int, m: int) -> float:
@@ -126,4 +127,4 @@ def by_chance(n: int, m: int) -> float:
 
     A pair is the greatest of its n + m - 1 cosines as often as any other of them.
     """
-    return n * m / (n + m - 1) * (1 - _WITHIN ** (n + m - 1))
+    return n * m / (n + m - 1) * (1 - WITHIN ** (n + m - 1))
