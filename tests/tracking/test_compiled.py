@@ -80,6 +80,8 @@ def assert_same(config: TrackerConfig, frames: list[Detections], numbers: list[i
 choices: dict[str, Any] = {
     "association": st.sampled_from(["fused", "gated", "overlap"]),
     "fuse_score": st.booleans(),
+    "height_overlap": st.booleans(),
+    "new_track_overlap": st.sampled_from([0.0, 0.5, 1.0]),
     "direction_weight": st.sampled_from([0.0, 0.2]),
     "lost_overlap_weight": st.sampled_from([0.0, 0.3]),
     "recovery_iou_threshold": st.sampled_from([0.0, 0.6]),

@@ -96,8 +96,11 @@ class LoopTracker:
     def iou_distance(self, track, detection):
         return 1 - self.overlap(self.box(track), detection["box"])
 
-    def scored_distance(self, track, detection):
+    def scored_distance(self, track, detection, heights=False):
         overlap = 1 - self.iou_distance(track, detection)
+        if heights:
+            up, down = zip(self.box(track)[1::2], detection["box"][1::2], strict=True)
+            overlap *= max(min(down) - max(up), 0) / (max(down) - min(up))
         return 1 - overlap * (detection["score"] if self.config.fuse_score else 1)
 
     def heading_distance(self, track, detection):
@@ -111,7 +114,7 @@ class LoopTracker:
         if np.linalg.norm(heading) * np.linalg.norm(line) > 0:
             turn = np.arctan2(heading[1], heading[0]) - np.arctan2(line[1], line[0])
             agreement = 0.5 - abs((turn + np.pi) % (2 * np.pi) - np.pi) / np.pi
-        cost = self.scored_distance(track, detection)
+        cost = self.scored_distance(track, detection, self.config.height_overlap)
         return cost - self.config.direction_weight * agreement * detection["score"]
 
     def distance_to_last(self, track, detection):
@@ -195,7 +198,13 @@ class LoopTracker:
                     kept = -1 if track.get("ended") else kept + 1
                 if not track["confirmed"] or age > kept:
                     self.tracks.remove(track)
-        for detection in free(config.new_track_score, np.inf):
+        surest = sorted(free(config.new_track_score, np.inf), key=lambda d: -d["score"])
+        there = [d for d in found if d["track"] is not None]
+        for detection in surest:
+            others = [d["box"] for d in there if d["class"] == detection["class"]]
+            there.append(detection)
+            if any(iou(detection["box"][None], other[None])[0, 0] >= config.new_track_overlap for other in others):
+                continue
             track = {"state": kalman.initiate(detection["z"]), "look": detection["look"], "class": detection["class"]}
             track["past"] = [self.observation(detection)]
             track |= {"first": self.frame, "last": self.frame, "lost": False, "confirmed": self.frame == 1}

@@ -31,6 +31,7 @@ _SHARES = (
     "high_score",
     "low_score",
     "new_track_score",
+    "new_track_overlap",
     "appearance_weight",
     "appearance_trust",
     "motion_only_iou_threshold",
@@ -68,6 +69,9 @@ class TrackerConfig:
     to `high_score`, there are none."""
     new_track_score: float = SCORES["detector"][2]
     """An unmatched detection at least this sure starts a track."""
+    new_track_overlap: float = 0.5
+    """None is started in the place of another: where the detection overlaps one that a track got, or a surer one, by
+    this IoU or more; 1: always (the published trackers)."""
 
     association: Literal["fused", "gated", "overlap"] = "fused"
     """First stage. fused: cosine distance plus a little Mahalanobis distance, gated by the latter (FairMOT). gated: IoU
@@ -91,6 +95,9 @@ class TrackerConfig:
     fuse_score: bool = True
     """Multiply overlaps of the first stage, and of the one for unconfirmed tracks, by the detection's score
     (ByteTrack)."""
+    height_overlap: bool = True
+    """Multiply first-stage overlaps by that of the boxes' extents from top to bottom, which tells people behind each
+    other apart (Hybrid-SORT's height-modulated IoU)."""
     direction_weight: float = 0.2
     """Weight of how well a detection lies in the direction that a track was seen to move in, in first-stage overlap
     costs, over three frames; 0 is off (OC-SORT's observation-centric momentum: 0.2)."""
@@ -222,6 +229,8 @@ _ANY: dict[Any, Any] = {float: Real, int: Integral}
 
 _BEFORE_OC_SORT: dict[str, Any] = {
     "mean_subtraction": 0.0,
+    "height_overlap": False,
+    "new_track_overlap": 1.0,
     "direction_weight": 0.0,
     "recovery_iou_threshold": 0.0,
     "duplicate_iou_threshold": 0.15,
@@ -274,6 +283,8 @@ PRESETS: dict[str, TrackerConfig] = {
         new_track_score=0.6,
         motion_only_iou_threshold=0.7,
         fuse_score=False,
+        height_overlap=False,
+        new_track_overlap=1.0,
         direction_weight=0.2,
         iou_threshold=0.0,
         recovery_iou_threshold=0.7,

@@ -89,6 +89,22 @@ def associate(
     return matches.match, matches.free, matches.nearest
 
 
+def starting(found: Found, free: BoolArray, count: int, config: TrackerConfig) -> Int64Array:
+    """Rows of the first so many detections that start a track: those left that are not in the place of another.
+
+    Others are those that tracks got, and surer ones that could start one, of the same class.
+    """
+    new = free[:count].nonzero()[0]
+    if config.new_track_overlap == 1 or not len(new):
+        return new
+    there = np.concatenate([(~free).nonzero()[0], new])
+    rows, columns, overlap = overlapping(found.xyxy.take(new, axis=0), found.xyxy.take(there, axis=0))
+    row, other = new.take(rows), there.take(columns)
+    twice = (overlap >= np.float32(config.new_track_overlap)) & (~free.take(other) | (other < row))
+    twice &= found.class_id.take(row) == found.class_id.take(other)
+    return np.setdiff1d(new, row[twice])
+
+
 def _match_in_stages(
     matches: Matches, tracks: Tracks, found: Found, config: TrackerConfig, frame: int, has_appearance: bool
 ) -> None:
@@ -229,8 +245,8 @@ class CostModel:
         return row, column, 1 - (1 - cost) * self._found.score.take(column) if self._config.fuse_score else cost
 
     def overlap_and_direction(self, tracks: int, found: int) -> PairCosts:
-        """IoU distance less how well the direction agrees, if configured."""
-        row, column, overlap = overlapping(self._expected[:tracks], self._xyxy[:found])
+        """IoU distance, of heights too if configured, less how well the direction agrees, if configured."""
+        row, column, overlap = overlapping(self._expected[:tracks], self._xyxy[:found], self._config.height_overlap)
         row, column, cost = self.scored(self._allowed(row, column, 1 - overlap))
         if not self._config.direction_weight:
             return row, column, cost

@@ -31,7 +31,7 @@ from clmot.row_data import rows_of
 from clmot.structures import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
-from clmot.tracking.association import PIXEL, associate
+from clmot.tracking.association import PIXEL, associate, starting
 from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
 from clmot.tracking.explanation import Decisions, Explainer
@@ -268,7 +268,7 @@ class Tracker:
         tracks.age(now.passed)
         tracks.predict(now.steps)
         match, free, nearest = associate(tracks, found, config, update, trusted, explainer)
-        new = free[: found.count(starting_score)].nonzero()[0]
+        new = starting(found, free, found.count(starting_score), config)
         if explainer:
             explainer.decide(checked.frame, update, tracks, found, match, new)
 

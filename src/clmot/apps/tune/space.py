@@ -71,6 +71,7 @@ def choose(
     high = number("high_score", 0.1, 0.9)
     number("low_score", 0.05, 0.9)
     number("new_track_score", 0.1, 0.95)
+    number("new_track_overlap", 0.3, 1.0)
     if association == "fused":
         number("appearance_threshold", 0.1, 1.2)
         number("appearance_weight", 0.9, 1.0, 0.01)
@@ -78,6 +79,7 @@ def choose(
     else:
         number("motion_only_iou_threshold", 0.3, 0.95)
         number("direction_weight", 0.0, 0.5)
+        switch("height_overlap")
     switch("fuse_score")
 
     number("iou_threshold", 0.0, 0.95)

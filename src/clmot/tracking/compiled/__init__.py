@@ -25,7 +25,9 @@ from clmot.tracking.compiled import step as steps
 from clmot.tracking.track_state import plain
 
 _log = logging.getLogger(__name__)
-_STEP = "(f8[:, ::1], f4[:, ::1], i8[::1], f4[:, ::1], f4[::1], i8[::1], f4[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1])"
+_STEP = (
+    "(f8[:, ::1], f4[:, ::1], i8[::1], f4[:, ::1], f4[::1], i8[::1], f4[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1])"
+)
 
 
 class _Announcement(event.Listener):  # type: ignore[misc,unused-ignore]
@@ -47,7 +49,7 @@ def _entries(stamp: int) -> dict[Any, str]:
     falling, step = numbers.falling, settings.part(steps.step)
 
     def order(score: Any, xyxy: Any, class_id: Any) -> Any:
-        assert stamp  # noqa: S101
+        assert stamp
         return falling(score, xyxy, class_id)
 
     def frame(
@@ -63,7 +65,7 @@ def _entries(stamp: int) -> dict[Any, str]:
         now: Any,
         s: Any,
     ) -> Any:
-        assert stamp  # noqa: S101
+        assert stamp
         return step(rows, embedding, order, xyxy, score, class_id, looks, total, trust, now, s)
 
     return {order: "(f4[::1], f4[:, ::1], i8[::1])", frame: _STEP}

@@ -61,7 +61,16 @@ def _initiate(rows: Any, i: int, measurement: Any, j: int, s: Any) -> None:
 
 @part
 def _update(
-    rows: Any, k: int, innovation: Any, i: int, measurement: Any, j: int, is_nearest: bool, is_new: bool, steps: float, s: Any
+    rows: Any,
+    k: int,
+    innovation: Any,
+    i: int,
+    measurement: Any,
+    j: int,
+    is_nearest: bool,
+    is_new: bool,
+    steps: float,
+    s: Any,
 ) -> None:
     """What is known after the measurement; a track that moved farther than its filter believes begins anew.
 
@@ -148,6 +157,18 @@ def _start(rows: Any, whole: Any, embedding: Any, k: int, found: Any, j: int, up
 
 
 @part
+def _twice(found: Any, free: Any, j: int, s: Any) -> bool:
+    """Whether another detection is in the place of this one (`association.starting`)."""
+    xyxy, class_id, limit = found[0], found[4], np.float32(s[AT.new_track_overlap])
+    for other in range(len(free)):
+        if (not free[other] or other < j) and class_id[other] == class_id[j]:
+            common = overlap(xyxy, j, xyxy, other)
+            if common > 0 and common >= limit:
+                return True
+    return False
+
+
+@part
 def _duplicates(rows: Any, n: int, stay: Any, s: Any) -> bool:
     """Of a seen and a lost track in one place, the one that was followed for longer stays; whether there are any."""
     places = boxes(rows, 0, n, np.float32(1) if s[AT.published_bookkeeping] else np.float32(0))
@@ -198,7 +219,7 @@ def live(tracks: Any, found: Any, matched: Any, directed: bool, now: Any, s: Any
         ids += i < confirmed
         k += 1
     for j in range(at_least(chances, max(s[AT.high_score], s[AT.new_track_score]))):
-        if free[j]:
+        if free[j] and not (s[AT.new_track_overlap] < 1 and _twice(found, free, j, s)):
             _start(rows, whole, embedding, k, found, j, update, s)
             k += 1
     n = k

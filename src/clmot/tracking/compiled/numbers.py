@@ -14,6 +14,7 @@ _SHORTEST = np.float32(1e-12)
 
 @sum_part
 def dot(first: Any, i: int, second: Any, j: int) -> Any:
+    """Inner product of row i of the one and row j of the other."""
     total = np.float32(0)
     for k in range(first.shape[1]):
         total += first[i, k] * second[j, k]
@@ -22,11 +23,13 @@ def dot(first: Any, i: int, second: Any, j: int) -> Any:
 
 @part
 def inverse_length(vectors: Any, i: int) -> Any:
+    """What makes row i of unit length."""
     return np.float32(1) / max(np.float32(math.sqrt(dot(vectors, i, vectors, i))), _SHORTEST)
 
 
 @part
 def to_unit(vectors: Any, i: int) -> None:
+    """Scale row i to unit length; zeros stay."""
     scale = inverse_length(vectors, i)
     for k in range(vectors.shape[1]):
         vectors[i, k] *= scale
@@ -69,6 +72,13 @@ def overlap(first: Any, i: int, second: Any, j: int) -> Any:
     union += (second[j, 2] - second[j, 0]) * (second[j, 3] - second[j, 1])
     union -= common
     return common / union
+
+
+@part
+def heights(first: Any, i: int, second: Any, j: int) -> Any:
+    """Intersection over union of extents from top to bottom, which have some in common, in float32."""
+    common = min(first[i, 3], second[j, 3]) - max(first[i, 1], second[j, 1])
+    return common / ((first[i, 3] - first[i, 1]) + (second[j, 3] - second[j, 1]) - common)
 
 
 @part

@@ -1,7 +1,7 @@
 """What pairs of tracks and detections cost, as in `clmot.tracking.association.CostModel`.
 
-Functions put pairs into three arrays, rows, columns and costs, and return how many there are. Tracks are ``(rows, whole,
-innovation, embedding)``: `Tracks.pack`, the same as whole numbers, the variance of what is measured, and embeddings.
+Functions put pairs into three arrays, rows, columns and costs, and return how many there are. Tracks are ``(rows,
+whole, innovation, embedding)``: `Tracks.pack`, the same as whole numbers, the variance of what is measured, embeddings.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from clmot.tracking.compiled.numbers import bucket, buckets, expected, overlap, unlike
-from clmot.tracking.compiled.settings import ANY, AT, DETECTION, NUMBERS, OBSERVED, SMALLEST, part
+from clmot.tracking.compiled.numbers import bucket, buckets, expected, heights, overlap, unlike
+from clmot.tracking.compiled.settings import AT, DETECTION, NUMBERS, OBSERVED, SMALLEST, part
 
 _TINY = np.finfo(np.float64).tiny
 
 
 @part
 def room(most: int) -> Any:
+    """For so many pairs."""
     return np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
 
 
@@ -50,16 +51,17 @@ def windows(tracks: Any, boxes: Any, last: Any, found: Any, s: Any) -> Any:
 
 @part
 def overlapping(
-    tracks: Any, boxes: Any, chosen: Any, columns: Any, seen_only: bool, found: Any, near: Any, left: Any, pairs: Any
+    tracks: Any, boxes: Any, chosen: Any, columns: Any, flags: Any, found: Any, near: Any, left: Any, pairs: Any
 ) -> int:
     """IoU distances of those of one class that have area in common, among what is left of some tracks and detections.
 
-    In float32; `boxes` are where the tracks are looked for.
+    In float32; `boxes` are where the tracks are looked for; `tall` is whether heights count.
     """
     whole, xyxy, class_id = tracks[1], found[0], found[4]
     order, start, stop, _ = near
     match, free = left
     row, column, cost = pairs
+    seen_only, tall = flags
     k = 0
     for i in range(chosen[0], chosen[1]):
         if match[i] >= 0 or (seen_only and whole[i, DETECTION] < 0):
@@ -69,6 +71,8 @@ def overlapping(
             if columns[0] <= j < columns[1] and free[j] and whole[i, NUMBERS] == class_id[j]:
                 common = overlap(boxes, i, xyxy, j)
                 if common != 0:
+                    if tall:
+                        common *= heights(boxes, i, xyxy, j)
                     row[k], column[k], cost[k] = i, j, np.float32(1) - common
                     k += 1
     return k
@@ -78,6 +82,7 @@ def overlapping(
 def appearance_and_motion(
     confirmed: int, high: int, tracks: Any, found: Any, boxes: Any, near: Any, pairs: Any, s: Any
 ) -> int:
+    """Cosine and Mahalanobis distance of those within the gate, and for lost tracks some IoU distance."""
     rows, whole, innovation, embedding = tracks
     xyxy, measurement, _, _, class_id, looks = found
     order, start, stop, places = near
@@ -194,8 +199,3 @@ def nearest(
                     cost[k] = math.sqrt(distance) / max(size, SMALLEST)
                 k += 1
     return pairs, k
-
-
-@part
-def limit_of_nearest(appearance: bool, s: Any) -> float:
-    return s[AT.appearance_threshold] if appearance else ANY

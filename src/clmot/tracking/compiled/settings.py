@@ -1,4 +1,4 @@
-"""What compiled code is told by numbers: constants and configuration, a frame, and where in a track's row what stands."""
+"""What compiled code is told by numbers: constants, configuration and a frame; what stands where in a track's row."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def values(config: TrackerConfig) -> dict[str, float]:
         "high_score": config.high_score,
         "low_score": config.low_score,
         "new_track_score": config.new_track_score,
+        "new_track_overlap": config.new_track_overlap,
         "fused": config.association == "fused",
         "gated": config.association == "gated",
         "appearance_threshold": config.appearance_threshold,
@@ -52,6 +53,7 @@ def values(config: TrackerConfig) -> dict[str, float]:
         "appearance_trust": config.appearance_trust,
         "lost_overlap_weight": config.lost_overlap_weight,
         "fuse_score": config.fuse_score,
+        "height_overlap": config.height_overlap,
         "direction_weight": config.direction_weight,
         "nearest_distance": config.nearest_distance,
         "duplicate_iou_threshold": config.duplicate_iou_threshold,

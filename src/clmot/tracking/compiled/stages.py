@@ -9,11 +9,11 @@ import numpy as np
 from clmot.tracking.compiled import pairs as costs
 from clmot.tracking.compiled.assignment import assign
 from clmot.tracking.compiled.numbers import at_least, boxes
-from clmot.tracking.compiled.settings import AT, DETECTION, OBSERVED, part
+from clmot.tracking.compiled.settings import ANY, AT, OBSERVED, part
 
 _windows, _room, _overlapping = costs.windows, costs.room, costs.overlapping
 _appearance_and_motion, _score, _direct = costs.appearance_and_motion, costs.score, costs.direct
-_overlap_or_appearance, _nearest, _limit_of_nearest = costs.overlap_or_appearance, costs.nearest, costs.limit_of_nearest
+_overlap_or_appearance, _nearest = costs.overlap_or_appearance, costs.nearest
 
 
 @part
@@ -29,7 +29,7 @@ def _longer(xyxy: Any, pixel: Any) -> Any:
 @part
 def associate(tracks: Any, n: int, confirmed: int, found: Any, update: int, appearance: bool, s: Any) -> Any:
     """Each track's detection, which detections are left, and which tracks were given the nearest."""
-    rows, whole = tracks[0], tracks[1]
+    rows = tracks[0]
     xyxy, measurement, chances, _, class_id, looks = found
     m = len(chances)
     match, free, is_nearest = np.empty(n, np.int64), np.empty(m, np.bool_), np.empty(n, np.bool_)
@@ -43,9 +43,11 @@ def associate(tracks: Any, n: int, confirmed: int, found: Any, update: int, appe
     low = max(high, at_least(chances, s[AT.low_score]))
     pixel = np.float32(1) if s[AT.published_bookkeeping] else np.float32(0)
     places = boxes(rows, 0, n, pixel)
-    last = boxes(rows, OBSERVED + (rows.shape[1] - OBSERVED) // 5 * 4 - 4, n, np.float32(0)) if (
-        s[AT.recovery_iou_threshold]
-    ) else places
+    last = (
+        boxes(rows, OBSERVED + (rows.shape[1] - OBSERVED) // 5 * 4 - 4, n, np.float32(0))
+        if (s[AT.recovery_iou_threshold])
+        else places
+    )
     if pixel:
         found = (_longer(xyxy, pixel), measurement, chances, found[3], class_id, looks)
     near = _windows(tracks, places, last, found, s)
@@ -62,7 +64,7 @@ def associate(tracks: Any, n: int, confirmed: int, found: Any, update: int, appe
             k = _appearance_and_motion(confirmed, high, tracks, found, places, near, pairs, s)
         elif stage == 6:
             if s[AT.nearest_distance]:
-                limit, single = _limit_of_nearest(appearance, s), appearance
+                limit, single = (s[AT.appearance_threshold] if appearance else ANY), appearance
                 pairs, k = _nearest(confirmed, high, appearance, tracks, found, left, is_nearest, pairs, s)
         elif limit:
             if stage == 3:
@@ -71,8 +73,9 @@ def associate(tracks: Any, n: int, confirmed: int, found: Any, update: int, appe
                 there = last
             elif stage == 5:
                 from_row, to_row = confirmed, n
-            chosen, columns, seen_only = (from_row, to_row), (from_column, to_column), stage == 2 or stage == 3
-            k = _overlapping(tracks, there, chosen, columns, seen_only, found, near, left, pairs)
+            chosen, columns = (from_row, to_row), (from_column, to_column)
+            flags = stage == 2 or stage == 3, stage == 1 and s[AT.height_overlap] != 0
+            k = _overlapping(tracks, there, chosen, columns, flags, found, near, left, pairs)
             if (stage == 1 or stage == 5) and s[AT.fuse_score]:
                 _score(pairs, k, found[3])
             if stage == 1 and s[AT.direction_weight]:
