@@ -464,3 +464,27 @@ def test_the_filters_box_is_nearer_to_the_truth_where_detections_jitter():
             total.append(np.hypot(*((given[:2] + given[2:]) / 2 - true[0])))
         errors[boxes] = np.mean(total[10:])
     assert errors["filter"] < 0.85 * errors["detection"]
+
+
+def test_who_is_found_twice_gets_one_id():
+    """A second box, 5 pixels beside the first, has IoU .71 with it; one 12 pixels beside has .43 and is somebody."""
+    twice, two = detect([[100, 200], [105, 200]], score=[0.9, 0.8]), detect([[100, 200], [112, 200]], score=[0.9, 0.8])
+    for alone in (0, 3):  # from the first frame on, and later beside who is tracked already
+        frames = [twice[:1]] * alone
+        assert last_ids(TrackerConfig(), [*frames, twice, twice]) == [1]
+        assert last_ids(TrackerConfig(), [*frames, two, two]) == [1, 2]
+        assert last_ids(TrackerConfig(new_track_overlap=1.0), [*frames, twice, twice]) == [1, 2]
+    of_two_classes = replace(twice, class_id=np.array([0, 1]))
+    assert last_ids(TrackerConfig(), [of_two_classes, of_two_classes]) == [1, 2]
+
+
+def test_heights_tell_who_is_behind():
+    """A tall track's detection is missed; a smaller one behind it overlaps it most, and is nobody's."""
+    front, behind = np.array([[100, 100, 140, 200]]), np.array([[100, 100, 140, 130]])
+
+    def boxes(xyxy):
+        return Detections(xyxy=xyxy, score=np.full(len(xyxy), 0.9), class_id=np.zeros(len(xyxy)))
+
+    frames = [boxes(front)] * 4 + [boxes(behind)] * 2
+    assert last_ids(TrackerConfig(height_overlap=False, nearest_distance=0.0), frames) == [1]
+    assert last_ids(TrackerConfig(nearest_distance=0.0), frames) == [2]

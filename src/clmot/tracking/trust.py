@@ -58,7 +58,7 @@ class Trust:
     @property
     def agreement(self) -> float:
         """From 0, as by chance, to 1."""
-        return self.sums.item(0) / (self.sums.item(1) + DOUBT)
+        return float(self.sums[0]) / (float(self.sums[1]) + DOUBT)
 
     @property
     def given(self) -> bool:
@@ -70,7 +70,7 @@ class Trust:
         if not self._least or not dimensions:
             return False
         self.sums[2] += 1
-        return self.sums.item(1) < _SETTLED or self.sums.item(2) % _RARELY == 0
+        return bool(self.sums[1] < _SETTLED or self.sums[2] % _RARELY == 0)
 
     def look(self, tracks: Float32Array, found: Float32Array) -> None:
         """See who is nearest to whom.
