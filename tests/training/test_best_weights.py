@@ -150,3 +150,10 @@ def test_a_logger_that_is_not_installed_is_one_line(stills, tmp_path, capsys, mo
     monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
     line = fails(capsys, "train", stills, "--out", tmp_path, "--logger", "mlflow", *OVERRIDES)
     assert "pip install 'clmot[mlflow]'" in line
+
+
+def test_validation_data_that_cannot_be_read_leaves_no_folder(stills, tmp_path, capsys):  # noqa: F811
+    (tmp_path / "junk.txt").write_text("hello\n")
+    line = fails(capsys, "train", stills, "--out", tmp_path / "run", "--val", tmp_path / "junk.txt", *OVERRIDES)
+    assert "junk.txt" in line
+    assert not (tmp_path / "run").exists()

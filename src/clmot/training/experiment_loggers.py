@@ -18,7 +18,7 @@ def open_logger(name: LoggerName, run: Path) -> Logger:
 
     Args:
         name: ``tensorboard`` (in the run's folder), ``wandb`` (project clmot) or ``mlflow`` (where MLFLOW_TRACKING_URI
-            says, else in the run's folder).
+            says, else ``mlflow.db`` in the run's folder).
         run: the run folder, whose name the run has.
 
     Raises:
@@ -35,7 +35,8 @@ def open_logger(name: LoggerName, run: Path) -> Logger:
         if name == "wandb":
             logger = loggers.WandbLogger(project="clmot", name=run.name, save_dir=str(run))
         else:
-            address = os.environ.get("MLFLOW_TRACKING_URI", f"file:{run.absolute() / 'mlruns'}")
+            # its newer releases refuse folders
+            address = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{run.absolute() / 'mlflow.db'}")
             logger = loggers.MLFlowLogger(experiment_name="clmot", run_name=run.name, tracking_uri=address)
         return logger  # type: ignore[no-any-return]
     except ModuleNotFoundError as error:

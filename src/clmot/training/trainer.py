@@ -91,13 +91,14 @@ def train(
             state = new_state(config, fabric.device, found, detector)
             best, opened = None, []
             if context.is_first:
+                # what is wrong with the data leaves no folder behind
+                judged = validation.read(config, held_out, _classes_found(state)) if validation else None
                 opened = [open_logger(name, out) for name in loggers]
                 _make_run_folder(out, config)
                 if found is None:
                     shutil.rmtree(out / BEST, ignore_errors=True)
                 lines = read_lines(out / "log.jsonl", state.step)
-                if validation:
-                    judged = validation.read(config, held_out, _classes_found(state))
+                if validation and judged is not None:
                     best = BestWeights(validation, judged, out, fabric.device, lines)
                 elif (out / BEST).is_dir():
                     raise UserError(f"{out}: was validated before; go on with the same --val")

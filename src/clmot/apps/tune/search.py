@@ -29,7 +29,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
-from clmot.io.atomic import make_folder, write_whole_text
+from clmot.io.atomic import write_whole_text
 from clmot.io.frame_choice import FrameChoice
 
 _LOSS = 0.05
@@ -130,7 +130,6 @@ def tune(
     held = frozenset((changes or {}).get("tracker", {})) - {"preset"}
     if "frame_rate" in held:
         raise UserError("tracker.frame_rate: sequences have their own; correct frameRate in their seqinfo.ini")
-    make_folder(out / "detections")
     files, classes = found.collect(
         data, out / "detections", config, benchmark=benchmark, frames=frames, progress=progress
     )
