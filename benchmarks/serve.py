@@ -37,20 +37,33 @@ SEEK = """(index) => new Promise((done) => {
 
 
 def make_video(path: Path, frames: int) -> None:
-    """H.264 as cameras and x264 make it by default: key frames 250 apart, frames out of order."""
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+    """H.264 as cameras and x264 make it by default: key frames 250 apart, frames out of order; each minute again."""
+    minute = path.with_name("minute.mp4")
+    with av.open(str(minute), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"preset": "superfast", "crf": "30"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         rng = np.random.default_rng(0)
         ground = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
         ground[:HEIGHT] = rng.integers(60, 120, (HEIGHT // 8, WIDTH // 8), np.uint8).repeat(8, 0).repeat(8, 1)
-        for number in range(frames):
+        for number in range(60 * RATE):
             image = ground.copy()
             for walker in range(30):
                 left, top = (37 * walker + (2 + walker % 5) * number) % (WIDTH - 40), 30 * walker + 20
                 image[top : top + 100, left : left + 40] = 40 + 6 * walker
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="yuv420p")))
         container.mux(stream.encode(None))
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = None
+        for again in range(-(-frames // (60 * RATE))):
+            with av.open(str(minute)) as given:
+                stream = stream or container.add_stream_from_template(given.streams.video[0])
+                shift = round(60 * again / given.streams.video[0].time_base)
+                for packet in given.demux(video=0):
+                    if packet.size:
+                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                        packet.stream = stream
+                        container.mux(packet)
+    minute.unlink()
 
 
 def make_tracks(path: Path, frames: int, tracks: int) -> None:

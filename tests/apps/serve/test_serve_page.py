@@ -49,7 +49,7 @@ def opened(browser: Any) -> Iterator[Any]:
     said: list[str] = []
     contexts = []
 
-    def opens(address: str, size: str = "desk", scheme: str = "light") -> Any:
+    def opens(address: str, size: str = "desk", scheme: str = "light", boxes: int = 2) -> Any:
         width, height = SIZES[size]
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
@@ -64,7 +64,7 @@ def opened(browser: Any) -> Iterator[Any]:
             lambda sent: said.append(sent.url) if not sent.url.startswith((origin, "data:", "blob:")) else None,
         )
         page.goto(address)
-        page.wait_for_selector('canvas[data-frame="1"][data-boxes="2"]')
+        page.wait_for_selector(f'canvas[data-frame="1"][data-boxes="{boxes}"]')
         return page
 
     yield opens
@@ -180,8 +180,11 @@ def test_edits_survive_kill_and_reload_and_are_exported(
         said(page, "Split track 2 at frame 30: from there on it is 4.")
         page.keyboard.press("Delete")
         said(page, "Deleted track 2.")
+        other = opened(server.address, boxes=1)  # a second page sees what the first one does
+        assert other.locator("#edits li").count() == 3
         page.keyboard.press("u")
         said(page, "Undone: Deleted track 2.")
+        other.locator("#edits li").nth(2).wait_for(state="detached")
         server.kill()
     with serving(results, "--video", video, folder=tmp_path) as server:
         page = opened(server.address)

@@ -35,7 +35,7 @@ UPLOAD_LIMIT = 8_000_000_000
 _MOST_FRAMES = 1000
 """In one answer."""
 _LONGEST_BODY = 65_536
-_CODE = ("link.js", "boxes.js", "player.js", "stage.js", "panel.js", "controls.js", "serve.js")
+_CODE = ("link.js", "boxes.js", "player.js", "stage.js", "panel.js", "modes.js", "controls.js", "serve.js")
 _ASSETS = {
     "/": ("serve", "serve.html", "text/html"),
     "/view.js": ("report", "view.js", "text/javascript"),

@@ -87,6 +87,11 @@ class Session:
         """The tracks as they are now."""
         return self._history.state
 
+    @property
+    def revision(self) -> int:
+        """How many edits were made, undoing included: whether a page shows the tracks as they are now."""
+        return len(self._journal.edits)
+
     def do(self, edit: AnyEdit) -> str:
         """Make an edit and keep it; says what was done.
 
@@ -126,6 +131,7 @@ class Session:
                 "edits": self._history.told,
                 "undone": self._history.undone[:1],
                 "formats": list(FORMATS),
+                "revision": self.revision,
                 "journal": readable(self._journal.path.name),
             }
 

@@ -82,6 +82,7 @@ class Workspace:
             problem, self.problem = self.problem, ""
             return {
                 "open": None if view is None else self.version,
+                "revision": self.session.revision if self.session is not None and self.job is None else None,
                 "job": job,
                 "media": media,
                 "suspects": suspects,

@@ -7,7 +7,7 @@ function controls({ act, screen, now }) {
   const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
   const by = (id) => document.getElementById(id);
 
-  const stepBy = (frames) => { now().moving?.step(frames); act.playing(); };
+  const stepBy = (frames) => { act.halt(); now().moving?.step(frames); };
 
   function zoomBy(factor) {
     screen.zoom(factor ? screen.view.zoom * factor : 1);
@@ -39,8 +39,7 @@ function controls({ act, screen, now }) {
     out: () => zoomBy(1 / 1.5), fit: () => zoomBy(0), help, track: act.track, export: exported };
   for (const [id, clicked] of Object.entries(clicks)) by(id).addEventListener("click", clicked);
   by("scrub").addEventListener("input", () => {
-    now().moving?.pause();
-    act.playing();
+    act.halt();
     now().moving?.seek(Number(by("scrub").value));
   });
   by("frame").addEventListener("change", () => {

@@ -6,8 +6,8 @@
   const { api } = link;
   const by = (id) => document.getElementById(id);
   let [session, frames, moving, opened] = [null, null, null, undefined];
-  let [selected, told, mode, events, current] = [null, null, null, [], -1];
-  let [status, serial, draft] = [{ media: {}, suspects: { state: "none" } }, 0, ""];
+  let [selected, told, events, current] = [null, null, [], -1];
+  let [status, serial] = [{ media: {}, suspects: { state: "none" } }, 0];
   history.replaceState(null, "", "/");
 
   const say = (text, bad = false) => {
@@ -23,12 +23,13 @@
     if (number >= first && number <= last) { screen.boxes(store.at(number)); frameChanged(); }
   });
   const screen = stage.create(by("canvas"), {
-    select: (track) => (mode && track !== null ? other(track) : mode ? null : select(track)),
-    moved: (track, box) => edit({ do: "box", track, frame: screen.now.number, box, fill: fills(), ...(track ? {} : { name: draft }) }, track),
-    drawn: (box) => { leave(); if (box) edit({ do: "box", track: 0, frame: screen.now.number, box, name: draft }, 0); },
+    select: (track) => (waiting.mode ? waiting.given(track) : select(track)),
+    moved: (track, box) => edit({ do: "box", track, frame: screen.now.number, box, fill: waiting.fill, ...(track ? {} : { name: waiting.draft }) }, track),
+    drawn: (box) => { waiting.leave(); if (box) edit({ do: "box", track: 0, frame: screen.now.number, box, name: waiting.draft }, 0); },
     zoomed: (zoom) => { by("fit").textContent = `${Math.round(100 * zoom)} %`; },
   });
-  const fills = () => by("fill")?.checked ?? true;
+  const halt = () => { moving?.pause(); playing(); };
+  const waiting = modes({ screen, edit: (change) => edit(change), halt, now: () => ({ session, selected }) });
 
   // ---- what is open
 
@@ -42,6 +43,7 @@
     }
     if (status.problem) say(status.problem, true);
     if (status.open !== opened) await open();
+    else if (session && !session.live && status.revision > session.revision) await renewed();
     if (session && !moving && ["video", "images", "none"].includes(status.media.state)) await startMedia();
     notice();
     if (session?.live && status.job) follow(status.job);
@@ -59,6 +61,15 @@
     store.clear();
     session = opened === null ? null : await api("/api/session");
     if (session) { refreshed(session); showCard(); } else tried(dialogTrack)();
+  }
+
+  /** Another page on these results made an edit. */
+  async function renewed() {
+    const content = await api("/api/session");
+    store.clear();
+    if (screen.now.number !== null) screen.boxes(store.at(screen.now.number) || screen.now.boxes);
+    refreshed(content);
+    await suspects();
   }
 
   async function startMedia() {
@@ -140,7 +151,7 @@
     if (selected !== null && !moving?.playing) pending = setTimeout(tried(fetchCard), 120);
   }
 
-  const go = (number) => { moving?.pause(); playing(); moving?.seek(frames.indexOf(number)); };
+  const go = (number) => { halt(); moving?.seek(frames.indexOf(number)); };
   function playing() { by("play").textContent = moving?.playing ? "Pause" : "Play"; }
   function toggle() { if (!moving) return; if (moving.playing) moving.pause(); else moving.play(); playing(); if (!moving.playing) frameChanged(); }
 
@@ -192,37 +203,6 @@
     await suspects();
   });
 
-  /** Wait for another track to be named or clicked. */
-  function ask(verb, text) {
-    if (selected === null) { say(`${text}: select a track first`, true); return; }
-    moving?.pause();
-    playing();
-    const input = el("input", { type: "text", inputmode: "numeric", size: "6", id: "other", autocomplete: "off", "aria-label": "The other track's id" });
-    enter(verb, el("form", { onsubmit: (event) => { event.preventDefault(); if (input.value.trim()) other(Number(input.value)); } },
-      el("label", {}, `${text} `, input), " or click its box ", el("button", { type: "submit" }, "OK"), " ",
-      el("button", { type: "button", onclick: leave }, "Cancel")));
-    input.focus();
-  }
-
-  function other(track) {
-    const [verb, mine] = [mode, selected];
-    leave();
-    if (verb === "merge") edit({ do: "merge", into: mine, track });
-    if (verb === "swap") edit({ do: "swap", track: mine, other: track, frame: screen.now.number });
-  }
-
-  function enter(name, ...content) {
-    mode = name;
-    by("mode").replaceChildren(...content);
-    by("mode").hidden = false;
-  }
-
-  function leave() {
-    mode = null;
-    by("mode").hidden = true;
-    screen.cancel();
-  }
-
   const needs = (act) => () => { if (selected === null) say("select a track first: click its box, or press n", true); else act(); };
 
   const act = {
@@ -233,13 +213,13 @@
       const wanted = name === "\n" ? prompt("Name of the class") : name;
       if (wanted) edit({ do: "class", track: selected, name: wanted }); else showCard();
     },
-    merge: needs(() => ask("merge", `Merge track ${selected} with track`)),
-    swap: needs(() => ask("swap", `From frame ${screen.now.number} on, swap track ${selected} with track`)),
+    merge: needs(() => waiting.ask("merge", `Merge track ${selected} with track`)),
+    swap: needs(() => waiting.ask("swap", `From frame ${screen.now.number} on, swap track ${selected} with track`)),
     split: needs(() => edit({ do: "split", track: selected, frame: screen.now.number })),
     deleteBox: needs(() => edit({ do: "delete", track: selected, first: screen.now.number, last: screen.now.number })),
     deleteTrack: needs(() => edit({ do: "delete", track: selected })),
-    edit: needs(() => place(selected)),
-    draw: () => place(0),
+    edit: needs(() => waiting.place(selected)),
+    draw: () => waiting.place(0),
     look: tried(async () => { await api("/api/suspects", {}); }),
     open: (at) => showEvent(at),
     reviewed: () => {
@@ -249,21 +229,6 @@
       edit({ do: "reviewed", event: event.key }).then(() => { if (next >= 0) showEvent(next); });
     },
   };
-
-  /** Move the box of a track, put one there, or begin a new track (0). */
-  function place(track) {
-    moving?.pause();
-    playing();
-    draft = session.classes.includes(draft) ? draft : session.classes[0];
-    const classes = track ? [] : [el("label", {}, "class ", el("select", { onchange: (event) => { draft = event.target.value; } },
-      session.classes.map((each) => el("option", { value: each, selected: each === draft }, each)))), " "];
-    enter("place", track ? `Track ${track}: drag the box or its corners; ` : "New track: draw a box; ",
-      "or arrows, Alt+arrows for the size, Enter saves. ", ...classes,
-      track ? el("label", {}, el("input", { type: "checkbox", id: "fill", checked: true }), "fill between key frames") : "", " ",
-      el("button", { type: "button", onclick: leave }, "Cancel"));
-    if (track) screen.begin(track); else screen.startDrawing();
-    by("canvas").scrollIntoView({ block: "nearest" });
-  }
 
   // ---- suspects
 
@@ -293,9 +258,9 @@
 
   const dialogTrack = () => panel.tracking(by("tracking"), { api, say, begin: async (wanted) => { await api("/api/track", wanted); say("Tracking begins."); } });
 
-  controls({ act: { ...act, toggle, playing, frameChanged, leave, select, showEvent, undo: () => edit({ do: "undo" }), redo: () => edit({ do: "redo" }),
+  controls({ act: { ...act, toggle, halt, frameChanged, leave: waiting.leave, select, showEvent, undo: () => edit({ do: "undo" }), redo: () => edit({ do: "redo" }),
       say, tried, track: tried(dialogTrack) },
-    screen, now: () => ({ session, frames, moving, selected, mode, current }) });
+    screen, now: () => ({ session, frames, moving, selected, mode: waiting.mode, current }) });
 
   window.addEventListener("unhandledrejection", (event) => { event.preventDefault(); say(String(event.reason?.message || event.reason), true); });
   poll();

@@ -143,6 +143,7 @@ const stage = (() => {
       const middle = [view.x * width - wide / 2, view.y * height - tall / 2];
       const box = found ? [...found.box] : [...middle, middle[0] + wide, middle[1] + tall];
       drawing = null;
+      canvas.style.touchAction = "none"; // a finger moves the box, not the page
       editing = { track, box, number: now.number, drag: null };
       draw();
     }
@@ -240,13 +241,13 @@ const stage = (() => {
     new ResizeObserver(() => draw()).observe(canvas);
 
     return {
-      show, draw, zoom, begin, nudge, commit, now, view,
+      canvas, show, draw, zoom, begin, nudge, commit, now, view,
       boxes(boxes) { now.boxes = boxes; draw(); },
       select(track) { selected = track; draw(); },
       highlight(track) { hover = track; draw(); },
       palette(list, named) { [colours, names] = [list, named]; },
-      cancel() { [editing, drawing] = [null, null]; draw(); },
-      startDrawing() { drawing = true; canvas.style.cursor = "crosshair"; },
+      cancel() { [editing, drawing] = [null, null]; canvas.style.touchAction = ""; draw(); },
+      startDrawing() { drawing = true; Object.assign(canvas.style, { cursor: "crosshair", touchAction: "none" }); },
       get editing() { return editing; },
     };
   }
