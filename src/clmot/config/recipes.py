@@ -47,6 +47,20 @@ def mobilenet(base: Config) -> Config:
     )
 
 
+def yolox_nano(base: Config) -> Config:
+    """YOLOX-nano finds objects of COCO as it is (`model.pretrained=yolox_nano.onnx`); its embedding alone learns."""
+    base = mobilenet(base)
+    model = dataclasses.replace(
+        base.model, encoder="yolox_nano", neck="yolox", image_size=(512, 384), width=64, pretrained="none"
+    )
+    return dataclasses.replace(
+        base,
+        model=model,
+        train=dataclasses.replace(base.train, learn="embedding"),
+        views=dataclasses.replace(base.views, scale=(0.6, 1.6)),
+    )
+
+
 def dla34(base: Config) -> Config:
     """FairMOT's and CL-MOT's main network, DLA-34 with a deformable decoder, from ImageNet weights, for a GPU."""
     return _published_network(base, encoder="dla34", neck="dla", deformable=True)
@@ -177,6 +191,7 @@ RECIPES: dict[str, Recipe] = {
     "street": street,
     "demo": demo,
     "mobilenet": mobilenet,
+    "yolox_nano": yolox_nano,
     "dla34": dla34,
     "paper": paper,
     "fairmot": fairmot,

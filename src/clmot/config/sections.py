@@ -140,7 +140,8 @@ class ModelConfig:
     """The one-shot network: encoder, neck, heads and embedding pooling."""
 
     encoder: str = "resnet18d-narrow"
-    """Any timm model that supports `features_only`, or `resnet18d-narrow`: 1 M parameters, quick on CPU."""
+    """Any timm model that supports `features_only`, or `resnet18d-narrow` (1 M parameters, quick on CPU), or
+    `yolox_nano` (0.9 M, with weights from its ONNX file)."""
     encoder_options: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments passed to timm for this encoder."""
     pretrained: str = "none"
@@ -153,10 +154,12 @@ class ModelConfig:
     """Pixels: with the mean and deviation the encoder's weights expect, or only to [0, 1] (FairMOT, CL-MOT)."""
     classes: tuple[str, ...] = ("person",)
     """Class names, one heatmap each. Training sets it from the data."""
-    neck: Literal["top-down", "dla", "deconvolution", "deconvolution-last", "concat", "concat-mixed"] = "top-down"
-    """From the encoder's maps to one of stride 4: a light top-down pyramid, DLA's iterative aggregation, ResNet-FPN
-    by transposed convolution, the same of the last map alone (CenterNet's ResNet), or HRNet's up-sampling and
-    concatenation (mixed into 64 channels: CL-MOT's)."""
+    neck: Literal["top-down", "yolox", "dla", "deconvolution", "deconvolution-last", "concat", "concat-mixed"] = (
+        "top-down"
+    )
+    """From the encoder's maps to one of stride 4: a light top-down pyramid, YOLOX's neck with its own heads (of the
+    encoder `yolox_nano`), DLA's iterative aggregation, ResNet-FPN by transposed convolution, the same of the last map
+    alone (CenterNet's ResNet), or HRNet's up-sampling and concatenation (mixed into 64 channels: CL-MOT's)."""
     deformable: bool = False
     """Deformable (DCNv2) instead of plain convolutions in the necks `dla`, `deconvolution` and `deconvolution-last`."""
     width: int = 32

@@ -21,6 +21,7 @@ from clmot.detectors.output_parser import OutputParser
 from clmot.errors import UserError, did_you_mean
 from clmot.io.runtimes import InnerMap, RuntimeNetwork, inner_maps, open_network
 from clmot.models.encoder import STRIDES
+from clmot.models.yolox import coco_classes
 from clmot.protocols import FeatureMaps
 from clmot.structures import Detections, Float64Array, Image
 from clmot.views.transforms import letterbox_matrix, warp_image
@@ -226,8 +227,5 @@ def _labels(network: RuntimeNetwork, layout: OnnxLayout) -> dict[int, str]:
     if layout.output == "ssd":
         return {1: "person"}
     if layout.output == "grid" and network.outputs[0].shape[-1] == 85:
-        from torchvision.models.detection import RetinaNet_ResNet50_FPN_Weights
-
-        words = RetinaNet_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-        return dict(enumerate(word for word in words if word not in ("__background__", "N/A")))
+        return dict(enumerate(coco_classes()))
     return {0: "person"}

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from clmot.errors import UserError, reason_of
+from clmot.models import yolox
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,14 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, options: Mapping[str, Any] | None = None) -> None:
         super().__init__()
+        self.body: nn.Module
+        self.mean: tuple[float, ...]
+        self.std: tuple[float, ...]
+        if name == yolox.NAME:
+            self.body, self.indices = yolox.Darknet(), list(range(len(STRIDES)))
+            self.channels = [after for _, after, _ in yolox.STAGES]
+            self.mean, self.std = (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)
+            return
         model, arguments = timm_encoder(name, options or {})
         try:
             self.body = timm.create_model(model, features_only=True, pretrained=False, **arguments)

@@ -16,7 +16,7 @@ from clmot.models.network import Network
 
 _PROBE_SIZE = (64, 96)
 _TOLERANCE = 1e-3
-_ACTIVATIONS = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
+_ACTIVATIONS = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0]), nn.SiLU: ("swish", [])}
 """As oneDNN calls them, with their constants."""
 
 

@@ -56,6 +56,18 @@ class ExtentHead(DenseHead):
         return (super().forward(features) / 2).repeat(1, 2, 1, 1)
 
 
+class Channels(nn.Module):
+    """The head of a neck whose map holds what heads say: some of its channels."""
+
+    def __init__(self, start: int, stop: int | None) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[v, c, h, w] to some of c."""
+        return values[:, self.start : self.stop]
+
+
 def heatmap_head(channels_in: int, width: int, norm: bool, classes: int) -> DenseHead:
     """Head of centre logits, starting at `HEATMAP_PRIOR` everywhere."""
     return DenseHead(channels_in, width, norm, classes, bias=math.log(HEATMAP_PRIOR / (1 - HEATMAP_PRIOR)))

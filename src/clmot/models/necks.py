@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from clmot.config import ModelConfig
 from clmot.models.deform import ConvBlock
+from clmot.models.yolox import Pyramid
 
 
 class TopDownNeck(nn.Module):
@@ -198,7 +199,7 @@ class ConcatNeck(nn.Module):
         return self.mix(torch.cat([maps[0], *larger], dim=1))  # type: ignore[no-any-return]
 
 
-Neck = TopDownNeck | DlaNeck | DeconvolutionNeck | ConcatNeck
+Neck = Pyramid | TopDownNeck | DlaNeck | DeconvolutionNeck | ConcatNeck
 """Maps at strides 4, 8, 16, 32 to one map of `width` channels at stride 4."""
 
 
@@ -212,6 +213,8 @@ def make_neck(config: ModelConfig, channels: Sequence[int]) -> Neck:
     match config.neck:
         case "top-down":
             return TopDownNeck(channels, config.width)
+        case "yolox":
+            return Pyramid(config.classes)
         case "dla":
             return DlaNeck(channels, config.deformable)
         case "deconvolution":

@@ -11,6 +11,7 @@ from clmot.config import ModelConfig
 from clmot.models.embedding_pool import CenterPointPool, StripePool
 from clmot.models.encoder import STRIDES, Encoder
 from clmot.models.heads import (
+    Channels,
     DenseHead,
     ExtentHead,
     IdentityClassifier,
@@ -22,6 +23,7 @@ from clmot.models.levels import STRIDE, pool_levels
 from clmot.models.necks import make_neck
 from clmot.models.task_weights import TaskWeights
 from clmot.models.whitening import WhitenedPool
+from clmot.models.yolox import Pyramid
 from clmot.structures import OutputMaps, TrainingOutput
 
 
@@ -42,13 +44,16 @@ class Network(nn.Module):
         self.encoder = Encoder(config.encoder, config.encoder_options)
         self.neck = make_neck(config, self.encoder.channels)
         inside = (self.neck.width, config.head_width or config.width, not config.head_width)
-        self.heatmap = heatmap_head(*inside, len(config.classes))
+        self.heatmap: nn.Module
         self.size: nn.Module
-        if config.size == "sides":
-            self.size = DenseHead(*inside, 4, bias=2.0)
+        self.offset: nn.Module
+        if isinstance(self.neck, Pyramid):  # which has heads of its own
+            self.heatmap, self.size, self.offset = Channels(0, -6), Channels(-6, -2), Channels(-2, None)
         else:
-            self.size = ExtentHead(*inside)
-        self.offset = DenseHead(*inside, 2, bias=0.5)
+            self.heatmap = heatmap_head(*inside, len(config.classes))
+            sides = config.size == "sides"
+            self.size = DenseHead(*inside, 4, bias=2.0) if sides else ExtentHead(*inside)
+            self.offset = DenseHead(*inside, 2, bias=0.5)
         self.joint: DenseHead | None = None  # the three as one, of a network in use (`clmot.models.fold`)
         self.embedding: nn.Module
         self.parts: tuple[slice, ...] = ()

@@ -14,6 +14,7 @@ from clmot.models.encoder import initialise_encoder
 from clmot.models.fairmot_import import read_legacy
 from clmot.models.network import Network
 from clmot.models.saved_model import MODEL_FILE, find_checkpoint, is_model_file, load_saved_model
+from clmot.models.yolox import NAME, Darknet, Pyramid, load_yolox
 from clmot.shipped import find_model
 from clmot.training.checkpoint import save_checkpoint
 
@@ -31,7 +32,12 @@ def initialise(network: Network | AttachedNetwork, config: ModelConfig) -> None:
         start_from(network, path)
         return
     part = network.head if isinstance(network, AttachedNetwork) else network
-    if isinstance(part, Network | CropHead):
+    if isinstance(part, Network | CropHead) and path.suffix == ".onnx":
+        if not isinstance(part.encoder.body, Darknet):
+            raise UserError(f"model.pretrained: {path} is for model.encoder={NAME}")
+        neck = part.neck if isinstance(part, Network) and isinstance(part.neck, Pyramid) else None
+        log.info(load_yolox(path, part.encoder.body, neck, config.classes))
+    elif isinstance(part, Network | CropHead):
         initialise_encoder(part.encoder, config.encoder, config.encoder_options, config.pretrained)
 
 
