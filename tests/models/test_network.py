@@ -78,13 +78,18 @@ def learn_twice(network: Network, side: int = 64) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in ("street", "demo", "mobilenet")])
+@pytest.mark.parametrize("recipe", sorted({*RECIPES} - {"street", "demo", "mobilenet", "yolox_nano"}))
 def test_published_networks_learn(recipe):
     torch.manual_seed(0)
     config = load_config(recipe, overrides=["model.image_size=[64,64]", "model.identities=0"])
     network = Network(config.model)
     assert learn_twice(network) == []
     assert network.heatmap.body[0].out_channels == 256
+
+
+def test_yolox_nano_learns_as_a_whole_too():
+    torch.manual_seed(0)
+    assert learn_twice(Network(load_config("yolox_nano", overrides=["model.image_size=[64,64]"]).model)) == []
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,8 @@ def initialise_encoder(
         line = load_encoder_weights(encoder, Path(pretrained))
         log.info(line)
         return line
+    if name == yolox.NAME:
+        raise UserError(f"encoder {name}: name its published ONNX file with {setting}FILE ({yolox.ADDRESS})")
     if name in NARROW:
         raise UserError(f"encoder {name}: nobody trained it before; take --recipe mobilenet, or {setting}none")
     model, arguments = timm_encoder(name, options)

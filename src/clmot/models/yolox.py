@@ -18,6 +18,9 @@ from clmot.errors import UserError, did_you_mean, reason_of
 
 NAME = "yolox_nano"
 
+ADDRESS = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_nano.onnx"
+"""Of the file, in the release that YOLOX's documentation of ONNX links to."""
+
 STAGES = ((16, 32, 1), (32, 64, 3), (64, 128, 3), (128, 256, 1))
 """Channels before and after, and residual blocks, of the encoder's stages."""
 
