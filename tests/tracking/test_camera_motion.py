@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from clmot import boxes as box
 from clmot.io.image import read_image
 from clmot.io.mot_text import read_mot_rows
-from clmot.tracking.camera_motion import CameraMotion, _enlarged
+from clmot.tracking.camera_matrix import enlarged
+from clmot.tracking.camera_motion import CameraMotion
 
 WIDTH, HEIGHT = 960, 540
 IDENTITY = np.eye(2, 3)
@@ -141,8 +142,8 @@ def test_shrunk_pixels_are_counted_from_their_middle():
     matrix = np.array([[1.1, -0.2, 4], [0.3, 0.9, -2]])
     pixels = np.random.default_rng(0).uniform(0, 200, (5, 2))
     to = pixels @ matrix[:, :2].T + matrix[:, 2]
-    enlarged = _enlarged(matrix, 3)
-    whole = (3 * pixels + 1.5) @ enlarged[:, :2].T + enlarged[:, 2]
+    larger = enlarged(matrix, 3)
+    whole = (3 * pixels + 1.5) @ larger[:, :2].T + larger[:, 2]
     np.testing.assert_allclose(whole, 3 * to + 1.5, atol=1e-9)
 
 

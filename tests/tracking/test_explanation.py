@@ -10,7 +10,7 @@ from clmot.boxes import iou
 from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.errors import UserError
 from clmot.structures import Detections
-from clmot.tracking.explanation import KINDS, STAGES, Decisions, read_decisions, write_decisions
+from clmot.tracking.decisions import KINDS, STAGES, Decisions, read_decisions, write_decisions
 from clmot.tracking.multi_stream import Trackers
 from clmot.tracking.tracker import Tracker
 

@@ -26,7 +26,7 @@ from clmot.io.video_headers import is_address
 from clmot.models.saved_model import BEST, MODEL_FILE, SavedModel, find_checkpoint, load_saved_model
 from clmot.reid.gallery import Gallery
 from clmot.shipped import find_model
-from clmot.tracking.explanation import read_decisions
+from clmot.tracking.decisions import read_decisions
 from clmot.tracking.serialization import read_state
 
 

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, UInt8
 
+from clmot.tracking.camera_matrix import Affine, enlarged, largest_step, plausible
+
 Method = Literal["sparse-flow", "ecc", "file", "none"]
 """sparse-flow: corners and Lucas-Kanade. ecc: whole frames; where there are few corners. file: given matrices."""
 
@@ -38,15 +40,11 @@ _SURROUNDINGS = (63, 63)
 _ECC_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
 _ECC_BLUR = 5
 _LEAST_CORRELATION = 0.7
-_LARGEST_ZOOM = 1.4
-_LARGEST_TURN = np.deg2rad(30)
-_LARGEST_SHIFT = 0.5
 _STILL_PIXELS = 0.25
 """A camera is taken to stand still while no corner of the shrunk frame moves further: less is noise of the estimate."""
 _STILL_FRAMES = 30
 """How many frames running are compared with the same one, while the camera stands still."""
 
-Affine = Float[np.ndarray, "2 3"]
 Grey = UInt8[np.ndarray, "h w"]
 
 
@@ -119,7 +117,7 @@ class CameraMotion:
         factor, grey = _shrunk(image, _LONG_SIDE[self.method])
         background = _background(grey.shape, boxes, factor)
         matrix = self._since_reference(factor, grey, background)
-        if matrix is not None and _largest_step(matrix, grey.shape) < _STILL_PIXELS:
+        if matrix is not None and largest_step(matrix, grey.shape) < _STILL_PIXELS:
             if self._still < _STILL_FRAMES:
                 self._still += 1
                 return _identity()
@@ -127,7 +125,7 @@ class CameraMotion:
         self._still, self._factor, self._grey, self._background = 0, factor, grey, background
         if self.method == "sparse-flow":
             self._corners = _find_corners(grey, background)
-        return _identity() if matrix is None else _enlarged(matrix, factor)
+        return _identity() if matrix is None else enlarged(matrix, factor)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that the next estimate depends on, as arrays; `restore` takes it back."""
@@ -178,7 +176,7 @@ class CameraMotion:
             matrix = _sparse_flow(_evened(self._grey), _evened(grey), self._corners)
             if matrix is None:  # a far step shows in coarse shades only
                 matrix = _sparse_flow(self._grey, grey, self._corners)
-        return matrix if matrix is not None and _plausible(matrix, grey.shape) else None
+        return matrix if matrix is not None and plausible(matrix, grey.shape) else None
 
     def _given(self, before: int) -> Affine:
         """The product of the matrices since the frame before."""
@@ -287,37 +285,3 @@ def _ecc(previous: Grey, grey: Grey, background: Grey) -> Affine | None:
     except cv2.error:
         return None
     return np.asarray(matrix, np.float64) if correlation >= _LEAST_CORRELATION else None
-
-
-def _plausible(matrix: Affine, shape: tuple[int, ...]) -> bool:
-    """False for what no camera does between two frames of a video."""
-    if not np.isfinite(matrix).all():
-        return False
-    (a, b, x), (c, d, y) = matrix.tolist()
-    # a linear map is a zoomed turn plus a zoomed mirror image; the two zooms' sum is its largest zoom, their difference
-    # its least, below zero where it mirrors
-    turning, mirroring = np.hypot(a + d, c - b) / 2, np.hypot(a - d, c + b) / 2
-    middle_x, middle_y = shape[1] / 2, shape[0] / 2
-    return bool(
-        turning + mirroring <= _LARGEST_ZOOM
-        and turning - mirroring >= 1 / _LARGEST_ZOOM
-        and abs(np.arctan2(c - b, a + d)) <= _LARGEST_TURN
-        and abs(a * middle_x + b * middle_y + x - middle_x) <= _LARGEST_SHIFT * shape[1]
-        and abs(c * middle_x + d * middle_y + y - middle_y) <= _LARGEST_SHIFT * shape[0]
-    )
-
-
-def _largest_step(matrix: Affine, shape: tuple[int, ...]) -> float:
-    """How far the frame's corners move, at most."""
-    corners = np.array([[0, 0], [shape[1], 0], [0, shape[0]], [shape[1], shape[0]]], np.float64)
-    return float(np.hypot(*(corners @ matrix[:, :2].T + matrix[:, 2] - corners).T).max())
-
-
-def _enlarged(matrix: Affine, factor: int) -> Affine:
-    """The matrix for the whole frame, from that for pixel indices of the shrunk one.
-
-    OpenCV counts from the middle of the first pixel, boxes from its corner.
-    """
-    linear, half = matrix[:, :2], np.full(2, 0.5)
-    shift = factor * (matrix[:, 2] + half - linear @ half)
-    return np.concatenate([linear, shift[:, None]], axis=1)

@@ -20,7 +20,7 @@ from clmot.structures import Image, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections
 from clmot.tracking.class_votes import ClassVotes
-from clmot.tracking.explanation import Decisions
+from clmot.tracking.decisions import Decisions
 from clmot.tracking.tracker import Tracker
 
 _VOTES = "votes"

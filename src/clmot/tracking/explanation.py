@@ -1,89 +1,25 @@
-"""Why each detection went to its track: what the stages of the association compared, kept for whoever asks.
-
-One row a decision. ``match``: a track got a detection. ``start``: a detection began a track; told when the track gets
-its id, for the frame it began in. ``lost``: a track seen in the frame before got none. ``end``: a track was forgotten.
-All costs are distances: the less, the more alike.
-"""
+"""Notes what the stages of the association compare, and tells from it why each detection went to its track."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clmot.errors import UserError, reason_of
-from clmot.io.atomic import whole_file
-from clmot.io.kinds import kind_of
-from clmot.structures import BoolArray, Float32Array, Int64Array, TrackedFrame
-from clmot.table import Table
+from clmot.structures import BoolArray, Float32Array, Int64Array
 from clmot.tracking import kalman
 from clmot.tracking.candidates import paired_overlap
+from clmot.tracking.decisions import END, LOST, MATCH, NUMBERS, START, TERMS, VALUES, Decisions
 from clmot.tracking.kalman import KalmanState
 from clmot.tracking.track_state import Found, Tracks, to_boxes
 
-KINDS = ("match", "start", "lost", "end")
-STAGES = ("none", "first", "overlap", "low score", "recovery", "unconfirmed", "nearest")
-"""Of `clmot.tracking.association`, by number; none: the pair was compared in no stage (too far apart, or ended)."""
-
-_MATCH, _START, _LOST, _END = range(4)
-_TERMS = ("appearance", "motion", "overlap")
 _BATCH = 64
 """Frames that are understood together."""
-_NUMBERS = ("frame", "kind", "track_id", "stage", "detection", "rival_id")
-_VALUES = (*_TERMS, "score", "cost", "limit", "rival_cost", *(f"rival_{term}" for term in _TERMS), "margin")
-
 Pairs = tuple[int, Int64Array, Int64Array, npt.NDArray[np.floating[Any]], float]
 """A stage, rows of tracks and of detections, what each pair costs, and the stage's limit."""
 Block = tuple[Int64Array, Float32Array]
 """Rows as columns: the numbers [6, k] and the values [11, k]."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Decisions(Table):
-    """What was decided, ordered by frame; NaN where there is nothing to tell.
-
-    Attributes:
-        frame: int64 [n].
-        kind: int64 [n], number of one of `KINDS`.
-        track_id: int64 [n], the track.
-        stage: int64 [n], number of one of `STAGES`: where the pair was made; of a start or loss, where it failed.
-        detection: int64 [n], row of the detection in what `Tracker.update` was given; -1 for none. Of a loss, the
-            detection that came nearest.
-        rival_id: int64 [n], the other track nearest to the detection in that stage; of a start, the track that would
-            have had it next. 0 for none, or one without an id.
-        appearance: float32 [n], cosine distance of the pair, 0 to 2.
-        motion: float32 [n], squared Mahalanobis distance from where the track was expected.
-        overlap: float32 [n], IoU distance from where the track was expected.
-        score: float32 [n], of the detection.
-        cost: float32 [n], what the stage made of them.
-        limit: float32 [n], what the cost had to be below.
-        rival_cost: float32 [n], of the rival for the same detection in the same stage.
-        rival_appearance, rival_motion, rival_overlap: float32 [n], the same terms of the rival.
-        margin: float32 [n], how much more than `cost` the limit, the rival, or the track's next detection in that stage
-            would have cost, whichever is least. Negative where the pair was refused, or given up for the sum of all.
-    """
-
-    frame: Int64Array
-    kind: Int64Array
-    track_id: Int64Array
-    stage: Int64Array
-    detection: Int64Array
-    rival_id: Int64Array
-    appearance: Float32Array
-    motion: Float32Array
-    overlap: Float32Array
-    score: Float32Array
-    cost: Float32Array
-    limit: Float32Array
-    rival_cost: Float32Array
-    rival_appearance: Float32Array
-    rival_motion: Float32Array
-    rival_overlap: Float32Array
-    margin: Float32Array
 
 
 class _Noted:
@@ -160,7 +96,7 @@ class Explainer:
         told = told.take(numbers[0].take(told).argsort(kind="stable"))
         numbers, values = numbers.take(told, axis=1), values.take(told, axis=1)
         np.maximum(numbers[5], 0, out=numbers[5])
-        return Decisions(**dict(zip(_NUMBERS, numbers, strict=True)), **dict(zip(_VALUES, values, strict=True)))
+        return Decisions(**dict(zip(NUMBERS, numbers, strict=True)), **dict(zip(VALUES, values, strict=True)))
 
     def _settle(self) -> None:
         """Understand the noted frames."""
@@ -199,7 +135,7 @@ class Explainer:
         if len(alive) != len(self._ids) or not np.array_equal(alive, self._ids):
             ended = np.setdiff1d(self._ids, alive)
             numbers, values = _empty(len(ended))
-            numbers[0], numbers[1], numbers[2] = noted.frame, _END, ended
+            numbers[0], numbers[1], numbers[2] = noted.frame, END, ended
             self._blocks.append((numbers, values))
         self._ids = alive
         return keys, self._after
@@ -274,7 +210,7 @@ def _decisions(noted: list[_Noted], each_keys: list[Int64Array], each_after: lis
 
     matched, begun, unmatched = _empty(len(seen)), _empty(len(new)), _empty(len(lost))
     numbers, values = matched
-    numbers[0], numbers[1], numbers[2] = frame.take(of_track.take(seen)), _MATCH, keys.take(seen)
+    numbers[0], numbers[1], numbers[2] = frame.take(of_track.take(seen)), MATCH, keys.take(seen)
     numbers[3], numbers[4] = row_stage.take(seen), order_of.take(match.take(seen))
     values[:3], values[3] = terms[:, :first], score.take(match.take(seen))
     _price(values, slice(None), made, cost, limit)
@@ -284,7 +220,7 @@ def _decisions(noted: list[_Noted], each_keys: list[Int64Array], each_after: lis
     values[10] = np.fmin(np.fmin(values[5], values[6]), second_choice) - values[4]
 
     numbers, values = begun
-    numbers[0], numbers[1], numbers[2] = frame.take(of_detection.take(new)), _START, after.take(new)
+    numbers[0], numbers[1], numbers[2] = frame.take(of_detection.take(new)), START, after.take(new)
     numbers[4], values[3] = order_of.take(new), score.take(new)
     numbers[5, could], values[:3, could] = keys.take(candidate.take(could)), terms[:, second:third]
     told = (told_pair >= 0).nonzero()[0]
@@ -292,7 +228,7 @@ def _decisions(noted: list[_Noted], each_keys: list[Int64Array], each_after: lis
     _price(values, told, told_pair.take(told), cost, limit)
 
     numbers, values = unmatched
-    numbers[0], numbers[1], numbers[2] = frame.take(of_track.take(lost)), _LOST, keys.take(lost)
+    numbers[0], numbers[1], numbers[2] = frame.take(of_track.take(lost)), LOST, keys.take(lost)
     pair = next_column.take(near)
     numbers[3, near], numbers[4, near] = stage.take(pair), order_of.take(column.take(pair))
     numbers[5, near] = after.take(column.take(pair))
@@ -340,7 +276,7 @@ def _last(order: Int64Array, where: Int64Array, length: int) -> Int64Array:
 
 def _terms(noted: list[_Noted], rows: Int64Array, columns: Int64Array) -> Float32Array:
     """Appearance, motion and overlap of pairs, float32 [3, k]."""
-    terms = np.full((len(_TERMS), len(rows)), np.nan, np.float32)
+    terms = np.full((len(TERMS), len(rows)), np.nan, np.float32)
     if not len(rows):
         return terms
     if len({each.embedding.shape[1] for each in noted if len(each.embedding)} - {0}) == 1:
@@ -363,9 +299,9 @@ def _joined(embeddings: list[Float32Array]) -> Float32Array:
 
 def _empty(count: int) -> Block:
     """Rows about so many decisions, still to be filled."""
-    numbers = np.zeros((len(_NUMBERS), count), np.int64)
+    numbers = np.zeros((len(NUMBERS), count), np.int64)
     numbers[4] = -1
-    return numbers, np.full((len(_VALUES), count), np.nan, np.float32)
+    return numbers, np.full((len(VALUES), count), np.nan, np.float32)
 
 
 def _price(
@@ -378,76 +314,3 @@ def _price(
     """Fill in cost, limit and margin of the pairs that decided about these rows."""
     values[4, which], values[5, which] = cost.take(pair), limit.take(pair)
     values[10, which] = values[5, which] - values[4, which]
-
-
-def relabelled(decisions: Decisions, frames: Sequence[TrackedFrame] | None) -> Decisions:
-    """The decisions with the ids that tracks have now, after some were joined; None where none was.
-
-    Args:
-        decisions: with the ids that tracks had when they were made.
-        frames: the tracks now, whose `TrackedFrame.rows` are those of the detections.
-    """
-    now = {
-        (tracked.frame, row): track
-        for tracked in frames or ()
-        for row, track in zip(tracked.rows.tolist(), tracked.track_id.tolist(), strict=True)
-        if row >= 0
-    }
-    made = decisions.take((decisions.kind == _MATCH) | (decisions.kind == _START))
-    rows = zip(made.frame.tolist(), made.detection.tolist(), made.track_id.tolist(), strict=True)
-    new = {old: now[frame, row] for frame, row, old in rows if (frame, row) in now}
-
-    def renamed(ids: Int64Array) -> Int64Array:
-        return np.array([new.get(each, each) for each in ids.tolist()], np.int64)
-
-    return replace(decisions, track_id=renamed(decisions.track_id), rival_id=renamed(decisions.rival_id))
-
-
-def write_decisions(parts: Iterable[Decisions], path: Path) -> None:
-    """Write decisions as compressed NumPy columns (``.npz``), kinds and stages by name; all or nothing.
-
-    ``pandas.DataFrame(dict(numpy.load(path)))`` is a table of them.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    whole = Decisions.join(list(parts))
-    columns = {name: column for name, column in vars(whole).items() if name not in ("kind", "stage")}
-    for name in ("frame", "track_id", "detection", "rival_id"):
-        columns[name] = columns[name].astype(np.int32 if np.abs(columns[name]).max(initial=0) < 2**31 else np.int64)
-    columns |= {"kind": np.array(KINDS)[whole.kind], "stage": np.array(STAGES)[whole.stage]}
-    with whole_file(path, "the explanation") as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **columns)
-
-
-def read_decisions(path: Path) -> Decisions:
-    """Read what `write_decisions` wrote.
-
-    Raises:
-        UserError: the file cannot be read, or is something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: np.asarray(file[name]) for name in (*_NUMBERS, *_VALUES)}
-        columns["kind"] = _numbered(columns["kind"], KINDS)
-        columns["stage"] = _numbered(columns["stage"], STAGES)
-        kept: dict[str, Any] = {name: columns[name].astype(np.int64) for name in _NUMBERS}
-        kept |= {name: columns[name].astype(np.float32) for name in _VALUES}
-        if len({each.shape for each in kept.values()}) > 1 or kept["frame"].ndim != 1:
-            raise ValueError("columns of different lengths")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: cannot read the explanation: {reason_of(error)}") from error
-    except Exception as error:  # NumPy and zipfile raise whatever they stumble upon
-        raise UserError(
-            f"{path}: is {kind_of(path)}, no explanation of clmot track --explain ({reason_of(error)})"
-        ) from error
-    return Decisions(**kept)
-
-
-def _numbered(names: npt.NDArray[Any], known: tuple[str, ...]) -> Int64Array:
-    numbers = np.full(len(names), -1)
-    for number, name in enumerate(known):
-        numbers[names == name] = number
-    if (numbers < 0).any():
-        raise ValueError(f"'{names[np.argmin(numbers)]}' is none of {', '.join(known)}")
-    return numbers

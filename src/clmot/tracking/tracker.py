@@ -34,7 +34,8 @@ from clmot.tracking.adapters import AnyDetections, Taken, take_detections
 from clmot.tracking.association import PIXEL, associate, starting
 from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
-from clmot.tracking.explanation import Decisions, Explainer
+from clmot.tracking.decisions import Decisions
+from clmot.tracking.explanation import Explainer
 from clmot.tracking.mean_subtraction import RunningMean
 from clmot.tracking.track_state import Found, Packed, Tracks, plain, to_boxes
 from clmot.tracking.trust import Trust
@@ -171,7 +172,7 @@ class Tracker:
     def explained(self) -> Decisions:
         """What the updates with `explain` decided since the last call, which empties it; memory grows until then.
 
-        Why a track started is told once it has its id (`clmot.tracking.explanation`).
+        Why a track started is told once it has its id (`clmot.tracking.decisions`).
         """
         return self._explainer.take()
 

@@ -9,7 +9,7 @@ import pytest
 
 from clmot.apps.report.make import make_report
 from clmot.structures import Detections
-from clmot.tracking.explanation import write_decisions
+from clmot.tracking.decisions import write_decisions
 from clmot.tracking.tracker import Tracker
 from tests.apps.chromium import NEEDED, SIZES, accessibility_faults
 from tests.apps.conftest import FRAMES, SWAPPED, Street, place

@@ -10,7 +10,7 @@ from clmot.apps.report.events import Event
 from clmot.apps.report.results import load_results
 from clmot.apps.report.suspects import Measured, find_suspects
 from clmot.io.sources import open_one
-from clmot.tracking.explanation import Decisions
+from clmot.tracking.decisions import Decisions
 from tests.apps.conftest import FRAMES, SWAPPED, Street
 
 

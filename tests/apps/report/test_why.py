@@ -11,7 +11,7 @@ from clmot.apps.report.results import Results
 from clmot.apps.report.why import why
 from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.structures import Detections, TrackedFrame
-from clmot.tracking.explanation import KINDS, STAGES
+from clmot.tracking.decisions import KINDS, STAGES
 from clmot.tracking.postprocess.track_table import to_rows
 from clmot.tracking.tracker import Tracker
 

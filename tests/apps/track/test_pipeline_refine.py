@@ -20,7 +20,7 @@ from clmot.io.mot_text import read_mot_text
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.structures import Detections, Image
-from clmot.tracking.explanation import KINDS, read_decisions
+from clmot.tracking.decisions import KINDS, read_decisions
 
 WIDTH, HEIGHT, FRAMES, RATE = 160, 96, 50, 10.0
 HIDDEN = range(18, 24)

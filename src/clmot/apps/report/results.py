@@ -17,7 +17,7 @@ from clmot.io.folders import describe_folder
 from clmot.io.frame_source import FrameSource
 from clmot.io.mot_text import read_mot_text
 from clmot.structures import Int64Array
-from clmot.tracking.explanation import Decisions, read_decisions
+from clmot.tracking.decisions import Decisions, read_decisions
 from clmot.tracking.postprocess.track_table import Rows, to_rows
 
 _DEFAULT_FRAME_RATE = 30.0

@@ -17,7 +17,7 @@ import numpy as np
 from clmot.apps.report.events import Event
 from clmot.apps.report.results import Results
 from clmot.structures import BoolArray, Float32Array, Float64Array, Int64Array
-from clmot.tracking.explanation import KINDS as DECISIONS
+from clmot.tracking.decisions import KINDS as DECISIONS
 
 _WINDOW = 1.0
 """Seconds of a track on each side of a moment that are compared."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from clmot.apps.report.events import Event
 from clmot.apps.report.results import Results
-from clmot.tracking.explanation import KINDS, STAGES, Decisions
+from clmot.tracking.decisions import KINDS, STAGES, Decisions
 from clmot.tracking.kalman import GATE
 
 _MATCH, _START, _LOST, _ = range(len(KINDS))

@@ -25,7 +25,7 @@ from clmot.io.track_table import TrackTable
 from clmot.io.video_writer import VideoWriter
 from clmot.io.window import Window
 from clmot.structures import Image, TrackedFrame
-from clmot.tracking.explanation import Decisions, relabelled, write_decisions
+from clmot.tracking.decisions import Decisions, relabelled, write_decisions
 from clmot.tracking.postprocess.refine import refine as refine_tracks
 from clmot.visualize.draw import Trails, draw_tracks, fit, track_colour
 from clmot.visualize.draw_data import draw_data

@@ -143,7 +143,7 @@ def track(
         video: write a video with boxes, ids and trails, each frame at its time.
         times: write ``<sequence>.times.csv`` as well: frame number, and seconds since the beginning.
         explain: write ``<sequence>.explain.npz`` as well: for every match, start, loss and end of a track the stage,
-            the costs, the limit and the runner-up (`clmot.tracking.explanation`).
+            the costs, the limit and the runner-up (`clmot.tracking.decisions`).
         frame_rate: frames a second, where the source is wrong about them or does not say.
         state: file to go on from, where it exists, so that objects of an earlier recording, or of the time before a
             restart, keep their ids; written at the end, also after an error or an interrupt.
