@@ -109,7 +109,9 @@ def look(vectors, *lefts, score=0.9):
     return Detections(xyxy=boxes(*lefts), score=np.full(n, score), class_id=np.zeros(n), embedding=vectors)
 
 
-PLAIN = TrackerConfig(mean_subtraction=0, appearance_trust=0, camera="none", lost_seconds=1.0, frame_rate=10)
+PLAIN = TrackerConfig(
+    mean_subtraction=0, appearance_trust=0, new_track_overlap=1.0, camera="none", lost_seconds=1.0, frame_rate=10
+)
 
 
 def test_two_that_could_have_been_swapped_tell_each_others_cost_and_the_margin():
