@@ -232,3 +232,16 @@ def test_examples_of_the_help_are_one_line_each_on_80_columns(capsys):
         examples = [line[8:] for line in file.read_text().splitlines() if line[:14] == " " * 8 + "clmot "]
         assert examples or "@app.command" not in file.read_text()
         assert not [line for line in examples if len(line) > 78]
+
+
+def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
+    code = (
+        "import sys; from importlib.abc import MetaPathFinder\n"
+        "class Interrupting(MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'clmot.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from clmot.__main__ import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "clmot: interrupted\n")
