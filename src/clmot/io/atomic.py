@@ -11,11 +11,13 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from clmot.errors import UserError, reason_of
+
+Item = TypeVar("Item", contravariant=True)
 
 _MANY = 64
 """Files above which one call that flushes all of the machine's is faster than one for each."""
@@ -172,28 +174,53 @@ def write_whole_bytes(path: Path, content: bytes, what: str) -> None:
         partial.write_bytes(content)
 
 
-class GrowingText:
-    """A text written line by line over a long time, closed with the ``with`` block.
+class WholeWriter:
+    """What is written in a ``with`` block: closed after it, and given up after an exception inside it."""
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Stop; what was there before stays."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class GrowingText(WholeWriter, Generic[Item]):
+    """A text written part by part over a long time.
 
     Meanwhile it is called `partial_of` its path, and what was written can be read there at once; `close` gives it its
-    name. After an exception inside the block it keeps the other name, and what was there before stays.
+    name. After `abort` it keeps the other name.
 
     Args:
         path: the file.
         what: it is, for messages: ``results``.
+        text: whole lines of a part. Its attributes ``first`` and ``last``, where it has them, stand before and after
+            all of them.
         keep: bytes that were written of it before, to go on after; what is behind them goes.
 
     Raises:
         UserError: the file cannot be written, or is shorter than that; so do the methods.
     """
 
-    def __init__(self, path: Path, what: str, keep: int | None = None) -> None:
-        self._path, self._what = path, what
+    def __init__(self, path: Path, what: str, text: Callable[[Item], str], keep: int | None = None) -> None:
+        self._path, self._what, self._text = path, what, text
         with self._named():
             self._file = partial_of(path).open("w" if keep is None else "r+", encoding="utf-8", newline="\n")
-            if keep is not None and self._file.seek(0, os.SEEK_END) < keep:
+            if keep is None:
+                self._file.write(getattr(text, "first", ""))
+            elif self._file.seek(0, os.SEEK_END) < keep:
                 raise UserError(f"{partial_of(path)}: has lost rows that were written; delete it, and begin again")
-            if keep is not None:
+            else:
                 self._file.truncate(self._file.seek(keep))
 
     def written(self) -> int:
@@ -203,35 +230,24 @@ class GrowingText:
             os.fsync(self._file.fileno())
             return os.fstat(self._file.fileno()).st_size
 
-    def write(self, lines: str) -> None:
-        """Append whole lines."""
-        if lines:
-            with self._named():
-                self._file.write(lines)
-                self._file.flush()
-
-    def finish(self, lines: str) -> None:
-        """Append the last lines, unless it is closed already, and close it."""
-        if not self._file.closed:
-            self.write(lines)
-            self.close()
+    def write(self, part: Item) -> None:
+        """Append a part."""
+        with self._named():
+            self._file.write(self._text(part))
+            self._file.flush()
 
     def close(self) -> None:
         """Finish the file and give it its name."""
         if not self._file.closed:
             with self._named():
+                self._file.write(getattr(self._text, "last", ""))
                 self._file.close()
                 publish(self._path)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            with contextlib.suppress(OSError):  # a full disk would hide the exception under way
-                self._file.close()
+    def abort(self) -> None:
+        """Stop; what was written keeps its other name, and what was there before stays."""
+        with contextlib.suppress(OSError):  # a full disk would hide the exception under way
+            self._file.close()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

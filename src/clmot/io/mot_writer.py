@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
@@ -14,16 +13,16 @@ from clmot.io.atomic import GrowingText
 from clmot.structures import TrackedFrame
 
 
-class TrackWriter:
-    """Writes results while tracking, as `GrowingText` does.
+class TrackWriter(GrowingText[TrackedFrame]):
+    """Writes results while tracking.
 
         with TrackWriter(path) as writer:
             writer.write(tracked)
 
     Args:
         path: the file.
-        rows: the text of one frame, as `mot_rows` and `clmot.io.kitti.kitti_rows` make it, and
-            `clmot.io.track_table.TrackTable`, which has text before and after them too.
+        rows: the text of one frame, as `mot_rows`, `clmot.io.kitti.kitti_rows` and `clmot.io.track_table.TrackTable`
+            make it.
         keep: as of `GrowingText`.
 
     Raises:
@@ -31,28 +30,7 @@ class TrackWriter:
     """
 
     def __init__(self, path: Path, rows: Callable[[TrackedFrame], str] | None = None, keep: int | None = None) -> None:
-        self._rows = rows or mot_rows
-        self._text = GrowingText(path, "results", keep)
-        self.written = self._text.written
-        if keep is None:
-            self._text.write(getattr(rows, "first", ""))
-
-    def write(self, tracked: TrackedFrame) -> None:
-        """Append the rows of one frame."""
-        self._text.write(self._rows(tracked))
-
-    def close(self) -> None:
-        """Finish the file and give it its name."""
-        self._text.finish(getattr(self._rows, "last", ""))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._text.__exit__(kind)
+        super().__init__(path, "results", rows or mot_rows, keep)
 
 
 def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:

@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
 
 from clmot.errors import UserError, reason_of
-from clmot.io.atomic import partial_of, publish
+from clmot.io.atomic import WholeWriter, partial_of, publish
 from clmot.io.video_headers import local_address
 from clmot.structures import Image
 
@@ -24,11 +23,10 @@ _BT709 = 1
 _LIMITED_RANGE = 1
 
 
-class VideoWriter:
+class VideoWriter(WholeWriter):
     """Writes an H.264 MP4 that plays in browsers.
 
-    Frames go to ``<path>.partial``, which gets its name when the writer is closed, and is removed after an exception
-    inside the ``with`` block.
+    Frames go to ``<path>.partial``, which gets its name when the writer is closed; `abort` removes it.
 
         with VideoWriter(path, 25, (width, height)) as writer:
             writer.write(image)
@@ -125,15 +123,6 @@ class VideoWriter:
         with contextlib.suppress(*self._errors):
             self._container.close()
         self._partial.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

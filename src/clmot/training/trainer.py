@@ -15,7 +15,7 @@ from lightning_fabric.loggers.logger import Logger
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.interrupts import noted_interrupt
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
@@ -196,10 +196,7 @@ def _loader(state: TrainingState, dataset: Dataset, fabric: Fabric, context: Dis
 
 
 def _make_run_folder(out: Path, config: Config) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot write the run there ({reason_of(error)})") from error
+    make_folder(out)
     write_whole_text(out / "config.yaml", config.to_yaml(), "the configuration")
 
 

@@ -98,7 +98,7 @@ def test_an_interrupted_adaptation_goes_on_to_the_same_end(
     monkeypatch.setattr(run_module, stage, real)
     with pytest.raises(UserError, match="already holds an adaptation; go on with --resume"):
         go(tiny_run, video, out, "train.learning_rate=0.01")
-    with pytest.raises(UserError, match="begun with other arguments"):
+    with pytest.raises(UserError, match="begun with another"):
         go(tiny_run, video, out, "train.learning_rate=0.02", resume=True)
     resumed = go(tiny_run, video, out, "train.learning_rate=0.01", resume=True)
     if stage != "train":  # whose schedule was cut short above

@@ -16,7 +16,7 @@ from clmot.apps.many.run import Run, tell_failed, track_many
 from clmot.apps.many.sources import Video
 from clmot.apps.many.status import read_status
 from clmot.apps.many.work import DiskFull, Job, Worker
-from clmot.apps.track import pipeline
+from clmot.apps.track import pipeline, sequence
 from clmot.apps.track.pipeline import track
 from clmot.apps.track.result_folder import read_record
 from clmot.errors import UserError
@@ -129,7 +129,7 @@ def test_an_error_of_python_has_a_row_with_its_reason(clips: Path, job: Job, mon
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(pipeline, "_track_sequence", broken)
+    monkeypatch.setattr(pipeline, "track_sequence", broken)
     result = run(clips, replace(job, retries=0))
     assert {row.error for row in result.failed} == {"ZeroDivisionError: by nothing"}
 
@@ -137,7 +137,7 @@ def test_an_error_of_python_has_a_row_with_its_reason(clips: Path, job: Job, mon
 def test_a_full_disk_ends_the_run_and_it_goes_on_later(
     clips: Path, job: Job, quiet: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = pipeline._track_sequence, []
+    real, calls = pipeline.track_sequence, []
 
     def full(*arguments: Any) -> Any:
         calls.append(1)
@@ -145,7 +145,7 @@ def test_a_full_disk_ends_the_run_and_it_goes_on_later(
             raise UserError("x.txt: cannot write results") from OSError(28, "No space left on device")
         return real(*arguments)
 
-    monkeypatch.setattr(pipeline, "_track_sequence", full)
+    monkeypatch.setattr(pipeline, "track_sequence", full)
     with pytest.raises(UserError, match="free some space and run the same again"):
         run(clips, job)
     assert run(clips, job).before == 2
@@ -194,7 +194,7 @@ def test_a_video_that_was_cut_off_goes_on_in_the_middle(
 ) -> None:
     """A state after each frame; the first attempt's process dies in the middle."""
     job = replace(job, save_every=0.0)
-    real, dead = pipeline._write_between, []
+    real, dead = sequence._write_between, []
 
     class Died(BaseException):
         pass
@@ -209,7 +209,7 @@ def test_a_video_that_was_cut_off_goes_on_in_the_middle(
                 raise Died
         return real(between, before, after, outputs)
 
-    monkeypatch.setattr(pipeline, "_write_between", dies)
+    monkeypatch.setattr(sequence, "_write_between", dies)
     with pytest.raises(Died):
         run(clips, job)
     for claim in (job.out / "manifest" / "claims").iterdir():

@@ -88,7 +88,7 @@ def test_the_source_is_never_replaced(video: Path, monkeypatch: pytest.MonkeyPat
 def test_an_output_folder_that_cannot_be_made(video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UserError, match=r"file.*: cannot make the output folder: "):
+        with pytest.raises(UserError, match=r"file.*: cannot make the folder: "):
             track(video, RedThings(), out, progress=False)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import call, fails
 
-from clmot.apps.track import pipeline
+from clmot.apps.track import pipeline, sequence
 from clmot.apps.track.pipeline import track
 from clmot.config import Config, RefineConfig
 from clmot.errors import UserError
@@ -217,7 +217,7 @@ def test_an_explanation_names_the_tracks_as_the_results_do_after_joining(video: 
 def test_clmot_track_explains_frames_by_the_numbers_of_the_source(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_EXPLAINED", 7)
+    monkeypatch.setattr(sequence, "_EXPLAINED", 7)
     monkeypatch.setattr("clmot.inference.model.load_model", lambda *_, **__: Walker())
     state = str(tmp_path / "state")
     for out in ("first", "second"):  # in the second run the tracker's own numbers go on

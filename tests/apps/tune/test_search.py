@@ -120,7 +120,7 @@ def test_a_folder_holds_one_search(streets, tmp_path, other):
     if other.pop("data", False):
         file = data / "first" / "det" / "det.txt"
         file.write_text(file.read_text() + "1,-1,5,5,9,9,0.9,-1,-1,-1\n")
-    with pytest.raises(UserError, match="holds a search with other"):
+    with pytest.raises(UserError, match="was begun with another"):
         run(data, tmp_path / "out", trials=1, **other)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
 from clmot.inference.model import Model, load_model
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
+from clmot.io.begun_with import check_same, read_json
 from clmot.io.frame_source import FrameSource
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_source
@@ -86,7 +86,7 @@ def adapt(
     plan |= {"detector": detector} if detector else {}
     if _begin(out, plan, resume) and (out / REPORT).is_file():
         log.info("%s: the adaptation is finished", out)
-        return Adaptation.from_dict(json.loads((out / REPORT).read_text()))
+        return Adaptation.from_dict(read_json(out / REPORT))
 
     before = load_model(file, device=device)
     before.config = dataclasses.replace(settings, model=saved.config.model)
@@ -155,8 +155,7 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
     if file.is_file():
         if not resume:
             raise UserError(f"{out}: already holds an adaptation; go on with --resume or choose another --out")
-        if json.loads(file.read_text()) != plan:
-            raise UserError(f"{file}: was begun with other arguments; give the same to --resume, or another --out")
+        check_same(read_json(file), plan, file)
         return True
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out}: is not empty and holds no adaptation; choose another --out")

@@ -20,11 +20,9 @@ from clmot.apps.bench.runs import (
     Finished,
     Run,
     all_runs,
-    check_settings,
     config_of,
     finished,
     keep,
-    read,
     settings_of,
     slug,
 )
@@ -34,6 +32,7 @@ from clmot.evaluation.baselines import histogram_embedding, onnx_embedding
 from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import NetworkModel, untrained
 from clmot.io.atomic import make_folder, write_whole_json
+from clmot.io.begun_with import check_same, read_json
 from clmot.models.network import Network
 from clmot.structures import Embed
 from clmot.training.trainer import train
@@ -111,8 +110,8 @@ def _train(plan: Plan, run: Run, folder: Path, progress: bool) -> tuple[Model, f
     assert config.data.tracklets or (labels_of(config) == "known") == (known_identities(config) > 0)
     settings, seconds = settings_of(plan, run), 0.0
     if file.is_file():
-        before = read(file)
-        check_settings(before["settings"], settings, file)
+        before = read_json(file)
+        check_same(before["settings"], settings, file)
         seconds = float(before["seconds"])
     write_whole_json(file, {"settings": settings, "seconds": seconds}, "the settings")
     began = time.perf_counter()

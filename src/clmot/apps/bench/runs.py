@@ -7,7 +7,6 @@ was measured, when all is done. A reference has ``<reference>/<fold>/scores.json
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from clmot.apps.bench.measures import Measured
 from clmot.apps.bench.methods import Method
 from clmot.apps.bench.plan import Fold, Plan, Reference
 from clmot.config import Config
-from clmot.errors import UserError
 from clmot.io.atomic import write_whole_json
+from clmot.io.begun_with import check_same, read_json
 
 SCORES = "scores.json"
 
@@ -83,8 +82,8 @@ def finished(plan: Plan, run: Run, out: Path) -> Finished | None:
     file = run.folder(out) / SCORES
     if not file.is_file():
         return None
-    content = read(file)
-    check_settings(content["settings"], settings_of(plan, run), file)
+    content = read_json(file)
+    check_same(content["settings"], settings_of(plan, run), file)
     if content["measured"] != _measured(plan):
         return None
     sequences = {
@@ -121,7 +120,7 @@ def config_of(plan: Plan, run: Run) -> Config:
 
 
 def settings_of(plan: Plan, run: Run) -> dict[str, Any]:
-    """All that decides a run's outcome, as JSON gives it back; where it runs is not part of it."""
+    """All that decides a run's outcome; where it runs is not part of it."""
     tested = [str(path.resolve()) for path in run.fold.test]
     if run.method is None:
         assert run.reference is not None
@@ -131,43 +130,11 @@ def settings_of(plan: Plan, run: Run) -> dict[str, Any]:
     for name in ("device", "devices", "save_every"):
         del config["train"][name]
     del config["data"]["workers"]
-    settings = {"config": config, "train": [str(path.resolve()) for path in run.fold.train], "test": tested}
-    return dict(json.loads(json.dumps(settings)))
+    return {"config": config, "train": [str(path.resolve()) for path in run.fold.train], "test": tested}
 
 
 def _measured(plan: Plan) -> dict[str, Any]:
     return {"measures": list(plan.measures), "every": list(plan.every), "embed_every": plan.embed_every}
-
-
-def check_settings(before: Any, now: Any, file: Path) -> None:
-    """Check that a file was made with these settings.
-
-    Raises:
-        UserError: it was not; names the first that differs.
-    """
-    if before != now:
-        changed = _first_difference(before, now, "")
-        raise UserError(f"{file}: was made with another {changed}; choose another --out, or delete that folder")
-
-
-def _first_difference(before: Any, now: Any, path: str) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                return _first_difference(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))
-    return f"{path.removeprefix('config.')} ({before!r}, now {now!r})"
-
-
-def read(file: Path) -> dict[str, Any]:
-    """The content of a file that an earlier call wrote.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read; delete it to do that run again") from error
 
 
 def slug(name: str) -> str:

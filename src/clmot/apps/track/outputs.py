@@ -106,7 +106,7 @@ class Outputs:
         if out and text_format in ("csv", "json"):
             self._files[out / f"{source.name}.{text_format}"] = TrackTable(text_format, classes, self._seconds)
         self._text_writers: list[TrackWriter] = []
-        self._times_writer: GrowingText | None = None
+        self._times_writer: GrowingText[str] | None = None
         self._video_writer: VideoWriter | None = None
 
     @property
@@ -202,8 +202,8 @@ class Outputs:
         writer = self._times_writer or self._open_times(path)
         writer.write(f"{frame},{self._seconds(frame):.6f}\n")
 
-    def _open_times(self, path: Path, keep: int | None = None) -> GrowingText:
-        self._times_writer = GrowingText(path, "time stamps", keep)
+    def _open_times(self, path: Path, keep: int | None = None) -> GrowingText[str]:
+        self._times_writer = GrowingText(path, "time stamps", str, keep)
         self._writers.callback(self._times_writer.close)
         if keep is None:
             self._times_writer.write("frame,seconds\n")

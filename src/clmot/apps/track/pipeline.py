@@ -1,4 +1,4 @@
-"""One frame of `track` from top to bottom: source, detector, tracker, outputs.
+"""`clmot track` from top to bottom: sources, detector, tracker, outputs.
 
 Decoding and the detector each run in a thread of their own, a few frames ahead of tracking and writing, which stay in
 the caller's: the slowest stage sets the pace, where there are processors for all of them.
@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from clmot.apps.track.checkpoint import Checkpoint, pack_frames, unpack_frames
+from clmot.apps.track.checkpoint import Checkpoint
 from clmot.apps.track.configured_model import as_configured
-from clmot.apps.track.detection import PASSED_OVER, Finder, FoundFrames, find_in, finder_of, without_first
+from clmot.apps.track.detection import Finder, find_in, finder_of, without_first
 from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
 from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
+from clmot.apps.track.sequence import TrackingResult, track_sequence
 from clmot.apps.track.slices import sliced
 from clmot.apps.track.summary import SequenceSummary
 from clmot.config import RefineConfig
@@ -30,55 +27,16 @@ from clmot.config.tracker import Family, TrackerConfig
 from clmot.errors import require
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.frame_source import FrameSource
-from clmot.io.interrupts import Terminated
-from clmot.io.named_arrays import Arrays
 from clmot.io.progress import progress_bar
 from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
 from clmot.io.window import Window
 from clmot.protocols import ConfiguredDetector, Detector
-from clmot.structures import Image, TrackedFrame
 from clmot.tracking.class_votes import ClassVotes
 from clmot.tracking.continued import ContinuedTracker
-from clmot.tracking.postprocess.interpolation import interpolate
 from clmot.tracking.tracker import Tracker
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-
 _log = logging.getLogger(__name__)
-
-_EXPLAINED = 256
-"""Frames after which what was decided is brought into its final, smaller form."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackingResult:
-    """What tracking one sequence came to.
-
-    Attributes:
-        name: the sequence.
-        frames: how many frames were tracked.
-        undecodable: how many more could not be decoded.
-        tracks: how many tracks there are in them.
-        seconds: time from the first frame asked for to the last one written.
-        text_path: the MOTChallenge text file, None if nothing was to be written.
-        video_path: the MP4, None if there is none.
-    """
-
-    name: str
-    frames: int
-    undecodable: int
-    tracks: int
-    seconds: float
-    text_path: Path | None
-    video_path: Path | None
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames over seconds."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
 
 
 def track(
@@ -245,9 +203,8 @@ def track(
             with recorded(outputs.paths, each.name, told, summary.as_dict):
                 weights = getattr(model, "fingerprint", "") if config.uses_embeddings else ""
                 file = None if state is None else Path(state)
-                continued = ContinuedTracker(Tracker(config), each.live, file, weights, votes)
-                args = (each, found, continued, outputs, summary, bar, explain, checkpoint, saved)
-                results.append(_track_sequence(*args))
+                going_on = ContinuedTracker(Tracker(config), each.live, file, weights, votes)
+                results.append(track_sequence(each, found, going_on, outputs, summary, bar, explain, checkpoint, saved))
             if not results[-1].tracks:
                 reason = summary.explain_nothing(other or model, config, from_file=boxes is not None)
                 _log.warning("%s: %s", each.name, reason)
@@ -287,87 +244,3 @@ def finders_of(
         return {name: open_boxes(file, embed, model.classes, is_truth, weights) for name, file in files.items()}
     find = finder_of(model) if detector is None else finder_of(detector, embed)
     return {each.name: find for each in sources}
-
-
-def _track_sequence(
-    source: FrameSource,
-    found: FoundFrames,
-    tracker: ContinuedTracker,
-    outputs: Outputs,
-    summary: SequenceSummary,
-    bar: Progress,
-    explain: bool,
-    checkpoint: Checkpoint | None = None,
-    saved: Mapping[str, Arrays] | None = None,
-) -> TrackingResult:
-    start = time.perf_counter()
-    count = seen = 0
-    between: list[tuple[int, Image]] = []
-    before: TrackedFrame | None = None
-    task = bar.add_task(source.name, total=source.length, note="")
-    parts: dict[str, Any] = {"tracker": tracker, "outputs": outputs, "summary": summary}
-    with tracker, outputs, contextlib.closing(found):
-        if saved:
-            count, seen = int(saved["loop"]["count"]), int(saved["loop"]["seen"])
-            before = next(iter(unpack_frames(saved["before"])), None)
-            for name, part in parts.items():
-                part.restore(saved[name])
-        for number, image, detections in found:
-            if checkpoint and checkpoint.due and not between:
-                if outputs.can_go_on:
-                    loop = {"count": np.array(count), "seen": np.array(seen)}
-                    states = {name: part.state() for name, part in parts.items()}
-                    checkpoint.write({"loop": loop, "before": pack_frames([before] if before else []), **states})
-                if checkpoint.stop:
-                    raise Terminated
-            seen += 1
-            if detections is PASSED_OVER:
-                between.append((number, image))
-                continue
-            tracked = tracker.update(detections, image, number, source.reading.seconds(number), explain)
-            count += _write_between(between, before, tracked, outputs)
-            before = tracked
-            outputs.write(image, tracked)
-            summary.follow(tracked)
-            count += 1
-            if explain and count % _EXPLAINED == 0:
-                outputs.explained(tracker.explained())
-            bar.update(task, completed=count, note=f"{count / (time.perf_counter() - start):.1f} frames/s")
-            if outputs.asked_to_stop:
-                break
-        count += _write_between(between, before, None, outputs)
-        if explain:
-            outputs.explained(tracker.explained())
-    undecodable, tracks = source.reading.lost, summary.tracks
-    if outputs.refined is not None:
-        tracks = len({track_id for tracked in outputs.refined for track_id in tracked.track_id.tolist()})
-        outputs.draw_refined(bar)
-    return TrackingResult(
-        name=source.name,
-        frames=count,
-        undecodable=undecodable,
-        tracks=tracks,
-        seconds=time.perf_counter() - start,
-        text_path=outputs.text_path,
-        video_path=outputs.video_path,
-    )
-
-
-def _write_between(
-    between: list[tuple[int, Image]], before: TrackedFrame | None, after: TrackedFrame | None, outputs: Outputs
-) -> int:
-    """Write frames that no detector has seen, and forget them; how many there were.
-
-    Tracks of both neighbours are on the straight line between their boxes; after the last one they stay where they are.
-    """
-    count = len(between)
-    if count and before is not None:
-        there, nobody = {}, before
-        if after is not None:
-            there = {each.frame: each for each in interpolate([before, after], after.frame - before.frame)}
-            nobody = TrackedFrame(frame=0, detections=before.detections[:0], track_id=before.track_id[:0])
-        for number, image in between:
-            stays = replace(nobody, frame=number)
-            outputs.write(image, there.get(number, stays))
-    between.clear()
-    return count

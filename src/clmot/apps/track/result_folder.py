@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from clmot.errors import UserError, reason_of
-from clmot.io.atomic import write_whole_text
+from clmot.errors import UserError
+from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.class_names import LABELS, read_class_names, write_class_names
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.video_headers import without_password
@@ -84,12 +84,9 @@ def claim(
             f"{folder}: the classes of {others[0].name} there are {', '.join(known) or 'not named'}, of the new "
             f"results {', '.join(classes)}; choose another --out"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if known and not wanted:
-            (folder / LABELS).unlink()
-    except OSError as error:
-        raise UserError(f"{folder}: cannot make the output folder: {reason_of(error)}") from error
+    make_folder(folder)
+    if known and not wanted:
+        (folder / LABELS).unlink()
     if wanted and known != wanted:
         write_class_names(folder, classes)
     return videos

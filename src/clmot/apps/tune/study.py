@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import time
 import warnings
@@ -18,6 +17,7 @@ from clmot.apps.tune.judge import Measure, Metric, Validation, total
 from clmot.apps.tune.space import Near, Values, choose
 from clmot.config.tracker import PRESETS, TrackerConfig
 from clmot.errors import UserError, reason_of
+from clmot.io.begun_with import check_same
 from clmot.io.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -148,7 +148,6 @@ class Study:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
-        about = json.loads(json.dumps(about))
         is_new = not journal.exists()
         try:
             if not is_new:
@@ -165,10 +164,7 @@ class Study:
                 near = Near(start)
                 choose(near, self._base, self._held, **self._known)
                 study.enqueue_trial(near.chosen, skip_if_exists=True)
-        elif study.user_attrs["about"] != about:
-            before = study.user_attrs["about"]
-            other = next(name for name in about if before.get(name) != about[name])
-            raise UserError(f"{journal}: holds a search with other {other}; choose another --out")
+        check_same(study.user_attrs["about"], about, journal)
         if not is_new:
             _log.info("%s: %d trials from before", journal, len(study.trials))
         return study
