@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clmot.apps.adapt.frames import take_frames
-from clmot.apps.adapt.judgement import EDGES, Judgement, gain, judge
+from clmot.apps.adapt.judgement import EDGES, Judgement, embedded, gain, judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
 from clmot.apps.adapt.report import decide
 from clmot.apps.track.detection import finder_of
@@ -44,7 +44,7 @@ def by_chance(image, boxes):
 
 def judged(embed, held_out):
     with progress_bar(False) as bar:
-        return judge(embed, held_out, {"walk": 10.0}, prior=0.0, name="", bar=bar)
+        return judge(embedded(embed, held_out, {"walk": 10.0}, "", bar), prior=0.0)
 
 
 def test_what_tells_people_apart_scores_higher_than_chance(held_out):

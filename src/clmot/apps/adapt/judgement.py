@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clmot.evaluation.embedding import areas_by_gap, embed_sequences, hardest_areas
+from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embed_sequences, hardest_areas
 from clmot.io.progress import followed
 from clmot.structures import Dataset, Embed
 
@@ -61,30 +61,37 @@ class Judgement:
         return Judgement(hardest=values["hardest"], by_gap=by_gap)
 
 
-def judge(
-    embed: Embed, held_out: Dataset, frame_rates: Mapping[str, float], *, prior: float, name: str, bar: Progress
-) -> Judgement:
-    """Judge an embedding.
+def embedded(
+    embed: Embed, frames: Dataset, frame_rates: Mapping[str, float], name: str, bar: Progress
+) -> dict[str, EmbeddedSequence]:
+    """The boxes of tracklets, by video.
 
     Args:
         embed: the embedding.
-        held_out: frames with tracklets as identities.
-        frame_rates: frames a second, by sequence.
-        prior: as `tracker.mean_subtraction`.
+        frames: with tracklets as identities.
+        frame_rates: frames a second, by video.
         name: of the task that the bar gets.
         bar: shows how far it is.
     """
-    samples = held_out.samples
+    samples = [sample for sample in frames.samples if (sample.identities >= 0).any()]
     task = bar.add_task(name, total=len(samples), note="")
-    sequences = embed_sequences(followed(samples, bar, task), embed, dict(frame_rates))
-    if prior:
-        sequences = [each.mean_subtracted(prior) for each in sequences]
-    names = dict.fromkeys(sample.sequence for sample in samples if (sample.identities >= 0).any())
+    found = embed_sequences(followed(samples, bar, task), embed, dict(frame_rates))
+    return dict(zip(dict.fromkeys(sample.sequence for sample in samples), found, strict=True))
+
+
+def judge(held_out: Mapping[str, EmbeddedSequence], prior: float) -> Judgement:
+    """Judge an embedding.
+
+    Args:
+        held_out: boxes of tracklets that it did not learn from, by video.
+        prior: as `tracker.mean_subtraction`.
+    """
+    sequences = {video: each.mean_subtracted(prior) if prior else each for video, each in held_out.items()}
     hardest = {
-        video: [area for _, area in sorted(hardest_areas(sequence, GAP_SECONDS).items())]
-        for video, sequence in zip(names, sequences, strict=True)
+        video: [area for _, area in sorted(hardest_areas(each, GAP_SECONDS).items())]
+        for video, each in sequences.items()
     }
-    return Judgement(hardest=hardest, by_gap=areas_by_gap(sequences, EDGES, together=True))
+    return Judgement(hardest=hardest, by_gap=areas_by_gap([*sequences.values()], EDGES, together=True))
 
 
 def gain(before: Judgement, after: Judgement) -> tuple[float, float, float]:

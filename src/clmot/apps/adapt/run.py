@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from clmot.apps.adapt.frames import read_frames, take_frames, write_frames
-from clmot.apps.adapt.judgement import judge
+from clmot.apps.adapt.judgement import embedded, judge
 from clmot.apps.adapt.mined_tracklets import find_tracklets
 from clmot.apps.adapt.report import Adaptation, adaptation_markdown, decide
-from clmot.apps.adapt.settings import training_config
+from clmot.apps.adapt.settings import reading_size, thinned, training_config
 from clmot.apps.track.configured_model import load_detector_for
 from clmot.apps.track.detection import Finder
 from clmot.apps.track.pipeline import finders_of
 from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
+from clmot.evaluation.embedding import EmbeddedSequence
 from clmot.inference.model import Model, load_model
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
 from clmot.io.begun_with import check_same, read_json
@@ -28,6 +29,8 @@ from clmot.models.saved_model import load_saved_model
 from clmot.shipped import find_model
 from clmot.structures import Dataset, Sample
 from clmot.training.checkpoint import save_checkpoint
+from clmot.training.fit_whitening import LEAST_OBJECTS
+from clmot.training.learn_metric import learn_metric, moved
 from clmot.training.trainer import train
 
 log = logging.getLogger(__name__)
@@ -52,8 +55,9 @@ def adapt(
 ) -> Adaptation:
     """Teach a model's embedding on videos that nobody has labelled, and keep what it learned if that does not harm.
 
-    Tracks the videos by motion, keeps unambiguous tracklets, trains on two views of each at two times with the model's
-    own contrast, and judges old and new embedding on the last part of each video, which it did not learn from.
+    Tracks the videos by motion, keeps unambiguous tracklets, learns a metric that tells them apart, and judges old and
+    new embedding on the last part of each video, which it did not learn from. With settings of ``train``, and where the
+    model has no metric, it trains on two views of each tracklet at two times, with the model's own contrast.
 
     Args:
         model: what `clmot.load_model` takes, exported files aside.
@@ -96,35 +100,58 @@ def adapt(
         _keep_tracklets(sources, before, find, out, progress)
     learned, held_out = (read_frames(out / part, before.classes) for part in (LEARNED, HELD_OUT))
     rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}
-    # a shipped model keeps its name: that is the same everywhere
-    start = str(file.absolute()) if Path(model).exists() else str(model)
-    # learned and judged at the size that the videos are tracked at
-    size = before.view_size(learned)
-    config = training_config(settings, start, max(rates.values())).updated({"model": {"image_size": list(size)}})
-    if device != "auto":
-        config = config.updated({"train": {"device": device}})
-    config = config.updated(changes, "override")
-    checkpoint = train(learned, out / TRAINING, config, resume=True, progress=progress)
+    reads: dict[str, Any] = {}
+    if (boxes is not None or detector) and (longer := reading_size(before, learned)):
+        reads = {"detect": {"size": [longer]}}
+        settings = settings.updated(reads)
+        log.info("boxes are small for the model: it reads them from images of %d pixels (detect.size)", longer)
+    prior = settings.tracker.mean_subtraction
 
-    after = load_model(checkpoint, device=device)
-    after.config = before.config
-    with progress_bar(progress) as bar:
-        old, new = (
-            judge(each.embed, held_out, rates, prior=settings.tracker.mean_subtraction, name=name, bar=bar)
-            for name, each in (("judging before", before), ("judging after", after))
-        )
-    kept, reason = decide(old, new)
-    weights = saved.weights | (load_saved_model(checkpoint).weights if kept else {})
+    def seen(model: Model, frames: Dataset, task: str) -> dict[str, EmbeddedSequence]:
+        with progress_bar(progress) as bar:
+            return embedded(model.embed, frames, rates, task, bar)
+
+    old = judge(seen(before, held_out, "judging before"), prior)
+    before.config = dataclasses.replace(settings, model=saved.config.model)
+    weights, steps = dict(saved.weights), 0
+    matrix = next((name for name in weights if name.endswith("read_out.matrix")), "")
+    if matrix and not changes.get("train"):
+        parts, late = seen(before, thinned(learned), "embedding"), seen(before, held_out, "judging after")
+        metric = learn_metric([*parts.values()], LEAST_OBJECTS, settings.train.seed)
+        new = judge({name: moved(each, metric) for name, each in late.items()}, prior)
+        kept, reason = decide(old, new)
+        if kept:  # what was held out has done its part: everything teaches
+            metric = learn_metric([*parts.values(), *late.values()], LEAST_OBJECTS, settings.train.seed)
+            if metric is not None:
+                weights[matrix] = (weights[matrix].double() @ metric.double()).float()
+    else:
+        # a shipped model keeps its name: that is the same everywhere
+        start = str(file.absolute()) if Path(model).exists() else str(model)
+        # learned and judged at the size that the videos are tracked at
+        size = before.view_size(learned)
+        config = training_config(settings, start, max(rates.values())).updated({"model": {"image_size": list(size)}})
+        if device != "auto":
+            config = config.updated({"train": {"device": device}})
+        config = config.updated(changes, "override")
+        checkpoint = train(learned, out / TRAINING, config, resume=True, progress=progress)
+        after = load_model(checkpoint, device=device)
+        after.config = before.config
+        new = judge(seen(after, held_out, "judging after"), prior)
+        kept, reason = decide(old, new)
+        steps = config.train.steps
+        weights |= load_saved_model(checkpoint).weights if kept else {}
     found = Adaptation(
         # the model's own configuration: it is the same model, with other weights
-        model=save_checkpoint(out, config.train.steps if kept else 0, saved.config, weights, state=None),
+        model=save_checkpoint(
+            out, steps if kept else 0, saved.config.updated(reads if kept else {}), weights, state=None
+        ),
         start=str(model),
         kept=kept,
         reason=reason,
         before=old,
         after=new,
         videos={name: _counts(name, learned) | _counts(name, held_out, "held-out ") for name in sources},
-        steps=config.train.steps,
+        steps=steps,
     )
     write_whole_text(out / "report.md", adaptation_markdown(found), "the report")
     write_whole_json(out / REPORT, found.as_dict(), "the report")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+from torch import nn
+
 from clmot.config import Config
+from clmot.inference.model import Model
 from clmot.io.frame_choice import frames_in
 from clmot.losses.criterion import CONTRASTIVE
+from clmot.structures import Dataset
+from clmot.training.fit_whitening import MAX_IMAGES, whitening_of
 
 STEPS = 200
 """Training steps: an embedding that is nearly right needs few."""
@@ -12,6 +20,34 @@ STEPS = 200
 
 NEIGHBOUR_SECONDS = 2.0
 """How far apart in time the two views of a tracklet are at most."""
+
+
+def thinned(frames: Dataset) -> Dataset:
+    """So many frames as a metric is learned from, evenly spread."""
+    return dataclasses.replace(frames, samples=frames.samples[:: -(-len(frames.samples) // MAX_IMAGES)])
+
+
+def reading_size(model: Model, frames: Dataset) -> int | None:
+    """The longer side of images from which boxes are better read, where most are so small that stripes share cells.
+
+    Then boxes of half the frames have two cells of the finest map a stripe, or images are read as they are.
+
+    Returns:
+        Pixels, a multiple of 32; None where boxes are tall enough, or the size is the model's or the user's own.
+    """
+    network = getattr(model, "network", None)
+    pool = whitening_of(network) if isinstance(network, nn.Module) else None
+    tall = [box[3] - box[1] for sample in frames.samples for box in sample.boxes[sample.identities >= 0]]
+    if pool is None or not model.any_size or model.config.detect.size or not tall:
+        return None
+    sample = frames.samples[0]
+    wide, high = model.input_size(sample.width, sample.height)
+    scale = min(wide / sample.width, high / sample.height)
+    least = pool.plain.stripes * min(level.stride for level in pool.plain.levels)
+    factor = 2 * least / (scale * float(np.median(tall)))
+    if factor <= 2:
+        return None
+    return round(max(sample.width, sample.height) * min(scale * factor, 1) / 32) * 32
 
 
 def training_config(model: Config, start: str, frame_rate: float) -> Config:
