@@ -33,8 +33,9 @@ def adapt(
 ) -> None:
     """Teach a model's embedding on unlabelled videos; what gains nothing is rolled back.
 
-    High-score tracklets, made by motion, show the same person at two times; people in one frame are different ones. The
-    last part of each video is held out to judge by. Detections stay what they were, unless `train.learn=all`.
+    High-score tracklets, made by motion, show the same person at two times; people in one frame are different ones: a
+    metric that tells them apart is learned in seconds. The last part of each video is held out to judge by. Detections
+    stay what they were, unless `train.learn=all`.
 
     Examples:
 
@@ -52,7 +53,7 @@ def adapt(
     out
         Folder of the adapted model, report.md and report.json, and the tracklets as COCO data sets.
     steps
-        Training steps, short for `train.steps=N`.
+        Also train the network for so many steps, short for `train.steps=N`; takes minutes.
     boxes
         Learn from external detections in place of the model's: gt or det of the sequence folders, or MOTChallenge text:
         a file, or a folder of NAME.txt.

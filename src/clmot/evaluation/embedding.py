@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.io.image import read_image
-from clmot.structures import BoolArray, Embed, Float32Array, Float64Array, Int64Array, Sample
+from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, Sample
 from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -27,6 +27,7 @@ _DENSE = 0.5
 _BINS = 20_000
 _ROWS = 1024
 _MOST_BOXES = 200
+_LEAST_DEVIATION = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,11 +179,13 @@ def areas_by_gap(
     return [float(value) for value in area]
 
 
-def hardest_areas(sequence: EmbeddedSequence, gap: float) -> dict[int, float]:
-    """Area under the ROC curve of each identity against the one it is hardest to tell from.
+def hardest_decidability(sequence: EmbeddedSequence, gap: float) -> dict[int, float]:
+    """The decidability d' (Daugman 2000) of each identity against the one it is hardest to tell from.
 
-    The pairs of an identity are compared with those of it and one other that some moment shows beside it; the least of
-    the areas counts. Most pairs of two objects are easy, and a mean over all is near 1 for every embedding.
+    The cosines of an identity's pairs are compared with those of it and one other that some moment shows beside it: by
+    how many deviations their means are apart, ``(m - n) / sqrt((s^2 + t^2) / 2)``; the least counts. Most pairs of two
+    objects are easy, so that a mean over all, and any share of pairs in the right order, is near its best for every
+    embedding.
 
     Args:
         sequence: embedded boxes; of an identity `_MOST_BOXES` are looked at, evenly spread.
@@ -190,31 +193,29 @@ def hardest_areas(sequence: EmbeddedSequence, gap: float) -> dict[int, float]:
             as long, half of that time.
 
     Returns:
-        By identity, for those seen at two times and beside another; ties count half.
+        By identity, for those seen at two times and beside another. Deviations count as `_LEAST_DEVIATION` and more.
     """
     together, number = seen_together(sequence)
     rows = [_thinned(np.flatnonzero(number == each)) for each in range(len(together))]
-    areas: dict[int, float] = {}
+    found: dict[int, float] = {}
     for each, own in enumerate(rows):
         seconds = sequence.seconds[own]
         apart = max(min(gap, np.ptp(seconds) / 2), 1e-9)
-
-        def similar(
-            other: Int64Array, own: Int64Array = own, seconds: Float64Array = seconds, apart: float = apart
-        ) -> Float32Array:
-            """Rising cosines of the pairs far enough apart."""
-            far = np.abs(seconds[:, None] - sequence.seconds[other]) >= apart
-            return np.sort((sequence.embeddings[own] @ sequence.embeddings[other].T)[far])
-
-        genuine = similar(own)
-        found = [
-            _area(genuine, impostor)
-            for other in np.flatnonzero(together[each])
-            if other != each and len(impostor := similar(rows[other]))
+        moments: list[tuple[float, float]] = []
+        for other in (each, *np.flatnonzero(together[each])):
+            far = np.abs(seconds[:, None] - sequence.seconds[rows[other]]) >= apart
+            cosine = (sequence.embeddings[own] @ sequence.embeddings[rows[other]].T)[far].astype(np.float64)
+            if other != each or not moments:
+                moments.append((cosine.mean(), cosine.var()) if len(cosine) else (np.nan, np.nan))
+        (mean, variance), *others = moments
+        deviations = [
+            (mean - theirs) / max(((variance + spread) / 2) ** 0.5, _LEAST_DEVIATION)
+            for theirs, spread in others
+            if np.isfinite(theirs + mean)
         ]
-        if len(genuine) and found:
-            areas[int(sequence.identities[own[0]])] = min(found)
-    return areas
+        if deviations:
+            found[int(sequence.identities[own[0]])] = float(min(deviations))
+    return found
 
 
 class SelfOverlap(NamedTuple):
@@ -266,12 +267,6 @@ def seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
 
 def _thinned(rows: Int64Array) -> Int64Array:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_BOXES)).round().astype(np.int64))]
-
-
-def _area(genuine: Float32Array, impostor: Float32Array) -> float:
-    """The chance that the one is greater than the other, ties counting half; the other is in rising order."""
-    below, upto = (np.searchsorted(impostor, genuine, side=side) for side in ("left", "right"))
-    return float((below + upto).mean() / (2 * len(impostor)))
 
 
 def _true_positive_rate(genuine: Int64Array, impostor: Int64Array, rate: float) -> float:

@@ -13,7 +13,7 @@ from clmot.apps.adapt.run import adapt
 from clmot.errors import UserError
 from clmot.inference.model import load_model
 from clmot.models.saved_model import load_saved_model
-from tests.apps.adapt.conftest import draw, write_video
+from tests.apps.adapt.conftest import draw, place, write_video
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +63,38 @@ def test_leaves_a_model_that_detects_as_before_and_a_report(adapted, tiny_run):
     }
     report = (out / "report.md").read_text()
     assert found.reason in report
-    assert "| **against the hardest** | " in report
+    assert "| **d' against the hardest** | " in report
     assert json.loads((out / "report.json").read_text())["kept"] == found.kept
+
+
+def test_a_metric_alone_is_learned_without_training(tiny_run, video, tmp_path, seeing, monkeypatch):
+    monkeypatch.setattr(run_module, "LEAST_OBJECTS", 2)
+    monkeypatch.setattr(run_module, "train", None)
+    out = tmp_path / "out"
+    found = adapt(tiny_run, [video], out, overrides=QUICK[2:], device="cpu", progress=False)
+    assert found.kept
+    assert found.steps == 0
+    old, new = (load_saved_model(each).weights for each in (tiny_run, out))
+    changed = {name for name, value in new.items() if not torch.equal(value, old[name])}
+    assert changed == {"read_out.matrix"}
+    few = tmp_path / "few"
+    monkeypatch.setattr(run_module, "LEAST_OBJECTS", 10)
+    assert not adapt(tiny_run, [video], few, overrides=QUICK[2:], device="cpu", progress=False).kept
+    assert equal_weights(old, load_saved_model(few).weights)
+
+
+def test_small_boxes_of_others_are_read_at_another_size(tiny_run, video, tmp_path, seeing, monkeypatch):
+    monkeypatch.setattr(run_module, "LEAST_OBJECTS", 2)
+    monkeypatch.setattr(run_module, "reading_size", lambda *_: 128)
+    rows = [(n, *place(person, n)) for n in range(1, 17) for person in range(3)]
+    boxes = tmp_path / "walk.txt"
+    boxes.write_text("".join(f"{n},-1,{x1},{y1},{x2 - x1},{y2 - y1},0.9\n" for n, x1, y1, x2, y2 in rows))
+    found = adapt(tiny_run, [video], tmp_path / "out", boxes=boxes, overrides=QUICK[2:], device="cpu", progress=False)
+    assert found.kept
+    assert load_saved_model(tmp_path / "out").config.detect.size == (128,)
+    # boxes of the model's own are found at the size that they are read at
+    adapt(tiny_run, [video], tmp_path / "own", overrides=QUICK[2:], device="cpu", progress=False)
+    assert load_saved_model(tmp_path / "own").config.detect.size == ()
 
 
 def test_what_scores_less_is_rolled_back(tiny_run, video, tmp_path, seeing, monkeypatch):
@@ -75,7 +105,7 @@ def test_what_scores_less_is_rolled_back(tiny_run, video, tmp_path, seeing, monk
     found = go(tiny_run, video, tmp_path / "out")
     assert not found.kept
     assert found.reason.startswith("no evidence of gain, the old weights stay: ")
-    assert "from 0.900 to 0.800, by -0.100" in found.reason
+    assert "from 0.90 to 0.80, by -0.10" in found.reason
     assert found.model.name == "checkpoint-000000"
     assert equal_weights(load_saved_model(tiny_run).weights, load_saved_model(tmp_path / "out").weights)
 

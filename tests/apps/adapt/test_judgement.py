@@ -49,16 +49,16 @@ def judged(embed, held_out):
 
 def test_what_tells_people_apart_scores_higher_than_chance(held_out):
     good, bad = judged(by_colour, held_out), judged(by_chance, held_out)
-    assert good.hardest == {"walk": [1.0] * 3}
-    assert bad.score < 0.6
+    assert min(good.hardest["walk"]) > 5
+    assert bad.score < 1
     # 20 frames at ten a second: no pair is two seconds apart
     assert good.by_gap[:2] == [1.0, 1.0]
     assert all(math.isnan(area) for area in good.by_gap[2:])
     assert decide(bad, good)[0]
     assert decide(good, good) == (
         False,
-        "no evidence of gain, the old weights stay: the area against the hardest other tracklet went from 1.000 to "
-        "1.000, by +0.000 (95 % interval +0.000 to +0.000 over 3 tracklets)",
+        f"no evidence of gain, the old weights stay: d' against the hardest other tracklet went from {good.score:.2f} "
+        f"to {good.score:.2f}, by +0.00 (95 % interval +0.00 to +0.00 over 3 tracklets)",
     )
     assert not decide(good, bad)[0]
     # NaN is null in JSON

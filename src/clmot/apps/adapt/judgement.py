@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embed_sequences, hardest_areas
+from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embed_sequences, hardest_decidability
 from clmot.io.progress import followed
 from clmot.structures import Dataset, Embed
 
@@ -36,8 +36,8 @@ class Judgement:
     """Scores of an embedding on tracklets, after running mean subtraction as in the tracker.
 
     Attributes:
-        hardest: by video, of each tracklet the area under the ROC curve against the tracklet it is hardest to tell
-            from, in the order of their numbers (`clmot.evaluation.embedding.hardest_areas`).
+        hardest: by video, of each tracklet the decidability against the tracklet it is hardest to tell from, in
+            the order of their numbers (`clmot.evaluation.embedding.hardest_decidability`).
         by_gap: the area over all pairs, by the `EDGES` (`clmot.evaluation.embedding.areas_by_gap`).
     """
 
@@ -88,7 +88,7 @@ def judge(held_out: Mapping[str, EmbeddedSequence], prior: float) -> Judgement:
     """
     sequences = {video: each.mean_subtracted(prior) if prior else each for video, each in held_out.items()}
     hardest = {
-        video: [area for _, area in sorted(hardest_areas(each, GAP_SECONDS).items())]
+        video: [value for _, value in sorted(hardest_decidability(each, GAP_SECONDS).items())]
         for video, each in sequences.items()
     }
     return Judgement(hardest=hardest, by_gap=areas_by_gap([*sequences.values()], EDGES, together=True))

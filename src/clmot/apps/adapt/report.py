@@ -65,8 +65,8 @@ def decide(before: Judgement, after: Judgement) -> tuple[bool, str]:
     if not tracklets:
         return False, "no evidence of gain, the old weights stay: no held-out tracklet is seen beside another"
     change = (
-        f"the area against the hardest other tracklet went from {before.score:.3f} to {after.score:.3f}, "
-        f"by {mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f} over {plural(tracklets, 'tracklet')})"
+        f"d' against the hardest other tracklet went from {before.score:.2f} to {after.score:.2f}, "
+        f"by {mean:+.2f} (95 % interval {low:+.2f} to {high:+.2f} over {plural(tracklets, 'tracklet')})"
     )
     return low > 0, f"{'kept' if low > 0 else 'no evidence of gain, the old weights stay'}: {change}"
 
@@ -78,20 +78,21 @@ def adaptation_table(found: Adaptation) -> Table:
         (label, _number(old), _number(new))
         for label, old, new in zip(gaps, found.before.by_gap, found.after.by_gap, strict=True)
     ]
-    rows.append(("against the hardest", _number(found.before.score), _number(found.after.score)))
+    rows.append(("d' against the hardest", _number(found.before.score), _number(found.after.score)))
     header = ("area under the ROC curve, held out", "before", "after")
-    return Table(header, [rows], strong=frozenset({"against the hardest"}))
+    return Table(header, [rows], strong=frozenset({"d' against the hardest"}))
 
 
 def adaptation_markdown(found: Adaptation) -> str:
     """The whole report."""
-    lines = [f"# {found.start}, adapted", "", f"**{found.reason}** after {plural(found.steps, 'step')}.", ""]
+    how = f" after {plural(found.steps, 'step')}" if found.steps else ""
+    lines = [f"# {found.start}, adapted", "", f"**{found.reason}**{how}.", ""]
     lines += adaptation_table(found).markdown().splitlines()
     lines += [
         "Boxes are those that were found before. Pairs are of one tracklet, or of two that some moment shows both. "
         f"What decides is the mean over tracklets of the last line: pairs at least {GAP_SECONDS:g} s apart (half of "
-        "how long a shorter tracklet lasts), and of the other tracklets the one it is hardest to tell from. "
-        "1 is perfect, 0.5 is chance.",
+        "how long a shorter tracklet lasts), and of the other tracklets the one it is hardest to tell from. An area of "
+        "1 is perfect, 0.5 is chance; d' is by how many deviations the cosines of the two kinds of pairs are apart.",
         "",
     ]
     header = ["video", "learned from: frames", "tracklets", "boxes", "held out: frames", "tracklets", "boxes"]

@@ -111,12 +111,14 @@ def adapt(
         with progress_bar(progress) as bar:
             return embedded(model.embed, frames, rates, task, bar)
 
-    old = judge(seen(before, held_out, "judging before"), prior)
+    late = seen(before, held_out, "judging before")
+    old = judge(late, prior)
     before.config = dataclasses.replace(settings, model=saved.config.model)
     weights, steps = dict(saved.weights), 0
     matrix = next((name for name in weights if name.endswith("read_out.matrix")), "")
     if matrix and not changes.get("train"):
-        parts, late = seen(before, thinned(learned), "embedding"), seen(before, held_out, "judging after")
+        parts = seen(before, thinned(learned), "embedding")
+        late = seen(before, held_out, "judging after") if reads else late
         metric = learn_metric([*parts.values()], LEAST_OBJECTS, settings.train.seed)
         new = judge({name: moved(each, metric) for name, each in late.items()}, prior)
         kept, reason = decide(old, new)
