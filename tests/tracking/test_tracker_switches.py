@@ -191,7 +191,7 @@ def test_zero_detections_for_ten_thousand_frames():
 def test_a_thousand_detections_at_once_in_one_place(config):
     rng = np.random.default_rng(0)
     looks = rng.normal(size=(1000, 8))
-    tracker = Tracker(config)
+    tracker = Tracker(replace(config, new_track_overlap=1.0))
     for _ in range(3):
         tracked = tracker.update(detect(100 + rng.normal(0, 20, (1000, 2)), looks))
     assert len(set(tracked.track_id.tolist())) == len(tracked) > 300
@@ -228,7 +228,7 @@ def test_score_fusion_prefers_the_surer_of_two_boxes():
 
 
 def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far(monkeypatch):
-    config = TrackerConfig(association="gated", iou_threshold=0.0, nearest_distance=0.0)
+    config = TrackerConfig(association="gated", iou_threshold=0.0, nearest_distance=0.0, new_track_overlap=1.0)
     beside = [detect([[100, 100], [108, 100]], LOOKS[:2])] * 3
     swapped = detect([[101, 100], [107, 100]], LOOKS[[1, 0]])
     assert last_ids(config, [*beside, swapped]) == [2, 1]
