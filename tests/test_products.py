@@ -1,5 +1,9 @@
 """Products in one thread are the products."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -13,3 +17,18 @@ def test_a_product_of_any_size_is_the_product(m, k, n):
     found = product(first, second)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, first.astype(np.float64) @ second, atol=1e-6 * max(k, 1))
+
+
+def test_no_other_thread_works_on_it():
+    code = (
+        "import time, numpy as np\n"
+        "from clmot.products import product\n"
+        "first, second = np.ones((8, 2208), np.float32), np.ones((2208, 512), np.float32)\n"
+        "product(first, second)\n"
+        "everyone, mine = time.process_time(), time.thread_time()\n"
+        "for _ in range(100): product(first, second)\n"
+        "mine = time.thread_time() - mine\n"
+        "assert time.process_time() - everyone < 1.3 * mine + 0.01"
+    )
+    variables = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=variables)

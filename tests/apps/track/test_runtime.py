@@ -16,7 +16,7 @@ from clmot.config import Config
 from clmot.errors import UserError
 from clmot.inference.model import load_model
 from clmot.models.network import Network
-from clmot.shipped import DEFAULT
+from clmot.shipped import DEFAULT, shipped_graph
 from clmot.training.checkpoint import save_checkpoint
 
 
@@ -133,6 +133,20 @@ def test_the_shipped_graph_finds_what_the_network_finds(runtime, real_data):
     np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=2.5)
     np.testing.assert_allclose(found.score, expected.score, atol=0.02)
     assert ((found.embedding * expected.embedding).sum(axis=1) > 0.98).all()
+
+
+def test_openvino_in_float32_is_the_network(real_data):
+    """Whose maps come in another order than those of bfloat16."""
+    pytest.importorskip("openvino")
+    from clmot.inference.exported import load_exported
+    from clmot.io.image import read_image
+
+    image = read_image(real_data / "mot" / "TUD-Stadtmitte" / "img1" / "000001.jpg")
+    found = load_exported(shipped_graph(DEFAULT), "cpu", "float32", "openvino").detect(image)
+    expected = load_model(DEFAULT, device="cpu", precision="float32").detect(image)
+    assert len(found) == len(expected) > 5
+    for values, limit in (("xyxy", 1e-2), ("score", 1e-4), ("embedding", 1e-3)):
+        np.testing.assert_allclose(getattr(found, values), getattr(expected, values), atol=limit)
 
 
 def test_tracking_by_the_shipped_graph_imports_no_torch(real_data, tmp_path):
