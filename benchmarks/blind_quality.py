@@ -22,8 +22,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from clmot.apps.report.appearance import read_appearance, visibility
+from clmot.apps.report.measured import Measured
 from clmot.apps.report.results import Results, load_results
-from clmot.apps.report.suspects import Measured, find_suspects
+from clmot.apps.report.suspects import find_suspects
 from clmot.config.tracker import TrackerConfig
 from clmot.evaluation.mot import evaluate
 from clmot.io.mot_text import read_mot_text

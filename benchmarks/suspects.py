@@ -20,8 +20,9 @@ import numpy as np
 
 from clmot.apps.report.appearance import read_appearance, visibility
 from clmot.apps.report.events import Event
+from clmot.apps.report.measured import Measured
 from clmot.apps.report.results import Results, load_results
-from clmot.apps.report.suspects import Measured, find_suspects
+from clmot.apps.report.suspects import find_suspects
 from clmot.apps.report.truth import compare_with_truth, truth_as_results
 from clmot.io.sources import open_one
 from clmot.tracking.postprocess.track_table import Rows

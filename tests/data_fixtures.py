@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from data_builders import sample_of
 
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 from clmot.views.picture import picture_of
 
 
@@ -47,19 +47,10 @@ def make_dataset():
             cv2.imwrite(str(path), rng.integers(0, 256, (40, 60, 3), np.uint8))
             n = 0 if number == frames - 1 else int(rng.integers(1, 6))
             corner = rng.uniform(0, 30, (n, 2))
-            samples.append(
-                Sample(
-                    image=path,
-                    width=60,
-                    height=40,
-                    sequence="ab"[number % 2],
-                    frame=number + 1,
-                    boxes=np.concatenate([corner, corner + 12], axis=1).astype(np.float32),
-                    classes=rng.integers(0, 2, n),
-                    ignore=rng.random(n) < 0.2,
-                    identities=rng.integers(1, 50, n),
-                )
-            )
+            boxes = np.concatenate([corner, corner + 12], axis=1)
+            drawn = {"classes": rng.integers(0, 2, n), "ignore": rng.random(n) < 0.2}
+            where = {"image": path, "size": (60, 40), "sequence": "ab"[number % 2], "frame": number + 1}
+            samples.append(sample_of(boxes, **where, **drawn, identities=rng.integers(1, 50, n)))
         return Dataset(samples=samples, classes=("person", "car"))
 
     return make

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.errors import UserError
 from clmot.evaluation.detection import _as_coco, evaluate_detections, match_greedily, score_detections
@@ -17,17 +18,7 @@ from clmot.structures import Dataset, Sample
 
 
 def sample(boxes: np.ndarray, classes: np.ndarray, ignore: np.ndarray, frame: int = 1) -> Sample:
-    return Sample(
-        image=Path(f"{frame:06d}.jpg"),
-        width=400,
-        height=300,
-        sequence="s",
-        frame=frame,
-        boxes=boxes.astype(np.float32),
-        classes=classes,
-        ignore=ignore,
-        identities=np.full(len(boxes), -1),
-    )
+    return sample_of(boxes, size=(400, 300), frame=frame, classes=classes, ignore=ignore)
 
 
 def crowd(seed: int, images: int = 12, per_image: int = 14, classes: int = 2) -> tuple[Dataset, BoxList]:

@@ -1,7 +1,6 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
+from data_builders import sample_of
 from scipy.stats import mannwhitneyu
 
 from clmot.evaluation.baselines import histogram_embedding
@@ -13,7 +12,6 @@ from clmot.evaluation.embedding import (
     hardest_decidability,
     self_overlap,
 )
-from clmot.structures import Sample
 
 
 def sequence(
@@ -104,18 +102,10 @@ def test_embeds_the_boxes_that_count(tmp_path, monkeypatch):
         "clmot.evaluation.embedding.read_image", lambda path: np.full((4, 4, 3), int(path.stem), np.uint8)
     )
 
-    def sample(frame: int) -> Sample:
-        return Sample(
-            image=tmp_path / f"{frame}.png",
-            width=4,
-            height=4,
-            sequence="street",
-            frame=frame,
-            boxes=np.arange(12, dtype=np.float32).reshape(3, 4),
-            classes=np.zeros(3, np.int64),
-            ignore=np.array([False, True, False]),
-            identities=np.array([7, 8, -1]),
-        )
+    def sample(frame):
+        known = {"ignore": [False, True, False], "identities": [7, 8, -1]}
+        file = tmp_path / f"{frame}.png"
+        return sample_of(np.arange(12), image=file, size=(4, 4), sequence="street", frame=frame, **known)
 
     def embed(image, boxes):
         return np.concatenate([np.full((len(boxes), 1), image[0, 0, 0], np.float32), boxes], axis=1)
@@ -204,11 +194,8 @@ def test_self_overlap_is_that_of_an_object_with_its_next_place():
     """One stands, one moves half its width, one jumps; boxes of nobody do not count."""
 
     def frame(number, left):
-        boxes = np.array([[left * step, 0, left * step + 10, 20] for step in (0, 1, 4)] + [[90, 0, 99, 9]], np.float32)
-        return Sample(
-            image=Path("none"), width=100, height=100, sequence="s", frame=number, boxes=boxes,
-            classes=np.zeros(4, np.int64), ignore=np.zeros(4, bool), identities=np.array([7, 8, 9, -1]),
-        )  # fmt: skip
+        boxes = [[left * step, 0, left * step + 10, 20] for step in (0, 1, 4)] + [[90, 0, 99, 9]]
+        return sample_of(boxes, frame=number, identities=[7, 8, 9, -1])
 
     found = self_overlap([frame(1, 0), frame(2, 5)])
     assert (found.median, found.none, found.steps) == (pytest.approx(1 / 3), pytest.approx(1 / 3), 3)

@@ -1,15 +1,14 @@
 """IDF1 with each part of a tracker made perfect in turn."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.config.tracker import TrackerConfig
 from clmot.evaluation.limits import SeenSequence, identity_f1, limits
 from clmot.evaluation.mot import evaluate
 from clmot.io.mot_writer import write_mot_text
-from clmot.structures import Detections, Sample
+from clmot.structures import Detections
 
 CONFIG = TrackerConfig(mean_subtraction=0.0, appearance_trust=0.0)
 FRAMES = 20
@@ -23,19 +22,7 @@ def sequence(hidden: int = 0, swapped_from: int = FRAMES + 1) -> SeenSequence:
         left = np.array([40.0, 60.0, 200.0]) + 2 * frame
         boxes = np.stack([left, np.full(3, 20.0), left + 30, np.full(3, 110.0)], axis=1).astype(np.float32)
         embedding = directions[[0, 1, 2]] if frame < swapped_from else directions[[1, 0, 2]]
-        samples.append(
-            Sample(
-                image=Path("none.jpg"),
-                width=400,
-                height=200,
-                sequence="street",
-                frame=frame,
-                boxes=boxes,
-                classes=np.zeros(3, np.int64),
-                ignore=np.zeros(3, np.bool_),
-                identities=np.arange(3),
-            )
-        )
+        samples.append(sample_of(boxes, size=(400, 200), sequence="street", frame=frame, identities=range(3)))
         embeddings.append(embedding)
         kept = slice(hidden, 3)
         found.append(

@@ -255,15 +255,6 @@ def test_every_tracker_counts_from_one():
     assert history(first, video) == shown
 
 
-@pytest.mark.parametrize("embeddings", [True, False])
-@pytest.mark.parametrize("seed", range(3))
-def test_order_of_detections_does_not_matter(seed, embeddings):
-    rng = np.random.default_rng(seed)
-    video = list(messy_video(seed, embeddings=embeddings))
-    shuffled = [detections[rng.permutation(len(detections))] for detections in video]
-    assert history(Tracker(), shuffled) == history(Tracker(), video)
-
-
 def test_rows_keep_the_given_order_boxes_and_scores():
     tracker = Tracker()
     for detections in messy_video(3):
@@ -507,15 +498,6 @@ def test_embeddings_must_stay_of_one_length():
     with pytest.raises(ValueError, match="length 0"):
         tracker.update(detect([50, 50]))
     assert tracker.update(detect([50, 50], np.eye(4)[:1])).track_id.tolist() == [1]
-
-
-def test_wide_and_small_boxes_are_tracked_like_others():
-    tracker = Tracker()
-    boxes = np.array([[0, 0, 200, 20], [300, 300, 304, 306], [-80, -40, 10, 60]])
-    detections = Detections(xyxy=boxes, score=np.full(3, 0.9), class_id=np.zeros(3))
-    for _ in range(3):
-        tracked = tracker.update(detections)
-        np.testing.assert_array_equal(tracked.detections.xyxy, boxes)
 
 
 @pytest.mark.parametrize("package", ["torch", "cv2", "clmot.io.camera_motion_text"])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from data_builders import TINY_NETWORK
+from data_builders import TINY_NETWORK, sample_of
 
 from clmot.config import Config, load_config
 from clmot.detectors.python_function import FunctionDetector
@@ -65,17 +65,8 @@ def make(tmp_path_factory):
         path, count = folder / f"{sequence}-{frame}.png", len(identities)
         cv2.imwrite(str(path), rng.integers(0, 256, (64, 96, 3), np.uint8))
         corner = np.stack([np.arange(count) * 16, rng.uniform(0, 20, count)], axis=1)
-        return Sample(
-            image=path,
-            width=96,
-            height=64,
-            sequence=sequence,
-            frame=frame,
-            boxes=np.concatenate([corner, corner + rng.uniform(14, 40, (count, 2))], axis=1).astype(np.float32),
-            classes=np.zeros(count, np.int64),
-            ignore=np.zeros(count, bool),
-            identities=np.array(identities, np.int64),
-        )
+        boxes = np.concatenate([corner, corner + rng.uniform(14, 40, (count, 2))], axis=1)
+        return sample_of(boxes, image=path, size=(96, 64), sequence=sequence, frame=frame, identities=identities)
 
     def dataset(**sequences: list[list[int]]) -> Dataset:
         samples = [

@@ -1,12 +1,12 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 from clmot.views.tracklets import with_tracklets
 
 
@@ -15,17 +15,9 @@ def frame(number, centres, sequence="street", identities=None, ignore=()):
     half = np.array([15, 40], np.float32)
     boxes = np.concatenate([centres - half, centres + half], axis=1)
     n = len(boxes)
-    return Sample(
-        image=Path(f"{sequence}/{number:06d}.jpg"),
-        width=640,
-        height=480,
-        sequence=sequence,
-        frame=number,
-        boxes=boxes,
-        classes=np.zeros(n, np.int64),
-        ignore=np.isin(np.arange(n), ignore),
-        identities=np.full(n, -1) if identities is None else np.array(identities),
-    )
+    known = {"ignore": np.isin(np.arange(n), ignore), "identities": [-1] * n if identities is None else identities}
+    file = f"{sequence}/{number:06d}.jpg"
+    return sample_of(boxes, image=file, size=(640, 480), sequence=sequence, frame=number, **known)
 
 
 def dataset(*samples):

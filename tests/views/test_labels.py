@@ -1,7 +1,6 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.config import load_config
 from clmot.errors import UserError
@@ -11,17 +10,8 @@ from clmot.views.labels import labels_of, with_labels
 
 def sample(sequence: str, frame: int, identities: list[int], ignore: tuple[int, ...] = ()) -> Sample:
     n = len(identities)
-    return Sample(
-        image=Path("image.jpg"),
-        width=100,
-        height=80,
-        sequence=sequence,
-        frame=frame,
-        boxes=np.tile(np.array([0, 0, 10, 20], np.float32), (n, 1)),
-        classes=np.zeros(n, np.int64),
-        ignore=np.isin(np.arange(n), ignore),
-        identities=np.array(identities, np.int64),
-    )
+    known = {"ignore": np.isin(np.arange(n), ignore), "identities": identities}
+    return sample_of([[0, 0, 10, 20]] * n, sequence=sequence, frame=frame, **known)
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 import clmot.views.pair_dataset
 from clmot.config import ViewsConfig
 from clmot.errors import UserError
 from clmot.io.image import read_image
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 from clmot.views.pair_dataset import PairDataset
 from clmot.views.transforms import blur, jitter_colour, random_affine, warp_image
 from clmot.visualize.view_sheets import UNCHANGED
@@ -160,20 +161,7 @@ def walk(tmp_path_factory):
         rows = [[5 + frame, 5, 15 + frame, 30], [40, 10 + frame, 50, 30 + frame], [25, 20, 35, 38]]
         if other or frame == 1:
             rows = rows[:2]
-        n = len(rows)
-        samples.append(
-            Sample(
-                image=path,
-                width=60,
-                height=40,
-                sequence="other" if other else "walk",
-                frame=frame,
-                boxes=np.array(rows, np.float32),
-                classes=np.zeros(n, np.int64),
-                ignore=np.zeros(n, bool),
-                identities=np.full(n, -1),
-            )
-        )
+        samples.append(sample_of(rows, image=path, size=(60, 40), sequence="other" if other else "walk", frame=frame))
     return Dataset(samples=samples, classes=("person",))
 
 

@@ -1,14 +1,13 @@
 import dataclasses
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.cli import main
 from clmot.config import ViewsConfig
 from clmot.errors import UserError
-from clmot.structures import Sample
 from clmot.synthetic import write_scenes
 from clmot.views.picture import picture_of
 from clmot.views.temporal_pairs import as_neighbour
@@ -17,18 +16,7 @@ from clmot.visualize.view_sheets import UNCHANGED, draw_pair, each_transform, tr
 
 
 def grey_picture(rows, frame=0, ignore=None):
-    n = len(rows)
-    sample = Sample(
-        image=Path("none.png"),
-        width=200,
-        height=100,
-        sequence="s",
-        frame=1,
-        boxes=np.array(rows, np.float32),
-        classes=np.zeros(n, np.int64),
-        ignore=np.zeros(n, bool) if ignore is None else np.array(ignore),
-        identities=np.full(n, -1),
-    )
+    sample = sample_of(rows, ignore=[False] * len(rows) if ignore is None else ignore)
     return picture_of(np.full((100, 200, 3), 50, np.uint8), sample, frame, 0)
 
 

@@ -7,7 +7,7 @@ they differ by scenery, which says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -113,25 +113,17 @@ def embedding_scores(
     genuine, impostor = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
     first: list[bool] = []
     precision: list[float] = []
-    for sequence in sequences:
-        together_seen, number = seen_together(sequence)
-        for start in range(0, len(sequence.identities), _ROWS):
-            rows = slice(start, start + _ROWS)
-            cosine = sequence.embeddings[rows] @ sequence.embeddings.T
-            apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
-            compared = (apart >= max(gap[0], 1e-9)) & (apart < gap[1])
-            if together:
-                compared &= together_seen[number[rows]][:, number]
-            same = sequence.identities[rows, None] == sequence.identities
-            bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1)
-            genuine += np.bincount(bins[compared & same], minlength=_BINS)
-            impostor += np.bincount(bins[compared & ~same], minlength=_BINS)
-            for row in np.flatnonzero((compared & same).any(axis=1)):
-                gallery = compared[row]
-                hits = same[row, gallery][np.argsort(-cosine[row, gallery], kind="stable")]
-                first.append(bool(hits[0]))
-                places = np.flatnonzero(hits)
-                precision.append(float(np.mean(np.arange(1, len(places) + 1) / (places + 1))))
+    for cosine, apart, same, compared in _pairs(sequences, together):
+        compared &= (apart >= gap[0]) & (apart < gap[1])
+        bins = _binned(cosine)
+        genuine += np.bincount(bins[compared & same], minlength=_BINS)
+        impostor += np.bincount(bins[compared & ~same], minlength=_BINS)
+        for row in np.flatnonzero((compared & same).any(axis=1)):
+            gallery = compared[row]
+            hits = same[row, gallery][np.argsort(-cosine[row, gallery], kind="stable")]
+            first.append(bool(hits[0]))
+            places = np.flatnonzero(hits)
+            precision.append(float(np.mean(np.arange(1, len(places) + 1) / (places + 1))))
     scores = {"rank-1": _mean(first), "mAP": _mean(precision)}
     scores |= {f"TPR@FAR={rate:g}": _true_positive_rate(genuine, impostor, rate) for rate in FALSE_ACCEPT_RATES}
     # each pair was met from both ends
@@ -158,20 +150,12 @@ def areas_by_gap(
     """
     gaps = len(edges) - 1
     counts = np.zeros((2, gaps, _BINS), np.int64)
-    for sequence in sequences:
-        together_seen, number = seen_together(sequence)
-        for start in range(0, len(sequence.identities), _ROWS):
-            rows = slice(start, start + _ROWS)
-            apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
-            gap = np.searchsorted(edges, apart, side="right") - 1
-            compared = (apart >= 1e-9) & (gap >= 0) & (gap < gaps)
-            if together:
-                compared &= together_seen[number[rows]][:, number]
-            cosine = (sequence.embeddings[rows] @ sequence.embeddings.T)[compared]
-            bins = ((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1) + _BINS * gap[compared]
-            same = (sequence.identities[rows, None] == sequence.identities)[compared]
-            for kind, chosen in enumerate((~same, same)):
-                counts[kind] += np.bincount(bins[chosen], minlength=gaps * _BINS).reshape(gaps, _BINS)
+    for cosine, apart, same, compared in _pairs(sequences, together):
+        gap = np.searchsorted(edges, apart, side="right") - 1
+        compared &= (gap >= 0) & (gap < gaps)
+        bins = _binned(cosine) + _BINS * gap
+        for kind, chosen in enumerate((compared & ~same, compared & same)):
+            counts[kind] += np.bincount(bins[chosen], minlength=gaps * _BINS).reshape(gaps, _BINS)
     impostor, genuine = counts
     below = np.cumsum(impostor, axis=1) - impostor / 2
     with np.errstate(invalid="ignore"):
@@ -263,6 +247,26 @@ def seen_together(sequence: EmbeddedSequence) -> tuple[BoolArray, Int64Array]:
     present = np.zeros((moment.max(initial=-1) + 1, len(known)), np.float32)
     present[moment, number] = 1
     return present.T @ present > 0, number
+
+
+def _pairs(
+    sequences: Sequence[EmbeddedSequence], together: bool
+) -> Iterator[tuple[Float32Array, Float64Array, BoolArray, BoolArray]]:
+    """Some boxes of a sequence against all: cosines, seconds apart, which are one object, and which may be compared."""
+    for sequence in sequences:
+        together_seen, number = seen_together(sequence)
+        for start in range(0, len(sequence.identities), _ROWS):
+            rows = slice(start, start + _ROWS)
+            apart = np.abs(sequence.seconds[rows, None] - sequence.seconds)
+            compared = apart >= 1e-9  # never with its own frame
+            if together:
+                compared &= together_seen[number[rows]][:, number]
+            same = sequence.identities[rows, None] == sequence.identities
+            yield sequence.embeddings[rows] @ sequence.embeddings.T, apart, same, compared
+
+
+def _binned(cosine: Float32Array) -> Int64Array:
+    return np.asarray(((cosine + 1) * (_BINS / 2)).astype(np.int64).clip(0, _BINS - 1))
 
 
 def _thinned(rows: Int64Array) -> Int64Array:

@@ -6,11 +6,12 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+from data_builders import sample_of
 
 from clmot.config import DataConfig, ViewsConfig
 from clmot.errors import UserError
 from clmot.losses.contrast_masks import contrast_pairs, contrastive_set
-from clmot.structures import Dataset, Sample
+from clmot.structures import Dataset
 from clmot.views.loader import pack
 from clmot.views.pair_dataset import PairDataset
 from clmot.views.temporal_pairs import match_tracklets
@@ -29,20 +30,8 @@ def dataset(tmp_path_factory):
         alive = [number for number, (first, last) in LIVES.items() if first <= frame <= last]
         # places say nothing: overlap would match everything wrongly
         boxes = np.array([[40 * place + 2, 10, 40 * place + 32, 80] for place in range(len(alive))], np.float32)
-        n = len(alive)
-        samples.append(
-            Sample(
-                image=file,
-                width=160,
-                height=96,
-                sequence="street",
-                frame=frame,
-                boxes=boxes,
-                classes=np.zeros(n, np.int64),
-                ignore=np.zeros(n, np.bool_),
-                identities=np.array(alive, np.int64),
-            )
-        )
+        where = {"image": file, "size": (160, 96), "sequence": "street", "frame": frame}
+        samples.append(sample_of(boxes, **where, identities=alive))
     return Dataset(samples=samples, classes=("person",))
 
 

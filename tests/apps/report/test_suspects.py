@@ -7,8 +7,9 @@ import pytest
 
 from clmot.apps.report.appearance import read_appearance, visibility
 from clmot.apps.report.events import Event
+from clmot.apps.report.measured import Measured
 from clmot.apps.report.results import load_results
-from clmot.apps.report.suspects import Measured, find_suspects
+from clmot.apps.report.suspects import find_suspects
 from clmot.io.sources import open_one
 from clmot.tracking.decisions import Decisions
 from tests.apps.conftest import FRAMES, SWAPPED, Street

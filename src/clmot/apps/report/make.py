@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from clmot.apps.report.appearance import read_appearance, visibility
+from clmot.apps.report.measured import Measured
 from clmot.apps.report.page import Content, report_page
 from clmot.apps.report.pictures import take_pictures
 from clmot.apps.report.results import Results, load_results
-from clmot.apps.report.suspects import Measured, find_suspects
+from clmot.apps.report.suspects import find_suspects
 from clmot.apps.report.truth import compare_with_truth
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from clmot.apps.report.appearance import read_appearance, visibility
+from clmot.apps.report.measured import Measured
 from clmot.apps.report.page import event_entry
 from clmot.apps.report.results import Results
-from clmot.apps.report.suspects import Measured, find_suspects
+from clmot.apps.report.suspects import find_suspects
 from clmot.errors import UserError, reason_of
 from clmot.io.frame_source import FrameSource
 from clmot.io.video import Frames
