@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.io.image import read_image
-from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, Sample
+from clmot.structures import BoolArray, Embed, Float32Array, Float64Array, Int64Array, Sample
 from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -19,7 +19,7 @@ from clmot.apps.convert_results.readers import LABELS, TRUTH
 from clmot.apps.convert_results.sequence import TrackedSequence
 from clmot.apps.track.result_folder import claim, recorded
 from clmot.datasets.writers.coco import write_coco
-from clmot.io.atomic import whole_file, write_whole_text
+from clmot.io.atomic import write_whole_bytes, write_whole_text
 from clmot.io.frame_source import FrameSource
 from clmot.io.kitti import kitti_rows, kitti_type
 from clmot.io.mot_writer import TrackWriter, mot_rows
@@ -160,8 +160,7 @@ def _motchallenge(sequence: TrackedSequence, to: Target) -> None:
         with zipfile.ZipFile(text, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(TRUTH, "".join(mot_rows(tracked, with_classes=True) for tracked in truth.frames))
             archive.writestr(LABELS, "".join(f"{name}\n" for name in sequence.classes))
-        with whole_file(to.out, "the archive") as partial_file:
-            partial_file.write_bytes(text.getvalue())
+        write_whole_bytes(to.out, text.getvalue(), "the archive")
         return
     # a video of that name beside them is what they are of, not a picture of old results
     video = str(to.out.with_suffix(".mp4"))
