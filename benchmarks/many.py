@@ -2,7 +2,7 @@
 
     python benchmarks/many.py kill --clips 200 --workers 3 --kills 30
     python benchmarks/many.py kill --clips 200 --shards 3 --kills 30
-    python benchmarks/many.py kill --clips 200 --workers 2 --kills 30 --engine ray
+    python benchmarks/many.py kill --clips 200 --kills 30 --engine ray
     python benchmarks/many.py poison
     python benchmarks/many.py full
     python benchmarks/many.py workers [--network] --rounds 5
@@ -62,7 +62,7 @@ def make_clips(folder: Path, count: int, frames: int, size: tuple[int, int] = (1
 
 def command(clips: Path, out: Path, *more: str, network: bool = False) -> list[str]:
     """`clmot track` over the clips."""
-    source = ("runtime=" and "--runtime", "onnxruntime") if network else ("--boxes", str(clips / "b"), *SETTINGS)
+    source = ("--runtime", "onnxruntime", "--size", "256") if network else ("--boxes", str(clips / "b"), *SETTINGS)
     base = [sys.executable, "-m", "clmot", "track", str(clips / "v"), "--out", str(out), *source]
     return [*base, "--lease", "10", *more]
 
@@ -118,8 +118,11 @@ def kill(arguments: argparse.Namespace, folder: Path) -> None:
     subprocess.run(command(clips, quiet, "--workers", "2"), check=True, stdout=subprocess.DEVNULL)
     shards = arguments.shards or 1
     if arguments.engine == "ray":
-        more = ["--engine", "ray", "--workers", str(arguments.workers)]
-        more += ["--address", arguments.address] if arguments.address else []
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        cluster.add_node(num_cpus=1)
+        more = ["--engine", "ray", "--workers", "2", "--address", cluster.address]
         commands = [command(clips, out, *more)]
     elif arguments.shards:
         commands = [command(clips, out, "--workers", "1", "--shard", f"{i + 1}/{shards}") for i in range(shards)]
@@ -141,7 +144,9 @@ def kill(arguments: argparse.Namespace, folder: Path) -> None:
             break
         own = ray_actors() if arguments.engine == "ray" else below(running[index].pid)
         own = own if arguments.engine == "ray" else [each for each in own if is_worker(each)]
-        victim = running[index].pid if not own or rng.random() < 0.25 else rng.choice(own)
+        if not own and rng.random() < 0.95:
+            continue  # they are starting
+        victim = running[index].pid if not own or rng.random() < 0.2 else rng.choice(own)
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             kills += 1
@@ -174,10 +179,6 @@ def poison(arguments: argparse.Namespace, folder: Path) -> None:
     for name in ("cut", "noise", "empty", "crash", "hang", "spin"):
         if name in ("crash", "hang", "spin"):
             shutil.copy(clips / "v" / "c001.mp4", clips / "v" / f"{name}.mp4")
-    detector = folder / "poison.py"
-    detector.write_text(
-        "import ctypes, time, numpy as np\nfrom clmot.structures import Detections\nfrom clmot.config import Config\n"
-    )
     # what decodes is made to crash, hang with the lock released, or hang with it held, by the file's name
     site = folder / "site"
     site.mkdir(exist_ok=True)
@@ -253,8 +254,9 @@ def workers(arguments: argparse.Namespace, folder: Path) -> None:
         for count in (1, 2):
             out = folder / f"w{count}"
             shutil.rmtree(out, ignore_errors=True)
-            os.environ["CLMOT_THREADS_A_WORKER"] = "1"
-            _, used = _timed(command(clips, out, "--workers", str(count), "--threads", "1", network=arguments.network))
+            # of one worker, one processor: the other would do half of its work
+            line = ["taskset", "-c", "0" if count == 1 else "0,1", *command(clips, out, network=arguments.network)]
+            _, used = _timed([*line, "--workers", str(count)])
             rates[count].append(_rate(out))
             costs[count].append(used)
         print(
@@ -357,7 +359,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--pause", type=float, default=2.0, help="longest pause between two kills, in seconds")
     parser.add_argument("--engine", choices=("processes", "ray"), default="processes")
-    parser.add_argument("--address")
     parser.add_argument("--network", action="store_true", help="the shipped model in place of boxes")
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()

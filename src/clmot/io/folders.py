@@ -38,7 +38,9 @@ def folders_in(path: Path) -> list[Path]:
     """The folders in a folder that are not hidden, by name; none where there is no such folder."""
     if not path.is_dir():
         return []
-    return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    with os.scandir(path) as children:
+        names = [child.name for child in children if child.is_dir() and not child.name.startswith(".")]
+    return [path / name for name in sorted(names)]
 
 
 def describe_folder(path: Path) -> str:

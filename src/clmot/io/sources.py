@@ -149,12 +149,22 @@ def videos_in(path: Path) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    videos = sorted((each for each in path.iterdir() if _is_video(each)), key=natural_order)
-    if not videos:
+    return sorted((path / name for name in video_names(path)), key=natural_order)
+
+
+def video_names(path: Path) -> list[str]:
+    """The names of the videos in a folder, in any order.
+
+    Raises:
+        UserError: there are none.
+    """
+    with os.scandir(path) as entries:
+        names = [each.name for each in entries if _is_video_name(each.name) and each.is_file()]
+    if not names:
         raise UserError(
             f"{path}: no images, videos or sequences ({describe_folder(path)}); expected images, videos, or {EXPECTED}"
         )
-    return videos
+    return names
 
 
 def matches_of(pattern: str) -> list[Path]:
@@ -252,8 +262,8 @@ def _play(path: Path, seconds: Sequence[float], announced: int, reading: Reading
     reading.check()
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _is_video_name(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not name.startswith(".")
 
 
 def _read(images: Sequence[Path], numbers: Sequence[int], frame_rate: float | None, reading: Reading) -> Frames:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clmot.apps.many.sources import Video, list_videos
+from clmot.apps.many.sources import list_videos
+from clmot.apps.many.video import Video
 from clmot.apps.many.work import Job
 from clmot.io.video_writer import VideoWriter
 

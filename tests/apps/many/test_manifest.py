@@ -11,7 +11,7 @@ import pytest
 
 from clmot.apps.many.claims import Attempt, Claims
 from clmot.apps.many.manifest import AGAIN, DONE, ERROR, FAILED, MOST_LOST, Manifest, Row
-from clmot.apps.many.sources import Video
+from clmot.apps.many.video import Video
 
 VIDEO = Video("rec", "/a/rec.mp4", content="1f")
 

@@ -59,7 +59,8 @@ class Claims:
         found: dict[tuple[str, str], int] = {}
         for file in os.listdir(self.folder):
             name, key, number = file.rsplit(".", 2)
-            found[name, key] = max(found.get((name, key), 0), int(number))
+            if int(number) > found.get((name, key), 0):
+                found[name, key] = int(number)
         return found
 
     def win(self, attempt: Attempt) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from clmot.apps.many.claims import LEASE, Attempt, Claims
-from clmot.apps.many.sources import Video
+from clmot.apps.many.video import Video
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import make_folder, write_whole_bytes
 
@@ -30,7 +30,7 @@ MOST_LOST = 5
 """Attempts whose process ended without a word after which a video is given up: it may be the reason."""
 
 
-class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+class Row(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What became of one attempt at a video.
 
     Attributes:
@@ -80,7 +80,7 @@ class Manifest:
         self.claims = Claims(self.folder / "claims", lease)
         self.rows: dict[str, Row] = {}
         self._attempts: dict[tuple[str, str], int] = {}  # the newest that was begun
-        self._verdicts: dict[tuple[str, str], dict[int, str]] = {}
+        self._verdicts: dict[tuple[str, str, int], str] = {}
         self._base: dict[tuple[str, str], int] = {}  # attempts that do not count any more
         self._read: dict[str, int] = {}
         self._mine: Path | None = None
@@ -134,14 +134,13 @@ class Manifest:
         if row.state == AGAIN:
             self._base[which] = row.attempt
         else:
-            self._verdicts.setdefault(which, {}).setdefault(row.attempt, row.state)
-            if row.state == DONE:
-                self._verdicts[which][row.attempt] = DONE
+            self._verdicts[row.name, row.key, row.attempt] = row.state
         known = self.rows.get(row.name)
         # what is done stays done, also when an attempt that was taken for dead fails behind it
         if not (known and known.key == row.key and known.state == DONE):
             self.rows[row.name] = row
-        self._attempts[which] = max(self._attempts.get(which, 0), row.attempt)
+        if row.attempt > self._attempts.get(which, 0):
+            self._attempts[which] = row.attempt
 
     def append(self, row: Row) -> None:
         """Add a row; it is on the disk when this returns.
@@ -180,10 +179,13 @@ class Manifest:
         if row and row.key == key and row.state in (DONE, FAILED):
             return row.state
         newest, base = self._attempts.get(which, 0), self._base.get(which, 0)
-        verdicts = self._verdicts.get(which, {})
-        if newest > base and newest not in verdicts and not self.claims.is_dead(Attempt(*which, newest)):
+        if (
+            newest > base
+            and (*which, newest) not in self._verdicts
+            and not self.claims.is_dead(Attempt(*which, newest))
+        ):
             return ""
-        errors = sum(verdicts.get(each) == ERROR for each in range(base + 1, newest + 1))
+        errors = sum(self._verdicts.get((*which, each)) == ERROR for each in range(base + 1, newest + 1))
         lost = newest - base - errors
         if errors > retries or lost >= MOST_LOST:
             reason = row.error if row and row.error else f"its process ended {lost} times without a word"
@@ -219,18 +221,18 @@ class Manifest:
 
     def has_verdict(self, attempt: Attempt) -> bool:
         """Whether a row says what became of an attempt."""
-        return attempt.number in self._verdicts.get((attempt.name, attempt.key), {})
+        return (attempt.name, attempt.key, attempt.number) in self._verdicts
 
     def was_cut_off(self, attempt: Attempt) -> bool:
         """Whether the attempt before failed through no fault of the video, so that what it left can be trusted."""
-        return self._verdicts.get((attempt.name, attempt.key), {}).get(attempt.number - 1) != ERROR
+        return self._verdicts.get((attempt.name, attempt.key, attempt.number - 1)) != ERROR
 
     def running(self) -> list[Attempt]:
         """What is being worked on."""
         return [
             attempt
             for which, number in self._attempts.items()
-            if number > self._base.get(which, 0) and number not in self._verdicts.get(which, {})
+            if (*which, number) not in self._verdicts and number > self._base.get(which, 0)
             if not self.claims.is_dead(attempt := Attempt(*which, number))
         ]
 

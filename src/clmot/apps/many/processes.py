@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from clmot.apps.many.claims import Attempt
 from clmot.apps.many.manifest import Row
-from clmot.apps.many.sources import Video
+from clmot.apps.many.video import Video
 from clmot.apps.many.work import STALLED, DiskFull, Job, Worker
 from clmot.errors import UserError
 from clmot.io.interrupts import Terminated

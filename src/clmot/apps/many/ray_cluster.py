@@ -10,7 +10,7 @@ from typing import Any
 
 from clmot.apps.many.claims import Attempt
 from clmot.apps.many.processes import Crash, Outcome, answer
-from clmot.apps.many.sources import Video
+from clmot.apps.many.video import Video
 from clmot.apps.many.work import DiskFull, Job, Worker
 from clmot.errors import UserError, reason_of
 from clmot.io.runtimes import import_extra

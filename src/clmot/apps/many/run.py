@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ from clmot.apps.many.claims import Attempt
 from clmot.apps.many.manifest import AGAIN, DONE, ERROR, FAILED, FOLDER, LOST, Manifest, Row
 from clmot.apps.many.processes import Crash, Engine, Outcome
 from clmot.apps.many.remote import is_remote
-from clmot.apps.many.sources import LISTS, Video, in_shard, list_videos
+from clmot.apps.many.sources import LISTS, in_shard, list_videos
+from clmot.apps.many.video import Video
 from clmot.apps.many.work import DiskFull, Job
 from clmot.errors import UserError, plural
 from clmot.io.progress import progress_bar
@@ -205,7 +207,7 @@ def _check(videos: Sequence[Video], keys: dict[str, str], manifest: Manifest, jo
         UserError: a result is there that was made with other settings or of another video, or not in a run of many; or
             a video is to be written over a source.
     """
-    there = {path.name for path in job.out.glob("*.txt")}
+    there = set(os.listdir(job.out))
     for video in videos:
         row = manifest.rows.get(video.name)
         if row and row.source != video.origin and row.state == DONE:

@@ -17,14 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from clmot.apps.many.remote import is_remote, remote_files
+from clmot.apps.many.video import Video, digest
 from clmot.apps.track.result_folder import RESERVED
-from clmot.errors import UserError, plural, reason_of, require
+from clmot.errors import UserError, reason_of, require
 from clmot.io.folders import images_in
 from clmot.io.mot_sequences import sequence_folders
-from clmot.io.sources import distinct_names, matches_of, videos_in
+from clmot.io.sources import distinct_names, matches_of, video_names
 from clmot.io.text import read_text
 from clmot.io.video_headers import is_address
 
@@ -33,35 +32,6 @@ _BLOCK, _PART, _AT_ONCE = 8192, 500, 16
 LISTS = (".txt", ".csv", ".tsv")
 """Kinds of files that name videos."""
 _SOURCE_COLUMNS = ("source", "path", "video", "file")
-
-
-class Video(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One source.
-
-    Attributes:
-        name: of its results.
-        origin: file, folder or address.
-        size: bytes.
-        stamp: when it was changed last, in nanoseconds; of an address, what its server says.
-        content: hash of what is in it.
-        settings: ``SECTION.KEY=VALUE`` of its row in a list, and ``fps=VALUE``.
-    """
-
-    name: str
-    origin: str
-    size: int = 0
-    stamp: str = ""
-    content: str = ""
-    settings: tuple[str, ...] = ()
-
-    def key(self, settings: str) -> str:
-        """Hash of content and settings: what its results depend on."""
-        return digest(self.content, settings, *self.settings)
-
-
-def digest(*facts: str) -> str:
-    """Sixteen hexadecimal digits that stand for some texts."""
-    return hashlib.blake2b("\0".join(facts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 class _Found(NamedTuple):
@@ -178,7 +148,8 @@ def _behind(source: str) -> Iterator[_Found]:
             folders = [path]
         yield from (_Found(os.path.abspath(each), each.resolve().name) for each in folders)
         if not folders:
-            yield from (_Found(os.path.abspath(each), each.stem) for each in videos_in(path))
+            place = os.path.abspath(path)
+            yield from (_Found(os.path.join(place, name), os.path.splitext(name)[0]) for name in video_names(path))
     elif path.is_file():
         yield _Found(os.path.abspath(path), path.stem)
     elif glob.has_magic(source):
@@ -231,8 +202,3 @@ def in_shard(videos: Sequence[Video], shard: str) -> list[Video]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UserError(f"--shard {shard}: give I/N, with I from 1 to N, such as 3/8")
     return [each for each in videos if int(each.content, 16) % int(count) == int(number) - 1]
-
-
-def describe(videos: Sequence[Video]) -> str:
-    """``12 videos, 3.4 GB``."""
-    return f"{plural(len(videos), 'video')}, {sum(each.size for each in videos) / 1e9:.1f} GB"

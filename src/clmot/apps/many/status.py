@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,26 +70,33 @@ def read_status(out: Path) -> Status:
     manifest = Manifest(out)
     manifest.refresh(claims=True)
     sizes = {each.name: each.size for each in manifest.known_videos().values()}
-    rows = manifest.rows
-    states = Counter(row.state for row in rows.values())
-    done = [row for row in rows.values() if row.state == DONE]
-    now = time.time()
-    first = min((row.at - row.seconds for row in done), default=now)
-    recent = [row for row in done if now - row.at < _RECENT]
+    now, first = time.time(), time.time()
+    done = frames = undecodable = recent_frames = recent_bytes = 0
+    left = sum(sizes.values())
+    failures = []
+    for name, row in manifest.rows.items():  # there may be many: once
+        if row.state == DONE:
+            done, frames, undecodable = done + 1, frames + row.frames, undecodable + row.undecodable
+            first = min(first, row.at - row.seconds)
+            if now - row.at < _RECENT:
+                recent_frames, recent_bytes = recent_frames + row.frames, recent_bytes + sizes.get(name, 0)
+        elif row.state == FAILED:
+            failures.append(row)
+        else:
+            continue
+        left -= sizes.get(name, 0)
     passed = max(1e-9, min(_RECENT, now - first))
-    speed = sum(sizes.get(row.name, 0) for row in recent) / passed
-    left = sum(size for name, size in sizes.items() if name not in rows or rows[name].state not in (DONE, FAILED))
     running = [attempt.name for attempt in manifest.running()]
     return Status(
-        videos=len(sizes.keys() | rows.keys()),
-        done=states[DONE],
-        failed=states[FAILED],
+        videos=len(sizes.keys() | manifest.rows.keys()),
+        done=done,
+        failed=len(failures),
         running=len(running),
-        frames=sum(row.frames for row in done),
-        undecodable=sum(row.undecodable for row in done),
-        frames_per_second=sum(row.frames for row in recent) / passed,
-        megabytes_per_second=speed / 1e6,
-        seconds_left=left / speed if speed else None,
-        failures=tuple(row for row in rows.values() if row.state == FAILED),
+        frames=frames,
+        undecodable=undecodable,
+        frames_per_second=recent_frames / passed,
+        megabytes_per_second=recent_bytes / passed / 1e6,
+        seconds_left=left * passed / recent_bytes if recent_bytes else None,
+        failures=tuple(failures),
         hands=tuple(running),
     )

@@ -20,7 +20,8 @@ from typing import Any
 from clmot.apps.many.claims import LEASE, Attempt
 from clmot.apps.many.manifest import DONE, ERROR, Manifest, Row
 from clmot.apps.many.remote import fetched
-from clmot.apps.many.sources import Video, digest, file_hash
+from clmot.apps.many.sources import file_hash
+from clmot.apps.many.video import Video, digest
 from clmot.apps.track.configured_model import Settings, stated_rate
 from clmot.apps.track.result_folder import MANY_RECORDS, RECORD
 from clmot.config import parse_overrides
