@@ -23,6 +23,7 @@ from clmot.models.network import Network
 from clmot.models.saved_model import find_checkpoint
 from clmot.structures import Batch
 from clmot.synthetic import write_scenes
+from clmot.training.checkpoint import load_state
 from clmot.training.distributed import DistributedContext, join_processes
 from clmot.training.optim import make_optimizer
 from clmot.training.step import train_step
@@ -85,14 +86,14 @@ def outcome(action, *arguments, **options) -> str:
 
 
 def interrupt_at(step_function, number: int):
-    """Training's step that gets a Ctrl-C in the given call."""
+    """Training's step that gets a SIGTERM in the given call."""
     calls = 0
 
     def stepping(*arguments, **options):
         nonlocal calls
         calls += 1
         if calls == number:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
         return step_function(*arguments, **options)
 
     return stepping
@@ -198,7 +199,7 @@ def test_a_run_resumed_by_another_number_of_processes_sees_the_same_frames(two, 
 
 
 def test_an_interrupt_of_one_stops_both_after_the_step(two, folder):
-    assert [found["interrupt"] for found in two] == ["KeyboardInterrupt: "] * 2
+    assert [found["interrupt"] for found in two] == ["Terminated: "] * 2
     assert find_checkpoint(folder / "interrupted").name == "checkpoint-000002"
 
 
@@ -233,6 +234,29 @@ def test_the_command_under_torchrun(folder):
     alone = json.loads((folder / "alone/log.jsonl").read_text())
     # normalisation sees half the batch in each process: near, not equal
     assert line["heatmap"] == pytest.approx(alone["heatmap"], rel=0.2)
+
+
+@pytest.mark.slow
+def test_a_killed_process_brings_the_others_back_from_the_last_checkpoint(folder, tmp_path):
+    """As torchrun repeats the same command, file of settings and all; the weights are those of a quiet run."""
+    (tmp_path / "mine.yaml").write_text("train: {save_every: 1}\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=3"]
+    command += ["-m", "clmot", "train", folder / "scenes/stills", "--config", tmp_path / "mine.yaml", "--resume"]
+    for name in ("quiet", "killed"):
+        run = subprocess.Popen([*command, "--out", tmp_path / name, *OVERRIDES, "train.steps=40"])
+        while name == "killed" and run.poll() is None:
+            found = find_checkpoint(tmp_path / name)
+            if found and int(found.name.removeprefix("checkpoint-")) >= 2:
+                tasks = Path(f"/proc/{run.pid}/task").glob("*/children")
+                os.kill(int(next(text for each in tasks if (text := each.read_text().split()))[0]), signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        assert run.wait(timeout=300) == 0
+    quiet, killed = (load_state(find_checkpoint(tmp_path / name)) for name in ("quiet", "killed"))
+    assert quiet["step"] == killed["step"] == 40
+    assert all(torch.equal(value, killed["network"][name]) for name, value in quiet["network"].items())
+    log = [json.loads(line)["step"] for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
+    assert log == sorted(set(log))
 
 
 def test_no_such_device():

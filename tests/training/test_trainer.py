@@ -19,6 +19,7 @@ from clmot.config import Config, load_config
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.inference.model import load_model
+from clmot.io.interrupts import Terminated
 from clmot.models.saved_model import find_checkpoint, load_saved_model
 from clmot.structures import Dataset
 from clmot.synthetic import write_scenes
@@ -63,15 +64,16 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def stop_after(monkeypatch, number: int) -> None:
-    """A Ctrl-C during the given step."""
+def stop_after(monkeypatch, number: int, *signals: signal.Signals) -> None:
+    """A Ctrl-C, or other signals, during the given step."""
     import clmot.training.trainer as run_module
 
     step, calls = run_module.train_step, itertools.count(1)
 
     def stepping(*args, **kwargs):
         if next(calls) == number:
-            os.kill(os.getpid(), signal.SIGINT)
+            for each in signals or (signal.SIGINT,):
+                os.kill(os.getpid(), each)
         return step(*args, **kwargs)
 
     monkeypatch.setattr(run_module, "train_step", stepping)
@@ -121,10 +123,15 @@ def test_blind_to_identities(straight, stills, tmp_path):
     assert same(weights(straight), weights(tmp_path / "run"))
 
 
-def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch):
-    """Stopped by Ctrl-C after step 4 of 6, then resumed: the weights and the whole training state agree bit for bit."""
-    stop_after(monkeypatch, 4)
-    with pytest.raises(KeyboardInterrupt):
+@pytest.mark.parametrize(
+    ("signals", "kind"),
+    [((signal.SIGINT,), KeyboardInterrupt), ((signal.SIGTERM, signal.SIGTERM), Terminated)],
+    ids=["Ctrl-C", "SIGTERM twice, as by a queue and torchrun"],
+)
+def test_resuming_equals_a_straight_run(straight, stills, tmp_path, monkeypatch, signals, kind):
+    """Stopped after step 4 of 6, then resumed: the weights and the whole training state agree bit for bit."""
+    stop_after(monkeypatch, 4, *signals)
+    with pytest.raises(kind):
         train(stills, tmp_path, config(), progress=False)
     assert find_checkpoint(tmp_path).name == "checkpoint-000004"
     train(stills, tmp_path, config(), resume=True, progress=False)

@@ -40,7 +40,7 @@ from clmot.cli import (  # noqa: F401
     train,
     tune,
 )
-from clmot.cli.app import app, is_first_process
+from clmot.cli.app import app, is_first_process, under_torchrun
 from clmot.cli.streams import guarded_streams
 from clmot.errors import UserError, reason_of
 from clmot.io.interrupts import Terminated, termination_as_interrupt
@@ -135,8 +135,8 @@ def _meant(message: str) -> str:
 
 def _fail(message: str, code: int) -> None:
     if not is_first_process():
-        # the first process fails in the same way, and one line and exit code are enough
-        raise SystemExit(0)
+        # the first process fails in the same way, and one line is enough; torchrun on another machine wants the code
+        raise SystemExit(code if under_torchrun() else 0)
     print(f"clmot: {message}", file=sys.stderr)
     raise SystemExit(code)
 

@@ -103,7 +103,12 @@ _CHOSEN = "CLMOT_OUT"
 
 def is_first_process() -> bool:
     """False in the processes that torchrun, or a run on several devices, starts beside the one that talks."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+    return os.environ.get("RANK" if under_torchrun() else "LOCAL_RANK", "0") == "0"
+
+
+def under_torchrun() -> bool:
+    """Whether torchrun has started this process, and may start it again."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -181,7 +186,7 @@ def out_folder(out: Path | None, verb: str, *, last: bool = False) -> Path:
         # started by the first one, which has left word
         require(_CHOSEN in os.environ, f"{verb}: name --out with torchrun")
         return Path(os.environ[_CHOSEN])
-    require("TORCHELASTIC_RUN_ID" not in os.environ, f"{verb}: name --out with torchrun")
+    require(not under_torchrun(), f"{verb}: name --out with torchrun")
     numbered = (Path("runs") / (verb + (str(number) if number > 1 else "")) for number in itertools.count(1))
     used = list(itertools.takewhile(lambda folder: folder.is_dir() and any(folder.iterdir()), numbered))
     require(bool(used) or not last, f"{verb} --resume: there is no runs/{verb}; name the folder with --out")

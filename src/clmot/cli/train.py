@@ -21,6 +21,7 @@ from clmot.cli.app import (
     is_first_process,
     out_folder,
     size_settings,
+    under_torchrun,
     validation_plan,
 )
 from clmot.config import load_config, parse_overrides
@@ -57,6 +58,8 @@ def train(
         clmot train MOT16/train --out runs/tuned --start runs/first --steps 500
         clmot train MOT16/train --val MOT16/val --out runs/mot --patience 5
         clmot train boxes.json --val 0.1
+        torchrun --nnodes=1:4 --nproc-per-node=8 --max-restarts=20 --rdzv-backend=c10d --rdzv-endpoint=HOST:29400
+            -m clmot train MOT16/train --out /shared/run --resume
 
     Parameters
     ----------
@@ -91,7 +94,8 @@ def train(
 
     found = find_checkpoint(out) if resume else None
     if found:
-        if recipe or config:
+        # torchrun repeats the command as it was
+        if (recipe or config) and not under_torchrun():
             raise UserError(f"{found}: --resume takes recipe and file from the checkpoint; only overrides may be given")
         settings = load_saved_model(found).config
         settings = settings.updated(parse_overrides(overrides), "override")

@@ -51,3 +51,8 @@ def describe_folder(path: Path) -> str:
     if not names:
         return "it is empty"
     return f"found {', '.join(names[:4])}" + f" and {len(names) - 4} more" * (len(names) > 4)
+
+
+def cache_folder() -> Path:
+    """Where the user keeps what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clmot"

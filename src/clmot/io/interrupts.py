@@ -42,24 +42,31 @@ def undivided() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-@contextlib.contextmanager
-def noted_interrupt() -> Iterator[list[float]]:
-    """A list that gets an item at the first Ctrl-C, so that no step is left half done; the second one interrupts."""
-    interrupted: list[float] = []
-
-    def note(number: int, frame: object) -> None:
-        now = time.monotonic()
-        # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: those are one
-        if interrupted and now - interrupted[0] > 1:
-            raise KeyboardInterrupt
-        interrupted.append(now)
-
-    with _handled({signal.SIGINT: note}):
-        yield interrupted
-
-
 class Terminated(KeyboardInterrupt):
     """SIGTERM came, as from ``docker stop``, ``kill`` or a shutdown."""
+
+
+@contextlib.contextmanager
+def noted_interrupt() -> Iterator[list[type[KeyboardInterrupt]]]:
+    """A list that gets what to raise at the first Ctrl-C or SIGTERM, so that no step is left half done.
+
+    A second Ctrl-C interrupts at once. SIGTERM often comes twice, from a queue and from torchrun; it will be followed
+    by SIGKILL if need be.
+    """
+    interrupted: list[type[KeyboardInterrupt]] = []
+    first = 0.0
+
+    def note(number: int, frame: object) -> None:
+        nonlocal first
+        now = time.monotonic()
+        # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: those are one
+        if interrupted and now - first > 1 and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        first = first or now
+        interrupted.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)
+
+    with _handled(dict.fromkeys(_SIGNALS, note)):
+        yield interrupted
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from clmot.config import Config
 from clmot.datasets.describe import summary_lines
+from clmot.datasets.index_cache import read_once
 from clmot.datasets.readers import read_dataset
 from clmot.datasets.splits import hold_out
 from clmot.structures import Dataset
@@ -42,13 +44,14 @@ def read_training_data(
         for line in summary_lines(dataset):
             log.info("%s", line)
     else:
-        dataset = read_dataset(
-            [Path(path) for path in ([data] if isinstance(data, str | Path) else data)],
-            min_visibility=config.data.min_visibility,
-            min_score=config.data.score_threshold,
-            identities=bool(held_out_share) or (config.data.identities and labels == "known"),
-            format=config.data.format,
-        )
+        paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+        settings: dict[str, Any] = {
+            "min_visibility": config.data.min_visibility,
+            "min_score": config.data.score_threshold,
+            "identities": bool(held_out_share) or (config.data.identities and labels == "known"),
+            "format": config.data.format,
+        }
+        dataset = read_once(paths, sorted(settings.items()), lambda: read_dataset(paths, **settings))
     held_out = None
     if held_out_share:
         dataset, held_out = hold_out(dataset, held_out_share)

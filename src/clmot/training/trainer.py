@@ -16,7 +16,7 @@ from lightning_fabric.loggers.logger import Logger
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import make_folder, write_whole_text
-from clmot.io.interrupts import noted_interrupt
+from clmot.io.interrupts import Terminated, noted_interrupt
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import BEST, find_checkpoint
@@ -77,7 +77,8 @@ def train(
 
     Raises:
         UserError: bad data, a run that is already there, a checkpoint that does not fit, a loss that is not finite.
-        KeyboardInterrupt: Ctrl-C, after the step in hand was finished and a checkpoint written.
+        KeyboardInterrupt: Ctrl-C or SIGTERM to any of the processes, after the step in hand was finished and a
+            checkpoint written.
     """
     config, out = config or Config(), Path(out)
     fabric, context = join_processes(config.train)
@@ -141,6 +142,7 @@ def _run_steps(
                     with run_log.paused():
                         run_log.write(state.step, best.validate(state, run_log.bar))
             stop, enough = context.any(bool(interrupted)), context.any(best is not None and best.exhausted)
+            terminated = stop and context.any(Terminated in interrupted)
             done = enough or state.step == steps
             if stop or done or state.step % config.train.save_every == 0:
                 with context.synchronized():
@@ -149,7 +151,7 @@ def _run_steps(
                             _finish(state, dataset, fabric.device, best, run_log.bar)
                         state.save(out)
             if stop:
-                raise KeyboardInterrupt
+                raise Terminated if terminated else KeyboardInterrupt
             if enough:
                 log.info("stopped at step %d: nothing was gained any more", state.step)
                 break

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from clmot.config import Config
+from clmot.datasets.flat_samples import FlatSamples
 from clmot.errors import UserError
 from clmot.structures import Dataset, Int64Array
 
@@ -46,6 +47,8 @@ def with_labels(dataset: Dataset, labels: Labels, share: float = 1.0, seed: int 
     Raises:
         UserError: known identities are asked for and there are none.
     """
+    if labels == "none" and isinstance(dataset.samples, FlatSamples):
+        return dataclasses.replace(dataset, samples=dataset.samples.without_identities()), 0
     numbers: dict[tuple[str, int], int] = {}
     known = _some_identities(dataset, share, seed) if labels == "known" and share < 1 else None
     samples = []

@@ -5,16 +5,15 @@ straight run in one process sees.
 """
 
 import copy
-import os
-from pathlib import Path
 
 import numpy as np
 from torch.utils.data import Dataset as TorchDataset
 
 from clmot.config import ViewsConfig
+from clmot.datasets.flat_samples import FlatSamples
 from clmot.errors import UserError
 from clmot.io.image import read_image
-from clmot.structures import Boxes, Dataset, Picture, Sample, ViewPair
+from clmot.structures import Dataset, Picture, Sample, ViewPair
 from clmot.views.picture import picture_of
 from clmot.views.random_streams import Streams
 from clmot.views.temporal_pairs import as_neighbour, match_samples, match_tracklets
@@ -47,17 +46,12 @@ class PairDataset(TorchDataset[ViewPair]):
     def __init__(
         self, dataset: Dataset, views: ViewsConfig, size: tuple[int, int], seed: int = 0, tracklets: bool = False
     ) -> None:
-        samples = dataset.samples
         self.views, self.size, self.seed, self.tracklets = views, size, seed, tracklets
-        self.sequences = tuple(dict.fromkeys(sample.sequence for sample in samples))
-        number = {name: index for index, name in enumerate(self.sequences)}
-        self._paths = np.array([os.fsencode(sample.image) for sample in samples], np.bytes_)
-        self._facts = np.array([(s.width, s.height, number[s.sequence], s.frame) for s in samples], np.int64)
-        self._ends = np.cumsum([0, *(len(sample.boxes) for sample in samples)])
-        self._boxes = Boxes.join(samples)
+        self._samples = FlatSamples.of(dataset.samples)
+        self.sequences, self._facts = self._samples.sequences, self._samples.facts
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._samples)
 
     def __getitem__(self, draw: Draw) -> ViewPair:
         """Two views of a sample.
@@ -146,13 +140,4 @@ class PairDataset(TorchDataset[ViewPair]):
 
     def sample(self, index: int) -> Sample:
         """A sample's annotation."""
-        width, height, sequence_index, frame = self._facts[index].tolist()
-        rows = slice(self._ends[index], self._ends[index + 1])
-        return Sample(
-            image=Path(os.fsdecode(self._paths[index])),
-            width=width,
-            height=height,
-            sequence=self.sequences[sequence_index],
-            frame=frame,
-            **vars(self._boxes.take(rows)),
-        )
+        return self._samples[index]

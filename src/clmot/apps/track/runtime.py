@@ -22,6 +22,7 @@ from clmot._version import __version__
 from clmot.devices import device_name, has_gpu
 from clmot.errors import UserError, require
 from clmot.io.atomic import make_folder, write_whole_json
+from clmot.io.folders import cache_folder
 from clmot.io.threads import thread_limit
 from clmot.shipped import find_model, shipped_graph
 
@@ -93,11 +94,6 @@ def _load(name: str | Path, graph: Path, runtime: str, device: str = "cpu") -> M
     model = load_exported(graph, device, runtime=runtime)
     model.name = str(name)
     return model
-
-
-def cache_folder() -> Path:
-    """Where the user keeps what can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clmot"
 
 
 def _graph(name: str | Path, file: Path, asked: bool) -> Path | None:
