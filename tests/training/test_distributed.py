@@ -23,7 +23,6 @@ from clmot.models.network import Network
 from clmot.models.saved_model import find_checkpoint
 from clmot.structures import Batch
 from clmot.synthetic import write_scenes
-from clmot.training.checkpoint import load_state
 from clmot.training.distributed import DistributedContext, join_processes
 from clmot.training.optim import make_optimizer
 from clmot.training.step import train_step
@@ -234,29 +233,6 @@ def test_the_command_under_torchrun(folder):
     alone = json.loads((folder / "alone/log.jsonl").read_text())
     # normalisation sees half the batch in each process: near, not equal
     assert line["heatmap"] == pytest.approx(alone["heatmap"], rel=0.2)
-
-
-@pytest.mark.slow
-def test_a_killed_process_brings_the_others_back_from_the_last_checkpoint(folder, tmp_path):
-    """As torchrun repeats the same command, file of settings and all; the weights are those of a quiet run."""
-    (tmp_path / "mine.yaml").write_text("train: {save_every: 1}\n")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=3"]
-    command += ["-m", "clmot", "train", folder / "scenes/stills", "--config", tmp_path / "mine.yaml", "--resume"]
-    for name in ("quiet", "killed"):
-        run = subprocess.Popen([*command, "--out", tmp_path / name, *OVERRIDES, "train.steps=40"])
-        while name == "killed" and run.poll() is None:
-            found = find_checkpoint(tmp_path / name)
-            if found and int(found.name.removeprefix("checkpoint-")) >= 2:
-                tasks = Path(f"/proc/{run.pid}/task").glob("*/children")
-                os.kill(int(next(text for each in tasks if (text := each.read_text().split()))[0]), signal.SIGKILL)
-                break
-            time.sleep(0.01)
-        assert run.wait(timeout=300) == 0
-    quiet, killed = (load_state(find_checkpoint(tmp_path / name)) for name in ("quiet", "killed"))
-    assert quiet["step"] == killed["step"] == 40
-    assert all(torch.equal(value, killed["network"][name]) for name, value in quiet["network"].items())
-    log = [json.loads(line)["step"] for line in (tmp_path / "killed/log.jsonl").read_text().splitlines()]
-    assert log == sorted(set(log))
 
 
 def test_no_such_device():
