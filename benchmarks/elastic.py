@@ -103,7 +103,7 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> None:
         write_scenes(
             scenes, still_frames=8, still_sequences=2, clips=1, clip_frames=2, size=(160, 120), seed=arguments.seed
         )
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     log = stack_log = (folder / "log").open("w")
     for name, kills in (("quiet", 0), ("killed", arguments.kills)):
         port, out = free_port(), folder / name
