@@ -94,7 +94,8 @@ def application(workspace: Workspace) -> Starlette:
 
     def crop(request: Request, _: bytes) -> Response:
         found = view().crop(request.path_params["track"], request.path_params["frame"])
-        return _picture(found and (found, "image/jpeg"))
+        # an edit may have taken the box away since the page was told of it
+        return _picture((found, "image/jpeg")) if found else Response(status_code=204)
 
     def track(request: Request, _: bytes) -> Any:
         return session().track(request.path_params["track"], _whole(request, "frame"))
@@ -227,7 +228,7 @@ def serve(
         shown = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{number}/?token={token}"
         guard = Guard(application(workspace), token, host, number)
-        config = uvicorn.Config(guard, log_level="error", server_header=False, lifespan="off", ws="none")
+        config = uvicorn.Config(guard, log_level="critical", server_header=False, lifespan="off", ws="none")
         config.timeout_graceful_shutdown = 1  # a video may be on its way
         told(address)
         if browser:

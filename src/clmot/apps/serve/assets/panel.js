@@ -40,10 +40,19 @@ const panel = (() => {
           button("Delete track", "Delete", act.deleteTrack, { class: "danger" })),
         told.crops.length ? el("div", { class: "strip" }, told.crops.map((number) => el("button", { type: "button",
           "aria-label": `Go to frame ${number}`, onclick: () => act.go(number) },
-        el("img", { src: `/api/crop/${told.id}/${number}?${session.serial}`, alt: "", loading: "lazy" }), el("span", {}, String(number))))) : null,
+        el("img", { "data-src": `/api/crop/${told.id}/${number}?${session.serial}`, alt: "" }), el("span", {}, String(number))))) : null,
         told.why ? el("details", { class: "why", open: true }, el("summary", {}, `Why in frame ${frame}`), reasons(told.why))
           : el("p", { class: "faint" }, told.explained ? "Nothing was kept of why it is here in this frame."
             : "Why a box went to its track is told of results of clmot track --explain.")));
+    load([...node.querySelectorAll("img[data-src]")]);
+  }
+
+  /** Images one after the other: a browser asks for few things at a time, and an edit must not wait for crops. */
+  function load([image, ...rest]) {
+    if (!image?.isConnected) return;
+    image.onload = () => load(rest);
+    image.onerror = image.onload;
+    image.src = image.dataset.src;
   }
 
   /** The queue: what looks wrong, the worst first. */

@@ -54,12 +54,31 @@ const player = (() => {
     step(by) { this.pause(); this.seek((this.busy ? this.target : this.index) + by); }
   }
 
+  let spare = null; // 8 MB for a frame of 1080 lines, used again
+
+  /** A picture of a frame from its values: Chromium keeps half a gigabyte of frames that are drawn as they are. */
+  async function bitmapOf(picture) {
+    try {
+      const { width, height } = picture.visibleRect;
+      const values = spare?.length === 4 * width * height ? spare : new Uint8ClampedArray(4 * width * height);
+      spare = null;
+      await picture.copyTo(values, { format: "RGBA" });
+      const bitmap = await createImageBitmap(new ImageData(values, width, height));
+      spare = values;
+      return bitmap;
+    } catch {
+      return createImageBitmap(picture); // a browser that has no frames, or cannot convert them
+    }
+  }
+
   class VideoPlayer extends Base {
     constructor(video, frames, shown) {
       super(frames, shown);
       this.video = video;
       this.busy = false;
       this.closed = false;
+      this.grabs = 0;
+      this.bitmap = null;
       this.listeners = new AbortController();
       const listen = (name, heard) => video.addEventListener(name, heard, { signal: this.listeners.signal });
       this.ready = new Promise((done, failed) => {
@@ -82,18 +101,28 @@ const player = (() => {
     }
 
     /** Take the frame that the video shows now, which knows its own time best. */
-    grab(seconds) {
-      let picture = null;
-      if (window.VideoFrame) {
-        try {
-          picture = new VideoFrame(this.video);
-        } catch {
-          return; // none is decoded yet
-        }
-        seconds = picture.timestamp / 1e6;
+    async grab(seconds) {
+      this.grabs += 1;
+      const mine = this.grabs;
+      let [picture, bitmap] = [this.video, null];
+      try {
+        if (window.VideoFrame) picture = new VideoFrame(this.video);
+        const index = this.frames.nearest(picture.timestamp === undefined ? seconds : picture.timestamp / 1e6);
+        bitmap = await bitmapOf(picture);
+        if (mine === this.grabs && !this.closed) this.give(index, bitmap); else bitmap.close();
+      } catch {
+        // none is decoded yet
+      } finally {
+        picture.close?.();
       }
-      this.index = this.frames.nearest(seconds);
-      this.shown(this.index, picture || this.video);
+    }
+
+    give(index, bitmap) {
+      const before = this.bitmap;
+      this.index = index;
+      this.bitmap = bitmap;
+      this.shown(index, bitmap);
+      before?.close();
     }
 
     get size() { return [this.video.videoWidth, this.video.videoHeight]; }
@@ -123,7 +152,7 @@ const player = (() => {
     async check() {
       const passed = () => this.closed || this.busy || this.playing || this.index === this.target;
       if (passed()) return;
-      this.grab(this.video.currentTime);
+      await this.grab(this.video.currentTime);
       if (passed()) return;
       if (!this.tried) {
         this.tried = true;
@@ -133,8 +162,8 @@ const player = (() => {
       const wanted = this.target;
       const picture = await loadImage(this.frames.numbers[wanted]);
       if (passed() || this.target !== wanted) return;
-      this.index = wanted;
-      this.shown(wanted, picture);
+      this.grabs += 1;
+      this.give(wanted, picture);
     }
 
     move() {
@@ -221,7 +250,13 @@ const player = (() => {
         if (this.busy) [start, from] = [now, this.frames.seconds[this.target]]; // time waits for what is slow
         else if (index !== this.index) this.seek(index);
         for (let next = index + 1; next <= index + AHEAD && next < this.frames.length; next += 1) this.picture(next);
-        if (index >= this.frames.length - 1) { this.playing = false; this.changed?.(); } else requestAnimationFrame(tick);
+        if (index < this.frames.length - 1) {
+          requestAnimationFrame(tick);
+        } else {
+          this.playing = false;
+          this.seek(index);
+          this.changed?.();
+        }
       };
       requestAnimationFrame(tick);
     }

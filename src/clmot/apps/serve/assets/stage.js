@@ -113,7 +113,6 @@ const stage = (() => {
     }
 
     function show(index, number, picture, size, boxes) {
-      if (now.picture !== picture && window.VideoFrame && now.picture instanceof VideoFrame) now.picture.close();
       Object.assign(now, { index, number, picture, size, boxes });
       if (editing && editing.number !== number) editing = null;
       draw();
