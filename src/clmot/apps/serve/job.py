@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from clmot.tracking.postprocess.track_table import Rows
 
 _DEFAULT_RATE = 30.0
 _WAIT = 20.0
+_TOLD = 8192
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,10 +116,15 @@ class Job:
         code = self._process.poll()
         if code is None or self._file.exists():
             return ""
-        self._said.seek(0)
-        lines = [line for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
+        lines = self._lines()
         told = next((line for line in reversed(lines) if line.startswith("clmot: ")), lines[-1] if lines else "")
-        return readable(told.removeprefix("clmot: ")) or f"tracking ended with code {code}"
+        return told.removeprefix("clmot: ") or f"tracking ended with code {code}"
+
+    def _lines(self) -> list[str]:
+        """What it said last; read at a place, as it goes on writing where the file stands."""
+        handle = self._said.fileno()
+        told = os.pread(handle, _TOLD, max(0, os.fstat(handle).st_size - _TOLD)).decode(errors="replace")
+        return [readable(line) for line in told.splitlines() if line.strip()]
 
     def _found(self) -> Rows | None:
         """The boxes so far, ordered by frame."""
@@ -161,6 +168,7 @@ class Job:
             "frame": last,
             "tracks": 0 if rows is None else len(np.unique(rows.track_id)),
             "length": self.source.length,
+            "said": "".join(self._lines()[-1:]) if not last else "",
             "error": self.error(),
         }
 

@@ -95,7 +95,7 @@
     const { state, share, error } = status.media;
     const text = !session ? "Nothing is open yet: Track … starts." : state === "making"
       ? `Making a video that every browser plays: ${Math.round(100 * share)} %` : state === "failed" ? error : "";
-    by("notice").textContent = text;
+    by("notice").textContent = text || status.job?.said || "";
   }
 
   /** Boxes appear while tracking goes on. */
