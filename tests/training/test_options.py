@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from clmot.config import Config, load_config
 from clmot.datasets.readers import read_dataset
-from clmot.structures import Dataset
+from clmot.structures import Dataset, LossTerms
 from clmot.synthetic import write_scenes
 from clmot.training.data import read_training_data
 from clmot.training.distributed import DistributedContext
@@ -73,19 +73,19 @@ def clips(tmp_path_factory) -> Dataset:
     return read_dataset([folder / "clips"], identities=True)
 
 
-def outcome(clips: Dataset, *changes: str) -> tuple[set[str], dict[str, torch.Tensor]]:
-    """Names of the losses, and the weights after two steps."""
+def outcome(clips: Dataset, *changes: str) -> tuple[LossTerms, dict[str, torch.Tensor]]:
+    """The losses of the first step, and the weights after two."""
     dataset, config, _ = read_training_data(clips, tiny(*changes))
     fabric, alone = Fabric(accelerator="cpu", devices=1, precision=config.train.precision), DistributedContext()
     state = new_state(config, fabric.device, found=None)
     network, optimizer = state.set_up(fabric)
     size = config.model.image_size
-    names: set[str] = set()
+    first = None
     for batch in make_loader(dataset, config.data, config.views, size, batch_size=config.train.batch_size, steps=2):
         terms = train_step(fabric, network, optimizer, batch, config, 1e-3, alone)
         state.advance()
-        names |= set(terms.parts)
-    return names, state.network.state_dict()
+        first = first or terms
+    return first, state.network.state_dict()
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,22 @@ def plain(clips):
 @pytest.mark.parametrize("name", OPTIONS)
 def test_two_steps(name, clips, plain):
     losses, weights = outcome(clips, *OPTIONS[name])
-    assert ("embedding" in losses) == (name != "none")
+    assert ("embedding" in losses.parts) == (name != "none")
     _, before = plain
     assert weights.keys() != before.keys() or any(not torch.equal(weights[key], before[key]) for key in weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "ratio"),
+    [
+        # fewer negatives are less to be told from; sides weigh less, and are what they are
+        ("negatives of the frame", "embedding", (0.1, 0.99)),
+        ("size weight", "total", (0.1, 0.99)),
+        ("size weight", "size", (1, 1)),
+        ("fixed task weights", "heatmap", (1, 1)),
+        ("temperature", "heatmap", (1, 1)),
+    ],
+)
+def test_the_first_losses_move_as_the_option_says(name, part, ratio, clips, plain):
+    first, before = (each._asdict() | each.parts for each in (outcome(clips, *OPTIONS[name])[0], plain[0]))
+    assert ratio[0] <= float(first[part] / before[part]) <= ratio[1]

@@ -133,7 +133,7 @@ def _run_steps(
             with context.synchronized():
                 batch = next(batches)
             rate = learning_rate(state.step, config.train)
-            with _explained(state.step, out):
+            with _naming_step(state.step, out):
                 terms = train_step(fabric, network, optimizer, batch, config, rate, context)
             state.advance()
             run_log.step(state.step, terms, rate, batches.seconds_waiting, len(loader.unusable))
@@ -203,7 +203,7 @@ def _make_run_folder(out: Path, config: Config) -> None:
 
 
 @contextmanager
-def _explained(step: int, out: Path) -> Iterator[None]:
+def _naming_step(step: int, out: Path) -> Iterator[None]:
     """Losses that are not finite as a `UserError`; they are the same on all processes."""
     try:
         yield

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int64
 
-from clmot import boxes as box_ops
+from clmot import boxes as box
 from clmot.structures import Picture, Sample
 
 MIN_IOU = 0.5
@@ -36,7 +36,7 @@ def match_boxes(
     """
     if not len(first) or not len(second):
         return np.empty((0, 2), np.int64)
-    overlap = box_ops.iou(first, second) * (first_classes[:, None] == second_classes)
+    overlap = box.iou(first, second) * (first_classes[:, None] == second_classes)
     # the second best of each row and column; one more row and column of zeros, for there may be no second
     padded = np.pad(overlap, ((0, 1), (0, 1)))
     row_rival = np.partition(padded[:-1], -2, axis=1)[:, -2]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from clmot import boxes as box_ops
+from clmot import boxes as box
 from clmot.config import ViewsConfig
 from clmot.structures import Image, Picture, View, ViewPair
 from clmot.views.random_streams import Streams
@@ -66,7 +66,7 @@ def make_view(
     view = _view(pixels, picture, matrix, config.min_visible_share)
     if config.clip:
         height, width = pixels.shape[:2]
-        boxes = box_ops.clip(view.boxes, width, height)
+        boxes = box.clip(view.boxes, width, height)
         view = dataclasses.replace(view, boxes=boxes)
     return view
 
@@ -105,9 +105,9 @@ def place_boxes(
         size_out: view width and height.
         min_visible_share: in [0, 1].
     """
-    moved = box_ops.warp(boxes, matrix)
-    shown = box_ops.clip(box_ops.warp(box_ops.clip(boxes, *size_in), matrix), *size_out)
-    whole, part = box_ops.area(moved), box_ops.area(shown)
+    moved = box.warp(boxes, matrix)
+    shown = box.clip(box.warp(box.clip(boxes, *size_in), matrix), *size_out)
+    whole, part = box.area(moved), box.area(shown)
     share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
     centre_shows = _centres_inside(boxes, size_in) & _centres_inside(moved, size_out)
     object_index = np.flatnonzero(share > 0)

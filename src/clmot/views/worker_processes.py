@@ -21,8 +21,10 @@ _Context: Any = context.ForkServerContext if _FORK_SERVER else context.SpawnCont
 class _Worker(_Context.Process):  # type: ignore[misc]
     """A process that does not run the main script again.
 
-    Workers need nothing from it, and so a script that trains needs no ``if __name__ == "__main__":``. The standard
-    library has no switch for this: it reads the script's name off ``sys.modules["__main__"]`` in the call below.
+    Workers need nothing from it, and so a script that trains needs no ``if __name__ == "__main__":``, which torch's
+    loader asks of it. The standard library has no switch for this: it reads the script's name off
+    ``sys.modules["__main__"]`` in the call below. (loky, which has one, brings processes of its own for it, which start
+    without a fork server: each would import torch anew.)
     """
 
     @staticmethod

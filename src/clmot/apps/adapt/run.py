@@ -15,7 +15,7 @@ from clmot.apps.adapt.report import Adaptation, adaptation_markdown, decide
 from clmot.apps.adapt.settings import reading_size, thinned, training_config
 from clmot.apps.track.configured_model import load_detector_for
 from clmot.apps.track.detection import Finder
-from clmot.apps.track.pipeline import finders_of
+from clmot.apps.track.pipeline import finders_by_sequence
 from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
 from clmot.evaluation.embedding import EmbeddedSequence
@@ -96,7 +96,7 @@ def adapt(
     before.config = dataclasses.replace(settings, model=saved.config.model)
     if not (out / HELD_OUT / "annotations.json").is_file():
         other = load_detector_for(before, detector, device) if detector else None
-        find = finders_of([*sources.values()], before, False, boxes, other)
+        find = finders_by_sequence([*sources.values()], before, False, boxes, other)
         _keep_tracklets(sources, before, find, out, progress)
     learned, held_out = (read_frames(out / part, before.classes) for part in (LEARNED, HELD_OUT))
     rates = {name: source.frame_rate or settings.tracker.frame_rate for name, source in sources.items()}

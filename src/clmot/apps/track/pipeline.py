@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from clmot.apps.track.checkpoint import Checkpoint
 from clmot.apps.track.configured_model import as_configured
-from clmot.apps.track.detection import Finder, find_in, finder_of, without_first
+from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of, without_first
 from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
@@ -27,6 +27,7 @@ from clmot.config.tracker import Family, TrackerConfig
 from clmot.errors import require
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.frame_source import FrameSource
+from clmot.io.named_arrays import Arrays
 from clmot.io.progress import progress_bar
 from clmot.io.reading import PATIENCE
 from clmot.io.sources import open_sources
@@ -141,7 +142,7 @@ def track(
             f"{each.origin}: tracks are refined after the last frame, and a camera has none; leave that out",
         )
     constants = tracker or model.config.tracker
-    find = finders_of(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
+    find = finders_by_sequence(sources, model, constants.uses_embeddings or bool(refine.join), boxes, other)
     if slices:
         require(boxes is None, "--slices: is for a detector; boxes from files are what they are")
         find = dict.fromkeys(find, sliced(next(iter(find.values())), slices))
@@ -188,11 +189,7 @@ def track(
             )
             summary, step = SequenceSummary(), 2 if fast else 1
             saved = checkpoint.read() if checkpoint and outputs.can_go_on else {}
-            # batches begin where they would have begun
-            batches, seen = divmod(int(saved["loop"]["seen"]) if saved else 0, step * batch_size)
-            if checkpoint:
-                each = checkpoint.watched(each, batches * step * batch_size)
-            found = summary.observe(without_first(seen, find_in(each, chosen[each.name], batch_size, overlap, step)))
+            found = summary.observe(_find_on(each, chosen[each.name], batch_size, overlap, step, checkpoint, saved))
             settings = {
                 "detect": asdict((other or model).config.detect),
                 "tracker": asdict(config),
@@ -228,7 +225,23 @@ def _open_sources(
     return [each.only(frames) for each in sources] if frames else sources
 
 
-def finders_of(
+def _find_on(
+    source: FrameSource,
+    find: Finder,
+    batch_size: int,
+    overlap: bool,
+    step: int,
+    checkpoint: Checkpoint | None,
+    saved: Mapping[str, Arrays],
+) -> FoundFrames:
+    """As `find_in`, from the frame on that a checkpoint has not seen; batches begin where they would have begun."""
+    batches, seen = divmod(int(saved["loop"]["seen"]) if saved else 0, step * batch_size)
+    if checkpoint:
+        source = checkpoint.watched(source, batches * step * batch_size)
+    return without_first(seen, find_in(source, find, batch_size, overlap, step))
+
+
+def finders_by_sequence(
     sources: Sequence[FrameSource],
     model: ConfiguredDetector,
     embeddings_used: bool,
