@@ -20,8 +20,8 @@ from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.detection_files import BoxList, read_detections
 from clmot.evaluation.scores import ScoredRows
-from clmot.evaluation.track_rows import Float64Array, left_out_text, row_counts, share_inside
-from clmot.structures import BoolArray, Dataset, Sample
+from clmot.evaluation.track_rows import left_out_text, row_counts, share_inside
+from clmot.structures import BoolArray, Dataset, Float64Array, Sample
 
 _MATCH_IOU = 0.5
 

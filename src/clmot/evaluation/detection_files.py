@@ -19,13 +19,13 @@ from clmot.datasets.readers.coco_records import EXPECTED, Category, Id
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.places import ImageFinder
 from clmot.errors import UserError, plural
-from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array
+from clmot.evaluation.track_rows import OTHER_CLASSES
 from clmot.io.class_names import LABELS, plain_class_name, read_class_names
 from clmot.io.folders import describe_folder
 from clmot.io.mot_sequences import video_name
 from clmot.io.mot_text import MotRows, read_mot_rows
 from clmot.io.text import read_bytes
-from clmot.structures import Dataset, Int64Array
+from clmot.structures import Dataset, Float64Array, Int64Array
 from clmot.table import Table
 
 _DETECTORS = ("DPM", "FRCNN", "SDP")

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from clmot.boxes import iou
 from clmot.io.image import read_image
 from clmot.structures import BoolArray, Embed, Float32Array, Float64Array, Int64Array, Sample
+from clmot.table import Table
 from clmot.tracking.mean_subtraction import RunningMean
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -31,7 +31,7 @@ _LEAST_DEVIATION = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EmbeddedSequence:
+class EmbeddedSequence(Table):
     """The embedded boxes of one sequence.
 
     Attributes:
@@ -42,7 +42,7 @@ class EmbeddedSequence:
 
     embeddings: Float32Array
     identities: Int64Array
-    seconds: npt.NDArray[np.float64]
+    seconds: Float64Array
 
     def mean_subtracted(self, prior: float) -> EmbeddedSequence:
         """The same boxes after online mean subtraction (`clmot.tracking.mean_subtraction`), as the tracker does it.
@@ -74,22 +74,16 @@ def embed_sequences(
         frame_rates: frames a second of each sequence.
         every: use frames 1, 1 + every, ... only.
     """
-    parts: dict[str, list[tuple[Float32Array, Int64Array, npt.NDArray[np.float64]]]] = {}
+    parts: dict[str, list[EmbeddedSequence]] = {}
     for sample in samples:
         chosen = ~sample.ignore & (sample.identities >= 0)
         if (sample.frame - 1) % every or not chosen.any():
             continue
         embeddings = embed(read_image(sample.image), sample.boxes[chosen])
         seconds = np.full(len(embeddings), sample.frame / frame_rates[sample.sequence])
-        parts.setdefault(sample.sequence, []).append((embeddings, sample.identities[chosen], seconds))
-    return [
-        EmbeddedSequence(
-            embeddings=np.concatenate([embeddings for embeddings, _, _ in part]),
-            identities=np.concatenate([identities for _, identities, _ in part]),
-            seconds=np.concatenate([seconds for _, _, seconds in part]),
-        )
-        for part in parts.values()
-    ]
+        seen = EmbeddedSequence(embeddings=embeddings, identities=sample.identities[chosen], seconds=seconds)
+        parts.setdefault(sample.sequence, []).append(seen)
+    return [EmbeddedSequence.join(part) for part in parts.values()]
 
 
 def embedding_scores(

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clmot.evaluation.track_rows import OTHER_CLASSES, Float64Array, Matchup, Selection, TrackRows, checked
+from clmot.evaluation.track_rows import OTHER_CLASSES, Matchup, Selection, TrackRows, checked
 from clmot.io.kitti import COLUMNS
 from clmot.io.number_table import read_numbers
-from clmot.structures import Int64Array
+from clmot.structures import Float64Array, Int64Array
 
 CLASSES = ("car", "pedestrian")
 

@@ -15,10 +15,8 @@ from clmot import boxes as box
 from clmot.errors import UserError, plural
 from clmot.evaluation.scores import RowCounts, ScoredRows
 from clmot.io.mot_text import check_unique, counts, read_mot_table
-from clmot.structures import BoolArray, Int64Array
+from clmot.structures import BoolArray, Float64Array, Int64Array
 from clmot.table import Table
-
-Float64Array = npt.NDArray[np.float64]
 
 OTHER_FRAMES, OTHER_CLASSES = "in frames not scored", "of classes not scored"
 """Reasons why rows are left out."""

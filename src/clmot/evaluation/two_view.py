@@ -8,7 +8,7 @@ may show the same object. Views are easier than time: what fails here fails in a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from clmot.config import ViewsConfig
 from clmot.structures import BoolArray, Embed, Float32Array, Int64Array, View, ViewPair
+from clmot.table import Table
 from clmot.tracking.mean_subtraction import RunningMean
 
 VIEWS = ViewsConfig()
@@ -33,7 +34,7 @@ differ more than views do, and the tracker's motion gate keeps most impostors aw
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EmbeddedViews:
+class EmbeddedViews(Table):
     """The boxes of several pairs of views, n in all.
 
     Attributes:
@@ -59,28 +60,20 @@ def embed_views(pairs: Iterable[ViewPair], embed: Embed) -> EmbeddedViews:
 
 def embed_each(views: Iterable[View], embed: Embed) -> EmbeddedViews:
     """`embed_views` of views one by one."""
-    rows: list[tuple[npt.NDArray[np.generic], ...]] = []
+    labels = ("object_index", "frame_index", "sequence_index")
+    nothing: dict[str, Int64Array] = dict.fromkeys(labels, np.empty(0, np.int64))
+    parts = [EmbeddedViews(embeddings=np.empty((0, 1), np.float32), **nothing)]
     for view in views:
-        seen = ~view.ignore & (view.object_index >= 0)
-        if seen.any():
-            labels = (view.object_index[seen], view.frame_index[seen], view.sequence_index[seen])
-            rows.append((embed(view.image, view.boxes[seen]), *labels))
-    columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
-    embeddings, objects, frames, sequences = columns or (np.empty((0, 1)), *np.empty((3, 0)))
-    return EmbeddedViews(
-        embeddings=embeddings.astype(np.float32),
-        object_index=objects.astype(np.int64),
-        frame_index=frames.astype(np.int64),
-        sequence_index=sequences.astype(np.int64),
-    )
+        seen = view.take(~view.ignore & (view.object_index >= 0))
+        if len(seen):
+            embeddings = embed(view.image, seen.boxes).astype(np.float32)
+            parts.append(EmbeddedViews(embeddings=embeddings, **{name: getattr(seen, name) for name in labels}))
+    return EmbeddedViews.join(parts[1:] or parts)
 
 
 def put_together(first: EmbeddedViews, second: EmbeddedViews) -> EmbeddedViews:
     """The boxes of both, compared as one."""
-    parts = [each for each in (first, second) if len(each.embeddings)] or [first]
-    return EmbeddedViews(
-        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(EmbeddedViews)}
-    )
+    return EmbeddedViews.join([each for each in (first, second) if len(each)] or [first])
 
 
 class ViewComparison(NamedTuple):

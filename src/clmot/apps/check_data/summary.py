@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from clmot.structures import Boxes, Dataset, Sample
-
-Values = npt.NDArray[np.float64]
+from clmot.structures import Boxes, Dataset, Float64Array, Sample
 
 QUANTITIES = {
     "box width": "pixels",
@@ -56,7 +53,7 @@ class Summary:
     classes: dict[str, int]
     identities: int
     left_out: dict[str, int]
-    values: dict[str, Values]
+    values: dict[str, Float64Array]
 
     def quantiles(self) -> dict[str, dict[str, float]]:
         """Quantity to its least, 5 %, median, 95 % and largest value."""
@@ -108,7 +105,9 @@ def summarise(path: Path, format: str, dataset: Dataset) -> Summary:
     )
 
 
-def _distributions(counted: Boxes, samples: Sequence[Sample], frames_of_identities: list[int]) -> dict[str, Values]:
+def _distributions(
+    counted: Boxes, samples: Sequence[Sample], frames_of_identities: list[int]
+) -> dict[str, Float64Array]:
     boxes = counted.boxes.astype(np.float64)
     extent = boxes[:, 2:] - boxes[:, :2]
     counts = [int((~sample.ignore).sum()) for sample in samples]
