@@ -319,6 +319,7 @@ def test_suspects_are_looked_at_one_after_the_other(video: Path, results: Path, 
         page.keyboard.press("v")
         page.locator("#queue .reviewed").wait_for()
         assert f"{count - 1} of {count} to look at" in page.locator("#queue").inner_text()
+        assert accessibility_faults(page) == []
         page.reload()
         page.wait_for_selector('canvas[data-frame="1"]')
         page.locator("#queue .reviewed").wait_for()
