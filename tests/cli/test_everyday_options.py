@@ -174,7 +174,7 @@ def test_info_tells_what_a_file_is(scenes, run, capsys):
     for path, told in (
         (run, ["a model of clmot", "classes: car, truck", "input 128x96"]),
         (scenes / "clips", ["motchallenge", "identities", "256x160", "4 frames"]),
-        ("clmot-pedestrian", ["recipe mobilenet"]),
+        ("clmot-pedestrian", ["recipe yolox_nano"]),
     ):
         assert call("info", path) == 0
         printed = capsys.readouterr().out

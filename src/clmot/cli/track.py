@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,10 +32,12 @@ from clmot.cli.app import (
 )
 from clmot.errors import UserError, plural, require
 from clmot.io.reading import PATIENCE
-from clmot.shipped import DEFAULT
+from clmot.shipped import DEFAULT, LICENCE
 
 if TYPE_CHECKING:
     from clmot.apps.many.work import Job
+
+log = logging.getLogger(__name__)
 
 
 @app.command(group=TRACK)
@@ -46,7 +49,7 @@ def track(
             "rtsp:// addresses; and SECTION.KEY=VALUE settings laid over the model's own."
         ),
     ],
-    model: Path = Path(DEFAULT),
+    model: Path | None = None,
     out: Path | None = None,
     config: Path | None = None,
     video: Flag = False,
@@ -186,6 +189,9 @@ def track(
     from clmot.apps.track.pipeline import track as run_tracking
     from clmot.io.frame_choice import FrameChoice
 
+    if model is None:
+        model = Path(DEFAULT)
+        log.info("%s: the model that comes with the package, %s; --model names another, or it", DEFAULT, LICENCE)
     objects, least = object_choice(conf, classes, mask)
     named: Settings = [({"tracker": {"preset": preset}}, "--preset")] if preset else []
     *of_file, given = read_settings(config, ("detect", "tracker", "refine"), overrides)

@@ -8,6 +8,9 @@ from clmot.shipped.hub import hub_address, hub_model
 DEFAULT = "clmot-pedestrian"
 """What `clmot track` uses where no model is named; its card is docs/clmot-pedestrian.md."""
 
+LICENCE = "for research only (CC BY-NC-SA 3.0)"
+"""Of what it learned from: the licence file beside it says more."""
+
 NAMES = (DEFAULT,)
 
 
