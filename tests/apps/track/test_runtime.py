@@ -131,7 +131,7 @@ def test_the_shipped_graph_finds_what_the_network_finds(runtime, real_data):
     found, expected = (each.detect(image)[:6] for each in (graph, network))
     found, expected = (each[np.argsort(each.xyxy[:, 0])] for each in (found, expected))
     np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=2.5)
-    np.testing.assert_allclose(found.score, expected.score, atol=0.02)
+    np.testing.assert_allclose(found.score, expected.score, atol=0.05)  # a peak in bfloat16 moves within its cell
     assert ((found.embedding * expected.embedding).sum(axis=1) > 0.98).all()
 
 
@@ -159,7 +159,9 @@ def test_tracking_by_the_shipped_graph_imports_no_torch(real_data, tmp_path):
         "heavy = {'torch', 'torchvision', 'timm', 'lightning_fabric', 'matplotlib', 'onnx'} & {*sys.modules}\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    told = subprocess.run([sys.executable, "-c", code], check=True, timeout=240, capture_output=True, text=True).stderr
+    # who has named no model learns under which terms the one that comes with the package is
+    assert told.startswith("clmot-pedestrian: the model that comes with the package, for research only"), told
 
 
 @pytest.fixture(scope="module")
