@@ -50,6 +50,16 @@ def test_the_record_of_the_results_knows_the_frame_rate(results, tmp_path):
     assert set(read_mot_rows(tmp_path / "left" / "street.txt").identity.tolist()) == {1}
 
 
+def test_as_many_tracks_as_individuals(results, tmp_path, capsys):
+    """Two one after the other are one individual, whose gaps the other fills; two at once cannot be."""
+    assert call("refine", results, "--out", tmp_path / "one", "--individuals", 1, "--fps", 10) == 0
+    assert set(read_mot_rows(tmp_path / "one" / "street.txt").identity.tolist()) == {1}
+    with results.open("a") as file:
+        file.write("4,3,90,20,10,20,0.9,-1,-1,-1\n")
+    message = fails(capsys, "refine", results, "--out", tmp_path / "two", "--individuals", 1, "--fps", 10)
+    assert f"{results}: frame 4: 2 are seen at once, and there are to be 1 individuals" in message
+
+
 def test_what_cannot_be_refined_is_one_line(results, tmp_path, capsys):
     out = ("--out", tmp_path / "refined")
     assert "nothing to do" in fails(capsys, "refine", results, *out)

@@ -42,7 +42,7 @@ def ids(frames):
 def test_nothing_is_done_unless_asked_for(frames):
     assert not RefineConfig()
     assert refine(frames[::-1], RefineConfig(), 10) == frames
-    assert all(RefineConfig(**{name: 1}) for name in ("join", "interpolate_seconds", "smooth"))
+    assert all(RefineConfig(**{name: 1}) for name in ("join", "individuals", "interpolate_seconds", "smooth"))
 
 
 def test_joins_first_then_closes_gaps_then_smooths(frames):

@@ -24,6 +24,7 @@ from clmot.io.mot_writer import TrackWriter, mot_rows
 from clmot.io.sources import open_sources
 from clmot.io.track_table import TrackTable
 from clmot.structures import TrackedFrame
+from clmot.tracking.postprocess.individuals import require_no_more
 from clmot.tracking.postprocess.refine import refine
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ def refine_results(
     results, out = Path(results), Path(out)
     require(min_seconds >= 0, f"--min-seconds must be >= 0, got {min_seconds}")
     asked = bool(config) or min_seconds > 0 or text_format != "mot"
-    require(asked, "refine: nothing to do: give --join, --interpolate, --smooth, --min-seconds or --format")
+    require(
+        asked, "refine: nothing to do: give --join, --individuals, --interpolate, --smooth, --min-seconds or --format"
+    )
     require(
         not config.join or (source is not None and model is not None),
         "refine --join: tracks are joined by appearance: give --source VIDEO and --model",
@@ -84,7 +87,7 @@ def refine_results(
         sources = {files[0].stem: next(iter(sources.values()))}
     record, classes = read_record(folder), read_class_names(files[0]) or ("object",)
     claim(out, {file.stem: str(file) for file in files}, classes, overwrite=overwrite)
-    embed = load_model(model).embed if model is not None and config.join else None
+    embed = load_model(model).embed if model is not None and (config.join or config.individuals) else None
     changed = {}
     for file in files:
         frames = read_mot_text(file)
@@ -102,8 +105,11 @@ def refine_results(
                 raise UserError(f"{file}: none of --source is called {file.stem}")
             frames = list(embedded(origin, file, embed, progress=progress))
         # what join needs comes first; gaps in tracks that are left out need not be closed
-        joined = refine(frames, dataclasses.replace(config, interpolate_seconds=0, smooth=False), rate)
-        refined = refine(_long_enough(joined, min_seconds * rate), dataclasses.replace(config, join=0), rate)
+        frames = refine(frames, RefineConfig(join=config.join, join_seconds=config.join_seconds), rate)
+        frames = _long_enough(frames, min_seconds * rate)
+        for tracked in frames if config.individuals else ():
+            require_no_more(tracked, config.individuals, f"{file}: ")
+        refined = refine(frames, dataclasses.replace(config, join=0), rate)
         path = out / file.name
         facts = {"source": str(file), "settings": {"refine": dataclasses.asdict(config), "min_seconds": min_seconds}}
         with recorded([path], file.stem, {**facts, "classes": list(classes)}, lambda: {}):

@@ -15,6 +15,7 @@ def refine(
     *,
     out: Path | None = None,
     join: float = 0.0,
+    individuals: int = 0,
     interpolate: float = 0.0,
     smooth: Flag = False,
     min_seconds: float = 0.0,
@@ -30,6 +31,7 @@ def refine(
 
         clmot refine results --out refined --interpolate 1 --min-seconds 0.5
         clmot refine results --join 0.2 --source street.mp4 --model clmot-pedestrian
+        clmot refine results --individuals 10 --interpolate 0.5
         clmot refine results --out tables --smooth --format csv
 
     Parameters
@@ -40,6 +42,9 @@ def refine(
         Folder for files of the same names; by default runs/refine, runs/refine2, ...
     join
         Join tracks of similar appearance, one after the other: the largest cosine distance, such as 0.2.
+    individuals
+        How many there are: exactly so many tracks, by where they end and begin, and with --source and --model also by
+        appearance.
     interpolate
         Close gaps in tracks of at most this many seconds.
     smooth
@@ -47,9 +52,9 @@ def refine(
     min_seconds
         Leave out tracks that last shorter.
     source
-        What was tracked, for --join; several times for several.
+        What was tracked, for --join and --individuals; several times for several.
     model
-        Whose embeddings --join compares.
+        Whose embeddings are compared.
     fps
         Frames a second, where neither run.json beside the results nor the source says.
     format
@@ -60,7 +65,7 @@ def refine(
     from clmot.apps.refine_results import refine_results
     from clmot.config import RefineConfig
 
-    config = RefineConfig(join=join, interpolate_seconds=interpolate, smooth=smooth)
+    config = RefineConfig(join=join, individuals=individuals, interpolate_seconds=interpolate, smooth=smooth)
     found = refine_results(
         results,
         out_folder(out, "refine"),

@@ -64,6 +64,7 @@ def track(
     join: Annotated[
         float | None, Parameter(help="Join tracks of similar appearance: the largest cosine distance, such as 0.2.")
     ] = None,
+    individuals: int | None = None,
     conf: Conf = None,
     classes: Classes = None,
     mask: Mask = None,
@@ -102,6 +103,7 @@ def track(
         clmot track street.mp4 --out results --explain
         clmot track 0 --model runs/first --out results --show
         clmot track street.mp4 --out results --join 0.2 --interpolate 1 --smooth
+        clmot track tank.mp4 --model runs/fish --out results --individuals 10
         clmot track MOT17/train --out results --boxes gt --frames second-half
         clmot track street.mp4 --conf 0.3 --classes person --preset bytetrack
         clmot track street.mp4 --out results --config tuned/tracker.yaml
@@ -143,6 +145,9 @@ def track(
     smooth
         Smooth the boxes of each track over time. Like --interpolate and --join, this takes place when the last frame
         has been tracked, so a camera's tracks cannot be refined.
+    individuals
+        How many there are in view. Of each image no more boxes are kept, the surest, and when the last frame has been
+        tracked, all tracks are joined to exactly so many (docs/animals.md).
     boxes
         Track external detections in place of the model's: gt or det of the sequence folders, or MOTChallenge text: a
         file, or a folder of NAME.txt. Scores on another scale than 0 to 1 are rescaled.
@@ -196,7 +201,7 @@ def track(
     named: Settings = [({"tracker": {"preset": preset}}, "--preset")] if preset else []
     *of_file, given = read_settings(config, ("detect", "tracker", "refine"), overrides)
     settings = [*of_file, *named, *least, given, *size_settings(size)]
-    flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join}
+    flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join, "individuals": individuals}
     refine = {key: value for key, value in flags.items() if value is not None}
     settings.append(({"refine": refine}, "option"))
     options: dict[str, Any] = {

@@ -343,6 +343,9 @@ class RefineConfig:
     join_seconds: float = 10.0
     """Longest time between two tracks that are joined; in it an object may have moved by three times the longer side of
     its box a second (a person walks at 0.8)."""
+    individuals: int = 0
+    """How many individuals there are: all tracks are joined to exactly so many, never two that are seen at once; 0:
+    nobody knows."""
     interpolate_seconds: float = 0.0
     """Gaps in tracks up to this length are closed by straight lines; 0 closes none."""
     smooth: bool = False
@@ -350,13 +353,14 @@ class RefineConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.join <= 2, f"refine.join must be in [0, 2], got {self.join}")
+        require(self.individuals >= 0, f"refine.individuals must be >= 0, got {self.individuals}")
         for name in ("join_seconds", "interpolate_seconds"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"refine.{name} must be >= 0, got {value}")
 
     def __bool__(self) -> bool:
         """False where nothing is to be done."""
-        return bool(self.join or self.interpolate_seconds or self.smooth)
+        return bool(self.join or self.individuals or self.interpolate_seconds or self.smooth)
 
 
 @dataclass(frozen=True, kw_only=True)

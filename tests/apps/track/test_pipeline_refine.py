@@ -112,6 +112,24 @@ def test_the_argument_goes_before_the_models_configuration(video: Path, tmp_path
     assert not {*GONE} & {*frames}
 
 
+class TwoBoxes(Walker):
+    """Sees the object twice, the second time less surely and elsewhere."""
+
+    def _find(self) -> Detections:
+        found = super()._find()
+        away = replace(found, xyxy=found.xyxy + 40, score=found.score - 0.1)
+        return Detections.join([away, found])
+
+
+def test_of_a_known_number_no_more_are_kept_and_exactly_so_many_come_out(video: Path, tmp_path: Path) -> None:
+    track(video, TwoBoxes(RefineConfig(individuals=1)), tmp_path / "out", progress=False)
+    frames = read_mot_text(tmp_path / "out" / "street.txt")
+    assert {GONE[0] - 1, FRAMES} < {each.frame for each in frames}
+    assert {tuple(each.track_id) for each in frames} == {(1,)}
+    for each in frames:
+        np.testing.assert_allclose(each.detections.xyxy[0], box_of(each.frame), atol=2)
+
+
 def test_without_out_the_tracks_are_counted_refined(video: Path) -> None:
     [result] = track(video, Walker(RefineConfig(join=0.2)), progress=False)
     assert (result.tracks, result.text_path) == (1, None)

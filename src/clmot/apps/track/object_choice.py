@@ -25,11 +25,13 @@ class ObjectChoice:
         scores: least score by class name; under the empty name that of all other classes.
         mask: image of a region of interest, of any size, stretched to the frames: objects whose foot, the middle of
             the lower side, lies on black are left out.
+        most: of each image, no more than these, the surest; 0: all.
     """
 
     classes: Sequence[str] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     mask: str | Path | None = None
+    most: int = 0
 
     @property
     def lowest_score(self) -> float | None:
@@ -40,6 +42,7 @@ class ObjectChoice:
     def as_dict(self) -> dict[str, Any]:
         """What is given, for the record of a run."""
         given = {"classes": list(self.classes), "least scores": dict(self.scores), "mask": self.mask and str(self.mask)}
+        given["most"] = self.most
         return {name: value for name, value in given.items() if value}
 
     def applied(self, find: Finder, names: Sequence[str]) -> Finder:
@@ -55,7 +58,7 @@ class ObjectChoice:
         for name in (*self.classes, *filter(None, self.scores)):
             if name not in names:
                 raise UserError(f"class '{name}': the model has {', '.join(names)}{did_you_mean(name, names)}")
-        if not (self.classes or self.scores or self.mask):
+        if not (self.classes or self.scores or self.mask or self.most):
             return find
         wanted = np.array([not self.classes or name in self.classes for name in names])
         least = np.array([self.scores.get(name, self.scores.get("", 0.0)) for name in names])
@@ -67,7 +70,10 @@ class ObjectChoice:
                 rows = wanted[found.class_id] & (found.score >= least[found.class_id])
                 if mask is not None:
                     rows &= _inside(found, mask, image)
-                kept.append(found.take(rows))
+                found = found.take(rows)
+                if 0 < self.most < len(found):
+                    found = found.take(np.sort(np.argsort(-found.score, kind="stable")[: self.most]))
+                kept.append(found)
             return kept
 
         return chosen

@@ -227,7 +227,7 @@ class Outputs:
         found = tracked.detections
         if self._refine.join and len(found) and found.embedding is None:
             raise UserError("tracks are joined by embedding, and the detections have none; leave --join out")
-        if not self._refine.join:
+        if not (self._refine.join or self._refine.individuals):
             found = dataclasses.replace(found, embedding=None)  # many times the size of the rest
         self._kept.append(dataclasses.replace(tracked, detections=found))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from clmot.apps.track.checkpoint import Checkpoint
@@ -146,7 +146,9 @@ def track(
     if slices:
         require(boxes is None, "--slices: is for a detector; boxes from files are what they are")
         find = dict.fromkeys(find, sliced(next(iter(find.values())), slices))
+    # more than there are cannot all be individuals
     objects = objects or ObjectChoice()
+    objects = replace(objects, most=refine.individuals or objects.most)
     chosen = {name: objects.applied(each, model.classes) for name, each in find.items()}
     facts = {
         **model_facts(model, frames),

@@ -46,7 +46,7 @@ def join_tracklets(
         raise ValueError("joining needs an embedding of each box, all of one length")
     first = rows.starts
     last = np.append(first, len(rows))[1:] - 1
-    means = _mean_embeddings(rows, first)
+    means = mean_embeddings(rows, first)
     earlier, later = _candidates(rows.frame[first], rows.frame[last], max_gap)
     possible = (rows.class_id[last[earlier]] == rows.class_id[first[later]]) & _near(
         rows, last[earlier], first[later], max_speed
@@ -62,14 +62,18 @@ def join_tracklets(
         if successor[track] >= 0:
             new[successor[track]] = new[track]
     mapping = dict(zip(ids.tolist(), new.tolist(), strict=True))
-    renamed = [
-        replace(tracked, track_id=new[np.searchsorted(ids, tracked.track_id)] if len(tracked) else tracked.track_id)
-        for tracked in sorted(frames, key=lambda tracked: tracked.frame)
-    ]
-    return renamed, mapping
+    return with_ids(frames, rows, np.repeat(new, np.diff(first, append=len(rows)))), mapping
 
 
-def _mean_embeddings(rows: Rows, first: Int64[np.ndarray, " t"]) -> Float[np.ndarray, "t d"]:
+def with_ids(frames: Sequence[TrackedFrame], rows: Rows, ids: Int64[np.ndarray, " n"]) -> list[TrackedFrame]:
+    """The frames, ordered by number, with other ids: those of all their boxes as one table."""
+    ordered = sorted(frames, key=lambda tracked: tracked.frame)
+    in_order = ids[np.lexsort((rows.order, rows.frame))]
+    parts = np.split(in_order, np.cumsum([len(tracked) for tracked in ordered])[:-1])
+    return [replace(tracked, track_id=part) for tracked, part in zip(ordered, parts, strict=True)] if ordered else []
+
+
+def mean_embeddings(rows: Rows, first: Int64[np.ndarray, " t"]) -> Float[np.ndarray, "t d"]:
     """Unit vectors: the mean of each track's unit embeddings."""
     if not len(rows):
         return np.empty((0, rows.embedding.shape[1]))
@@ -98,11 +102,15 @@ def _near(
     rows: Rows, last: Int64[np.ndarray, " k"], first: Int64[np.ndarray, " k"], max_speed: int | float
 ) -> Bool[np.ndarray, " k"]:
     """True where an object can have come from its last box to its first box again in the time between."""
+    return np.asarray(way_in_sides(rows, last, first) <= 1 + max_speed * (rows.frame[first] - rows.frame[last]))
+
+
+def way_in_sides(rows: Rows, last: Int64[np.ndarray, " k"], first: Int64[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+    """How far the centre moves between two boxes, in lengths of the longest side of either."""
     before, after = rows.xyxy[last].astype(np.float64), rows.xyxy[first].astype(np.float64)
     way = np.linalg.norm((after[:, :2] + after[:, 2:] - before[:, :2] - before[:, 2:]) / 2, axis=1)
     side = np.maximum((before[:, 2:] - before[:, :2]).max(axis=1), (after[:, 2:] - after[:, :2]).max(axis=1))
-    time = rows.frame[first] - rows.frame[last]
-    return np.asarray(way <= side * (1 + max_speed * time))
+    return np.asarray(way / np.maximum(side, 1e-9))
 
 
 def _best_joins(

@@ -11,6 +11,7 @@ from clmot.config import RefineConfig
 from clmot.io.frame_choice import frames_in
 from clmot.row_data import rows_of
 from clmot.structures import TrackedFrame
+from clmot.tracking.postprocess.individuals import join_individuals
 from clmot.tracking.postprocess.interpolation import interpolate
 from clmot.tracking.postprocess.merge_tracks import join_tracklets
 
@@ -19,7 +20,7 @@ JOIN_SPEED = 3.0
 
 
 def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: float) -> list[TrackedFrame]:
-    """Join tracks that look alike, then close gaps, then smooth boxes; each as far as it is asked for.
+    """Join tracks, by appearance or into so many individuals, close gaps, smooth boxes; each as far as it is asked for.
 
     Args:
         frames: all results of one video, in any order.
@@ -32,11 +33,14 @@ def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: flo
     Raises:
         ValueError: `RefineConfig.join` is set and a box has no embedding; a frame number occurs twice, or a track id
             twice in a frame.
+        UserError: more than `RefineConfig.individuals` are seen in a frame.
     """
     refined = sorted(frames, key=lambda tracked: tracked.frame)
     if config.join:
         max_gap = frames_in(config.join_seconds, frame_rate)
         refined, _ = join_tracklets(refined, config.join, max_gap, JOIN_SPEED / frame_rate)
+    if config.individuals:
+        refined = join_individuals(refined, config.individuals, JOIN_SPEED / frame_rate)
     if config.interpolate_seconds or config.smooth:
         max_gap = frames_in(config.interpolate_seconds, frame_rate)
         refined = interpolate(refined, max_gap, "gaussian" if config.smooth else "linear")
