@@ -41,8 +41,8 @@ class ObjectChoice:
 
     def as_dict(self) -> dict[str, Any]:
         """What is given, for the record of a run."""
-        given = {"classes": list(self.classes), "least scores": dict(self.scores), "mask": self.mask and str(self.mask)}
-        given["most"] = self.most
+        given: dict[str, Any] = {"classes": list(self.classes), "least scores": dict(self.scores), "most": self.most}
+        given["mask"] = self.mask and str(self.mask)
         return {name: value for name, value in given.items() if value}
 
     def applied(self, find: Finder, names: Sequence[str]) -> Finder:
