@@ -7,6 +7,7 @@ import pytest
 from clmot.errors import UserError
 from clmot.io.folders import describe_folder
 from clmot.io.mot_sequences import distractor_classes, find_sequences, read_sequence_info, sequence_folders
+from clmot.io.mot_writer import write_sequence_info
 
 INI = """[Sequence]
 imDir={folder}
@@ -131,3 +132,11 @@ def test_describe_folder(tmp_path: Path) -> None:
 
 def test_distractors_of_mot20() -> None:
     assert set(distractor_classes(mot20=True)) - set(distractor_classes(mot20=False)) == {6}
+
+
+@pytest.mark.parametrize("rate", [25, 12.5, 30000 / 1001])
+def test_what_is_written_of_a_sequence_reads_back_to_the_last_bit(tmp_path, rate):
+    write_sequence_info(tmp_path, "Straße", rate, 7, (640, 480))
+    info = read_sequence_info(tmp_path)
+    assert (info.frame_rate, info.length, info.width, info.height, info.image_suffix) == (rate, 7, 640, 480, ".jpg")
+    assert "name=Straße\n" in (tmp_path / "seqinfo.ini").read_text(encoding="utf-8")

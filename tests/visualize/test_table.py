@@ -28,7 +28,7 @@ from clmot.evaluation.probe import CHANGES
 from clmot.evaluation.scores import Scores
 from clmot.evaluation.tables import DETECTION_METRICS, TABLE_METRICS, comparison_table, detection_table, scores_table
 from clmot.reid.track_names import NamedTrack
-from clmot.visualize.table import Table, show
+from clmot.visualize.table import TextTable, show
 
 WIDTHS = (40, 60, 80, 100, 160)
 LONG = "MOT17-11-SDP-as-it-was-tracked-before"
@@ -85,7 +85,7 @@ def everything() -> dict[str, list[RenderableType]]:
         "gallery recognise": [names_table({7: NamedTrack(name=LONG * 2, share=0.5, detections=123456, distance=0.1)})],
         "adapt": [adaptation_table(ADAPTED)],
         "demo": [demo.comparison_table({demo.TRAINED: SCORES, demo.MOTION: SCORES})],
-        "data check": [part for part in terminal_report(CHECKED) if isinstance(part, Table)],
+        "data check": [part for part in terminal_report(CHECKED) if isinstance(part, TextTable)],
     }
 
 
@@ -113,7 +113,7 @@ def test_no_table_loses_a_name_or_a_number(name: str, width: int) -> None:
     parts = everything()[name]
     assert parts
     for part in parts:
-        assert isinstance(part, Table)
+        assert isinstance(part, TextTable)
         lines = drawn(part, width)
         assert max(map(cell_len, lines)) <= width
         wanted = ["".join("".join(cells).split()) for cells in zip(part.header, *part.rows, strict=True)]

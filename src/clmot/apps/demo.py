@@ -28,7 +28,7 @@ from clmot.models.saved_model import find_checkpoint
 from clmot.synthetic import write_scenes
 from clmot.training.trainer import train
 from clmot.visualize.draw import contact_sheet
-from clmot.visualize.table import Table, show
+from clmot.visualize.table import TextTable, show
 
 log = logging.getLogger(__name__)
 
@@ -171,11 +171,11 @@ def save_picture(video: Path, file: Path, moments: Sequence[float] = (0.3, 0.4, 
     write_image(file, sheet, "the picture", quality=85)
 
 
-def comparison_table(rows: dict[str, Scores]) -> Table:
+def comparison_table(rows: dict[str, Scores]) -> TextTable:
     """Combined scores, a line a row."""
     cells = [[name, *(_format(metric, scores.combined[metric]) for metric in METRICS)] for name, scores in rows.items()]
     header = ["same detections, associated by", *METRICS]
-    return Table(header, [cells], title="synthetic clips, unseen in training", strong=frozenset({TRAINED}))
+    return TextTable(header, [cells], title="synthetic clips, unseen in training", strong=frozenset({TRAINED}))
 
 
 def _format(metric: str, value: float) -> str:

@@ -14,7 +14,7 @@ from clmot.evaluation.bootstrap import FEW_VIDEOS
 from clmot.evaluation.scores import ScoredRows, Scores
 from clmot.evaluation.track_rows import left_out_text, total_rows
 from clmot.io.mot_sequences import video_name
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 if TYPE_CHECKING:
     from clmot.evaluation.comparison import Comparison
@@ -27,7 +27,7 @@ TABLE_METRICS = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "MT", "
 DETECTION_METRICS = ("AP", "AP50", "AP75", "precision", "recall", "F1", "best F1", "at score", "TP", "FP", "FN")
 
 
-def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> Table:
+def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> TextTable:
     """Each sequence, each class where there are several, all combined, and the interval of that where there is one."""
     sections = [[[name, *_cells(values, metrics)] for name, values in scores.sequences.items()]]
     if scores.classes:
@@ -35,10 +35,10 @@ def scores_table(scores: Scores, metrics: Sequence[str] = TABLE_METRICS) -> Tabl
     sections.append([["combined", *_cells(scores.combined, metrics)]])
     if scores.intervals:
         sections[-1].append(["95 % interval", *_intervals(scores.intervals, scores.combined, metrics, "")])
-    return Table(["sequence", *metrics], sections, notes=[*rows_notes(scores.rows), *caution(scores)])
+    return TextTable(["sequence", *metrics], sections, notes=[*rows_notes(scores.rows), *caution(scores)])
 
 
-def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> Table:
+def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METRICS) -> TextTable:
     """The combined scores of the sets, then what each is ahead of the first, combined and in each sequence."""
     first = next(iter(comparison.scores))
     sections = [[[name, *_cells(scores.combined, metrics)] for name, scores in comparison.scores.items()]]
@@ -57,7 +57,7 @@ def comparison_table(comparison: Comparison, metrics: Sequence[str] = TABLE_METR
     notes = [note for name, scores in comparison.scores.items() for note in rows_notes(scores.rows, name)]
     # the rules and the ground truth are the same for all
     notes = list(dict.fromkeys([*notes, *caution(comparison.scores[first])]))
-    return Table(["results", *metrics], sections, frozenset(strong), notes=notes)
+    return TextTable(["results", *metrics], sections, frozenset(strong), notes=notes)
 
 
 def rows_notes(scored: Mapping[str, ScoredRows], name: str = "results") -> list[str]:
@@ -103,12 +103,12 @@ def comparison_csv(comparison: Comparison) -> str:
     return _csv(("results", "sequence"), rows)
 
 
-def detection_table(scores: DetectionScores) -> Table:
+def detection_table(scores: DetectionScores) -> TextTable:
     """Each class, and all together."""
     rows = [[name, *_cells(values, DETECTION_METRICS)] for name, values in scores.classes.items()]
     sections = [rows] if len(rows) > 1 else []
     sections.append([["combined", *_cells(scores.combined, DETECTION_METRICS)]])
-    return Table(["class", *DETECTION_METRICS], sections, notes=rows_notes(scores.rows, "detections"))
+    return TextTable(["class", *DETECTION_METRICS], sections, notes=rows_notes(scores.rows, "detections"))
 
 
 def detection_csv(scores: DetectionScores) -> str:

@@ -54,6 +54,27 @@ def mot_rows(tracked: TrackedFrame, with_classes: bool = False) -> str:
     )
 
 
+def write_sequence_info(
+    folder: Path, name: str, frame_rate: float, length: int, size: tuple[int, int], suffix: str | None = ".jpg"
+) -> None:
+    """Write the ``seqinfo.ini`` of a sequence folder whose images are in ``img1``.
+
+    Args:
+        folder: is there.
+        name: of the sequence.
+        frame_rate: frames a second; the text reads back as the same number.
+        length: the last frame's number, which tools take for their count.
+        size: width and height of the images in pixels.
+        suffix: of the images; None: of several kinds.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = f"[Sequence]\nname={name}\nimDir=img1\nframeRate={repr(float(frame_rate)).removesuffix('.0')}\n"
+    text += f"seqLength={length}\nimWidth={size[0]}\nimHeight={size[1]}\n" + (f"imExt={suffix}\n" if suffix else "")
+    (folder / "seqinfo.ini").write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_mot_text(path: Path, frames: Iterable[TrackedFrame], with_classes: bool = False) -> None:
     """Write tracking results: frame, id, left, top, width, height (1-based pixels), score, -1, -1, -1.
 

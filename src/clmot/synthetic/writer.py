@@ -9,6 +9,7 @@ import numpy as np
 from clmot.errors import UserError
 from clmot.io.atomic import whole_folder
 from clmot.io.image import encoded_image
+from clmot.io.mot_writer import write_sequence_info
 from clmot.synthetic.scene import PEDESTRIAN, Frame, Scene
 
 _QUALITY = 90
@@ -118,11 +119,7 @@ def _write_sequence(folder: Path, scene: Scene, moments: range, frame_rate: int,
         scored += in_frame
         count()
     (folder / "gt" / "gt.txt").write_text("".join(rows), newline="\n")
-    info = (
-        f"[Sequence]\nname={folder.name}\nimDir=img1\nframeRate={frame_rate}\nseqLength={len(moments)}\n"
-        f"imWidth={scene.size[0]}\nimHeight={scene.size[1]}\nimExt=.jpg\n"
-    )
-    (folder / "seqinfo.ini").write_text(info, newline="\n")
+    write_sequence_info(folder, folder.name, frame_rate, len(moments), scene.size)
     return scored
 
 

@@ -25,7 +25,7 @@ def show(*parts: RenderableType) -> None:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Rows of text that each output draws in its own way. The first cell of a row is its name.
 
     Where the columns do not fit beside each other, rich prints blocks below each other, each with the names again; a

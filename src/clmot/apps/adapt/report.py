@@ -11,7 +11,7 @@ import numpy as np
 
 from clmot.apps.adapt.judgement import EDGES, GAP_SECONDS, Judgement, gain
 from clmot.errors import plural
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def decide(before: Judgement, after: Judgement) -> tuple[bool, str]:
     return low > 0, f"{'kept' if low > 0 else 'no evidence of gain, the old weights stay'}: {change}"
 
 
-def adaptation_table(found: Adaptation) -> Table:
+def adaptation_table(found: Adaptation) -> TextTable:
     """The measures before and after; the score that decides comes last."""
     gaps = [f"all pairs, {low:g} s" + (f" to {high:g} s" if np.isfinite(high) else " and more") for low, high in _GAPS]
     rows = [
@@ -80,7 +80,7 @@ def adaptation_table(found: Adaptation) -> Table:
     ]
     rows.append(("d' against the hardest", _number(found.before.score), _number(found.after.score)))
     header = ("area under the ROC curve, held out", "before", "after")
-    return Table(header, [rows], strong=frozenset({"d' against the hardest"}))
+    return TextTable(header, [rows], strong=frozenset({"d' against the hardest"}))
 
 
 def adaptation_markdown(found: Adaptation) -> str:
@@ -96,7 +96,7 @@ def adaptation_markdown(found: Adaptation) -> str:
         "",
     ]
     header = ["video", "learned from: frames", "tracklets", "boxes", "held out: frames", "tracklets", "boxes"]
-    videos = Table(header, [[[name, *map(str, counts.values())] for name, counts in found.videos.items()]])
+    videos = TextTable(header, [[[name, *map(str, counts.values())] for name, counts in found.videos.items()]])
     return "\n".join([*lines, videos.markdown()])
 
 

@@ -22,7 +22,7 @@ from clmot.apps.bench.runs import Finished, all_runs, finished
 from clmot.apps.bench.statistics import Row, difference, is_measured, rows_of, seed_means
 from clmot.errors import UserError
 from clmot.io.atomic import write_whole_text
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 _MEANING = (
     "rank-1, mAP and TPR@FAR are those of embeddings at the annotated boxes, among pairs of boxes at least a second "
@@ -100,18 +100,18 @@ def _only(rows: dict[str, Row], sequence: str) -> dict[str, Row]:
     return {name: {key: each for key, each in row.items() if key[1] == sequence} for name, row in rows.items()}
 
 
-def _score_table(rows: dict[str, Row], metrics: Sequence[str]) -> Table:
+def _score_table(rows: dict[str, Row], metrics: Sequence[str]) -> TextTable:
     lines = [[name, *(_spread(seed_means(row, metric), metric) for metric in metrics)] for name, row in rows.items()]
-    return Table(["method", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
+    return TextTable(["method", *metrics], [[line for line in lines if any(cell != "-" for cell in line[1:])]])
 
 
-def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> Table:
+def _difference_table(rows: dict[str, Row], ours: Row, metrics: Sequence[str]) -> TextTable:
     lines = []
     for name, row in rows.items():
         cells = [_paired(row, ours, metric) for metric in metrics]
         if name != OURS and any(cell != "-" for cell in cells):
             lines.append([f"{name} - {OURS}", *cells])
-    return Table(["difference", *metrics], [lines])
+    return TextTable(["difference", *metrics], [lines])
 
 
 def _digits(metric: str) -> int:

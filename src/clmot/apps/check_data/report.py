@@ -20,7 +20,7 @@ from clmot.io.image import read_image
 from clmot.structures import Image
 from clmot.visualize import html
 from clmot.visualize.draw import draw_boxes
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 _STYLES: dict[Severity, str] = {"error": "bold red", "warning": "yellow", "information": "cyan"}
 _TONES: dict[Severity, html.Tone] = {"error": "bad", "warning": "doubtful", "information": "plain"}
@@ -37,7 +37,7 @@ _MOST_VALUES = 8
 def terminal_report(report: Report) -> Iterator[RenderableType]:
     """Tables of what there is, every finding, and how many of which severity."""
     header, rows = _counts(report.summaries)
-    yield Table(header, [rows], prose=frozenset(range(1, len(header))))
+    yield TextTable(header, [rows], prose=frozenset(range(1, len(header))))
     for summary in report.summaries:
         if summary.values:
             yield _distribution_table(summary, title=str(summary.path) if len(report.summaries) > 1 else "")
@@ -141,14 +141,14 @@ def _several(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in most) + more if counts else "none"
 
 
-def _distribution_table(summary: Summary, title: str) -> Table:
+def _distribution_table(summary: Summary, title: str) -> TextTable:
     quantiles = summary.quantiles()
     rows = []
     for name, values in quantiles.items():
         bars = sparkline(np.histogram(summary.values[name], _bins(summary.values[name], 24))[0])
         rows.append([name, *(f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in values.values()), bars])
     header = ["", *next(iter(quantiles.values())), "histogram"]
-    return Table(header, [rows], title=title, prose=frozenset({len(header) - 1}))
+    return TextTable(header, [rows], title=title, prose=frozenset({len(header) - 1}))
 
 
 def sparkline(counts: npt.NDArray[np.integer]) -> str:

@@ -19,7 +19,7 @@ from clmot.io.image import write_image
 from clmot.structures import Float64Array, Image
 from clmot.visualize.draw import draw_label, track_colour
 from clmot.visualize.figures import new_figure, save_figure
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def write_counts(
     return written
 
 
-def counts_table(counts: Counts, truth: Counts | None = None) -> Table:
+def counts_table(counts: Counts, truth: Counts | None = None) -> TextTable:
     """The totals, for the terminal; beside those of ground truth where there are any, with the error."""
     columns = [_cells(counts)] if truth is None else [_cells(counts), _cells(truth)]
     lines, zones = (
@@ -80,7 +80,7 @@ def counts_table(counts: Counts, truth: Counts | None = None) -> Table:
         error = count_error(counts, truth)
         notes = [f"count error: {error['absolute']} of {error['true']} crossings and visits ({error['relative']:.1%})"]
     header = ["where", "what", "count", *(["ground truth"] if truth else [])]
-    return Table(header, [part for part in (lines, zones) if part], prose=frozenset({1}), notes=notes)
+    return TextTable(header, [part for part in (lines, zones) if part], prose=frozenset({1}), notes=notes)
 
 
 def count_error(counts: Counts, truth: Counts) -> dict[str, Any]:

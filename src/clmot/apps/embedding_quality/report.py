@@ -11,7 +11,7 @@ import numpy as np
 from clmot.evaluation.embedding import FALSE_ACCEPT_RATES
 from clmot.evaluation.probe import CHANGES
 from clmot.visualize.figures import new_figure, save_figure
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 if TYPE_CHECKING:
     from clmot.apps.embedding_quality.assess import Assessment
@@ -20,7 +20,7 @@ _FROM_VIEWS = ("rank-1", "chance", "TPR@FAR=0.01", "alignment", "uniformity", "i
 _FROM_IDENTITIES = ("rank-1", "mAP", *(f"TPR@FAR={rate:g}" for rate in FALSE_ACCEPT_RATES))
 
 
-def assessment_tables(found: Assessment) -> Iterator[Table]:
+def assessment_tables(found: Assessment) -> Iterator[TextTable]:
     """What two views say, what falls when one is changed, and, where there are identities, each gap in time."""
     yield _table(
         found.label_free,
@@ -40,13 +40,13 @@ def assessment_tables(found: Assessment) -> Iterator[Table]:
         yield _table(rows, f"seen again {gap}, by identities", _FROM_IDENTITIES)
 
 
-def _table(rows: Mapping[str, Mapping[str, float]], title: str, metrics: tuple[str, ...]) -> Table:
+def _table(rows: Mapping[str, Mapping[str, float]], title: str, metrics: tuple[str, ...]) -> TextTable:
     cells = [
         [name, *("-" if np.isnan(scores[metric]) else f"{scores[metric]:.3f}" for metric in metrics)]
         for name, scores in rows.items()
     ]
     # rates side by side leave room for no more
-    return Table(["embedding", *(metric.replace("FAR=", "") for metric in metrics)], [cells], title=title)
+    return TextTable(["embedding", *(metric.replace("FAR=", "") for metric in metrics)], [cells], title=title)
 
 
 def margins_picture(found: Assessment, picture: Path) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from clmot.reid.gallery import Gallery
 from clmot.reid.track_names import NamedTrack
-from clmot.visualize.table import Table
+from clmot.visualize.table import TextTable
 
 
-def names_table(named: Mapping[int, NamedTrack]) -> Table:
+def names_table(named: Mapping[int, NamedTrack]) -> TextTable:
     """A row for each track."""
     rows = []
     for track, each in named.items():
@@ -18,10 +18,10 @@ def names_table(named: Mapping[int, NamedTrack]) -> Table:
         numbers = (f"{each.share:.0%}", f"{each.distance:.3f}") if known else ("-", "-")
         nearest = "-" if each.nearest is None else f"{each.nearest} ({each.nearest_distance:.3f})"
         rows.append([str(track), each.name or "unknown", *numbers, nearest, str(each.detections)])
-    return Table(["track", "name", "share", "distance", "nearest", "boxes"], [rows], prose=frozenset({1, 4}))
+    return TextTable(["track", "name", "share", "distance", "nearest", "boxes"], [rows], prose=frozenset({1, 4}))
 
 
-def identities_table(gallery: Gallery) -> Table:
+def identities_table(gallery: Gallery) -> TextTable:
     """A row for each identity: its embeddings, and who looks most like it, how far apart (cosine distance)."""
     rows = []
     for name in gallery.names:
@@ -29,7 +29,7 @@ def identities_table(gallery: Gallery) -> Table:
         others = [(float(each), other) for each, other in zip(distance, gallery.names, strict=True) if other != name]
         nearest, other = min(others, default=(0.0, "-"))
         rows.append([name, str(len(gallery.embeddings(name))), other, f"{nearest:.3f}" if others else "-"])
-    return Table(["name", "embeddings", "most alike", "distance"], [rows], prose=frozenset({0, 2}))
+    return TextTable(["name", "embeddings", "most alike", "distance"], [rows], prose=frozenset({0, 2}))
 
 
 def names_content(named: Mapping[int, NamedTrack]) -> dict[str, Any]:

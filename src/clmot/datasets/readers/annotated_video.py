@@ -29,6 +29,7 @@ from clmot.io.frame_choice import FrameChoice
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import write_image
 from clmot.io.mot_text import read_mot_rows
+from clmot.io.mot_writer import write_sequence_info
 from clmot.io.progress import progress_bar
 from clmot.io.sources import VIDEO_SUFFIXES, open_one, open_sources
 from clmot.structures import Dataset
@@ -123,10 +124,7 @@ def write_frames(
             assert annotation is not None
             shutil.copyfile(annotation, partial_out / "annotations.xml")
         else:
-            (partial_out / "seqinfo.ini").write_text(
-                f"[Sequence]\nname={out.name.removesuffix(FRAMES)}\nimDir=img1\nframeRate={frame_rate:g}\n"
-                f"seqLength={last}\nimWidth={size[0]}\nimHeight={size[1]}\nimExt=.jpg\n"
-            )
+            write_sequence_info(partial_out, out.name.removesuffix(FRAMES), frame_rate, last, size)
             if annotation is not None:
                 _write_truth(annotation, partial_out / "gt", every)
     return count

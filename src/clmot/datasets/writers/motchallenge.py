@@ -18,6 +18,7 @@ from clmot.datasets.writers.layout import check_frames, folder_names
 from clmot.datasets.writers.writer import Writer
 from clmot.errors import UserError
 from clmot.io.mot_sequences import FRAME_SUFFIXES, MOT_CLASSES, PERSON, frame_rate_of
+from clmot.io.mot_writer import write_sequence_info
 from clmot.structures import Dataset, Float64Array, Int64Array, Sample
 
 _NUMBERS = {name: number for number, name in enumerate(MOT_CLASSES, PERSON)} | {
@@ -65,8 +66,8 @@ def _annotate(dataset: Dataset, names: Sequence[str], out: Path) -> Counter[str]
         (folder / "gt").mkdir(exist_ok=True)
         with (folder / "gt" / "gt.txt").open("w", encoding="ascii", newline="\n") as file:
             file.writelines(row for sample in samples for row in _rows(sample, numbers))
-        info = _seqinfo(folders[name], samples, rate or _FRAME_RATE, _suffix(samples))
-        (folder / "seqinfo.ini").write_text(info, encoding="utf-8", newline="\n")
+        last, size = max(sample.frame for sample in samples), (samples[0].width, samples[0].height)
+        write_sequence_info(folder, folders[name], rate or _FRAME_RATE, last, size, _suffix(samples))
     return +lost
 
 
@@ -122,15 +123,6 @@ def _rows(sample: Sample, numbers: Int64Array) -> list[str]:
         f"{sample.frame},{identity},{','.join(map(to_text, values))},{flag},{number},1\n"
         for identity, values, flag, number in zip(*columns, strict=True)
     ]
-
-
-def _seqinfo(name: str, samples: list[Sample], frame_rate: float, suffix: str | None) -> str:
-    return (
-        f"[Sequence]\nname={name}\nimDir=img1\nframeRate={to_text(frame_rate)}\n"
-        # tools take it for the last frame's number
-        f"seqLength={max(sample.frame for sample in samples)}\n"
-        f"imWidth={samples[0].width}\nimHeight={samples[0].height}\n" + (f"imExt={suffix}\n" if suffix else "")
-    )
 
 
 WRITER = Writer(
