@@ -201,12 +201,6 @@ def test_bad_results_are_named_with_their_line(tmp_path: Path, results: str, mes
         evaluate(tmp_path / "seq.txt", tmp_path / "gt")
 
 
-def test_unknown_class_is_named_with_its_line(tmp_path: Path) -> None:
-    write_truth(tmp_path / "gt", "seq", [mot17(1, 1, 5), mot17(1, 2, 5, kind=0)])
-    with pytest.raises(UserError, match=r"gt\.txt:2: class is 0; numbers of classes count from 1"):
-        evaluate(write_rows(tmp_path / "seq.txt", []), tmp_path / "gt")
-
-
 def test_table_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_truth(tmp_path / "gt", "seq", two_walkers(mot17))
     scores = evaluate(write_rows(tmp_path / "seq.txt", two_walkers(result)), tmp_path / "gt")
