@@ -40,3 +40,9 @@ def test_a_file_of_a_newer_version_says_so(monkeypatch, version, is_newer):
     assert (error is not None) == is_newer
     if error:
         assert f"written by clmot {version}, which is newer than this clmot 0.1.0" in str(error)
+
+
+def test_what_a_message_quotes_of_a_file_neither_breaks_lines_nor_moves_the_cursor():
+    assert str(UserError("a\nb\x1b[2J\x0c\u2028\u202ec\x85")) == "a␊b␛[2J␌��c�"
+    # a list of problems is set in
+    assert str(UserError("not ready:\n  first\n  second\r")) == "not ready:\n  first\n  second␍"

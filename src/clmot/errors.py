@@ -1,18 +1,56 @@
 """What a user can do wrong, as one exception that says what to do about it."""
 
+import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from clmot._version import __version__
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that break lines, move the cursor, or turn the direction of what follows."""
 
 
 class UserError(Exception):
     """Bad input: one line naming the file and line, or the field, and what to do.
 
     The command line prints the message without a traceback and exits with code 2; Python callers catch it like any
-    exception.
+    exception. What it quotes of a file is `readable`. Where it is a list, each part is a line that is set in.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("\n  ".join(readable(line) for line in str(message).split("\n  ")))
+
+
+@contextlib.contextmanager
+def told_of_disks() -> Iterator[None]:
+    """A path that comes from a file or a user, and that the system has no answer for, is a user's mistake.
+
+    Raises:
+        UserError: the block raised `OSError`: a name is too long, a folder may not be looked into, a disk fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{str(error.filename or 'a file')[:300]}: {reason_of(error)}") from error
+
+
+@contextlib.contextmanager
+def told_of_numbers(file: object) -> Iterator[None]:
+    """A number in a file that no computer counts with is a user's mistake; `file` is what to blame.
+
+    Raises:
+        UserError: the block raised `OverflowError`.
+    """
+    try:
+        yield
+    except OverflowError as error:
+        raise UserError(f"{file}: holds a number that is too large: {reason_of(error)}") from error
+
+
+def readable(text: str) -> str:
+    """A text from a file, with control characters as the pictures that Unicode has of them."""
+    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\ufffd", text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

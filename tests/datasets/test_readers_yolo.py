@@ -182,7 +182,7 @@ def test_degenerate_boxes_are_counted(tmp_path: Path) -> None:
         ("\n0 .5 .5 .2 wide", r"a\.txt:2: '0 .5 .5 .2 wide' is not a row of numbers"),
         ("0,.5,.5,.2,.2", r"a\.txt:1: '0,.5,.5,.2,.2' is not a row of numbers with blanks between"),
         ("person .5 .5 .2 .2", r"a\.txt:1: 'person"),
-        ("-1 .5 .5 .2 .2", r"a\.txt:1: class is -1, expected a whole number >= 0"),
+        ("-1 .5 .5 .2 .2", r"a\.txt:1: class is -1, expected a whole number from 0 to 99999"),
         ("0.5 .5 .5 .2 .2", r"a\.txt:1: class is 0\.5"),
         ("0 .5 .5 .2 .2\n\n1 .5 .5 .2 .2", r"a\.txt:3: class 1, but classes are 0 to 0 \(person\)"),
         ("0 .5 .5 .2 .2 4\n0 .5 .5 .3 .3 4", r"a\.txt:2: track 4 is in line 1 already"),

@@ -42,7 +42,7 @@ from clmot.cli import (  # noqa: F401
 )
 from clmot.cli.app import app, is_first_process, under_torchrun
 from clmot.cli.streams import guarded_streams
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError, readable, reason_of
 from clmot.io.interrupts import Terminated, termination_as_interrupt
 
 __all__ = ["app", "main"]
@@ -114,8 +114,16 @@ def _log_to_standard_error() -> None:
     handler: logging.Handler = logging.StreamHandler()
     if sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=False)
+    handler.setFormatter(_Readable("%(message)s"))
     handler.addFilter(lambda record: record.name.startswith("clmot") or record.levelno >= logging.WARNING)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Readable(logging.Formatter):
+    """What lines quote of files moves no terminal's cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(readable, super().format(record).split("\n")))
 
 
 def _meant(message: str) -> str:

@@ -96,9 +96,11 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
     if kind is float and not isinstance(value, bool):
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
-    elif kind is int and isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer():
+    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     elif kind is str and isinstance(value, str | int | float):
         return str(value)

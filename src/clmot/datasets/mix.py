@@ -32,7 +32,7 @@ import yaml
 from clmot.config import parse_yaml
 from clmot.datasets import splits
 from clmot.datasets.join import join
-from clmot.errors import UserError, did_you_mean
+from clmot.errors import UserError, did_you_mean, told_of_disks
 from clmot.io.text import head_of, read_lines, read_text
 from clmot.structures import Dataset, Sample
 
@@ -114,6 +114,7 @@ def is_mix(path: Path) -> bool:
     return False
 
 
+@told_of_disks()
 def entries(path: Path) -> list[Entry]:
     """The entries of a mix.
 

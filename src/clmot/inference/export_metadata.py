@@ -66,6 +66,8 @@ class Metadata:
             raise UserError(f"{file}: embeds crops, for trackers of others; export the model without --crops")
         if strings.get("format") != "clmot" or strings.get("outputs") not in ("maps", "detections"):
             raise UserError(f"{file}: not made by clmot export (its metadata say nothing of clmot)")
+        if "config" not in strings:
+            raise UserError(f"{file}: its metadata lack the configuration; export it again")
         config = Config.from_yaml(strings["config"], str(file))
         weights: Mapping[str, Array] = {}
         pool = None

@@ -28,6 +28,8 @@ _FULL_SCALES = (1.0, *(float(2**bits - 1) for bits in (8, 10, 12, 14, 16)))
 _LOOKED_AT = 8
 """So many images of a folder tell how many of their bits are used."""
 _SMALL_PART = 1 / 8
+_MOST_PIXELS = 1 << 30
+"""OpenCV decodes no more."""
 _READ_AHEAD = b"\xfe" * 8
 """libjpeg wants 8 bytes ahead of what it decodes; these are the codes of few values, so little can pass for pixels."""
 
@@ -137,10 +139,13 @@ def _decode(path: Path) -> npt.NDArray[Any]:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read the image: {reason_of(error)}") from error
-    image = _wide_tiff(data) if data.startswith(_TIFF) else None
-    if image is None and data and (not data.startswith(_JPEG) or (data := _whole_jpeg(data))):
-        # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
-        image = _opencv_decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    try:
+        image = _wide_tiff(data) if data.startswith(_TIFF) else None
+        if image is None and data and (not data.startswith(_JPEG) or (data := _whole_jpeg(data))):
+            # decoding from memory, because cv2.imread takes no path beyond ASCII on some systems
+            image = _opencv_decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     if image is None:
         raise UserError(f"{path}: not a readable image (corrupt or truncated)")
     return image
@@ -148,7 +153,10 @@ def _decode(path: Path) -> npt.NDArray[Any]:
 
 def _opencv_decode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
     with quiet_opencv():
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        try:
+            return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            raise UserError("an image of more than 2^30 pixels, or than memory holds") from error
 
 
 @contextlib.contextmanager
@@ -192,6 +200,8 @@ def _has_all_pixels(data: bytes) -> bool:
 
     try:
         with JpegImageFile(io.BytesIO(data + _READ_AHEAD)) as picture:
+            if math.prod(picture.size) > _MOST_PIXELS:
+                return False
             picture.load()
     except (OSError, ValueError, SyntaxError):
         return False

@@ -8,6 +8,7 @@ from PIL import Image
 
 from clmot.io.image import read_image
 
+_EXIF_OF_PNG = (b"eXIf", b"Raw profile type")
 _ORIENTATION = 0x0112
 """EXIF tag; values from 5 on turn the image by a quarter."""
 
@@ -23,7 +24,9 @@ def read_image_size(path: Path) -> tuple[int, int]:
     most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # no limit: nothing is decoded
     try:
         with path.open("rb") as file, Image.open(file) as image:
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            # looking for what a PNG says behind its pixels decodes them
+            says = image.format != "PNG" or any(mark in path.read_bytes() for mark in _EXIF_OF_PNG)
+            turned = says and image.getexif().get(_ORIENTATION, 1) >= 5
             if not turned:
                 return image.size
             if image.format == "JPEG":

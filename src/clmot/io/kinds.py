@@ -38,7 +38,7 @@ def kind_of(path: Path) -> str:
             return f"a {said} file" if said.startswith("clmot ") else "a safetensors file"
         if start[4:8] == b"ftyp":
             return "a video or picture" if _has_index(path) else "a video without its index: its recording did not end"
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except Exception:  # zipfile raises whatever it stumbles upon, and the header may be of any type
         return "a damaged file" if path.exists() else "no file"
     known = next((kind for begin, kind in _STARTS.items() if start.startswith(begin)), None)
     if known:

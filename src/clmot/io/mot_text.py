@@ -148,8 +148,9 @@ def to_mot_rows(table: npt.NDArray[np.float64], line: Int64Array) -> MotRows:
     """What the numbers of `read_mot_table` mean; rows that are not finite or have no area are left out and counted."""
     has_classes = table.shape[1] == 9
     with np.errstate(over="ignore", invalid="ignore"):
+        confident = np.isfinite(table[:, 6].astype(np.float32))
         boxes = box.ltwh_to_xyxy(table[:, 2:6] - np.array([1.0, 1.0, 0.0, 0.0])).astype(np.float32)
-    keep = box.well_formed(boxes) & np.isfinite(table[:, 6])
+    keep = box.well_formed(boxes) & confident
     if has_classes:
         keep &= np.isfinite(table[:, 8])
     kept = table[keep]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from clmot.errors import UserError, plural
+from clmot.errors import UserError, plural, told_of_disks
 from clmot.io.folders import describe_folder, images_in, is_image, natural_order
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import IMAGE_SUFFIXES, read_image
@@ -39,6 +39,7 @@ _OF_8_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK"
 """Pillow's modes."""
 
 
+@told_of_disks()
 def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
     """All sources behind some names, each with a name of its own: ``a/rec.mp4`` and ``b/rec.mp4`` are a-rec and b-rec.
 
@@ -102,6 +103,7 @@ def _alike(names: Sequence[str], reserved: Sequence[str]) -> list[int]:
     return [index for index, name in enumerate(names) if count[name.casefold()] > 1]
 
 
+@told_of_disks()
 def open_source(source: str | Path) -> list[FrameSource]:
     """The frame sources behind one name, checked as far as possible without reading all frames.
 

@@ -53,9 +53,9 @@ def open_container(address: str) -> InputContainer:
     import av
 
     if not is_address(address):
-        return av.open(local_address(address))
+        return av.open(local_address(address), metadata_errors="replace")
     options = {"rtsp_transport": "tcp"} if address.lower().startswith("rtsp") else {}
-    return av.open(address, options=options, timeout=_NETWORK_TIMEOUT)
+    return av.open(address, options=options, timeout=_NETWORK_TIMEOUT, metadata_errors="replace")
 
 
 def video_stream(container: InputContainer, shown: str) -> VideoStream:

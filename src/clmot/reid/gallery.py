@@ -218,7 +218,7 @@ class Gallery:
             for number, name in enumerate(notes["names"]):
                 gallery._known[str(name)] = each = np.asarray(arrays[str(number)], np.float32)
                 gallery._checked(each)
-        except (KeyError, TypeError, ValueError, UserError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, UserError) as error:
             raise damaged(Path(path), _KIND, error) from error
         return gallery
 

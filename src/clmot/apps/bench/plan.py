@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from clmot.apps.bench.methods import DEFAULT_METHODS, MOTION, OURS, Method, budget_methods, find_method
 from clmot.config import Config, load_config, read_yaml
 from clmot.datasets.readers.json_files import as_kind
-from clmot.errors import UserError, did_you_mean, require
+from clmot.errors import UserError, did_you_mean, require, told_of_disks
 from clmot.io.mot_sequences import ground_truth_file, sequence_folders, video_name
 
 Measure = Literal["embedding", "association", "tracking"]
@@ -117,6 +117,7 @@ class _File(Struct, forbid_unknown_fields=True, kw_only=True):
     embed_every: _Positive = 1
 
 
+@told_of_disks()
 def read_plan(file: Path) -> Plan:
     """Read a comparison.
 

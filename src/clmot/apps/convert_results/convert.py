@@ -10,9 +10,8 @@ from pathlib import Path
 from clmot.apps.convert_results.readers import read_tracks
 from clmot.apps.convert_results.sequence import DEFAULT_FRAME_RATE, TrackedSequence
 from clmot.apps.convert_results.writers import WRITERS, Target
-from clmot.apps.report.results import readable
 from clmot.apps.track.result_folder import read_record
-from clmot.errors import UserError, did_you_mean, plural
+from clmot.errors import UserError, did_you_mean, plural, readable
 from clmot.io.frame_source import FrameSource
 from clmot.io.sources import open_one
 

@@ -22,7 +22,7 @@ from clmot.datasets.readers.cvat import CvatFile
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.kitti import read_rows, scores_of
 from clmot.datasets.readers.labelstudio import chosen_annotation, is_export, load_tasks, video_objects
-from clmot.errors import UserError, reason_of
+from clmot.errors import UserError, reason_of, told_of_disks, told_of_numbers
 from clmot.io.frame_source import FrameSource
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_text import counts, parse_mot_table, to_mot_rows
@@ -46,6 +46,11 @@ def read_tracks(path: Path, source: FrameSource | None, size: tuple[int, int] | 
     Raises:
         UserError: nothing there that can be read as tracks, several sequences, or a fault (with its line or field).
     """
+    with told_of_disks(), told_of_numbers(path):
+        return _read_tracks(path, source, size)
+
+
+def _read_tracks(path: Path, source: FrameSource | None, size: tuple[int, int] | None) -> TrackedSequence:
     if path.is_file():
         suffix = path.suffix.lower()
         if suffix == ".zip":

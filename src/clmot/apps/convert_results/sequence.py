@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
-from clmot.apps.report.results import readable
-from clmot.errors import UserError
+from clmot.errors import UserError, readable
 from clmot.row_data import RowData, rows_of
 from clmot.structures import Float32Array, Int64Array, TrackedFrame
 from clmot.tracking.postprocess.track_table import Rows, to_frames, to_rows

@@ -58,9 +58,10 @@ class Claims:
         """By name and key, the number of the newest attempt."""
         found: dict[tuple[str, str], int] = {}
         for file in os.listdir(self.folder):
-            name, key, number = file.rsplit(".", 2)
-            if int(number) > found.get((name, key), 0):
-                found[name, key] = int(number)
+            name, *rest = file.rsplit(".", 2)
+            # else left by a file system or another program
+            if len(rest) == 2 and rest[1].isdecimal() and int(rest[1]) > found.get((name, rest[0]), 0):
+                found[name, rest[0]] = int(rest[1])
         return found
 
     def win(self, attempt: Attempt) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from clmot.apps.many.remote import is_remote, remote_files
 from clmot.apps.many.video import Video, digest
 from clmot.apps.track.result_folder import RESERVED
-from clmot.errors import UserError, reason_of, require
+from clmot.errors import UserError, reason_of, require, told_of_disks
 from clmot.io.folders import images_in
 from clmot.io.mot_sequences import sequence_folders
 from clmot.io.sources import distinct_names, matches_of, video_names
@@ -44,6 +44,7 @@ class _Found(NamedTuple):
     settings: tuple[str, ...] = ()
 
 
+@told_of_disks()
 def list_videos(sources: Sequence[str | Path], known: Mapping[str, Video]) -> list[Video]:
     """The videos behind some sources, the largest first.
 

@@ -16,8 +16,9 @@ import numpy as np
 from clmot._version import __version__
 from clmot.apps.report.events import KINDS, Event
 from clmot.apps.report.pictures import Pictures, crops_of, data_address
-from clmot.apps.report.results import Results, readable, tracked_with
+from clmot.apps.report.results import Results, tracked_with
 from clmot.apps.report.why import why
+from clmot.errors import readable
 from clmot.structures import Float32Array, Int64Array
 from clmot.visualize.draw import track_colour
 

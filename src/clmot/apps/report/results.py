@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clmot.apps.track.result_folder import RECORD, RESERVED, read_record
-from clmot.errors import UserError
+from clmot.errors import UserError, readable
 from clmot.io.class_names import read_class_names
 from clmot.io.folders import describe_folder
 from clmot.io.frame_source import FrameSource
@@ -21,7 +20,6 @@ from clmot.tracking.decisions import Decisions, read_decisions
 from clmot.tracking.postprocess.track_table import Rows, to_rows
 
 _DEFAULT_FRAME_RATE = 30.0
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST_STEP = 1000
 
 
@@ -121,11 +119,6 @@ def load_results(path: Path, source: FrameSource | None = None) -> Results:
         # one that the record does not name is of tracks that were there before
         decisions=read_decisions(file.parent / explanation) if explanation in record.get("files", ()) else None,
     )
-
-
-def readable(text: str) -> str:
-    """A text from a file, with control characters as the pictures that Unicode has of them."""
-    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found[0])) if ord(found[0]) < 0x20 else "\ufffd", text)
 
 
 def _text_of(path: Path, name: str) -> Path:

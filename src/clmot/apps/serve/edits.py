@@ -11,9 +11,8 @@ import msgspec
 import numpy as np
 
 from clmot import boxes as box
-from clmot.apps.report.results import readable
 from clmot.apps.serve.state import Boxes, State
-from clmot.errors import UserError, plural, require
+from clmot.errors import UserError, plural, readable, require
 
 
 class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="do", omit_defaults=True):

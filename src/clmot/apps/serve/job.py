@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clmot.apps.report.results import readable
 from clmot.apps.serve.boxes_wire import packed
 from clmot.apps.serve.media import MediaMaker, Stills
 from clmot.apps.serve.state import State
 from clmot.config.tracker import PRESETS
-from clmot.errors import require
+from clmot.errors import readable, require
 from clmot.io.atomic import partial_of
 from clmot.io.class_names import read_class_names
 from clmot.io.frame_source import FrameSource

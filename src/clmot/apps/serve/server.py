@@ -21,14 +21,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from clmot.apps.report.page import asset
-from clmot.apps.report.results import readable
 from clmot.apps.serve.edits import read_edit
 from clmot.apps.serve.guard import Guard
 from clmot.apps.serve.job import Wanted
 from clmot.apps.serve.media import shown_image
 from clmot.apps.serve.session import Session
 from clmot.apps.serve.workspace import Workspace
-from clmot.errors import UserError, reason_of, require
+from clmot.errors import UserError, readable, reason_of, require
 from clmot.shipped import DEFAULT
 
 UPLOAD_LIMIT = 8_000_000_000

@@ -17,7 +17,7 @@ from clmot.apps.convert_results.writers import WRITERS, Target
 from clmot.apps.report.events import Event
 from clmot.apps.report.page import track_entry
 from clmot.apps.report.pictures import crop_of
-from clmot.apps.report.results import load_results, readable, tracked_with
+from clmot.apps.report.results import load_results, tracked_with
 from clmot.apps.report.why import why
 from clmot.apps.serve.boxes_wire import packed
 from clmot.apps.serve.edits import AnyEdit
@@ -26,7 +26,7 @@ from clmot.apps.serve.journal import Journal, only_one
 from clmot.apps.serve.media import MediaMaker, Stills
 from clmot.apps.serve.state import Boxes, State
 from clmot.apps.serve.suspects import SuspectFinder
-from clmot.errors import UserError, did_you_mean, require
+from clmot.errors import UserError, did_you_mean, readable, require
 from clmot.io.atomic import make_folder, write_whole_json
 from clmot.io.image import encoded_image
 from clmot.io.sources import open_one

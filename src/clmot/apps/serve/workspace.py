@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from clmot.apps.report.results import readable
 from clmot.apps.serve.job import Job, Wanted
 from clmot.apps.serve.session import Session
 from clmot.config.tracker import PRESETS
-from clmot.errors import UserError, reason_of, require
+from clmot.errors import UserError, readable, reason_of, require
 from clmot.io.atomic import make_folder, partial_of, publish
 from clmot.io.sources import VIDEO_SUFFIXES, open_one
 from clmot.shipped import DEFAULT

@@ -32,7 +32,7 @@ from clmot.datasets.readers import (
 )
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import ANNOTATION_FOLDERS, not_read, split_folders
-from clmot.errors import UserError, did_you_mean, plural
+from clmot.errors import UserError, did_you_mean, plural, told_of_disks, told_of_numbers
 from clmot.io import mot_sequences as sequences
 from clmot.io.folders import describe_folder, folders_in
 from clmot.structures import Dataset
@@ -85,6 +85,7 @@ COCO comes last: any JSON file and any folder with one looks like it.
 """
 
 
+@told_of_disks()
 def read_dataset(
     paths: Sequence[Path],
     *,
@@ -191,7 +192,8 @@ def _read(path: Path, min_visibility: float, chosen: Format | None, min_score: f
         format, place = found
         if format is MIX:
             return _read_mix(path, min_visibility, min_score)
-        dataset = weigh_by_score(format.read(place, min_visibility), min_score, place)
+        with told_of_numbers(place):
+            dataset = weigh_by_score(format.read(place, min_visibility), min_score, place)
         notes = [f"{path}: {format.name}", *dataset.notes]
         if place != path:
             splits = [folder.name for folder in split_folders(place.parent).values()]

@@ -54,7 +54,7 @@ def read_bdd100k(path: Path) -> Dataset:
         records = _records(file)
         rows = [(number, *label) for number, _, labels in records for label in labels]
         number, corners, classes, ignore, identities = zip(*rows, strict=True) if rows else ((),) * 5
-        images = {index: image for index, name, _ in records if (image := folder / name).is_file()}
+        images = {index: image for index, name, _ in records if (image := folder / Path(name).name).is_file()}
         collector.add_sequence(
             file.stem,
             images,

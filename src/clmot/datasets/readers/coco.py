@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -155,7 +156,7 @@ def sequences_and_frames(
     listed: list[Video], images: dict[Id, Image], path: Path, has_identities: bool
 ) -> dict[Id, tuple[str, int]]:
     """Sequence name and 1-based frame number of each image."""
-    videos = {each.id: str(each.id if each.name is None else each.name) for each in listed}
+    videos: dict[Any, str] = {each.id: str(each.id if each.name is None else each.name) for each in listed}
     video_of = {key: image.video_id for key, image in images.items()}
     if all(video is None for video in video_of.values()):
         if has_identities:

@@ -24,7 +24,7 @@ class Image(Struct, gc=False):
     file_name: str
     width: _Side | None = None
     height: _Side | None = None
-    video_id: Any = None
+    video_id: Id | float | None = None
     frame_id: Any = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -173,6 +174,12 @@ def extent(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, 
     """The box around some points: left, top, right, bottom."""
     xs, ys = zip(*points, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
+
+
+def cosine_and_sine(degrees: float) -> tuple[float, float]:
+    """Of an angle; NaN, which makes a box degenerate, of one that is not finite."""
+    angle = math.radians(degrees) if math.isfinite(degrees) else math.nan
+    return math.cos(angle), math.sin(angle)
 
 
 def sequence_name(path: Path, root: Path) -> str:

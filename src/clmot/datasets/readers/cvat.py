@@ -6,7 +6,6 @@ each frame, numbered as in the video. Coordinates are continuous, 0-based pixels
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from clmot.datasets.readers.assembly import Frame
-from clmot.datasets.readers.collector import Collector, annotated, extent, sequence_name
+from clmot.datasets.readers.collector import Collector, annotated, cosine_and_sine, extent, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import IMAGE_FOLDERS, ImageFinder
 from clmot.datasets.readers.xml_files import XmlFile, root_name
@@ -168,7 +167,7 @@ def _turned(box: _Box, degrees: float) -> _Box:
     """The upright box around one that is turned about its centre."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
-    cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    cosine, sine = map(abs, cosine_and_sine(degrees))
     x, y = (left + right) / 2, (top + bottom) / 2
     half_width, half_height = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
     return x - half_width, y - half_height, x + half_width, y + half_height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _objects(shapes: list[Any], path: Path, collector: Collector) -> list[Object
         corners = [numbers(point, 2, f"{where}.points[{j}]") for j, point in enumerate(points)]
         if kind == "circle":
             (x, y), (edge_x, edge_y) = corners[:2]
-            radius = ((edge_x - x) ** 2 + (edge_y - y) ** 2) ** 0.5
+            radius = math.hypot(edge_x - x, edge_y - y)
             corners = [[x - radius, y - radius], [x + radius, y + radius]]
         group = shape.get("group_id")
         # an object of its own is keyed by something that equals nothing else

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clmot.datasets.readers.assembly import Frame
-from clmot.datasets.readers.collector import Collector, Object, extent, sequence_name
+from clmot.datasets.readers.collector import Collector, Object, cosine_and_sine, extent, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.json_files import load_json, numbers
 from clmot.datasets.readers.places import IMAGE_FOLDERS, UPLOAD_PREFIX, ImageFinder
@@ -26,6 +25,8 @@ EXPECTED = "Label Studio's JSON export (not JSON-MIN) and the images beside it o
 _SUFFIXES = "jpe?g|png|bmp|tiff?|webp|mp4|webm|mov|avi|mkv"
 _Record = dict[str, Any]
 _TRACK = re.compile(r"track_([0-9]{1,15})")
+_LAST_FRAME = 1_000_000
+"""11 hours at 25 a second: between two key frames, each has a box of its own."""
 
 
 def read_labelstudio(path: Path) -> Dataset:
@@ -157,7 +158,7 @@ def _objects(result: list[_Record], width: int, height: int, where: str, collect
 def _corners(box: list[float], degrees: float, aspect: float) -> list[list[float]]:
     """The corners, in percent, of a box that is turned clockwise about its top left corner, in pixels."""
     left, top, width, height = box
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    cosine, sine = cosine_and_sine(degrees)
     steps = ((0.0, 0.0), (width, 0.0), (0.0, height), (width, height))
     # a percent of the width is `aspect` percents of the height
     return [[left + x * cosine - y / aspect * sine, top + x * aspect * sine + y * cosine] for x, y in steps]
@@ -236,6 +237,8 @@ def video_objects(
         class_id = collector.class_id(str(labels[0]))
         names = ("frame", "x", "y", "width", "height")
         table = np.array([numbers([key.get(n, "missing") for n in names], 5, f"{here}.sequence") for key in keys])
+        if not (np.abs(table[:, 0]) <= _LAST_FRAME).all() or length > _LAST_FRAME:
+            raise UserError(f"{here}.sequence: a frame or framesCount is beyond {_LAST_FRAME}")
         for k, key in enumerate(keys):
             # a key frame is valid until the next one, the last until the end, unless the object is gone from there
             last = table[k + 1, 0] - 1 if k + 1 < len(keys) else length

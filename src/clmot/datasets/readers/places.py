@@ -128,7 +128,7 @@ class ImageFinder:
                 return folder / names[name]
         plain = UPLOAD_PREFIX.sub("", name)
         # a number without a suffix stands for an image that is numbered so
-        keys = (plain, _stem(name), _stem(plain), f"#{int(name)}" if name.isdecimal() else "")
+        keys = (plain, _stem(name), _stem(plain), f"#{int(name)}" if name.isdecimal() and len(name) < 20 else "")
         for folder, names in folders:
             for key in keys:
                 if key in names:

@@ -142,10 +142,10 @@ def _read(path: Path) -> bytes:
         if name.startswith(("utf-16", "utf-32")):
             raise LookupError(name)
         text = content.decode("gb18030" if name in ("gb2312", "gbk") else name)
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         text = decode_text(content, path)
     else:
         if name in ("utf-8", "utf8", "us-ascii", "ascii"):
             return content
     start = text.find("?>") if text.lstrip().startswith("<?xml") else -2
-    return text[start + 2 :].encode()
+    return text[start + 2 :].encode(errors="replace")  # UTF-7 can hold halves of characters

@@ -20,7 +20,7 @@ from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import Absent, ImageFinder, not_read, split_folders
-from clmot.datasets.readers.yolo_rows import LabelRows, RowForm, read_label_file
+from clmot.datasets.readers.yolo_rows import MOST_CLASSES, LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
 from clmot.io.folders import describe_folder, folders_in, images_below
 from clmot.io.image import IMAGE_SUFFIXES
@@ -241,10 +241,10 @@ def _names(content: dict[str, Any], yaml: Path | None, labels: Path) -> list[str
         names = dict(enumerate(names))
     try:
         by_number = {int(number): str(name) for number, name in names.items()}
-    except (AttributeError, TypeError, ValueError):
-        raise UserError(f"{yaml}: 'names' is {names!r}, expected a list of names or numbers with names") from None
-    if not by_number or min(by_number) < 0:
-        raise UserError(f"{yaml}: 'names' is {names!r}, expected names numbered from 0")
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise UserError(f"{yaml}: 'names' is {names!r:.200}, expected a list of names or numbers with names") from None
+    if not by_number or min(by_number) < 0 or max(by_number) >= MOST_CLASSES:
+        raise UserError(f"{yaml}: 'names' is {names!r:.200}, expected names numbered from 0, < {MOST_CLASSES}")
     return [by_number.get(number, str(number)) for number in range(max(by_number) + 1)]
 
 

@@ -24,6 +24,10 @@ from clmot.structures import BoolArray, Float32Array, Float64Array, Int64Array
 
 LARGEST_SHARE = 10.0
 """Beyond it a share of an image's size must be in pixels: boxes extend beyond the image, but not by ten images."""
+MOST_CLASSES = 100_000
+"""Numbers beyond it are no classes; names are made for all below the highest."""
+_LARGEST_WHOLE = 2**53
+"""Beyond it float64 skips whole numbers."""
 _LARGEST_IMAGE = 1e6
 """Pixels a side."""
 
@@ -71,8 +75,8 @@ def read_label_file(file: Path, key_points: int = 0) -> LabelRows | None:
             row = list(map(float, words))
         except ValueError:
             raise UserError(f"{file}:{line}: '{content[:60]}' is not a row of numbers with blanks between") from None
-        if not (row[0].is_integer() and row[0] >= 0):
-            raise UserError(f"{file}:{line}: class is {words[0]}, expected a whole number >= 0")
+        if not (row[0].is_integer() and 0 <= row[0] < MOST_CLASSES):
+            raise UserError(f"{file}:{line}: class is {words[0]}, expected a whole number from 0 to {MOST_CLASSES - 1}")
         if len(row) < 5 + key_points:
             raise UserError(
                 f"{file}:{line}: {len(row)} columns, expected class, x_center, y_center, width, height"
@@ -165,7 +169,7 @@ def _may_end_in_pair(rows: LabelRows) -> BoolArray:
 
 
 def _is_whole(values: Float64Array) -> BoolArray:
-    return np.asarray(np.isfinite(values) & (values == np.floor(values)))
+    return np.asarray((np.abs(values) <= _LARGEST_WHOLE) & (values == np.floor(values)))
 
 
 def _check_shares(boxes: Float64Array, lines: Int64Array, file: Path) -> None:
