@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from clmot.errors import UserError, plural, told_of_disks
+from clmot.io.animation import ANIMATION_SUFFIXES, open_animation
 from clmot.io.folders import describe_folder, images_in, is_image, natural_order
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import IMAGE_SUFFIXES, read_image
@@ -31,12 +30,6 @@ VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
 )
 """By which videos are told in a folder; a file that is named may be called anything."""
-
-_PAGES = frozenset({".tif", ".tiff"})
-_ANIMATIONS = _PAGES | {".apng", ".gif", ".png", ".webp"}
-
-_OF_8_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"})
-"""Pillow's modes."""
 
 
 @told_of_disks()
@@ -127,8 +120,8 @@ def open_source(source: str | Path) -> list[FrameSource]:
         return [each for match in matches_of(text) for each in open_source(match)]
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
-    if path.suffix.lower() in IMAGE_SUFFIXES | _ANIMATIONS:
-        return [_pictures(path)]
+    if path.suffix.lower() in IMAGE_SUFFIXES | ANIMATION_SUFFIXES:
+        return [open_animation(path) or _images(path.stem, [path], origin=path)]
     return [_video(text, path.stem)]
 
 
@@ -209,59 +202,6 @@ def _images(
         images=dict(zip(numbers, images, strict=True)),
         reading=reading,
     )
-
-
-def _pictures(path: Path) -> FrameSource:
-    """The source of an image file, which may move (GIF, WebP, PNG) or have pages of one size (TIFF).
-
-    Raises:
-        UserError: the pages have more than 8 bits.
-    """
-    from PIL import Image as Pillow
-
-    seconds, announced, mode = [0.0], 1, ""
-    try:
-        with Pillow.open(path) as file:
-            mode = file.mode
-            for index in itertools.count() if path.suffix.lower() in _ANIMATIONS else (0,):
-                size = file.size
-                file.seek(index)
-                if path.suffix.lower() in _PAGES and file.size != size:
-                    raise EOFError  # a thumbnail, or the same picture smaller
-                file.load()  # some formats know the duration then only
-                # browsers show what has no duration for a tenth of a second
-                seconds.append(seconds[-1] + (file.info.get("duration") or 100) / 1000)
-    except EOFError:
-        announced = len(seconds) - 1
-    except Exception:  # Pillow raises whatever it stumbles upon
-        announced = max(announced, len(seconds))
-    if max(announced, len(seconds) - 1) == 1:
-        return _images(path.stem, [path], origin=path)
-    if mode not in _OF_8_BITS:
-        raise UserError(f"{path}: holds {len(seconds) - 1} pages of more than 8 bits; write each as a file of its own")
-    reading = Reading(str(path))
-    return FrameSource(
-        name=path.stem,
-        frame_rate=(len(seconds) - 1) / seconds[-1],
-        length=len(seconds) - 1,
-        decode=partial(_play, path, seconds, announced, reading),
-        origin=str(path),
-        reading=reading,
-    )
-
-
-def _play(path: Path, seconds: Sequence[float], announced: int, reading: Reading) -> Frames:
-    """The pictures that were found to be whole, at their times."""
-    from PIL import Image as Pillow
-
-    reading.restart()
-    with Pillow.open(path) as file:
-        for number in range(1, len(seconds)):
-            file.seek(number - 1)
-            reading.note(number, seconds[number - 1])
-            yield number, np.asarray(file.convert("RGB"))
-    reading.lose(announced + 1 - len(seconds), f"ends after frame {len(seconds) - 1}")
-    reading.check()
 
 
 def _is_video_name(name: str) -> bool:
