@@ -71,7 +71,7 @@ class RayActors:
         self._ray = import_extra("ray", "ray")
         try:
             self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
             raise UserError(f"--address {address}: no Ray cluster answers there: {reason_of(error)}") from error
         there = self._ray.cluster_resources()
         gpus = there.get("GPU", 0) if job.device != "cpu" else 0
