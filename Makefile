@@ -79,5 +79,15 @@ unit:
 quick:
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
+# The tables on real detectors (docs/adapt.md, docs/tracking.md), from the sequences in $CLMOT_DATA; what is done stays
+EVIDENCE ?= ../evidence
+FOUND = $(EVIDENCE)/detections/yolox_nano $(EVIDENCE)/detections/pedestrian-detection-adas-0002
+
+evidence: adapters
+	$(BIN)/python benchmarks/detections.py $(EVIDENCE)/detections
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/adaptation.py $(FOUND) --out $(EVIDENCE)/adaptation
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracking.py --scenarios detectors --detections $(FOUND) \
+		--reid $(CLMOT_DATA)/weights/osnet_x0_25_msmt17.onnx --cache $(EVIDENCE)/embeddings --out $(EVIDENCE)/tracking
+
 clean:
 	rm -rf $(VENV) $(LITE) demo site docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis

