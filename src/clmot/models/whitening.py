@@ -68,13 +68,13 @@ class WhitenedPool(nn.Module):
         Source: Hatch et al., "Within-class covariance normalization for SVM-based speaker recognition", 2006; shrunk
         towards the identity.
         """
-        whitening = _whitening(within)
+        matrix = whitening(within)
         length = self.matrix.shape[1]
-        if length < len(whitening):
-            _, directions = torch.linalg.eigh(whitening @ overall.double() @ whitening)
-            whitening = whitening @ directions[:, -length:]
+        if length < len(matrix):
+            _, directions = torch.linalg.eigh(matrix @ overall.double() @ matrix)
+            matrix = matrix @ directions[:, -length:]
         self.centre.copy_(centre)
-        self.matrix.copy_(F.pad(whitening, (0, length - whitening.shape[1])))
+        self.matrix.copy_(F.pad(matrix, (0, length - matrix.shape[1])))
         self.is_fitted = True
 
     def go_on(self, metric: Float[Tensor, "d d"]) -> None:
@@ -86,7 +86,7 @@ def _tell_if_fitted(pool: WhitenedPool, _: object) -> None:
     pool.is_fitted = bool(pool.centre.any())
 
 
-def _whitening(covariance: Tensor) -> Tensor:
+def whitening(covariance: Tensor) -> Tensor:
     """The inverse square root of a shrunk covariance, its mean eigenvalue one."""
     values: Tensor
     vectors: Tensor

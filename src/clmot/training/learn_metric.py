@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clmot.evaluation.embedding import EmbeddedSequence, seen_together
+from clmot.models.whitening import whitening
 from clmot.structures import BoolArray, Int64Array
 
 STEPS = 300
@@ -23,7 +24,7 @@ LEARNING_RATE = 1e-3
 TEMPERATURE = 0.1
 
 PULL = 1.0
-"""Weight of the squared distance from the identity, divided by the number of tracklets: few say little."""
+"""Weight of the squared distance from the whitening, divided by the number of tracklets: few say little."""
 
 TRACKLETS, BOXES = 42, 6
 """Of a step, and of each of these, at most."""
@@ -37,7 +38,8 @@ def learn_metric(
     A step compares boxes of some tracklets, and of as many that some moment shows beside them, all with all (NT-Xent,
     van den Oord et al. 2018, with several positives, Khosla et al. 2020): those of one tracklet, which count the more
     the more time lies between, with those of tracklets seen together, which are other objects. Tracklets that follow
-    each other may be one object, and are not compared.
+    each other may be one object, and are not compared. Before, embeddings are whitened within tracklets: how one person
+    changes is much alike for all, and so for those who come later.
 
     Args:
         sequences: embedded boxes of tracklets.
@@ -46,7 +48,7 @@ def learn_metric(
         apart: any two of a sequence are two objects, seen together or not: identities instead of tracklets.
 
     Returns:
-        The matrix, near the identity; None where there are fewer tracklets.
+        The matrix, near the whitening; None where there are fewer tracklets.
     """
     if not sequences:
         return None
@@ -58,6 +60,8 @@ def learn_metric(
     usable = np.array([index for index, own in enumerate(rows) if len(own) > 1 and len(beside[index])], np.int64)
     if len(usable) < max(least, 1):
         return None
+    first = _whitening(embeddings, [rows[each] for each in usable])
+    embeddings = F.normalize(embeddings @ first, dim=1)
     identity = torch.eye(embeddings.shape[1])
     matrix = identity.clone().requires_grad_()
     optimizer = torch.optim.Adam([matrix], lr=LEARNING_RATE)
@@ -82,7 +86,14 @@ def learn_metric(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    return matrix.detach()
+    return first @ matrix.detach()
+
+
+def _whitening(embeddings: Float[Tensor, "n d"], rows: Sequence[Int64Array]) -> Float[Tensor, "d d"]:
+    """What changes within tracklets counts less (within-class covariance normalisation, as `WhitenedPool.fit`)."""
+    around = [embeddings[each].double() - embeddings[each].double().mean(dim=0) for each in map(torch.from_numpy, rows)]
+    changes = torch.cat(around)
+    return whitening(changes.T @ changes / len(changes)).float()
 
 
 def moved(sequence: EmbeddedSequence, metric: Float[Tensor, "d d"] | None) -> EmbeddedSequence:
