@@ -17,6 +17,7 @@ from clmot.apps.adapt.run import HELD_OUT, LEARNED, adapt
 from clmot.apps.adapt.settings import reading_size
 from clmot.boxes import iou
 from clmot.datasets.readers import read_dataset
+from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
 from clmot.inference.model import load_model
 from clmot.io.mot_sequences import read_sequence_info
@@ -107,14 +108,19 @@ class Arms:
         if arm == "ours":
             return begin
         folder = self._out / "adapted" / name
-        adapt(begin, [video], folder, boxes=boxes, overrides=self._overrides, resume=True)
+        try:
+            adapt(begin, [video], folder, boxes=boxes, overrides=self._overrides, resume=True)
+        except UserError as error:  # too few tracklets: the model stays what it was
+            print(error, flush=True)
+            return begin if arm == "adapted" else self._supervised(video, begin, folder)
         return folder if arm == "adapted" else self._supervised(video, begin, folder)
 
     def _supervised(self, video: Path, begin: Path, adapted: Path) -> Path:
         """The same boxes at the same size, but who is who is annotated."""
         model, saved = load_model(begin, device="cpu"), load_saved_model(begin)
         learned = read_frames(adapted / LEARNED, model.classes)
-        frames = [*learned.samples, *read_frames(adapted / HELD_OUT, model.classes).samples]
+        held_out = read_frames(adapted / HELD_OUT, model.classes).samples if (adapted / HELD_OUT).is_dir() else ()
+        frames = [*learned.samples, *held_out]
         truth = {each.frame: each for each in read_dataset([video], identities=True).samples}
         known = Dataset(samples=[identified(each, truth.get(each.frame)) for each in frames], classes=())
         rates = {video.name: read_sequence_info(video).frame_rate}

@@ -214,12 +214,12 @@ def _keep_tracklets(
             f"{names}: too few tracklets: no frame shows two objects of which one can be followed; "
             f"try longer videos, or lower {least}"
         )
+    write_frames(learned, model.classes, out / LEARNED)
     if not _have_tracklets(held_out):
         raise UserError(
             f"{names}: too few tracklets in the part held out to judge by (adapt.held_out={config.adapt.held_out:g}); "
             f"hold out more, or lower {least}"
         )
-    write_frames(learned, model.classes, out / LEARNED)
     write_frames(held_out, model.classes, out / HELD_OUT)
 
 
