@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import isnan
@@ -13,6 +11,7 @@ from clmot.errors import plural
 from clmot.evaluation.bootstrap import FEW_VIDEOS
 from clmot.evaluation.scores import ScoredRows, Scores
 from clmot.evaluation.track_rows import left_out_text, total_rows
+from clmot.io.csv_text import csv_text
 from clmot.io.mot_sequences import video_name
 from clmot.visualize.table import TextTable
 
@@ -118,11 +117,7 @@ def detection_csv(scores: DetectionScores) -> str:
 
 
 def _csv(keys: Sequence[str], rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *rows[0][2]])
-    writer.writerows([*row[:2], *row[2].values()] for row in rows)
-    return text.getvalue()
+    return csv_text([[*keys, *rows[0][2]], *([*row[:2], *row[2].values()] for row in rows)])
 
 
 def _cells(values: Mapping[str, float], metrics: Sequence[str], sign: str = "") -> Iterable[str]:

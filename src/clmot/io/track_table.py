@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from clmot.io.csv_text import csv_text
 from clmot.row_data import as_lists
 from clmot.structures import TrackedFrame
 
@@ -74,12 +73,8 @@ class TrackTable:
         if self._form == "json":
             records = (json.dumps(row, ensure_ascii=False) for row in rows)
             return "".join(f"{',' * (begun or index > 0)}\n{each}" for index, each in enumerate(records))
-        lines = io.StringIO()
-        writer = csv.DictWriter(lines, self._columns, extrasaction="ignore", lineterminator="\n")
-        if not begun:
-            writer.writeheader()  # which rows have is known with the first of them
-        cells = (
-            {name: json.dumps(cell) if isinstance(cell, list) else cell for name, cell in row.items()} for row in rows
-        )
-        writer.writerows(cells)
-        return lines.getvalue()
+        # which columns there are is known with the first rows
+        columns = self._columns
+        cells = ([row.get(each, "") for each in columns] for row in rows)
+        lines = ([json.dumps(each) if isinstance(each, list) else each for each in row] for row in cells)
+        return csv_text([*([] if begun else [columns]), *lines])

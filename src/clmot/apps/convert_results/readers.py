@@ -23,6 +23,7 @@ from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.kitti import read_rows, scores_of
 from clmot.datasets.readers.labelstudio import chosen_annotation, is_export, load_tasks, video_objects
 from clmot.errors import UserError, reason_of, told_of_disks, told_of_numbers
+from clmot.io.csv_text import plain_text
 from clmot.io.frame_source import FrameSource
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_text import counts, parse_mot_table, to_mot_rows
@@ -264,7 +265,7 @@ def _table(path: Path) -> TrackedSequence:
             fault = f"expected numbers as {', '.join(numbers)}: {reason_of(error)}"
             raise UserError(f"{place.format(path, number)}: {fault}") from error
         values.append([*found, score])
-        kind.append(classes.setdefault(str(row["class"] or "object"), len(classes)))
+        kind.append(classes.setdefault(plain_text(str(row["class"] or "object")), len(classes)))
     table = np.array(values, np.float64).reshape(-1, 7)
     return TrackedSequence.of_columns(
         path,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import numpy as np
 
 from clmot.apps.count.count import LEFT, RIGHT, Counts
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
+from clmot.io.csv_text import csv_text
 from clmot.io.frame_source import FrameSource
 from clmot.io.image import write_image
 from clmot.structures import Float64Array, Image
@@ -46,13 +44,15 @@ def write_counts(
     make_folder(out)
     written = []
     if counts.lines:
+        head: tuple[str, ...] = ("line", "direction", "frame", "seconds", "track", "class")
         rows = [(e.line, e.direction, e.frame, f"{e.seconds:.3f}", e.track, e.kind) for e in counts.crossings]
         written.append(out / f"{name}.crossings.csv")
-        write_whole_text(written[-1], _csv(("line", "direction", "frame", "seconds", "track", "class"), rows), "counts")
+        write_whole_text(written[-1], csv_text([head, *rows]), "counts")
     if counts.zones:
+        head = ("zone", "track", "class", "first", "last", "seconds")
         stays = [(e.zone, e.track, e.kind, e.first, e.last, f"{e.seconds:.3f}") for e in counts.visits]
         written.append(out / f"{name}.visits.csv")
-        write_whole_text(written[-1], _csv(("zone", "track", "class", "first", "last", "seconds"), stays), "counts")
+        write_whole_text(written[-1], csv_text([head, *stays]), "counts")
     written.append(out / f"{name}.counts.json")
     told = counts.totals()
     if truth is not None:
@@ -201,11 +201,3 @@ def _told(counts: dict[str, int]) -> str:
     kinds = {kind: number for kind, number in counts.items() if kind != "all"}
     parts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     return f"{counts['all']} ({parts})" if len(kinds) > 1 else f"{counts['all']}"
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -19,6 +19,7 @@ from clmot import boxes as box
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector
 from clmot.datasets.readers.formats import Format
+from clmot.datasets.readers.places import leads_out
 from clmot.datasets.readers.yolo_rows import LARGEST_SHARE
 from clmot.errors import UserError
 from clmot.io.folders import images_below
@@ -110,7 +111,7 @@ def _listed(path: Path, collector: Collector) -> tuple[_Pairs, Path]:
         if image in seen:
             raise UserError(f"{path}:{number}: {name} is on line {seen[image]} already")
         seen[image] = number
-        if not image.is_file():
+        if leads_out(name) or not image.is_file():
             collector.absent.add(image, Path(f"{path}:{number}"))
             continue
         folders = image.parent.parts

@@ -168,6 +168,14 @@ class ImageFinder:
         return found[0] if found and same else None
 
 
+def leads_out(name: str) -> bool:
+    """Whether a relative name in a list leads beyond the folder that the data set's lies in.
+
+    An absolute one says openly where it leads, and tools write such.
+    """
+    return os.path.normpath(name.replace("\\", "/")).replace("\\", "/").startswith("../..")
+
+
 def split_names(words: Iterable[str]) -> set[str]:
     """The splits that some words name."""
     words = {word.lower() for word in words}

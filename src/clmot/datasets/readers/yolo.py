@@ -19,7 +19,7 @@ from clmot.config import read_yaml
 from clmot.datasets.readers.assembly import Frame
 from clmot.datasets.readers.collector import Collector, sequence_name
 from clmot.datasets.readers.formats import Format
-from clmot.datasets.readers.places import Absent, ImageFinder, not_read, split_folders
+from clmot.datasets.readers.places import Absent, ImageFinder, leads_out, not_read, split_folders
 from clmot.datasets.readers.yolo_rows import MOST_CLASSES, LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
 from clmot.io.folders import describe_folder, folders_in, images_below
@@ -204,9 +204,10 @@ def _images_of_list(file: Path, roots: list[Path], absent: Absent) -> list[Path]
         name = text.replace("\\", "/").removeprefix("./")
         # older exports write data/images/... for images/...
         candidates = [root / each for root in (*roots, file.parent) for each in (name, name.removeprefix("data/"))]
+        candidates = [] if leads_out(name) else candidates
         image = next((image for image in candidates if image.is_file()), None) or finder(name)
         if image is None:
-            absent.add(name, Path(f"{file}:{line}"), [candidates[0].parent])
+            absent.add(name, Path(f"{file}:{line}"), [file.parent])
         else:
             images.append(image)
     return images
