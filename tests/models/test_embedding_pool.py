@@ -47,6 +47,20 @@ def test_parts_are_where_the_levels_that_learn_lie():
         assert not differs.any()
 
 
+@pytest.mark.parametrize(("stripes", "same"), [(1, True), (6, False)])
+def test_a_body_that_turns_round_looks_the_same_in_one_part_and_not_in_stripes(stripes, same):
+    """A map turned by 180 degrees, and mirrored, with the box where it then is."""
+    read_out = StripePool(LEVELS[:1], stripes=stripes, width=5)
+    seen = torch.rand(1, 5, 24, 24, generator=torch.Generator().manual_seed(12))
+    left, top, right, bottom = 10.0, 8.0, 50.0, 90.0
+    image = torch.zeros(1, dtype=torch.int64)
+    before = read_out((seen,), torch.tensor([[left, top, right, bottom]]), image)
+    turned = read_out((seen.flip(2, 3),), torch.tensor([[96 - right, 96 - bottom, 96 - left, 96 - top]]), image)
+    mirrored = read_out((seen.flip(2),), torch.tensor([[left, 96 - bottom, right, 96 - top]]), image)
+    for other in (turned, mirrored):
+        assert torch.allclose(before, other, atol=1e-6) == same
+
+
 def test_parts_of_several_lengths_count_by_their_levels_shares():
     """The embedding against a loop over boxes, levels and stripes, one after the other."""
     read_out = StripePool(LEVELS, stripes=3, width=3)

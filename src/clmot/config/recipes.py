@@ -61,6 +61,15 @@ def yolox_nano(base: Config) -> Config:
     )
 
 
+def animals(base: Config) -> Config:
+    """`street` for bodies seen from above that turn: views of any direction, one part in place of upright stripes."""
+    return dataclasses.replace(
+        base,
+        views=dataclasses.replace(base.views, rotate=180.0),
+        model=dataclasses.replace(base.model, image_size=(320, 320), stripes=1),
+    )
+
+
 def dla34(base: Config) -> Config:
     """FairMOT's and CL-MOT's main network, DLA-34 with a deformable decoder, from ImageNet weights, for a GPU."""
     return _published_network(base, encoder="dla34", neck="dla", deformable=True)
@@ -192,6 +201,7 @@ RECIPES: dict[str, Recipe] = {
     "demo": demo,
     "mobilenet": mobilenet,
     "yolox_nano": yolox_nano,
+    "animals": animals,
     "dla34": dla34,
     "paper": paper,
     "fairmot": fairmot,

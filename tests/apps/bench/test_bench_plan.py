@@ -49,6 +49,18 @@ def test_defaults(write_plan, scenes):
     assert [path.name for path in plan.folds[0].test] == sorted(path.name for path in (scenes / "clips").iterdir())
 
 
+def test_a_half_split_has_each_video_once_and_nothing_else_to_score(write_plan, scenes, tmp_path):
+    clip = next((scenes / "clips").iterdir())
+    for copy in ("DPM", "FRCNN", "SDP"):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train" / f"MOT17-02-{copy}").symlink_to(clip)
+    halves = {"half_split": str(tmp_path / "train")}
+    [fold] = read_plan(write_plan(data=halves)).folds
+    assert ([video.name[:8] for video in fold.test], fold.part, fold.train) == (["MOT17-02"], "second-half", ())
+    with pytest.raises(UserError, match="data needs one of 'test', 'cross_validate' and 'half_split'"):
+        read_plan(write_plan(data={**halves, "test": str(clip)}))
+
+
 def test_paths_are_relative_to_the_file_and_variables_filled_in(write_plan, scenes, tmp_path, monkeypatch):
     (tmp_path / "stills").symlink_to(scenes / "stills")
     monkeypatch.setenv("BENCH_CLIPS", str(scenes / "clips"))
@@ -89,7 +101,7 @@ def test_paths_are_relative_to_the_file_and_variables_filled_in(write_plan, scen
             {"methods": ["ours", "none"], "label_budget": {"methods": ["none", "none"], "shares": [1]}},
             "two methods.*are named",
         ),
-        ({"data": {"train": "x"}}, "either 'test' or 'cross_validate'"),
+        ({"data": {"train": "x"}}, "one of 'test', 'cross_validate' and 'half_split'"),
         ({"data": {"test": "nowhere"}}, "no such folder"),
     ],
 )

@@ -8,14 +8,18 @@ import pytest
 
 import clmot.apps.bench.runner as runner
 from clmot.apps.bench.bench_report import report_text, write_report
-from clmot.apps.bench.measures import embedding_measures, found_again
+from clmot.apps.bench.measures import TRACKING, embedding_measures, found_again
 from clmot.apps.bench.methods import MOTION
 from clmot.apps.bench.plan import read_plan
 from clmot.apps.bench.runner import run_bench
 from clmot.apps.bench.runs import all_runs
+from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding
 from clmot.evaluation.embedding import EmbeddedSequence, embedding_scores
+from clmot.evaluation.mot import evaluate
+from clmot.io.frame_choice import FrameChoice
+from clmot.io.mot_text import read_mot_text
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +66,30 @@ def test_a_comparison_from_plan_to_report(write_plan, tmp_path, monkeypatch):
     # the folder belongs to these settings
     with pytest.raises(UserError, match=r"another train\.steps \(2, now 3\)"):
         list(run_bench(read_plan(write_plan(steps=3)), out, progress=False))
+
+
+def test_of_a_half_split_the_first_halves_are_trained_on_and_the_second_scored(write_plan, scenes, tmp_path):
+    """Scores are those of the tracks that are there, in the second halves; the paper's columns are in the report."""
+    clips = scenes / "clips"
+    plan = read_plan(write_plan(data={"half_split": str(clips)}, every=[1], references=[], measures=["tracking"]))
+    [found] = run_bench(plan, tmp_path / "out", progress=False)
+    folder = found.run.folder(tmp_path / "out")
+    seen = read_dataset([folder / "data.yaml"]).samples
+    assert {(each.sequence, each.frame) for each in seen} == {
+        (each.name, frame) for each in plan.folds[0].test for frame in range(1, 5)
+    }
+    for test in plan.folds[0].test:
+        tracks = folder / "tracks" / test.name / "true-boxes-by-motion-1"
+        assert {each.frame for each in read_mot_text(tracks / f"{test.name}.txt")} <= {5, 6, 7, 8, 9}
+        expected = evaluate(tracks, test, frames=FrameChoice(part="second-half")).combined
+        measured = found.sequences[test.name].scores
+        assert {name: measured[f"{name}, true boxes by motion"] for name in TRACKING} == {
+            name: expected[name] for name in TRACKING
+        }
+    text = write_report(plan, tmp_path / "out").read_text()
+    for column in ("MOTA", "MOTP", "IDF1", "IDSW", "MT", "ML", "HOTA"):
+        assert f"| {column} |" in text
+    assert "second halves, with the first trained on" in text
 
 
 def test_an_interrupted_comparison_goes_on(write_plan, tmp_path, monkeypatch):

@@ -147,6 +147,7 @@ def _facts(plan: Plan, found: Sequence[Finished], planned: int) -> list[str]:
         f"{', '.join(_distinct(str(each.facts['steps']) for each in trained)) or plan.common.train.steps} steps of "
         f"{plan.common.train.batch_size} frames",
         f"scored on {', '.join(path.resolve().name for fold in plan.folds for path in fold.test)}"
+        + (", their second halves, with the first trained on" if plan.folds[0].part != "all" else "")
         + (f", each held out in turn ({len(plan.folds)} folds)" if len(plan.folds) > 1 else ""),
         f"training took {sum(minutes.values()):.1f} minutes: "
         + (", ".join(f"{name} {value:.1f}" for name, value in minutes.items()) or "none"),

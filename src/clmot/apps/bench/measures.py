@@ -17,11 +17,12 @@ from clmot.apps.track.pipeline import track
 from clmot.apps.track.result_folder import model_facts
 from clmot.config.tracker import TrackerConfig
 from clmot.datasets.readers import read_dataset
+from clmot.datasets.splits import second_half
 from clmot.evaluation.appearance_only import best_association
 from clmot.evaluation.embedding import EmbeddedSequence, embed_sequences, embedding_scores
 from clmot.evaluation.mot import evaluate
 from clmot.inference.model import Model
-from clmot.io.frame_choice import FrameChoice
+from clmot.io.frame_choice import FrameChoice, Part
 from clmot.io.mot_sequences import read_sequence_info
 from clmot.io.sources import open_source
 from clmot.structures import Embed
@@ -34,7 +35,7 @@ SHARES = ("rank-1", "mAP", *RATES)
 MEAN_SUBTRACTED = {name: f"{name}, mean-subtracted" for name in SHARES}
 """The same scores after online mean subtraction, as the tracker does it."""
 ASSOCIATION = "IDF1, appearance only"
-TRACKING = ("HOTA", "IDF1", "MOTA", "IDSW")
+TRACKING = ("HOTA", "IDF1", "MOTA", "IDSW", "MOTP", "MT", "ML")
 BY_MOTION, TRUE_BOXES, TRUE_BOXES_BY_MOTION = "by motion", "true boxes", "true boxes by motion"
 _WAYS = (("", True, None), (BY_MOTION, False, None), (TRUE_BOXES, True, "gt"), (TRUE_BOXES_BY_MOTION, False, "gt"))
 """Name, whether appearance counts, and whose boxes where they are not the detections."""
@@ -58,7 +59,9 @@ def tracking_name(metric: str, how: str = "", every: int = 1) -> str:
     return ", ".join(part for part in (metric, how, f"every {every}" if every > 1 else "") if part)
 
 
-def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], every: int = 1) -> Measured:
+def embedding_measures(
+    embed: Embed, folder: Path, measures: Sequence[str], every: int = 1, part: Part = "all"
+) -> Measured:
     """Verification, retrieval and appearance-only association of an embedding at a sequence's annotated boxes.
 
     Args:
@@ -66,10 +69,12 @@ def embedding_measures(embed: Embed, folder: Path, measures: Sequence[str], ever
         folder: MOTChallenge sequence with ground truth.
         measures: those of ``embedding`` and ``association`` that are wanted.
         every: use every so many frames.
+        part: all frames, or those of a half.
     """
     if not {"embedding", "association"} & set(measures):
         return Measured(scores={})
     samples = read_dataset([folder], identities=True).samples
+    samples = tuple(second_half(samples)) if part == "second-half" else samples
     rate = read_sequence_info(folder).frame_rate
     sequences = embed_sequences(samples, embed, {sample.sequence: rate for sample in samples}, every)
     scores: dict[str, float] = {}
@@ -100,7 +105,7 @@ def found_again(sequence: EmbeddedSequence) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence[int]) -> Measured:
+def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence[int], part: Part = "all") -> Measured:
     """Scores of tracks from the model's own detections and from the annotated boxes, with appearance and without.
 
     A network that was taught no embedding tracks by motion alone throughout. What it finds is kept beside the tracks,
@@ -111,11 +116,12 @@ def tracking_measures(model: Model, folder: Path, results: Path, every: Sequence
         folder: MOTChallenge sequence with ground truth.
         results: folder for the tracks.
         every: frame distances; 5 tracks frames 1, 6, 11, ...
+        part: all frames, or those of a half.
     """
     scores: dict[str, float] = {}
     has_embedding = model.config.loss.objective != "none"
     for distance in every:
-        frames, store = FrameChoice(every=distance), results / f"detections-{distance}"
+        frames, store = FrameChoice(every=distance, part=part), results / f"detections-{distance}"
         sources = {each.name: each.only(frames) for each in open_source(folder)}
         told = {**model_facts(model, frames), "detect": dataclasses.asdict(model.config.detect)}
         origin = json.loads(json.dumps(told))  # as it comes back from the file

@@ -14,6 +14,7 @@ from clmot.apps.bench.methods import DEFAULT_METHODS, MOTION, OURS, Method, budg
 from clmot.config import Config, load_config, read_yaml
 from clmot.datasets.readers.json_files import as_kind
 from clmot.errors import UserError, did_you_mean, require, told_of_disks
+from clmot.io.frame_choice import Part
 from clmot.io.mot_sequences import ground_truth_file, sequence_folders, video_name
 
 Measure = Literal["embedding", "association", "tracking"]
@@ -33,11 +34,13 @@ class Fold:
         name: of the fold.
         train: folders or files of frames.
         test: MOTChallenge sequence folders, none of which shows a video that is trained on.
+        part: of the frames of `test` that are scored; of their second halves, the first are trained on too.
     """
 
     name: str
     train: tuple[Path, ...]
     test: tuple[Path, ...]
+    part: Part = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +92,7 @@ class _Data(Struct, forbid_unknown_fields=True):
     train: _Paths = []
     test: _Paths = []
     cross_validate: _Paths = []
+    half_split: _Paths = []
 
 
 class _Budget(Struct, forbid_unknown_fields=True):
@@ -158,7 +162,11 @@ def _folds(data: _Data, file: Path) -> tuple[Fold, ...]:
     train = tuple(_paths(data.train, file))
     test = [folder for path in _paths(data.test, file) for folder in _annotated(path)]
     turns = [folder for path in _paths(data.cross_validate, file) for folder in _annotated(path)]
-    require(bool(test) != bool(turns), f"{file}: data needs either 'test' or 'cross_validate'")
+    halves = {video_name(each.name): each for path in _paths(data.half_split, file) for each in _annotated(path)}
+    given = sum(map(bool, (test, turns, halves)))
+    require(given == 1, f"{file}: data needs one of 'test', 'cross_validate' and 'half_split'")
+    if halves:  # a video once, however many detectors it is there for
+        return (Fold(name="second halves", train=train, test=tuple(halves.values()), part="second-half"),)
     folds = [Fold(name="test", train=train, test=tuple(test))] if test else []
     videos = {folder: video_name(folder.resolve().name) for folder in turns}
     for video in dict.fromkeys(videos.values()):

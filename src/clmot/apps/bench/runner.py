@@ -15,7 +15,7 @@ import torch
 from clmot._version import __version__
 from clmot.apps.bench.measures import ASSOCIATION, Measured, embedding_measures, tracking_measures
 from clmot.apps.bench.methods import OURS, known_identities
-from clmot.apps.bench.plan import HISTOGRAM, UNTRAINED, Plan, Reference
+from clmot.apps.bench.plan import HISTOGRAM, UNTRAINED, Fold, Plan, Reference
 from clmot.apps.bench.runs import (
     Finished,
     Run,
@@ -33,6 +33,7 @@ from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import NetworkModel, untrained
 from clmot.io.atomic import make_folder, write_whole_json
 from clmot.io.begun_with import check_same, read_json
+from clmot.io.frame_choice import Part
 from clmot.models.network import Network
 from clmot.structures import Embed
 from clmot.training.trainer import train
@@ -87,14 +88,16 @@ def _do(plan: Plan, run: Run, out: Path, progress: bool) -> Finished:
         facts |= {"steps": model.config.train.steps, "minutes": seconds / 60, "precision": model.precision}
         facts["identities"] = known_identities(model.config)
         sequences = {
-            test.resolve().name: _measure_method(plan, model, test, folder / "tracks" / test.resolve().name)
+            test.resolve().name: _measure_method(
+                plan, model, run.fold.part, test, folder / "tracks" / test.resolve().name
+            )
             for test in run.fold.test
         }
     else:
         assert run.reference is not None
         embed = _embed_of(plan, run.reference)
         sequences = {
-            test.resolve().name: embedding_measures(embed, test, plan.measures, plan.embed_every)
+            test.resolve().name: embedding_measures(embed, test, plan.measures, plan.embed_every, run.fold.part)
             for test in run.fold.test
         }
     found = Finished(run=run, sequences=sequences, facts=facts)
@@ -116,18 +119,28 @@ def _train(plan: Plan, run: Run, folder: Path, progress: bool) -> tuple[Model, f
     write_whole_json(file, {"settings": settings, "seconds": seconds}, "the settings")
     began = time.perf_counter()
     try:
-        train(run.fold.train, folder / "run", config, resume=True, progress=progress)
+        train(_training_data(run.fold, folder), folder / "run", config, resume=True, progress=progress)
     finally:
         seconds += time.perf_counter() - began
         write_whole_json(file, {"settings": settings, "seconds": seconds}, "the settings")
     return load_model(folder / "run", device=config.train.device), seconds
 
 
-def _measure_method(plan: Plan, model: Model, test: Path, tracks: Path) -> Measured:
-    embedded = embedding_measures(model.embed, test, plan.measures, plan.embed_every)
+def _training_data(fold: Fold, folder: Path) -> Sequence[Path]:
+    """What a fold is trained on; with the first halves of what it is scored on, a mix that is written into a folder."""
+    if fold.part == "all":
+        return fold.train
+    entries = [{"path": str(path.resolve())} for path in fold.train]
+    entries += [{"path": str(path.resolve()), "split": "first-half"} for path in fold.test]
+    write_whole_json(folder / "data.yaml", entries, "the training data")
+    return [folder / "data.yaml"]
+
+
+def _measure_method(plan: Plan, model: Model, part: Part, test: Path, tracks: Path) -> Measured:
+    embedded = embedding_measures(model.embed, test, plan.measures, plan.embed_every, part)
     if "tracking" not in plan.measures:
         return embedded
-    tracked = tracking_measures(model, test, tracks, plan.every)
+    tracked = tracking_measures(model, test, tracks, plan.every, part)
     return Measured(scores=embedded.scores | tracked.scores, identities=embedded.identities)
 
 

@@ -122,6 +122,8 @@ def config_of(plan: Plan, run: Run) -> Config:
 def settings_of(plan: Plan, run: Run) -> dict[str, Any]:
     """All that decides a run's outcome; where it runs is not part of it."""
     tested = [str(path.resolve()) for path in run.fold.test]
+    if run.fold.part != "all":
+        tested.append(run.fold.part)
     if run.method is None:
         assert run.reference is not None
         onnx = run.reference.onnx
