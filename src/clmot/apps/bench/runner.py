@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import platform
 import subprocess
@@ -31,7 +32,7 @@ from clmot.errors import UserError
 from clmot.evaluation.baselines import histogram_embedding, onnx_embedding
 from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import NetworkModel, untrained
-from clmot.io.atomic import make_folder, write_whole_json
+from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
 from clmot.io.begun_with import check_same, read_json
 from clmot.io.frame_choice import Part
 from clmot.models.network import Network
@@ -132,7 +133,7 @@ def _training_data(fold: Fold, folder: Path) -> Sequence[Path]:
         return fold.train
     entries = [{"path": str(path.resolve())} for path in fold.train]
     entries += [{"path": str(path.resolve()), "split": "first-half"} for path in fold.test]
-    write_whole_json(folder / "data.yaml", entries, "the training data")
+    write_whole_text(folder / "data.yaml", json.dumps(entries), "the training data")
     return [folder / "data.yaml"]
 
 
