@@ -22,6 +22,7 @@ def put(root: Path, *names: str) -> None:
         ("a.json", "img0.jpg", "img0.jpg"),
         ("a.json", "images/img0.jpg", "img0.jpg"),
         ("a.json", "images/img0.jpg", r"images\img0.jpg"),
+        ("a.json", "images/http:/[::1/img0.jpg", "http://[::1/img0.jpg"),
         ("a.json", "images/img0.jpg", r"C:\Users\me\set\images\img0.jpg"),
         ("a.json", "images/img0.jpg", "/home/somebody/set/img0.jpg"),
         ("a.json", "images/sub/img0.jpg", "/home/somebody/set/sub/img0.jpg"),

@@ -204,6 +204,12 @@ def test_a_new_track_is_made_of_key_frames_and_filled_at_the_step_of_the_results
     assert [history.state.classes[number] for number in made.class_id] == ["car"] * 4
 
 
+def test_the_first_track_of_results_without_classes_is_an_object() -> None:
+    history = History(State(tracks={4: boxes([1], 4)}, classes=(), step=1, next_id=5))
+    history.do(Place(track=0, frame=1, box=(0, 0, 10, 10)))
+    assert history.state.classes == ("object",)
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

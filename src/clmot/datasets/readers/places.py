@@ -6,6 +6,7 @@ by ever shorter ends of it, last by its file name alone. What is not there is co
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import re
@@ -192,9 +193,10 @@ def _parts(name: str) -> list[str]:
     """The folders and the file name of a path or address, without what means nothing elsewhere."""
     path = name.replace("\\", "/")
     if "://" in path or path.startswith("/data/"):
-        address = urlsplit(path)
-        # Label Studio serves files in place as /data/local-files/?d=folder/a.jpg
-        path = unquote(parse_qs(address.query).get("d", [address.path])[0])
+        with contextlib.suppress(ValueError):  # what is no address is a name
+            address = urlsplit(path)
+            # Label Studio serves files in place as /data/local-files/?d=folder/a.jpg
+            path = unquote(parse_qs(address.query).get("d", [address.path])[0])
     return [part for part in path.split("/") if part not in ("", ".", "..") and not _DRIVE.fullmatch(part)]
 
 

@@ -94,8 +94,8 @@ def _assemble(rows: dict[Path, LabelRows | None], form: RowForm, names: list[str
     collector = Collector(names)
     collector.absent = absent
     class_map = np.array([collector.class_id(name) for name in names], np.int64)
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if times > 1:
             numbers = " and ".join(str(i) for i, each in enumerate(names) if each == name)
             collector.notes.append(f"classes {numbers} are one class: both are called '{name}'")
     for image, (sequence, frame) in _places(list(rows), are_frames=form.is_of_video).items():
