@@ -107,7 +107,9 @@ def _attempts(entrance: Entrance, at: int, count: int, seed: int, notes: Path, s
     warnings.simplefilter("ignore")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    # threads of decoders reserve addresses that they never use
+    limit = used + MEMORY * (4 if entrance.name.startswith("video") else 1)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     known = set(seen)
     with notes.open("a", buffering=1) as told:
         for number in range(at, count):

@@ -45,7 +45,6 @@ COMMANDS = {
     "export": "export {run} --to onnx --out {out}.onnx",
     "tune": "tune gt {clip} --out {out} --trials 2 --jobs 1",
     "train": "train {stills} --out {out} --steps 2 train.batch_size=2 model.image_size=[128,96]",
-    "adapt": "adapt {run} {clip} --out {out} --steps 1 adapt.min_seconds=0",
     "gallery": "gallery enrol {out}.safetensors {clip}/img1 --name Ada --model {run}",
 }
 """The cheapest call of each command whose results take time to make."""
