@@ -162,7 +162,8 @@ class Place(Edit, frozen=True, tag="box"):
             near = min(int(before.frame.searchsorted(self.frame)), len(before) - 1)
             number = int(before.class_id[near])
         else:
-            state, number = state.class_number(checked_name(self.name, "class") if self.name else [*state.classes, "object"][0])
+            usual = state.classes[0] if state.classes else "object"
+            state, number = state.class_number(checked_name(self.name, "class") if self.name else usual)
         row = before.at(self.frame)
         placed = Boxes(
             frame=np.array([self.frame], np.int64),
