@@ -1,4 +1,4 @@
-"""Pages of the documentation: links lead somewhere, lines are short, every page is in the site, wheels say what they are."""
+"""Pages of the documentation: links lead somewhere, lines are short, every page is in the site."""
 
 import re
 from pathlib import Path
