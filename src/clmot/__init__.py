@@ -1,7 +1,7 @@
 """clmot: train a multi-object tracker from boxes alone, without identity labels.
 
 What the command line does, Python does: `train`, `attach`, `adapt`, `track`, `detect`, `tune`, `evaluate`, `embed`,
-`report`, `serve`, `info`, `submit`, `bench`, `check_data`, `export_model`, `import_weights`.
+`report`, `serve`, `info`, `status`, `submit`, `bench`, `check_data`, `export_model`, `import_weights`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clmot.apps.draw import draw as draw
     from clmot.apps.embedding_quality.assess import assess as embed
     from clmot.apps.info import info as info
+    from clmot.apps.many.status import read_status as status
     from clmot.apps.refine_results import refine_results as refine
     from clmot.apps.report.make import make_report as report
     from clmot.apps.serve.server import serve as serve
@@ -83,6 +84,7 @@ _LAZY = {
     "refine": "clmot.apps.refine_results:refine_results",
     "report": "clmot.apps.report.make:make_report",
     "serve": "clmot.apps.serve.server",
+    "status": "clmot.apps.many.status:read_status",
     "submit": "clmot.evaluation.submission",
     "track": "clmot.apps.track.pipeline",
     "train": "clmot.training.trainer",

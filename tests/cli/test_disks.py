@@ -183,7 +183,8 @@ def test_output_that_cannot_be_written(
 def test_every_command_is_here() -> None:
     commands = {name for name in app if not name.startswith("-")}
     groups = {name.split()[0] for name in (*WRITING, *PRINTING)}
-    assert commands - groups == {"submit", "import-weights"}
+    # serve writes a journal (tests/apps/serve/test_serve_journal.py), status nothing but its lines
+    assert commands - groups == {"submit", "import-weights", "serve", "status"}
     for group in ("data", "gallery"):
         inner = {f"{group} {name}" for name in app[group] if not name.startswith("-")}
         assert inner - {"gallery remove"} <= {*WRITING, *PRINTING}

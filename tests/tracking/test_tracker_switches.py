@@ -235,7 +235,7 @@ def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far(monke
 
 def test_direction_decides_for_who_goes_on_the_way_he_went():
     def after(weight):
-        config = TrackerConfig(association="overlap", direction_weight=weight, frame_rate=12.0)
+        config = TrackerConfig(association="overlap", direction_weight=weight, height_overlap=False, frame_rate=12.0)
         tracker = Tracker(config)
         for t in range(4):  # too short for the filter to know the speed
             tracker.update(detect([100 + 6 * t, 100]))

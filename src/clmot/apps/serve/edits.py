@@ -5,6 +5,7 @@ The same edits, made to the same tracks, give the same tracks: that is what a jo
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 import msgspec
@@ -228,8 +229,9 @@ def checked_name(name: str, what: str) -> str:
         UserError: it cannot.
     """
     require(bool(name.strip()) and len(name) <= _LONGEST_NAME, f"a {what} has 1 to {_LONGEST_NAME} characters")
-    require(readable(name) == name, f"a {what} has no line breaks or control characters")
-    return name.strip()
+    kinds = {unicodedata.category(character) for character in name}
+    require(kinds.isdisjoint({"Cc", "Zl", "Zp"}), f"a {what} has no line breaks or control characters")
+    return readable(name.strip())
 
 
 AnyEdit = Merge | Split | Swap | Delete | Rename | Reclass | Place | Reviewed | Undo | Redo

@@ -29,7 +29,7 @@ from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError
 from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
-from clmot.io.atomic import write_whole_text
+from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.frame_choice import FrameChoice
 
 _LOSS = 0.05
@@ -135,6 +135,7 @@ def tune(
     )
     if len(files) == 1:
         _log.warning("%s: one sequence; what is won on it may not be won elsewhere", data)
+    make_folder(out)
     start = time.perf_counter()
     validation = Validation(data=data, detections=files, classes=classes, benchmark=benchmark, frames=frames)
     judge = Judge(validation)
