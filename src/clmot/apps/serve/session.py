@@ -147,13 +147,11 @@ class Session:
         """The boxes from one frame to another, as `packed`."""
         return packed(self.state.between(first, last))
 
-    def track(self, track: int, frame: int) -> dict[str, Any]:
-        """What is told of a track when it is clicked in a frame.
-
-        Raises:
-            UserError: there is no such track.
-        """
+    def track(self, track: int, frame: int) -> dict[str, Any] | None:
+        """What is told of a track when it is clicked in a frame; None where an edit has just taken it away."""
         state = self.state
+        if track not in state.tracks:
+            return None
         boxes = state.boxes(track)
         places = np.unique(np.linspace(0, len(boxes) - 1, _MOST_CROPS).round().astype(np.int64))
         row = boxes.at(frame)

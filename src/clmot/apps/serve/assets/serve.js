@@ -173,7 +173,7 @@
     if (selected === null || session.live) return;
     const asked = selected;
     const content = await api(`/api/track/${asked}?frame=${screen.now.number ?? 1}`);
-    if (asked !== selected) return;
+    if (content === null || asked !== selected) return;
     told = content;
     showCard();
   }
