@@ -121,6 +121,8 @@ class Job:
 
     def _lines(self) -> list[str]:
         """What it said last; read at a place, as it goes on writing where the file stands."""
+        if self._said.closed:
+            return []
         handle = self._said.fileno()
         told = os.pread(handle, _TOLD, max(0, os.fstat(handle).st_size - _TOLD)).decode(errors="replace")
         return [readable(line) for line in told.splitlines() if line.strip()]

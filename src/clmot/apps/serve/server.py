@@ -50,10 +50,16 @@ def application(workspace: Workspace) -> Starlette:
     def route(path: str, answer: Callable[[Request, bytes], Any], method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
             body = await _body(request) if method == "POST" else b""
+            asked_of = workspace.view
             try:
                 given = await run_in_threadpool(answer, request, body)
             except UserError as error:
                 return JSONResponse({"error": readable(str(error))}, 400)
+            except (OSError, ValueError):
+                # the page asked of what was closed meanwhile, and asks anew of what is open now
+                if method == "GET" and workspace.view is not asked_of:
+                    return Response(status_code=204)
+                raise
             return given if isinstance(given, Response) else JSONResponse(given)
 
         return Route(path, endpoint, methods=[method])
