@@ -154,6 +154,13 @@ def test_edits_read_back_from_json_give_the_same_tracks(start: State, edits: lis
     assert history.told == again.told
 
 
+@pytest.mark.parametrize("tracks", [{}, {"t3": [2, 5]}, {"t1": [1], "t3": [2, 5], "t4": [1, 2, 3]}])
+def test_tracks_are_the_same_as_rows_and_back_also_where_there_is_none(tracks: dict[str, list[int]]) -> None:
+    found = {int(name[1:]): boxes(frames, int(name[1:])) for name, frames in tracks.items()}
+    start = State(tracks=found, classes=("person",))
+    assert cells(State.of_rows(start.rows(), ("person",), 1)) == cells(start)
+
+
 def test_a_merge_leaves_boxes_where_both_are_there() -> None:
     after, told = Merge(into=1, track=2).apply(state(t1=[1, 2, 3], t2=[3, 4, 5]))
     assert after.tracks[1].frame.tolist() == [1, 2, 3, 4, 5]

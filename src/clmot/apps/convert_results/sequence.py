@@ -53,8 +53,7 @@ class TrackedSequence:
     @property
     def tracks(self) -> list[tuple[int, str, Rows]]:
         """Number, class (of most of its boxes) and boxes by frame of each track."""
-        parts = np.split(np.arange(len(self.rows)), self.rows.starts[1:])
-        found = [self.rows.take(part) for part in parts if len(part)]
+        found = [self.rows.take(each) for each in self.rows.tracks]
         return [(int(each.track_id[0]), self.classes[int(np.bincount(each.class_id).argmax())], each) for each in found]
 
     @classmethod

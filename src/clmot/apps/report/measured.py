@@ -113,14 +113,12 @@ class Measured:
         self.odds = self._odds()
 
     def _tracklets(self, appearance: Float32Array, weight: Float64Array) -> Iterator[Tracklet]:
-        rows, start = self.results.rows, 0
-        ends = [*self.results.rows.starts[1:].tolist(), len(rows)]
-        for end in ends:
-            own = np.arange(start, end)
+        rows = self.results.rows
+        for own in rows.tracks:
             boxes = rows.xyxy[own].astype(np.float64)
             weighted = appearance[own].astype(np.float64) * weight[own, None]
             yield Tracklet(
-                track=int(rows.track_id[start]),
+                track=int(rows.track_id[own.start]),
                 frame=rows.frame[own],
                 time=(rows.frame[own] - 1) / self.results.frame_rate,
                 centre=(boxes[:, :2] + boxes[:, 2:]) / 2,
@@ -128,7 +126,6 @@ class Measured:
                 sums=np.concatenate([np.zeros((1, appearance.shape[1])), weighted.cumsum(axis=0)]),
                 weights=np.concatenate([[0.0], weight[own].cumsum()]),
             )
-            start = end
 
     def _contacts(self) -> dict[tuple[int, int], Float64Array]:
         """By pair of tracks, the seconds of the frames in which their boxes touch."""

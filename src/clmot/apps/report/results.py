@@ -48,9 +48,7 @@ class Results:
     @cached_property
     def tracks(self) -> dict[int, Rows]:
         """The boxes of each track by frame; tracks by their first frame."""
-        starts = self.rows.starts
-        ends = np.append(starts, len(self.rows))[1:]
-        parts = [self.rows.take(slice(low, high)) for low, high in zip(starts.tolist(), ends.tolist(), strict=True)]
+        parts = map(self.rows.take, self.rows.tracks)
         return {int(each.track_id[0]): each for each in sorted(parts, key=lambda each: int(each.frame[0]))}
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import socket
 import webbrowser
@@ -31,6 +32,8 @@ from clmot.errors import UserError, readable, reason_of, require
 from clmot.shipped import DEFAULT
 
 UPLOAD_LIMIT = 8_000_000_000
+_log = logging.getLogger(__name__)
+
 _MOST_FRAMES = 1000
 """In one answer."""
 _LONGEST_BODY = 65_536
@@ -55,11 +58,14 @@ def application(workspace: Workspace) -> Starlette:
                 given = await run_in_threadpool(answer, request, body)
             except UserError as error:
                 return JSONResponse({"error": readable(str(error))}, 400)
-            except (OSError, ValueError):
+            except HTTPException:
+                raise
+            except Exception as error:
                 # the page asked of what was closed meanwhile, and asks anew of what is open now
                 if method == "GET" and workspace.view is not asked_of:
                     return Response(status_code=204)
-                raise
+                _log.exception("%s %s", method, readable(request.url.path))
+                return JSONResponse({"error": f"clmot failed: {type(error).__name__}: {reason_of(error)}"}, 500)
             return given if isinstance(given, Response) else JSONResponse(given)
 
         return Route(path, endpoint, methods=[method])

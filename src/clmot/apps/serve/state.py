@@ -82,17 +82,15 @@ class State:
     @classmethod
     def of_rows(cls, rows: Rows, classes: Iterable[str], step: int, names: Mapping[int, str] | None = None) -> State:
         """The tracks as they were found."""
-        ends = [*rows.starts[1:].tolist(), len(rows)]
         tracks = {}
-        for low, high in zip(rows.starts.tolist(), ends, strict=True):
-            own = slice(low, high)
-            tracks[int(rows.track_id[low])] = Boxes(
+        for own in rows.tracks:
+            tracks[int(rows.track_id[own.start])] = Boxes(
                 frame=rows.frame[own],
                 xyxy=rows.xyxy[own],
                 score=rows.score[own],
                 class_id=rows.class_id[own],
                 origin=rows.track_id[own],
-                key=np.zeros(high - low, np.bool_),
+                key=np.zeros(own.stop - own.start, np.bool_),
             )
         named = {track: name for track, name in (names or {}).items() if track in tracks}
         return cls(tracks=tracks, classes=tuple(classes), names=named, step=step, next_id=max(tracks, default=0) + 1)

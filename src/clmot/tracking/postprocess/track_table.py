@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class Rows(Table):
     def starts(self) -> Int64Array:
         """int64 [tracks]: the row in which each track begins."""
         return np.flatnonzero(np.diff(self.track_id, prepend=self.track_id[:1] - 1))
+
+    @property
+    def tracks(self) -> list[slice]:
+        """The rows of each track; without rows there is none."""
+        return [slice(low, high) for low, high in itertools.pairwise([*self.starts.tolist(), len(self)])]
 
 
 def to_rows(frames: Sequence[TrackedFrame]) -> Rows:
