@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import subprocess
 import sys
 from dataclasses import replace
 from types import ModuleType
@@ -171,6 +172,12 @@ def test_the_compiled_form_can_be_turned_off(compiled, monkeypatch):
     assert Tracker().compiled
     monkeypatch.setenv("CLMOT_COMPILED", "0")
     assert not Tracker().compiled
+
+
+def test_the_next_process_finds_what_was_compiled(compiled):
+    code = "import clmot.tracking.compiled"
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert (again.returncode, again.stderr) == (0, "")  # "compiling the tracker, once for this installation"
 
 
 def test_without_numba_the_tracker_runs_in_numpy(monkeypatch):

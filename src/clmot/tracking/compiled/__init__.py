@@ -44,13 +44,19 @@ class _Announcement(event.Listener):  # type: ignore[misc,unused-ignore]
         pass
 
 
+_step = settings.part(steps.step)
+
+
 def _entries(stamp: int) -> dict[Any, str]:
-    """What is called from outside, with the one kind of arguments of each; the stamp is part of what is kept."""
-    falling, step = numbers.falling, settings.part(steps.step)
+    """What is called from outside, with the one kind of arguments of each; the stamp is part of what is kept.
+
+    They may close over nothing else: numba's functions are other bytes in each process, and nothing would be found
+    again.
+    """
 
     def order(score: Any, xyxy: Any, class_id: Any) -> Any:
         assert stamp
-        return falling(score, xyxy, class_id)
+        return numbers.falling(score, xyxy, class_id)
 
     def frame(
         rows: Any,
@@ -66,7 +72,7 @@ def _entries(stamp: int) -> dict[Any, str]:
         s: Any,
     ) -> Any:
         assert stamp
-        return step(rows, embedding, order, xyxy, score, class_id, looks, total, trust, now, s)
+        return _step(rows, embedding, order, xyxy, score, class_id, looks, total, trust, now, s)
 
     return {order: "(f4[::1], f4[:, ::1], i8[::1])", frame: _STEP}
 
