@@ -19,6 +19,7 @@ def count(
     *,
     line: Annotated[tuple[str, ...], Parameter(help="x1,y1,x2,y2 in pixels; NAME= may stand before it.")] = (),
     zone: Annotated[tuple[str, ...], Parameter(help="Corners x1,y1,x2,y2,x3,y3,...; NAME= may stand before it.")] = (),
+    plan: Path | None = None,
     out: Path | None = None,
     video: str | None = None,
     gt: Path | None = None,
@@ -33,11 +34,15 @@ def count(
         clmot count results --line door=200,300,420,310
         clmot count results --zone 0,0,300,0,300,200 --out counts --video a.mp4
         clmot count results --line 200,300,420,310 --gt MOT16/train
+        clmot count results --plan results/street.plan.json
 
     Parameters
     ----------
     results
         MOTChallenge text, or a folder with it.
+    plan
+        Lines and zones as a file, such as the page of clmot serve draws: NAME.plan.json beside the results, which is
+        taken by default where no line and no zone is given.
     out
         Folder for NAME.crossings.csv, NAME.visits.csv, NAME.counts.json, a plot of counts over time and, with --video,
         a picture with lines, zones and numbers.
@@ -53,6 +58,7 @@ def count(
         Frames a second; by default what the video, or the record of the results, says.
     """
     from clmot.apps.count.count import count as run_count
+    from clmot.apps.count.plan import plan_beside, read_plan
     from clmot.apps.count.write_counts import counts_table, write_counts
     from clmot.apps.report.results import load_results
     from clmot.apps.report.truth import truth_as_results
@@ -66,11 +72,14 @@ def count(
         if not 0 < fps < float("inf"):
             raise UserError(f"--fps must be > 0, got {fps:g}")
         loaded = replace(loaded, frame_rate=fps)
-    counts = run_count(loaded, line, zone, anchor=anchor, longest_gap=longest_gap)
+    beside = plan_beside(loaded.file)
+    if plan is None and not line and not zone and beside.is_file():
+        plan = beside
+    lines = [*line, *(read_plan(plan) if plan else ())]
+    counts = run_count(loaded, lines, zone, anchor=anchor, longest_gap=longest_gap)
     truth = None
     if gt is not None:
-        annotated = truth_as_results(loaded, gt)
-        truth = run_count(annotated, line, zone, anchor=anchor, longest_gap=longest_gap)
+        truth = run_count(truth_as_results(loaded, gt), lines, zone, anchor=anchor, longest_gap=longest_gap)
     show(counts_table(counts, truth))
     if out is not None:
         for path in write_counts(counts, out, loaded.name, source, truth):

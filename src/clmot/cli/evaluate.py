@@ -24,6 +24,7 @@ def evaluate(
     seed: int = 0,
     detections: Path | None = None,
     min_score: float = 0.0,
+    plan: Path | None = None,
     markdown: Path | None = None,
     csv: Path | None = None,
     json: Path | None = None,
@@ -38,6 +39,7 @@ def evaluate(
         clmot evaluate results --gt MOT17/train/MOT17-11-SDP --json scores.json
         clmot evaluate before after --gt MOT17/train --bootstrap 5000
         clmot evaluate results --gt KITTI/training --benchmark kitti --classes car
+        clmot evaluate results --gt MOT17/train --plan plans
         clmot evaluate det --gt boxes.json
         clmot evaluate --detections det.json --gt boxes.json
 
@@ -61,6 +63,9 @@ def evaluate(
         Score these boxes instead of tracks: folder of NAME.txt, MOTChallenge text, or COCO results JSON.
     min_score
         Of the detections, use those with at least this score.
+    plan
+        Also tell the error of counting: lines and zones as clmot serve and clmot count write and read them, of the
+        one sequence, or a folder with NAME.plan.json.
     markdown
         Also write the table to this file.
     csv
@@ -82,6 +87,7 @@ def evaluate(
             "--every": every != 1,
             "--frames": frames != "all",
             "--bootstrap": bootstrap is not None,
+            "--plan": plan is not None,
         }
         given = [name for name, used in tracks_only.items() if used]
         if given:
@@ -117,6 +123,14 @@ def evaluate(
             )
             table, content, rows = comparison_table(comparison), comparison.as_dict(), comparison_csv(comparison)
     show(table)
+    if plan is not None:
+        from clmot.apps.count.score import count_errors, errors_table
+
+        sets = {str(results[0]): scores} if len(results) == 1 else comparison.scores
+        found_in = zip(sets.items(), results, strict=True)
+        errors = {name: count_errors(path, gt, plan, each.sequences) for (name, each), path in found_in}
+        show(errors_table(errors))
+        content["count errors"] = errors
     for file, text in ((markdown, table.markdown()), (csv, rows)):
         if file is not None:
             write_whole_text(file, text, "scores")

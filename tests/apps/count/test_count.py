@@ -120,7 +120,7 @@ def test_dwell_and_occupancy_of_one_who_walks_through(tmp_path: Path) -> None:
     assert (visit.first, visit.last, visit.track) == (5, 14, 1)
     assert visit.seconds == pytest.approx(10 / 30)
     assert counts.totals()["zones"]["gate"] == {
-        "visits": {"all": 1, "class 1": 1},
+        "visits": {"all": 1, "object": 1},
         "tracks": 1,
         "most at once": 1,
         "mean occupancy": 0.5,
@@ -184,6 +184,31 @@ def test_ground_truth_is_counted_beside_and_the_error_is_told(
     assert "count error: 3 of 4" in capsys.readouterr().out
 
 
+def test_evaluate_has_the_error_of_counting_as_a_score(
+    street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    street.write(lambda who, frame: None if who == 2 and frame > 15 else who if frame < 10 else 5 + who)
+    middle = WIDTH // 2
+    plan = {
+        "lines": {"mid": [[middle, 110], [middle, 10]]},
+        "zones": {"all": [[0, 0], [WIDTH, 0], [WIDTH, 120], [0, 120]]},
+    }
+    for file in (tmp_path / "street.plan.json", tmp_path / "mid.json"):
+        file.write_text(json.dumps(plan))
+    for given in (tmp_path, tmp_path / "mid.json"):
+        out = tmp_path / "scores.json"
+        assert call("evaluate", street.results, "--gt", street.truth, "--plan", given, "--json", out) == 0
+        told = json.loads(out.read_text())["count errors"][str(street.results)]
+        assert told["street"] == told["combined"] == {"absolute": 3, "true": 4, "relative": 0.75}
+        assert "75.0%" in capsys.readouterr().out
+    assert call("count", street.results, "--plan", tmp_path / "mid.json", "--gt", street.truth) == 0
+    assert "count error: 3 of 4" in capsys.readouterr().out
+    (tmp_path / "street.plan.json").unlink()
+    assert "has no plan of these" in fails(
+        capsys, "evaluate", street.results, "--gt", street.truth, "--plan", tmp_path
+    )
+
+
 def test_hostile_names_are_text_in_tables_plot_and_picture(
     street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +225,7 @@ def test_hostile_names_are_text_in_tables_plot_and_picture(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "give a --line or a --zone"),
+        ([], "give a --line, a --zone or a --plan"),
         (["--line", "1,2,3"], "--line is '1,2,3', expected x1,y1,x2,y2"),
         (["--line", "1,2,1,2"], "its two points are the same"),
         (["--line", "a=1,2,nan,2"], "expected x1,y1,x2,y2"),

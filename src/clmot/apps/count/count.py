@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from clmot.apps.count.geometry import Anchor, Shape, anchors, crossings, inside, occupancy, parse_shape, visits
 from clmot.apps.report.results import Results, load_results
 from clmot.errors import UserError
-from clmot.structures import Int64Array
+from clmot.structures import Float32Array, Int64Array
 
 LEFT, RIGHT = "to the left", "to the right"
 
@@ -97,11 +97,27 @@ class Counts:
                 "visits": _by_class(each.kind for each in mine),
                 "tracks": len({each.track for each in mine}),
                 "most at once": int(self.occupied[zone.name].max(initial=0)),
-                "mean occupancy": round(float(self.occupied[zone.name].mean()), 3),
+                "mean occupancy": round(float(self.occupied[zone.name].mean()), 3) if len(self.frames) else None,
                 "mean dwell": round(float(np.mean(stays)), 3) if stays else None,
                 "longest dwell": round(max(stays), 3) if stays else None,
             }
         return {"lines": lines, "zones": zones}
+
+
+class TrackBoxes(Protocol):
+    """The boxes of one track by frame: as of `clmot.tracking.postprocess.track_table.Rows`."""
+
+    @property
+    def frame(self) -> Int64Array:
+        """Int64 [n], ascending."""
+
+    @property
+    def xyxy(self) -> Float32Array:
+        """float32 [n, 4]."""
+
+    @property
+    def class_id(self) -> Int64Array:
+        """Int64 [n]."""
 
 
 def count(
@@ -116,7 +132,8 @@ def count(
 
     Args:
         results: the tracks, or MOTChallenge text with them, or a folder of it.
-        lines: where crossings are counted; also as ``x1,y1,x2,y2`` in pixels, with ``NAME=`` before it.
+        lines: where crossings are counted; also as ``x1,y1,x2,y2`` in pixels, with ``NAME=`` before it; and all that
+            `clmot.apps.count.plan.read_plan` reads.
         zones: where visits are counted; also as ``x1,y1,x2,y2,x3,y3,...``.
         anchor: the point of a box that crosses and enters.
         longest_gap: a visit goes on while its track is not seen for at most so many seconds and then is inside again.
@@ -127,41 +144,70 @@ def count(
     results = results if isinstance(results, Results) else load_results(Path(results))
     all_lines = [parse_shape(each, "line", i) if isinstance(each, str) else each for i, each in enumerate(lines, 1)]
     all_zones = [parse_shape(each, "zone", i) if isinstance(each, str) else each for i, each in enumerate(zones, 1)]
-    names = [shape.name for shape in (*all_lines, *all_zones)]
-    if not names:
-        raise UserError("count: give a --line or a --zone")
+    shapes = [*all_lines, *all_zones]
+    if not shapes:
+        raise UserError("count: give a --line, a --zone or a --plan")
+    names = [shape.name for shape in shapes]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise UserError(f"count: two lines or zones are called {twice[0]!r}")
+    return count_tracks(results.tracks, results, shapes, anchor=anchor, longest_gap=longest_gap)
+
+
+def count_tracks(
+    tracks: Mapping[int, TrackBoxes],
+    results: Results,
+    shapes: Sequence[Shape],
+    *,
+    anchor: Anchor = "foot",
+    longest_gap: float = 1.0,
+) -> Counts:
+    """As `count`, of tracks that may have been changed since results, which say all but the boxes, were read.
+
+    Args:
+        tracks: by id.
+        results: for frame rate, classes, and how far apart the frames are.
+        shapes: lines and zones; no two of one name.
+        anchor: as `count`.
+        longest_gap: as `count`.
+    """
+    lines = [shape for shape in shapes if len(shape.points) == 2]
+    zones = [shape for shape in shapes if len(shape.points) > 2]
     crossed, visited = [], []
     rate = results.frame_rate
-    for track, rows in results.tracks.items():
+    for track, rows in tracks.items():
         points = anchors(rows.xyxy, anchor)
         height = (rows.xyxy[:, 3] - rows.xyxy[:, 1]).astype(np.float64)
         kind = results.class_name(int(np.bincount(np.maximum(rows.class_id, 0)).argmax()))
-        frame = rows.frame.tolist()
-        for line in all_lines:
+        for line in lines:
             for at, right in crossings(points, height, line.points):
-                where, way = results.seconds(frame[at]), RIGHT if right else LEFT
+                frame, way = int(rows.frame[at]), RIGHT if right else LEFT
                 crossed.append(
-                    Crossing(line=line.name, direction=way, frame=frame[at], seconds=where, track=track, kind=kind)
+                    Crossing(
+                        line=line.name,
+                        direction=way,
+                        frame=frame,
+                        seconds=results.seconds(frame),
+                        track=track,
+                        kind=kind,
+                    )
                 )
-        for zone in all_zones:
+        for zone in zones:
             within = inside(points, zone.points)
             for low, high in visits(within, rows.frame, max(longest_gap * rate, results.step)):
-                stay = (frame[high] - frame[low] + results.step) / rate
-                visited.append(
-                    Visit(zone=zone.name, first=frame[low], last=frame[high], seconds=stay, track=track, kind=kind)
-                )
-    frames = np.arange(results.frames[0], results.frames[-1] + 1, results.step)
+                begin, end = int(rows.frame[low]), int(rows.frame[high])
+                stay = (end - begin + results.step) / rate
+                visited.append(Visit(zone=zone.name, first=begin, last=end, seconds=stay, track=track, kind=kind))
+    begin = min((int(rows.frame[0]) for rows in tracks.values()), default=0)
+    frames = np.arange(begin, max((int(rows.frame[-1]) + 1 for rows in tracks.values()), default=0), results.step)
     occupied = {}
-    for zone in all_zones:
+    for zone in zones:
         mine = [each for each in visited if each.zone == zone.name]
-        first, last = (np.array([getattr(each, end) for each in mine], np.int64) for end in ("first", "last"))
-        occupied[zone.name] = occupancy(frames, first, last)
+        firsts, lasts = (np.array([getattr(each, end) for each in mine], np.int64) for end in ("first", "last"))
+        occupied[zone.name] = occupancy(frames, firsts, lasts)
     return Counts(
-        lines=all_lines,
-        zones=all_zones,
+        lines=lines,
+        zones=zones,
         crossings=sorted(crossed, key=lambda each: (each.frame, each.track)),
         visits=sorted(visited, key=lambda each: (each.first, each.track)),
         frames=frames,

@@ -17,6 +17,8 @@ Anchor = Literal["foot", "centre"]
 _BAND = 0.05
 """Nearer to a line than this share of its box's height, a point is on neither side: who stands there is not counted on
 and on."""
+_FARTHEST = 1e6
+"""Pixels that nobody means."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,13 +49,25 @@ def parse_shape(text: str, kind: Literal["line", "zone"], number: int) -> Shape:
     except ValueError:
         wanted = "x1,y1,x2,y2" if kind == "line" else "x1,y1,x2,y2,x3,y3 and further corners"
         raise UserError(f"--{kind} is {text[:60]!r}, expected {wanted}, in pixels; NAME= may stand before it") from None
-    points = numbers.reshape(-1, 2)
-    if kind == "line" and not (points[0] != points[1]).any():
-        raise UserError(f"--{kind} {text[:60]}: its two points are the same")
-    if kind == "zone" and abs(_area(points)) < 1e-9:
-        raise UserError(f"--{kind} {text[:60]}: its corners lie on one line, so it has no inside")
     name = "".join(letter if letter.isprintable() else " " for letter in name)
-    return Shape(name=name.strip() if equals and name.strip() else f"{kind} {number}", points=points)
+    named = name.strip() if equals and name.strip() else f"{kind} {number}"
+    return checked_shape(named, numbers.reshape(-1, 2), f"--{kind} {text[:60]}")
+
+
+def checked_shape(name: str, points: Float64Array, told: str) -> Shape:
+    """A line of two points, or a zone of more, float64 [n, 2].
+
+    Raises:
+        UserError: in which the shape is called as `told`: it has no points, or such as are nowhere, a line has no
+            length, or a zone no area.
+    """
+    if len(points) < 2 or not (np.abs(points) <= _FARTHEST).all():
+        raise UserError(f"{told}: expected two points for a line, or more for a zone, in pixels")
+    if len(points) == 2 and not (points[0] != points[1]).any():
+        raise UserError(f"{told}: its two points are the same")
+    if len(points) > 2 and abs(_area(points)) < 1e-9:
+        raise UserError(f"{told}: its corners lie on one line, so it has no inside")
+    return Shape(name=name, points=points)
 
 
 def anchors(xyxy: Float32Array, anchor: Anchor) -> Float64Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from clmot.apps.count.count import LEFT, RIGHT, Counts
+from clmot.apps.count.score import count_error
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
 from clmot.io.csv_text import csv_text
 from clmot.io.frame_source import FrameSource
@@ -81,25 +82,6 @@ def counts_table(counts: Counts, truth: Counts | None = None) -> TextTable:
         notes = [f"count error: {error['absolute']} of {error['true']} crossings and visits ({error['relative']:.1%})"]
     header = ["where", "what", "count", *(["ground truth"] if truth else [])]
     return TextTable(header, [part for part in (lines, zones) if part], prose=frozenset({1}), notes=notes)
-
-
-def count_error(counts: Counts, truth: Counts) -> dict[str, Any]:
-    """How far counts are from those of ground truth.
-
-    Returns:
-        ``absolute``: the differences of crossings by line and direction, and of visits by zone, added up without their
-        signs. ``true``: how many there are in ground truth. ``relative``: the first as a share of the second.
-    """
-    found, right = _events(counts), _events(truth)
-    absolute, true = sum(abs(number - right[key]) for key, number in found.items()), sum(right.values())
-    return {"absolute": absolute, "true": true, "relative": absolute / max(true, 1)}
-
-
-def _events(counts: Counts) -> dict[tuple[str, str], int]:
-    """How many crossings there are by line and direction, and visits by zone."""
-    totals = counts.totals()
-    crossed = {(name, way): each["all"] for name, ways in totals["lines"].items() for way, each in ways.items()}
-    return crossed | {(name, "visits"): each["visits"]["all"] for name, each in totals["zones"].items()}
 
 
 def _cells(counts: Counts) -> dict[str, dict[tuple[str, str], str]]:

@@ -71,14 +71,16 @@ class Results:
         return self.rows.take(np.argsort(self.rows.frame, kind="stable"))
 
     def class_name(self, class_id: int) -> str:
-        """What a class is called: its number, counted from 1, where nobody says."""
-        return self.classes[class_id] if class_id < len(self.classes) else f"class {class_id + 1}"
+        """What a class is called, as of `all_classes`."""
+        return self.all_classes[class_id] if class_id < len(self.all_classes) else f"class {class_id + 1}"
 
-    @property
+    @cached_property
     def all_classes(self) -> tuple[str, ...]:
-        """What each number of a class is called; ``object`` where there is but one, which nobody named."""
+        """What each number of a class is called: its number, counted from 1, where nobody says, and ``object`` where
+        there is but one."""
         count = max(len(self.classes), int(self.rows.class_id.max()) + 1)
-        return tuple(map(self.class_name, range(count))) if self.classes or count > 1 else ("object",)
+        numbered = (f"class {number}" for number in range(len(self.classes) + 1, count + 1))
+        return (*self.classes, *numbered) if self.classes or count > 1 else ("object",)
 
     def seconds(self, frame: int) -> float:
         """When a frame is shown, by the frame rate."""

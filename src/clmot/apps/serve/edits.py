@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from clmot import boxes as box
+from clmot.apps.count.geometry import checked_shape
 from clmot.apps.serve.state import Boxes, State
 from clmot.errors import UserError, plural, readable, require
 
@@ -29,6 +30,7 @@ class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="d
 
 
 _LONGEST_NAME = 300
+_MOST_SHAPES = 50
 _FARTHEST = 1e6
 """Pixels, and frames beyond the last one, that nobody means."""
 
@@ -214,6 +216,29 @@ class Reviewed(Edit, frozen=True, tag="reviewed"):
         return replace(state, reviewed=state.reviewed | {checked_name(self.event, "event")}), "Looked at an event."
 
 
+class Outline(Edit, frozen=True, tag="shape"):
+    """A line or zone in which is counted is drawn, gets another name (`before` is the one it had), or goes."""
+
+    name: str
+    points: tuple[tuple[float, float], ...] = ()
+    before: str = ""
+
+    def apply(self, state: State) -> tuple[State, str]:
+        """As `Edit.apply`."""
+        name, taken = checked_name(self.name, "name"), self.before or self.name
+        kind = "line" if len(self.points or state.shapes.get(taken, ())) == 2 else "zone"
+        if not self.points:
+            require(taken in state.shapes, f"there is no line or zone called {taken}")
+            left = {each: points for each, points in state.shapes.items() if each != taken}
+            return replace(state, shapes=left), f"Deleted a {kind}: {taken}."
+        require(name == taken or name not in state.shapes, f"there is a line or zone called {name} already")
+        shape = checked_shape(name, np.array(self.points, np.float64), f"the {kind}")
+        named = {name if each == taken else each: points for each, points in state.shapes.items()}
+        require(len(named) < _MOST_SHAPES or name in named, f"there are {len(named)} lines and zones already")
+        told = f"The {kind} {self.before} is called {name}." if self.before else f"Drew a {kind}: {name}."
+        return replace(state, shapes={**named, name: shape.points}), told
+
+
 class Undo(Edit, frozen=True, tag="undo"):
     """The last change goes."""
 
@@ -234,7 +259,7 @@ def checked_name(name: str, what: str) -> str:
     return readable(name.strip())
 
 
-AnyEdit = Merge | Split | Swap | Delete | Rename | Reclass | Place | Reviewed | Undo | Redo
+AnyEdit = Merge | Split | Swap | Delete | Rename | Reclass | Place | Reviewed | Outline | Undo | Redo
 _decoder = msgspec.json.Decoder(AnyEdit)
 
 

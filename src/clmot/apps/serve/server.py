@@ -37,12 +37,12 @@ _log = logging.getLogger(__name__)
 _MOST_FRAMES = 1000
 """In one answer."""
 _LONGEST_BODY = 65_536
-_CODE = ("link.js", "boxes.js", "player.js", "stage.js", "panel.js", "modes.js", "controls.js", "serve.js")
+_CODE = ("link", "boxes", "player", "stage", "panel", "modes", "counting", "controls", "serve")
 _ASSETS = {
     "/": ("serve", "serve.html", "text/html"),
     "/view.js": ("report", "view.js", "text/javascript"),
     "/report.css": ("report", "report.css", "text/css"),
-    **{f"/{name}": ("serve", name, "text/javascript") for name in _CODE},
+    **{f"/{name}.js": ("serve", f"{name}.js", "text/javascript") for name in _CODE},
     "/serve.css": ("serve", "serve.css", "text/css"),
 }
 
@@ -164,6 +164,7 @@ def application(workspace: Workspace) -> Starlette:
             route("/api/track/{track:int}", track),
             route("/api/suspects", lambda *_: session().events()),
             route("/api/suspects", look, "POST"),
+            route("/api/counts", lambda *_: session().counts()),
             route("/api/edit", edit, "POST"),
             route("/api/export", export, "POST"),
             route("/api/download", download),

@@ -20,6 +20,7 @@ from clmot.apps.report.pictures import crop_of
 from clmot.apps.report.results import load_results, tracked_with
 from clmot.apps.report.why import why
 from clmot.apps.serve.boxes_wire import packed
+from clmot.apps.serve.counting import PlanFile, counted
 from clmot.apps.serve.edits import AnyEdit
 from clmot.apps.serve.history import History
 from clmot.apps.serve.journal import Journal, only_one
@@ -68,8 +69,13 @@ class Session:
             )
             self._journal = Journal(self.file)
             self._history = self._journal.replayed(History(self._first))
+            self._lock = threading.Lock()
+            self._plan = PlanFile(self.file)
+            for edit in self._plan.edits(self.state.shapes):
+                self.do(edit)
+            self._plan.write(self.state.shapes)
             self._stack = stack.pop_all()
-        self._lock = threading.Lock()
+        self._counts: tuple[State, dict[str, Any]] | None = None
         self.size = None if self.source is None else frame_size(self.source)
         self._entries: dict[int, tuple[Boxes, tuple[str, ...], dict[str, Any]]] = {}
         self.media = MediaMaker(self.source, self.file.parent / HIDDEN, self.results.frames, self.results.frame_rate)
@@ -101,9 +107,24 @@ class Session:
         with self._lock:
             after = self._history.copy()
             told = after.do(edit)
-            self._journal.append(edit)
+            redrawn = after.state.shapes is not self.state.shapes
+            if redrawn:  # first, as the journal follows it where a kill comes between them
+                self._plan.write(after.state.shapes)
+            try:
+                self._journal.append(edit)
+            except UserError:
+                if redrawn:
+                    self._plan.write(self.state.shapes)
+                raise
             self._history = after
             return told
+
+    def counts(self) -> dict[str, Any]:
+        """As `counted`, of the tracks as they are now."""
+        state, kept = self.state, self._counts
+        if kept is None or kept[0].tracks is not state.tracks or kept[0].shapes is not state.shapes:
+            kept = self._counts = (state, counted(state, replace(self.results, classes=state.classes)))
+        return kept[1]
 
     def summary(self) -> dict[str, Any]:
         """What the page shows of it all, but the boxes."""
@@ -130,6 +151,8 @@ class Session:
                 "colours": COLOURS,
                 "edits": self._history.told,
                 "undone": self._history.undone[:1],
+                "shapes": [[name, points.tolist()] for name, points in state.shapes.items()],
+                "plan": readable(self._plan.path.name),
                 "formats": list(FORMATS),
                 "revision": self.revision,
                 "journal": readable(self._journal.path.name),

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from clmot.errors import require
-from clmot.structures import BoolArray, Float32Array, Int64Array
+from clmot.structures import BoolArray, Float32Array, Float64Array, Int64Array
 from clmot.table import Schema, Table
 from clmot.tracking.postprocess.track_table import Rows
 
@@ -68,6 +68,7 @@ class State:
         classes: names of `Boxes.class_id`.
         names: what tracks are called, where somebody said.
         reviewed: the events that were looked at.
+        shapes: where is counted: the corners of lines and zones by name, float64 [n, 2].
         step: how far apart the frames are that have boxes.
         next_id: an id that no track has had.
     """
@@ -76,6 +77,7 @@ class State:
     classes: tuple[str, ...]
     names: Mapping[int, str] = field(default_factory=dict)
     reviewed: frozenset[str] = frozenset()
+    shapes: Mapping[str, Float64Array] = field(default_factory=dict)
     step: int = 1
     next_id: int = 1
 

@@ -61,13 +61,15 @@ function controls({ act, screen, now }) {
   const EDITING = {
     n: () => nextTrack(1), p: () => nextTrack(-1), "[": life("first"), "]": life("last"), m: act.merge, s: act.split, x: act.swap,
     d: act.deleteBox, Delete: act.deleteTrack, e: act.edit, b: act.draw, r: () => by("rename")?.select(), c: () => by("class")?.focus(),
-    u: act.undo, y: act.redo, j: () => act.showEvent(now().current + 1), k: () => act.showEvent(now().current - 1), v: act.reviewed,
+    u: act.undo, y: act.redo, j: () => act.showEvent(now().current + 1), k: () => act.showEvent(now().current - 1), v: act.reviewed, l: act.drawLine, z: act.drawZone,
   };
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-  /** Keys while a box is placed; whether it was one of them. */
+  /** Keys while a box is placed or a shape is traced; whether it was one of them. */
   function placing(event, arrow, far) {
-    if (now().mode !== "place" || !(arrow || event.key === "Enter")) return false;
+    const { mode } = now();
+    if (mode === "trace") return screen.tracing.key(event.key, arrow?.map((each) => each * far));
+    if (mode !== "place" || !(arrow || event.key === "Enter")) return false;
     if (!screen.editing) screen.begin(0);
     if (arrow) {
       screen.nudge(arrow[0] * far, arrow[1] * far, event.altKey);
@@ -96,6 +98,7 @@ function controls({ act, screen, now }) {
     }
     const arrow = ARROWS[event.key];
     const far = event.shiftKey ? 10 : 1;
+    if (["Enter", " "].includes(key) && event.target.closest?.("#mode button")) return;
     const does = placing(event, arrow, far) ? () => {} : event.altKey ? null : arrow?.[0] ? () => stepBy(arrow[0] * far)
       : WATCHING[key] || (session.live ? null : EDITING[key]);
     if (!does || (key === " " && event.target.closest?.("button, summary"))) return;

@@ -5,7 +5,8 @@
 function modes({ screen, edit, halt, now }) {
   const { el } = view;
   const node = document.getElementById("mode");
-  const made = { mode: null, draft: "", ask, place, given, leave, get fill() { return document.getElementById("fill")?.checked ?? true; } };
+  const cancel = () => el("button", { type: "button", onclick: leave }, "Cancel");
+  const made = { mode: null, draft: "", ask, place, enter, cancel, given, leave, get fill() { return document.getElementById("fill")?.checked ?? true; } };
 
   function enter(name, ...content) {
     halt();
@@ -20,8 +21,6 @@ function modes({ screen, edit, halt, now }) {
     screen.cancel();
   }
 
-  const cancel = () => el("button", { type: "button", onclick: leave }, "Cancel");
-
   /** Wait for another track to be named or clicked. */
   function ask(verb, text) {
     const input = el("input", { type: "text", inputmode: "numeric", size: "6", id: "other", autocomplete: "off", "aria-label": "The other track's id" });
@@ -33,7 +32,7 @@ function modes({ screen, edit, halt, now }) {
   /** A track was named or clicked; null beside all of them. */
   function given(track) {
     const verb = made.mode;
-    if (track === null || verb === "place") return;
+    if (track === null || verb === "place" || verb === "trace") return;
     const { selected } = now();
     leave();
     if (verb === "merge") edit({ do: "merge", into: selected, track });

@@ -124,6 +124,7 @@ const panel = (() => {
     ["d", "delete the box of this frame"], ["Delete", "delete the track"], ["r c", "name, class"],
     ["e", "move the box, or put one here: arrows, Alt+arrows for its size (Shift: 10), Enter saves"],
     ["b", "new box of a new track: draw it, or arrows as above"], ["u y", "undo, redo (also Ctrl+Z, Ctrl+Y)"],
+    ["l z", "draw a line or zone to count at: click its corners, or arrows (Shift: 10) and Enter; Enter again ends a zone"],
     ["j k", "next, previous suspect"], ["v", "looked at: next suspect"], ["Esc", "leave"]];
 
   function keys(dialog) {

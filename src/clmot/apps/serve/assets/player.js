@@ -12,15 +12,18 @@ const player = (() => {
       this.seconds = all.subarray(this.length);
     }
 
-    /** The place of the last value that is not above another one; at least 0. */
-    static place(values, value) {
+    /** How many values are not above another one. */
+    static upTo(values, value) {
       let [low, high] = [0, values.length];
       while (low < high) {
         const middle = (low + high) >> 1;
         if (values[middle] <= value) low = middle + 1; else high = middle;
       }
-      return Math.max(low - 1, 0);
+      return low;
     }
+
+    /** The place of the last value that is not above another one; at least 0. */
+    static place(values, value) { return Math.max(Frames.upTo(values, value) - 1, 0); }
 
     indexOf(number) { return Frames.place(this.numbers, number); }
 

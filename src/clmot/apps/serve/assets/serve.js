@@ -26,10 +26,14 @@
     select: (track) => (waiting.mode ? waiting.given(track) : select(track)),
     moved: (track, box) => edit({ do: "box", track, frame: screen.now.number, box, fill: waiting.fill, ...(track ? {} : { name: waiting.draft }) }, track),
     drawn: (box) => { waiting.leave(); if (box) edit({ do: "box", track: 0, frame: screen.now.number, box, name: waiting.draft }, 0); },
+    under: (place) => counts?.draw(place),
     zoomed: (zoom) => { by("fit").textContent = `${Math.round(100 * zoom)} %`; },
   });
+  let counts = null;
   const halt = () => { moving?.pause(); playing(); };
   const waiting = modes({ screen, edit: (change) => edit(change), halt, now: () => ({ session, selected }) });
+
+  counts = counting({ screen, waiting, tried, edit: (change) => edit(change), now: () => ({ session }) });
 
   // ---- what is open
 
@@ -123,6 +127,7 @@
     by("export").disabled = !session.edits;
     if (session.formats && !by("format").options.length) by("format").append(...session.formats.map((each) => el("option", { value: each }, each)));
     panel.edits(by("edits"), session);
+    counts.show(session);
     showTimeline();
     showQueue();
     if (selected !== null && !session.tracks.some((each) => each.id === selected) && !session.more_tracks) select(null);
@@ -146,6 +151,7 @@
     by("scrub").setAttribute("aria-valuetext", `frame ${number}`);
     by("when").textContent = `${clock(frames.seconds[index])} of ${clock(frames.seconds[frames.length - 1])}`;
     screen.head?.(number);
+    counts.told();
     if (!moving?.playing) by("canvas").setAttribute("aria-label", `Frame ${number}, ${plural(boxes?.length || 0, "box", "boxes")}`);
     clearTimeout(pending);
     if (selected !== null && !moving?.playing) pending = setTimeout(tried(fetchCard), 120);
@@ -220,6 +226,8 @@
     deleteTrack: needs(() => edit({ do: "delete", track: selected })),
     edit: needs(() => waiting.place(selected)),
     draw: () => waiting.place(0),
+    drawLine: () => counts.trace("line"),
+    drawZone: () => counts.trace("zone"),
     look: tried(async () => { await api("/api/suspects", {}); }),
     open: (at) => showEvent(at),
     reviewed: () => {

@@ -6,7 +6,7 @@ const stage = (() => {
   const NEAREST = 10;
 
   /**
-   * `on` has select(track or null), moved(track, box), drawn(box), hovered(track or null).
+   * `on` has select(track or null), moved(track, box), drawn(box), zoomed(zoom), and under(frame), which draws below boxes.
    */
   function create(canvas, on) {
     const context = canvas.getContext("2d");
@@ -16,6 +16,7 @@ const stage = (() => {
     let editing = null; // the box that is moved: {track, box, drag}
     let drawing = null; // the corner where a new box begins, or true before that
     let panning = null;
+    let tracing = null; // who is told of corners that are set: {down(at), move(at), up(at), draw(frame)}
 
     const colour = (track) => colours[(((track - 1) % colours.length) + colours.length) % colours.length] || "#888";
 
@@ -41,11 +42,14 @@ const stage = (() => {
       context.imageSmoothingEnabled = scale < 3;
       if (now.picture) context.drawImage(now.picture, left, top, now.size[0] * scale, now.size[1] * scale);
       const ratio = window.devicePixelRatio || 1;
+      const place = { context, ratio, tag, at: ([x, y]) => [x * scale + left, y * scale + top] };
+      on.under(place);
       const boxes = (now.boxes || []).filter((each) => !editing || each.track !== editing.track);
       const rank = (each) => (each.track === selected ? 2 : each.track === hover ? 1 : 0);
       boxes.sort((a, b) => rank(a) - rank(b));
       for (const each of boxes) outline(each, scale, left, top, ratio, boxes.length);
       if (editing) outline({ ...editing, key: true }, scale, left, top, ratio, 1);
+      tracing?.draw(place);
       canvas.dataset.frame = now.number ?? "";
       canvas.dataset.boxes = now.boxes ? now.boxes.length : "";
     }
@@ -70,12 +74,11 @@ const stage = (() => {
       }
       const size = (strong ? 14 : count > 60 ? 10 : 12) * ratio;
       if (!strong && each.track !== hover && bottom - y < 1.2 * size) return;
-      label(each, size, x, y, paint, strong);
+      const named = names.get(each.track);
+      tag((each.track || "new") + (named && strong ? ` ${named.slice(0, 24)}` : ""), size, x, y, paint);
     }
 
-    function label(each, size, x, y, paint, strong) {
-      const named = names.get(each.track);
-      const text = (each.track || "new") + (named && strong ? ` ${named.slice(0, 24)}` : "");
+    function tag(text, size, x, y, paint) {
       context.font = `600 ${size}px system-ui, sans-serif`;
       const [wide, tall] = [context.measureText(text).width + 0.6 * size, 1.25 * size];
       const lx = Math.min(Math.max(x, 0), Math.max(canvas.width - wide, 0));
@@ -170,7 +173,9 @@ const stage = (() => {
       if (event.button > 0) return;
       const at = point(event);
       canvas.setPointerCapture(event.pointerId);
-      if (drawing) {
+      if (tracing) {
+        tracing.down(at);
+      } else if (drawing) {
         drawing = { from: at, to: at };
       } else if (editing) {
         const near = (NEAREST * (window.devicePixelRatio || 1)) / frame().scale;
@@ -184,7 +189,9 @@ const stage = (() => {
 
     canvas.addEventListener("pointermove", (event) => {
       const at = point(event);
-      if (drawing?.from) {
+      if (tracing) {
+        tracing.move(at);
+      } else if (drawing?.from) {
         drawing.to = at;
         draw();
         const { scale, left, top } = frame();
@@ -218,7 +225,9 @@ const stage = (() => {
 
     canvas.addEventListener("pointerup", (event) => {
       const at = point(event);
-      if (drawing?.from) {
+      if (tracing) {
+        tracing.up(at);
+      } else if (drawing?.from) {
         const box = tidy([...drawing.from, ...at]);
         drawing = null;
         if (box[2] - box[0] >= 2 && box[3] - box[1] >= 2) on.drawn(box); else on.drawn(null);
@@ -245,9 +254,11 @@ const stage = (() => {
       select(track) { selected = track; draw(); },
       highlight(track) { hover = track; draw(); },
       palette(list, named) { [colours, names] = [list, named]; },
-      cancel() { [editing, drawing] = [null, null]; canvas.style.touchAction = ""; draw(); },
+      cancel() { [editing, drawing, tracing] = [null, null, null]; Object.assign(canvas.style, { cursor: "", touchAction: "" }); draw(); },
+      trace(told) { tracing = told; Object.assign(canvas.style, { cursor: "crosshair", touchAction: "none" }); draw(); },
       startDrawing() { drawing = true; Object.assign(canvas.style, { cursor: "crosshair", touchAction: "none" }); },
       get editing() { return editing; },
+      get tracing() { return tracing; },
     };
   }
 
