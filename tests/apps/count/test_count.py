@@ -204,9 +204,7 @@ def test_evaluate_has_the_error_of_counting_as_a_score(
     assert call("count", street.results, "--plan", tmp_path / "mid.json", "--gt", street.truth) == 0
     assert "count error: 3 of 4" in capsys.readouterr().out
     (tmp_path / "street.plan.json").unlink()
-    assert "has no plan of these" in fails(
-        capsys, "evaluate", street.results, "--gt", street.truth, "--plan", tmp_path
-    )
+    assert "has no plan of these" in fails(capsys, "evaluate", street.results, "--gt", street.truth, "--plan", tmp_path)
 
 
 def test_hostile_names_are_text_in_tables_plot_and_picture(

@@ -76,8 +76,7 @@ class Results:
 
     @cached_property
     def all_classes(self) -> tuple[str, ...]:
-        """What each number of a class is called: its number, counted from 1, where nobody says, and ``object`` where
-        there is but one."""
+        """What each number of a class is called, where nobody says ``class 1`` and so on, ``object`` if alone."""
         count = max(len(self.classes), int(self.rows.class_id.max()) + 1)
         numbered = (f"class {number}" for number in range(len(self.classes) + 1, count + 1))
         return (*self.classes, *numbered) if self.classes or count > 1 else ("object",)
