@@ -8,39 +8,46 @@ Each row is what was tried, how often, and what failed, with what tries it again
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import time
 from pathlib import Path
 
+from campaign.faults import seeded
 from campaign.fuzz import fuzz
 from campaign.moments import at_every_moment
+from campaign.table import Table
 
-from clmot._version import __version__
-
-KINDS = ("fuzz", "moments")
+KINDS = ("fuzz", "moments", "faults")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="of moments; what is left out is said")
+    parser.add_argument("--minutes", type=float, default=60, help="of all but fuzzing; what is left out is said")
     parser.add_argument("--executions", type=int, default=200_000, help="of files that are changed")
-    parser.add_argument("--only", nargs="*", default=KINDS, help="fuzz, moments, names of entrances or of commands")
+    parser.add_argument(
+        "--moments", type=int, default=100, help="of each command at which it is ended, and half of them"
+    )
+    parser.add_argument(
+        "--only", nargs="*", default=KINDS, help=f"{', '.join(KINDS)}, names of entrances or of commands"
+    )
     parser.add_argument("--keep", type=Path, help="folder for the files that failed")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="the table; moments that are in it already are not tried again")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     names = [name for name in given.only if name not in KINDS]
-    table = []
+    table = Table(given.json, given.seed)
     if "fuzz" in given.only:
-        table += fuzz(given.executions, given.seed, given.keep, names)
+        fuzz(given.executions, given.seed, given.keep, names, table)
+    until = time.monotonic() + 60 * given.minutes
+    if "faults" in given.only:
+        seeded(until, names, table)
     if "moments" in given.only:
-        table += at_every_moment(given.seed, time.monotonic() + 60 * given.minutes, names)
-    tried, failed = sum(each.attempts for each in table), sum(len(each.failures) for each in table)
+        half = given.moments // 2
+        shares = {"killed": half, "terminated": half, "disk full": half // 2, "read-only": half // 4}
+        shares["permission denied"] = half - half // 2 - half // 4
+        at_every_moment(given.seed, until, names, shares, shares, table)
+    table.save()
+    tried, failed = sum(each.attempts for each in table.kinds), sum(len(each.failures) for each in table.kinds)
     print(f"{tried:,} attempts, {failed} failures, seed {given.seed}")
-    if given.json:
-        rows = [dataclasses.asdict(each) for each in table]
-        given.json.write_text(json.dumps({"clmot": __version__, "seed": given.seed, "table": rows}, indent=2) + "\n")
     raise SystemExit(bool(failed))
 
 

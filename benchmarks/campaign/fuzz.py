@@ -25,7 +25,7 @@ import torch  # noqa: F401 before memory is limited
 from campaign.entrances import entrances
 from campaign.files import Entrance
 from campaign.mutate import mutated
-from campaign.table import Kind
+from campaign.table import Kind, Table
 from clmot import UserError
 
 MEMORY, SECONDS = 1 << 30, 10
@@ -33,7 +33,9 @@ _MOST = 25
 """Failures after which an entrance has had enough."""
 
 
-def fuzz(executions: int, seed: int, keep: Path | None = None, only: Iterable[str] = ()) -> list[Kind]:
+def fuzz(
+    executions: int, seed: int, keep: Path | None = None, only: Iterable[str] = (), table: Table | None = None
+) -> list[Kind]:
     """One row for each entrance.
 
     Args:
@@ -41,15 +43,17 @@ def fuzz(executions: int, seed: int, keep: Path | None = None, only: Iterable[st
         seed: of everything.
         keep: a folder for the files that failed.
         only: parts of names of entrances; none for all.
+        table: that gets the rows.
     """
-    kinds = []
+    table, kinds = table or Table(), []
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         every = [each for each in entrances(Path(folder)) if not only or any(part in each.name for part in only)]
         whole = sum(each.share for each in every)
         for each in every:
-            kind = Kind(f"fuzz: {each.name}")
+            kind = table.kind(f"fuzz: {each.name}")
             _fuzz(each, max(20, round(executions * each.share / whole)), seed, kind, keep)
             kinds.append(kind.done())
+            table.save()
     return kinds
 
 
@@ -82,7 +86,7 @@ def _fuzz(entrance: Entrance, count: int, seed: int, kind: Kind, keep: Path | No
                         (keep / name).write_bytes(changed(entrance, seed, number))
             at = last + 1
             os.truncate(notes.name, 0)
-    kind.attempts = min(at, count)
+    kind.attempts += min(at, count)
     entrance.file.write_bytes(entrance.content)
 
 

@@ -10,44 +10,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import io
 import json
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+import av
 
-from campaign.table import Kind
+from campaign.commands import COMMANDS, FUNCTIONS, prepare
+from campaign.table import Kind, Table
+from clmot import UserError
 from clmot.cli import main
-from clmot.config import Config
-from clmot.models.network import Network
-from clmot.synthetic import write_scenes
-from clmot.training.checkpoint import save_checkpoint
-
-COMMANDS = {
-    "track": "track {clip} --out {out} --boxes gt --model {run} --explain",
-    "track many": "track {clips} --out {out} --boxes gt --model {run} --workers 1",
-    "refine": "refine {results} --out {out} --smooth",
-    "convert-results": "convert-results {results} --to cvat --out {out}.xml",
-    "data convert": "data convert {clip} --to coco --out {out}",
-    "count": "count {results} --line 10,10,100,100 --out {out}",
-    "data frames": "data frames {clip} --out {out}",
-    "detect": "detect {clip} --model {run} --out {out}",
-    "export": "export {run} --to onnx --out {out}.onnx",
-    "tune": "tune gt {clip} --out {out} --trials 2 --jobs 1",
-    "train": "train {stills} --out {out} --steps 2 train.batch_size=2 model.image_size=[128,96]",
-    "gallery": "gallery enrol {out}.safetensors {clip}/img1 --name Ada --model {run}",
-}
-"""The cheapest call of each command whose results take time to make."""
 
 FAULTS: dict[str, int] = {
     "killed": -signal.SIGKILL,
@@ -56,6 +39,7 @@ FAULTS: dict[str, int] = {
     "read-only": errno.EROFS,
     "permission denied": errno.EACCES,
 }
+SIGNALS = ("killed", "terminated")
 _EVENTS = {"os.rename", "os.mkdir", "os.link", "os.symlink", "os.truncate"}
 _GOING = {errno.ENOSPC: {"os.remove", "os.rmdir", "os.truncate"}}
 """What a full disk still lets one do."""
@@ -63,50 +47,36 @@ _GOING = {errno.ENOSPC: {"os.remove", "os.rmdir", "os.truncate"}}
 
 @dataclasses.dataclass
 class Run:
-    """How a command ended, what it said, and how many moments it had."""
+    """How a command ended, what it said, how many moments it had, and how long it took."""
 
     code: int
     said: str
     moments: int
+    seconds: float
 
 
-def prepare(folder: Path) -> dict[str, Path]:
-    """What the commands read."""
-    write_scenes(folder / "scenes", still_frames=4, still_sequences=1, clips=2, clip_frames=6, size=(160, 96), seed=3)
-    clips = sorted(each for each in (folder / "scenes" / "clips").iterdir() if each.is_dir())
-    small = {"encoder": "resnet10t", "encoder_options": {"channels": [8, 8, 16, 16]}, "width": 8, "stripes": 2}
-    config = Config().updated({"model": {"image_size": [128, 96], **small}})
-    torch.manual_seed(0)
-    save_checkpoint(folder / "run", 1, config, Network(config.model).state_dict(), None)
-    truth = np.loadtxt(clips[0] / "gt" / "gt.txt", delimiter=",", ndmin=2)[:, :7]
-    results = folder / f"{clips[0].name}.txt"
-    np.savetxt(results, np.pad(truth, ((0, 0), (0, 3)), constant_values=-1), "%g", delimiter=",")
-    stills = next(each for each in (folder / "scenes" / "stills").iterdir() if each.is_dir())
-    return {
-        "clip": clips[0],
-        "clips": folder / "scenes" / "clips",
-        "stills": stills,
-        "run": folder / "run",
-        "results": results,
-    }
-
-
-def run(line: str, out: Path, places: dict[str, Path], fault: int = 0, moment: int = -1) -> Run:
+def run(name: str, line: str, out: Path, places: dict[str, Path], fault: int = 0, moment: float = -1) -> Run:
     """Run a command in a process of its own.
 
     Args:
+        name: of `COMMANDS`.
         line: the command.
         out: where its results go; moments are counted below the folder it is in.
         places: as of `prepare`.
         fault: one of `FAULTS`.
-        moment: at which it happens; -1: never. A disk that fails goes on failing.
+        moment: at which it happens; -1: never; of a signal also the seconds after which it is sent, as a float. A disk
+            that fails goes on failing.
     """
     notes = Path(tempfile.mkdtemp())
+    at, moment = (moment, -1) if isinstance(moment, float) else (1e9, moment)
     process = os.fork()
     if not process:
         code = 70
         try:
-            code = _inside([word.format(**places, out=out) for word in line.split()], out.parent, notes, fault, moment)
+            places = {**places, "out": out}
+            words = [re.sub(r"{(\w+)}", lambda found: str(places[found[1]]), word) for word in line.split()]
+            call = FUNCTIONS.get(name, lambda words, _: main(words))
+            code = _inside(lambda: call(words, places), out.parent, notes, fault, int(moment))
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -115,15 +85,18 @@ def run(line: str, out: Path, places: dict[str, Path], fault: int = 0, moment: i
     while not ended[0]:
         time.sleep(0.01)
         ended = os.waitpid(process, os.WNOHANG)
-        if time.monotonic() - began > 300:
+        if not ended[0] and time.monotonic() - began > at:
+            os.kill(process, -fault)
+            at = 1e9
+        if not ended[0] and time.monotonic() - began > 300:
             os.kill(process, signal.SIGKILL)
     said = (notes / "said").read_text(errors="replace") if (notes / "said").exists() else ""
     moments = (notes / "moments").stat().st_size if (notes / "moments").exists() else 0
     shutil.rmtree(notes)
-    return Run(os.waitstatus_to_exitcode(ended[1]), said, moments)
+    return Run(os.waitstatus_to_exitcode(ended[1]), said, moments, time.monotonic() - began)
 
 
-def _inside(words: list[str], below: Path, notes: Path, fault: int, moment: int) -> int:
+def _inside(call: Callable[[], None], below: Path, notes: Path, fault: int, moment: int) -> int:
     os.setpgid(0, 0)
     said = os.open(notes / "said", os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(said, 1)
@@ -159,9 +132,12 @@ def _inside(words: list[str], below: Path, notes: Path, fault: int, moment: int)
 
     sys.addaudithook(hook)
     try:
-        main(words)
+        call()
     except SystemExit as stop:
         return int(stop.code or 0)
+    except UserError as error:
+        print(f"clmot: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -176,7 +152,12 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def at_every_moment(
-    seed: int, until: float, only: Iterable[str] = (), faults: Iterable[str] = tuple(FAULTS), most: int = 10**6
+    seed: int,
+    until: float,
+    only: Iterable[str] = (),
+    faults: Iterable[str] = tuple(FAULTS),
+    most: Mapping[str, int] | None = None,
+    table: Table | None = None,
 ) -> list[Kind]:
     """One row for each command and fault, of all moments or as many as there is time for.
 
@@ -185,15 +166,19 @@ def at_every_moment(
         until: `time.monotonic` at which to end.
         only: the commands; none for all.
         faults: of `FAULTS`.
-        most: moments of each command and fault.
+        most: by fault, moments of each command: each at which it touches the disk, once, and where there are fewer and
+            the fault is a signal, random times besides. By default the former.
+        table: what was tried before is not tried again.
     """
-    kinds = []
+    table = table or Table()
+    names = [name for name in COMMANDS if not only or name in only]
     with tempfile.TemporaryDirectory() as folder:
         places = prepare(Path(folder) / "inputs")
-        names = [name for name in COMMANDS if not only or name in only]
-        for name in names:
-            kinds += _command(name, Path(folder) / "work", places, seed, until, faults, most)
-    return kinds
+        for share in (0.1, 0.3, 0.6, 1) if most else (1,):  # some of each command first
+            for name in names:
+                some = {fault: round(share * count) for fault, count in (most or {}).items()}
+                _command(name, Path(folder) / "work", places, seed, until, faults, some, table)
+    return [each for each in table.kinds if each.name.partition(":")[0] in names]
 
 
 @contextlib.contextmanager
@@ -204,74 +189,108 @@ def _fresh(work: Path) -> Iterator[Path]:
 
 
 def _command(
-    name: str, work: Path, places: dict[str, Path], seed: int, until: float, faults: Iterable[str], most: int
-) -> list[Kind]:
-    line, kinds = COMMANDS[name], []
-    quiet = []
+    name: str,
+    work: Path,
+    places: dict[str, Path],
+    seed: int,
+    until: float,
+    faults: Iterable[str],
+    most: Mapping[str, int],
+    table: Table,
+) -> None:
+    kinds = {fault: table.kind(f"{name}: {fault}") for fault in faults}
+    if time.monotonic() > until or (most and all(len(kinds[each].tried) >= most.get(each, 0) for each in kinds)):
+        return
+    line, quiet = COMMANDS[name], []
     for _ in range(2):
         with _fresh(work) as out:
-            whole = run(line, out, places)
+            whole = run(name, line, out, places)
             if whole.code:
-                kind = Kind(f"{name}: uninterrupted", 1)
-                kind.fail(f"exit code {whole.code}: {whole.said[-300:]}")
-                return [kind.done()]
+                table.kind(f"{name}: uninterrupted").fail(f"exit code {whole.code}: {whole.said[-300:]}")
+                return
             quiet.append(contents(out))
     same = {file for file in quiet[0] if quiet[0][file] == quiet[1].get(file)}
-    for fault in faults:
-        kind = Kind(f"{name}: {fault}")
-        order = list(range(whole.moments))
-        random.Random(f"{seed} {name} {fault}").shuffle(order)
-        for tried, moment in enumerate(order[:most]):
-            if time.monotonic() > until:
-                kind.note = f"{tried} of {whole.moments} moments: no time for more"
+    for fault, kind in kinds.items():
+        random_of = random.Random(f"{seed} {name} {fault}")
+        order: list[float] = list(range(whole.moments))
+        random_of.shuffle(order)
+        if fault in SIGNALS:
+            order += [random_of.random() for _ in range(most.get(fault, 0) - len(order))]
+        for number, moment in enumerate(order[: most.get(fault)]):
+            if number in kind.tried:
+                continue
+            kind.note = "" if time.monotonic() < until else f"of {whole.moments} moments: no time for more"
+            if kind.note:
                 break
+            kind.tried.append(number)
+            when = moment * whole.seconds if isinstance(moment, float) else moment
             with _fresh(work) as out:
-                kind.attempts += 1
-                for what in _wrong(line, out, places, FAULTS[fault], moment, quiet[0], same):
-                    kind.fail(f"moment {moment}: {what}")
-        kinds.append(kind.done())
-    return kinds
+                for what in _wrong(name, out, places, FAULTS[fault], when, quiet[0], same):
+                    kind.fail(f"moment {moment:.4g}: {what}")
+            kind.attempts += 1
+            table.save()
+        kind.done()
 
 
 def _wrong(
-    line: str, out: Path, places: dict[str, Path], fault: int, moment: int, whole: dict[str, bytes], same: set[str]
+    name: str, out: Path, places: dict[str, Path], fault: int, moment: float, whole: dict[str, bytes], same: set[str]
 ) -> Iterator[str]:
     """What is wrong after a fault, and after the command ran again."""
-    ended = run(line, out, places, fault, moment)
+    line = COMMANDS[name]
+    ended = run(name, line, out, places, fault, moment)
     if "Traceback" in ended.said:
         yield f"a traceback: {ended.said[-500:]!r}"
     if fault > 0:
         lines = [each for each in ended.said.splitlines() if each.startswith("clmot: ")]
         if ended.code not in (0, 2) or (ended.code == 2) != (len(lines) == 1):
             yield f"exit code {ended.code} and {len(lines)} lines: {ended.said[-500:]!r}"
-    yield from (f"afterwards {each}" for each in _halves(contents(out), whole, same))
-    again = run(line, out, places)
+    yield from (f"afterwards {each}" for each in _halves(contents(out), whole, same, fault == FAULTS["terminated"]))
+    again = run(name, line, out, places)
     for option in ("--resume", "--overwrite"):
         if again.code and f"{option}" in again.said:
-            again = run(f"{line} {option}", out, places)
+            again = run(name, f"{line} {option}", out, places)
     if again.code and ended.code not in (0, 2) and "is not empty" in again.said:
         yield f"cannot run again: {again.said[-300:]!r}"
     if again.code and ("is not empty" in again.said or "exists" in again.said or "is there" in again.said):
         shutil.rmtree(out)  # as the message says
-        again = run(line, out, places)
+        again = run(name, line, out, places)
     if again.code:
         yield f"the second run ends with {again.code}: {again.said[-400:]!r}"
     found = contents(out)
     if missing := whole.keys() - found.keys():
         yield f"the second run lacks {sorted(missing)}"
-    yield from (f"the second run {each}" for each in _halves(found, whole, same))
+    yield from (f"the second run {each}" for each in _halves(found, whole, same, False))
 
 
-def _halves(found: dict[str, bytes], whole: dict[str, bytes], same: set[str]) -> Iterator[str]:
-    """Files that are not what an undisturbed run writes: what is the same each time to the letter, others by form."""
+def _halves(found: dict[str, bytes], whole: dict[str, bytes], same: set[str], short: bool) -> Iterator[str]:
+    """Files that are not what an undisturbed run writes: what is the same each time to the letter, others by form.
+
+    Args:
+        found: what there is.
+        whole: after an undisturbed run.
+        same: what undisturbed runs write alike.
+        short: whether less may be in them, as far as the form allows.
+    """
     for name, content in found.items():
-        if name in same:
-            if content != whole[name]:
-                yield f"leaves {name} with {len(content)} of {len(whole[name])} bytes, or others"
-        elif name.endswith(".json"):
-            try:
-                json.loads(content)
-            except ValueError:
-                yield f"leaves {name} that is no JSON ({len(content)} bytes)"
-        elif not content and whole.get(name):
-            yield f"leaves {name} empty"
+        rows = content[: content.rfind(b"\n") + 1]
+        if name in same and content != whole[name] and not (short or name.endswith(".jsonl")):
+            yield f"leaves {name} with {len(content)} of {len(whole[name])} bytes, or others"
+        elif name in same and name.endswith((".txt", ".csv", ".jsonl")) and not whole[name].startswith(rows):
+            yield f"leaves other rows in {name}"
+        elif not name.endswith(".jsonl") and (what := _no_form(name, content, whole.get(name, b""))):
+            yield f"leaves {name} that is {what} ({len(content)} bytes)"
+
+
+def _no_form(name: str, content: bytes, whole: bytes) -> str:
+    """What is wrong with a file's form; journals and logs, which grow, aside."""
+    try:
+        if name.endswith(".json"):
+            json.loads(content)
+        elif name.endswith(".mp4"):
+            with av.open(io.BytesIO(content)) as video:
+                next(video.decode(video=0))
+        elif name.endswith((".txt", ".csv", ".md")) and whole.endswith(b"\n"):
+            return "" if content.endswith(b"\n") else "no whole text"
+        return "empty" if whole and not content else ""
+    except Exception as error:
+        return f"damaged ({error})"

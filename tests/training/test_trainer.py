@@ -287,6 +287,15 @@ def test_resuming_a_finished_run_does_nothing(straight, stills):
     assert (straight / "log.jsonl").read_text() == before
 
 
+def test_a_run_that_was_killed_before_its_picture_gets_it(straight, stills, monkeypatch):
+    monkeypatch.setattr("clmot.training.logger.loss_curves", loss_curves)
+    picture = straight / "loss.png"
+    before = picture.read_bytes()
+    picture.unlink()
+    train(stills, straight, config(), resume=True, progress=False)
+    assert picture.read_bytes() == before
+
+
 def test_resuming_with_another_network_is_refused(straight, stills):
     with pytest.raises(UserError, match="another model section"):
         train(stills, straight, config("model.width=16", "train.steps=9"), resume=True, progress=False)

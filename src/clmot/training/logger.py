@@ -141,10 +141,15 @@ class RunLog:
         for logger in self._loggers:
             logger.finalize("success")
         if self._step > self._start:
-            try:
-                loss_curves(training_log.file, self._out / "loss.png")
-            except (UserError, OSError) as error:  # a run is not lost for want of a picture
-                log.warning("no picture of the losses: %s", error)
+            draw_losses(self._out)
+
+
+def draw_losses(out: Path) -> None:
+    """Draw the curves of a run folder's log; a run is not lost for want of a picture."""
+    try:
+        loss_curves(out / "log.jsonl", out / "loss.png")
+    except (UserError, OSError) as error:
+        log.warning("no picture of the losses: %s", error)
 
 
 def read_lines(file: Path, last_step: int) -> list[dict[str, float]]:

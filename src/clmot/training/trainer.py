@@ -28,7 +28,7 @@ from clmot.training.device_loader import DeviceLoader
 from clmot.training.distributed import DistributedContext, join_processes
 from clmot.training.experiment_loggers import LoggerName, open_logger
 from clmot.training.fit_whitening import fit_whitening
-from clmot.training.logger import RunLog, read_lines
+from clmot.training.logger import RunLog, draw_losses, read_lines
 from clmot.training.optim import learning_rate
 from clmot.training.state import TrainingState, new_state
 from clmot.training.step import train_step
@@ -109,6 +109,8 @@ def train(
             log.info("%s: all %d steps are done", out, state.step)
         else:
             _run_steps(state, dataset, out, fabric, context, progress, best, opened)
+        if context.is_first and not (out / "loss.png").exists():  # a kill between the last step and the picture
+            draw_losses(out)
     return out / BEST if (out / BEST).is_dir() else find_checkpoint(out) or out
 
 
