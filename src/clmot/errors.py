@@ -16,6 +16,12 @@ class UserError(Exception):
 
     The command line prints the message without a traceback and exits with code 2; Python callers catch it like any
     exception. What it quotes of a file is `readable`. Where it is a list, each part is a line that is set in.
+
+    Examples:
+        >>> try:
+        ...     clmot.load_model("runs/missing")
+        ... except clmot.UserError as error:
+        ...     reason = str(error)
     """
 
     def __init__(self, message: object = "") -> None:

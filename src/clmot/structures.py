@@ -269,6 +269,12 @@ class Detections(Table):
 
     Raises:
         ValueError: a shape is wrong, a number is not finite, or a box has no area or lies beyond all images.
+
+    Examples:
+        >>> boxes = np.array([[20, 40, 60, 120]], np.float32)
+        >>> found = clmot.Detections(xyxy=boxes, score=np.array([0.9]), class_id=np.array([0]))
+        >>> len(found[found.score > 0.5])
+        1
     """
 
     COLUMNS: ClassVar[Schema] = dict.fromkeys(("xyxy", "score", "class_id", "embedding"), (None,))
@@ -361,6 +367,11 @@ class TrackedFrame:
 
     Raises:
         ValueError: there is not one id, or not one row, a detection.
+
+    Examples:
+        >>> tracked = clmot.Tracker().update(np.array([[20, 40, 60, 120, 0.9]]))
+        >>> tracked.track_id
+        array([1])
     """
 
     frame: int

@@ -9,18 +9,13 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import pytest
 from command_line import call
 from data_builders import TINY_NETWORK
 
 import clmot
-from clmot.datasets.readers import read_dataset
 from clmot.io.image import read_image
-from clmot.io.video_writer import VideoWriter
-from clmot.structures import Detections
-from clmot.synthetic import write_scenes
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,13 +29,6 @@ EXTRA = {
 }
 """What makes a command quick; it is laid over what the page says."""
 SHORTENED = ("--steps", "--epochs", "--size", "--recipe", "--trials")
-
-DETECTOR = """
-import numpy as np
-
-def find(image):
-    return np.array([[20.0, 40.0, 60.0, 120.0, 0.9, 0], [120.0, 40.0, 160.0, 120.0, 0.8, 0]])
-"""
 
 
 class Block(NamedTuple):
@@ -71,53 +59,6 @@ def blocks_of(page: Path) -> list[Block]:
     return found
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every file that the pages name."""
-    place = tmp_path_factory.mktemp("template")
-    scenes = place / "scenes"
-    write_scenes(scenes, still_frames=6, still_sequences=1, clips=1, clip_frames=30, size=(256, 160), seed=2)
-    samples = read_dataset([scenes / "clips"], identities=True).samples
-    with VideoWriter(place / "street.mp4", 10, (256, 160)) as writer:
-        for number, sample in enumerate(samples, 1):
-            writer.write(read_image(sample.image), number, (number - 1) / 10)
-    truth = {sample.frame: sample.boxes[~sample.ignore] for sample in samples}
-    for name in ("monday", "other", "road"):
-        shutil.copy(place / "street.mp4", place / f"{name}.mp4")
-    for name in ("MOT17/train", "MOT17/val", "MOT16/train"):
-        shutil.copytree(scenes / "clips", place / name)
-    for name in ("photos", "frames"):
-        (place / name).mkdir()
-        for sample in read_dataset([scenes / "stills"]).samples:
-            shutil.copy(sample.image, place / name / Path(sample.image).name)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(place)
-        assert call("data", "convert", "scenes/stills", "--to", "coco", "--out", "coco") == 0
-    (coco,) = (place / "coco").rglob("*.json")
-    shutil.copytree(coco.parent, place, dirs_exist_ok=True)
-    (place / coco.name).rename(place / "boxes.json")
-    (place / "detect.py").write_text(DETECTOR)
-    cv2.imwrite(str(place / "floor.png"), np.full((160, 256), 255, np.uint8))
-
-    frames = iter(sorted(truth))
-
-    class Truth:
-        classes = ("person",)
-
-        def detect(self, images):
-            boxes = [truth[next(frames)] for _ in images]
-            return [Detections(xyxy=b, score=np.full(len(b), 0.9), class_id=np.zeros(len(b))) for b in boxes]
-
-    clmot.track(place / "street.mp4", Truth(), place / "results", explain=True, progress=False)
-    shutil.copy(place / "results" / "street.txt", place / "street.txt")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(place)
-        assert call("train", "boxes.json", "--out", "runs/first", *EXTRA["train"]) == 0
-        shutil.copytree("runs/first", "runs/mine")
-    shutil.rmtree(scenes)
-    return place
-
-
 def commands_of(text: str) -> list[list[str]]:
     """The command lines of a shell block, in words."""
     joined = text.replace("\\\n", " ")
@@ -137,14 +78,12 @@ def shortened(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_blocks_run_or_say_why_not(page, template, tmp_path, monkeypatch, capsys):
+def test_code_blocks_run_or_say_why_not(page, request, monkeypatch, capsys):
     blocks = [block for block in blocks_of(page) if block.language in ("bash", "python", "")]
     assert [f"{page.name}:{block.line}" for block in blocks if not block.language and "clmot" in block.text] == []
     if all(block.excuse for block in blocks):
         return
-    place = tmp_path / "place"
-    shutil.copytree(template, place)
-    monkeypatch.chdir(place)
+    place = request.getfixturevalue("place")
     monkeypatch.setenv("CLMOT_OUT", "")
     monkeypatch.delenv("CLMOT_OUT")
     images = [read_image(image) for image in sorted((place / "frames").iterdir())]

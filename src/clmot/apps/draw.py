@@ -70,6 +70,9 @@ def draw(
     Raises:
         UserError: results or video cannot be read, nothing is called like one of `Drawing.sharp`, the video would
             replace its source, or it cannot be written.
+
+    Examples:
+        >>> frames = clmot.draw(["street.txt"], "street.mp4", "drawn.mp4")
     """
     drawing, path, source = drawing or Drawing(), Path(out), open_one(video)
     if source.live:

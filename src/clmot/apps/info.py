@@ -35,6 +35,9 @@ def info(path: str | Path) -> list[str]:
 
     Raises:
         UserError: nobody knows what it is, or it cannot be read.
+
+    Examples:
+        >>> lines = clmot.info("street.mp4")
     """
     file = find_model(path)
     if is_detector(path):

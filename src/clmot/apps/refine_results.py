@@ -65,6 +65,9 @@ def refine_results(
     Raises:
         UserError: there are no results, they cannot be read, or `out` cannot be written; tracks are to be joined
             without source and model, or a source has no results.
+
+    Examples:
+        >>> done = clmot.refine("street.txt", "refined", clmot.Config().refine, min_seconds=0.5)
     """
     results, out = Path(results), Path(out)
     require(min_seconds >= 0, f"--min-seconds must be >= 0, got {min_seconds}")

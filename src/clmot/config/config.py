@@ -30,7 +30,13 @@ from clmot.errors import UserError, newer
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    Examples:
+        >>> config = clmot.Config().updated({"train": {"steps": 500}})
+        >>> config.train.steps
+        500
+    """
 
     recipe: str = "street"
     data: DataConfig = field(default_factory=DataConfig)

@@ -24,6 +24,9 @@ def load_config(recipe: str | None = None, file: Path | None = None, overrides: 
 
     Raises:
         UserError: an unknown recipe or key, a wrong value, an unreadable file.
+
+    Examples:
+        >>> config = clmot.load_config("street", overrides=["train.steps=500"])
     """
     from_file = read_yaml(file) if file is not None else {}
     changes = parse_overrides(overrides)

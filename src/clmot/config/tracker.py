@@ -60,6 +60,10 @@ class TrackerConfig:
 
     Distances: IoU distance is one minus the intersection over union; cosine distance is one minus the cosine. A stage
     with threshold 0 does not take place.
+
+    Examples:
+        >>> clmot.TrackerConfig.named("byte").association
+        'overlap'
     """
 
     high_score: float = SCORES["detector"][0]

@@ -65,6 +65,10 @@ def evaluate(
     Raises:
         UserError: a folder or a sequence's results are missing, a file is faulty (with its line), results lie beyond
             the sequence's last frame or have no track ids.
+
+    Examples:
+        >>> scores = clmot.evaluate("tracked", "MOT17/val")
+        >>> idf1 = scores.combined["IDF1"]
     """
     truth = find_truth(Path(ground_truth), benchmark, classes)
     measured = Measurement(Metrics(), Path(results), truth, frames or FrameChoice())

@@ -46,6 +46,10 @@ class Scores:
         classes: class name to the scores of that class alone; empty where there is one class.
         intervals: metric name to the ends of the 95 % interval of its combined value; empty if not asked for.
         rows: by sequence, whose rules decided what counts, and how many rows they left out; empty where unknown.
+
+    Examples:
+        >>> scores = clmot.evaluate("tracked", "MOT17/val")
+        >>> hota = scores.combined["HOTA"]
     """
 
     combined: dict[str, float]

@@ -120,7 +120,7 @@ class Submission:
     other_classes: int
 
 
-def submit(results: Path, out: Path, *, benchmark: str, test_only: bool = False) -> Submission:
+def submit(results: str | Path, out: str | Path, *, benchmark: str, test_only: bool = False) -> Submission:
     """Write the archive that a benchmark's server takes, or say everything that is wrong with the results.
 
     Rows are written in order, with 10 columns. Where a sequence of MOT17 has results for one copy only, or under its
@@ -135,10 +135,14 @@ def submit(results: Path, out: Path, *, benchmark: str, test_only: bool = False)
     Raises:
         UserError: the benchmark is unknown; the results have problems, which are all listed, a line each; the archive
             cannot be written.
+
+    Examples:
+        >>> clmot.submit("results", "upload.zip", benchmark="MOT17")  # doctest: +SKIP
     """
     if benchmark not in SERVERS:
         known = ", ".join(SERVERS)
         raise UserError(f"no server is known for '{benchmark}'{did_you_mean(benchmark, SERVERS)}; known: {known}")
+    results, out = Path(results), Path(out)
     if out.suffix != ".zip":
         raise UserError(f"{out}: the archive's name must end in .zip")
     if not results.is_dir():

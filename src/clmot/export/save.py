@@ -142,7 +142,11 @@ def export(
 
 
 def export_model(model: str | Path, to: Target, out: str | Path, **options: Any) -> Export:
-    """`export` of a run, a checkpoint, a model file or a shipped model, with the options of that."""
+    """`export` of a run, a checkpoint, a model file or a shipped model, with the options of that.
+
+    Examples:
+        >>> written = clmot.export_model("runs/mine", "onnx", "mine.onnx")
+    """
     network, config = load_network(Path(model))
     return export(network, config, to, Path(out), **options)
 

@@ -34,6 +34,11 @@ class Model:
         name: what it was loaded from; empty where it was made of a network.
         fingerprint: tells its weights from others'; galleries and results name it.
         any_size: whether `config.detect.size` says what its input is, which others bring with them.
+
+    Examples:
+        >>> model = clmot.load_model("clmot-pedestrian")
+        >>> found = model.detect(image)
+        >>> vectors = model.embed(image, found.xyxy)
     """
 
     embeds = any_size = True
@@ -244,6 +249,9 @@ def load_model(
         TypeError: the path, or the detector, is something else.
         UserError: there is nothing to load, no such device, or it does not fit; or the runtime of an exported file is
             not installed.
+
+    Examples:
+        >>> model = clmot.load_model("runs/mine", device="cpu")
     """
     if not isinstance(path, str | Path):
         raise TypeError(f"a model is named by a path or a name, not by {path!r:.60}")

@@ -34,6 +34,9 @@ class FrameChoice:
 
     Raises:
         UserError: `every` is less than 1.
+
+    Examples:
+        >>> scores = clmot.evaluate("tracked", "MOT17/val", frames=clmot.FrameChoice(part="second-half"))
     """
 
     every: int = 1

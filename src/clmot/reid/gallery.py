@@ -67,6 +67,13 @@ class Gallery:
 
     Raises:
         UserError: `size` is less than 1, or `keep` is something else.
+
+    Examples:
+        >>> gallery = clmot.Gallery()
+        >>> gallery.enrol("Ada", [[1.0, 0.0]])
+        >>> gallery.enrol("Bob", [[0.0, 1.0]])
+        >>> gallery.recognise([[0.9, 0.1]]).names
+        ['Ada']
     """
 
     def __init__(self, size: int = 16, keep: Keep = "diverse") -> None:

@@ -36,6 +36,10 @@ class Trackers:
 
     Attributes:
         config: as given.
+
+    Examples:
+        >>> trackers = clmot.Trackers(clmot.TrackerConfig())
+        >>> tracked = trackers.update({"gate": np.array([[20, 40, 60, 120, 0.9]])})
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:

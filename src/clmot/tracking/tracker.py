@@ -97,6 +97,13 @@ class Tracker:
     Attributes:
         config: constants of the association.
         left_out: how many boxes were left out so far because they have no area or are not finite, by reason.
+
+    Examples:
+        >>> tracker = clmot.Tracker(clmot.TrackerConfig(frame_rate=25))
+        >>> for boxes in ([[20, 40, 60, 120, 0.9]], [[22, 40, 62, 120, 0.9]]):
+        ...     tracked = tracker.update(np.array(boxes))
+        >>> tracked.frame, tracked.track_id.tolist()
+        (2, [1])
     """
 
     def __init__(self, config: TrackerConfig | None = None, camera: CameraMotion | None = None) -> None:

@@ -18,6 +18,7 @@ from clmot.config import Config
 from clmot.datasets.readers import read_dataset
 from clmot.errors import UserError
 from clmot.evaluation.validation import Validation, advice, predictions_sheet, told
+from clmot.io.paths import as_paths
 from clmot.models.saved_model import BEST, load_saved_model, load_weights
 from clmot.structures import Dataset
 from clmot.training.checkpoint import save_best
@@ -42,6 +43,9 @@ class ValidationPlan:
             that is held out: the last frames of each sequence.
         every: steps between two validations; 0: a tenth of the run, at least 50.
         patience: stop after so many validations without a better one; 0: never.
+
+    Examples:
+        >>> plan = clmot.ValidationPlan(data=0.2, every=100, patience=3)
     """
 
     data: str | Path | Sequence[str | Path] | Dataset | float
@@ -71,7 +75,7 @@ class ValidationPlan:
             assert not isinstance(dataset, float | int)
             log.info("validation:")
             dataset = read_dataset(
-                [Path(path) for path in ([dataset] if isinstance(dataset, str | Path) else dataset)],
+                as_paths(dataset),
                 min_visibility=config.data.min_visibility,
                 min_score=config.data.score_threshold,
                 identities=True,

@@ -13,6 +13,7 @@ from clmot.datasets.describe import summary_lines
 from clmot.datasets.index_cache import read_once
 from clmot.datasets.readers import read_dataset
 from clmot.datasets.splits import hold_out
+from clmot.io.paths import as_paths
 from clmot.structures import Dataset
 from clmot.training.optim import fitting_warmup, steps_of
 from clmot.views.labels import labels_of, with_labels
@@ -44,7 +45,7 @@ def read_training_data(
         for line in summary_lines(dataset):
             log.info("%s", line)
     else:
-        paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+        paths = as_paths(data)
         settings: dict[str, Any] = {
             "min_visibility": config.data.min_visibility,
             "min_score": config.data.score_threshold,

@@ -68,7 +68,12 @@ def start_from(network: Network | AttachedNetwork, path: Path) -> None:
 
 
 def import_weights(
-    file: Path, out: Path, *, recipe: str | None = None, classes: Sequence[str] = (), overrides: Iterable[str] = ()
+    file: str | Path,
+    out: str | Path,
+    *,
+    recipe: str | None = None,
+    classes: Sequence[str] = (),
+    overrides: Iterable[str] = (),
 ) -> str:
     """Make a run folder of a checkpoint of FairMOT, CL-MOT or CenterNet, to track with or to start training from.
 
@@ -84,7 +89,11 @@ def import_weights(
 
     Raises:
         UserError: the file or the settings do not fit, or the run folder holds a model already.
+
+    Examples:
+        >>> clmot.import_weights("fairmot_dla34.pth", "runs/fairmot")  # doctest: +SKIP
     """
+    file, out = Path(file), Path(out)
     if found := find_checkpoint(out):
         raise UserError(f"{out}: already holds {found.name}; choose another --out")
     model = read_legacy(file, recipe=recipe, classes=classes, overrides=overrides)

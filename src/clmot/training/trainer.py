@@ -79,6 +79,10 @@ def train(
         UserError: bad data, a run that is already there, a checkpoint that does not fit, a loss that is not finite.
         KeyboardInterrupt: Ctrl-C or SIGTERM to any of the processes, after the step in hand was finished and a
             checkpoint written.
+
+    Examples:
+        >>> config = clmot.load_config(overrides=["train.steps=2", "train.batch_size=2", "model.image_size=[128,96]"])
+        >>> run = clmot.train("boxes.json", "runs/small", config)
     """
     config, out = config or Config(), Path(out)
     fabric, context = join_processes(config.train)

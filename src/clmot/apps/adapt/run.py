@@ -75,6 +75,10 @@ def adapt(
         UserError: `out` is taken; the model or a video cannot be read; there are too few tracklets to learn from or to
             judge by; or as training.
         KeyboardInterrupt: Ctrl-C; what was finished is kept for `resume`.
+
+    Examples:
+        >>> settings = ["train.steps=2", "adapt.min_seconds=0.3", "adapt.min_score=0.1"]
+        >>> adaptation = clmot.adapt("clmot-pedestrian", ["street.mp4"], "runs/street", overrides=settings)
     """
     out, overrides = Path(out), list(overrides)
     file = find_model(model)

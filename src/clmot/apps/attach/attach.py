@@ -17,6 +17,7 @@ from clmot.datasets.writers import coco
 from clmot.detectors.registry import absolute_name, fingerprint_of, open_detector
 from clmot.devices import choose_device
 from clmot.errors import UserError
+from clmot.io.paths import as_paths
 from clmot.losses.criterion import CONTRASTIVE
 from clmot.models.saved_model import find_checkpoint
 from clmot.protocols import Detector, FeatureDetector, require_detector
@@ -67,11 +68,15 @@ def attach(
         UserError: the detector cannot be had or gives nonsense, it shows no maps and maps are asked for; or as
             training.
         KeyboardInterrupt: as training.
+
+    Examples:
+        >>> config = clmot.load_config(overrides=["train.steps=2", "train.batch_size=2", "model.image_size=[128,96]"])
+        >>> run = clmot.attach("python:detect.py:find", "boxes.json", "runs/attached", config)
     """
     if not isinstance(detector, str | DetectorConfig):
         require_detector(detector)
     config, out = config or load_config(), Path(out)
-    paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+    paths = as_paths(data)
     if find_checkpoint(out) and not resume:
         raise UserError(f"{out}: already holds a run; go on with --resume or choose another --out")
     if config.loss.objective not in CONTRASTIVE:

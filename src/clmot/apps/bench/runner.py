@@ -16,7 +16,7 @@ import torch
 from clmot._version import __version__
 from clmot.apps.bench.measures import ASSOCIATION, Measured, embedding_measures, tracking_measures
 from clmot.apps.bench.methods import OURS, known_identities
-from clmot.apps.bench.plan import HISTOGRAM, UNTRAINED, Fold, Plan, Reference
+from clmot.apps.bench.plan import HISTOGRAM, UNTRAINED, Fold, Plan, Reference, read_plan
 from clmot.apps.bench.runs import (
     Finished,
     Run,
@@ -43,11 +43,13 @@ from clmot.views.labels import labels_of
 log = logging.getLogger(__name__)
 
 
-def run_bench(plan: Plan, out: Path, part: tuple[int, int] = (1, 1), *, progress: bool = True) -> Iterator[Finished]:
+def run_bench(
+    plan: Plan | str | Path, out: str | Path, part: tuple[int, int] = (1, 1), *, progress: bool = True
+) -> Iterator[Finished]:
     """Do what is not done yet, and give each run as it is finished.
 
     Args:
-        plan: what to compare.
+        plan: what to compare, or a file that says it.
         out: folder for everything.
         part: (k, n) does every n-th run from the k-th on; several processes, on a GPU each, share the work so.
         progress: show progress bars on standard error.
@@ -55,7 +57,12 @@ def run_bench(plan: Plan, out: Path, part: tuple[int, int] = (1, 1), *, progress
     Raises:
         UserError: bad data or settings, or `out` holds runs with other settings.
         KeyboardInterrupt: as it came; calling again goes on.
+
+    Examples:
+        >>> for finished in clmot.bench("plan.yaml", "compared"):  # doctest: +SKIP
+        ...     print(finished)
     """
+    plan, out = plan if isinstance(plan, Plan) else read_plan(Path(plan)), Path(out)
     runs = all_runs(plan)
     slugs = {slug(run.name): run.name for run in runs}
     for run in runs:

@@ -20,6 +20,7 @@ from clmot.apps.check_data.parts import Part, image_files, read_part
 from clmot.apps.check_data.repair import Repair, repair, require_new_folder
 from clmot.apps.check_data.summary import summarise
 from clmot.errors import UserError
+from clmot.io.paths import Paths, as_paths
 
 __all__ = ["Checked", "Finding", "Repair", "Report", "check", "repair", "require_new_folder"]
 
@@ -43,7 +44,7 @@ class Checked:
 
 
 def check(
-    paths: Sequence[Path],
+    paths: Paths,
     *,
     format: str = "auto",
     min_visibility: float = 0.1,
@@ -67,7 +68,11 @@ def check(
 
     Raises:
         UserError: no path is given, one does not exist or is given twice, or no format has the name.
+
+    Examples:
+        >>> checked = clmot.check_data(["boxes.json"])
     """
+    paths = as_paths(paths)
     _require_paths(paths)
     parts = [read_part(path, format=format, min_visibility=min_visibility, min_score=min_score) for path in paths]
     images = [

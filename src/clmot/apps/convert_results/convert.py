@@ -45,6 +45,9 @@ def convert_results(
     Raises:
         UserError: no such format; results that cannot be read or are of several sequences; a size that is needed and
             that nobody says; the file is there already or cannot be written.
+
+    Examples:
+        >>> tracks = clmot.convert_results("street.txt", "street.xml", "cvat", video="street.mp4")
     """
     path, out = Path(results), Path(out)
     if to not in WRITERS:

@@ -140,6 +140,9 @@ def count(
 
     Raises:
         UserError: there is no line and no zone, two have one name, one is none; or the results cannot be read.
+
+    Examples:
+        >>> counts = clmot.count("street.txt", lines=["10,80,240,80"])
     """
     results = results if isinstance(results, Results) else load_results(Path(results))
     all_lines = [parse_shape(each, "line", i) if isinstance(each, str) else each for i, each in enumerate(lines, 1)]

@@ -5,7 +5,6 @@ With boxes alone, by two views of each frame; where the annotation has identitie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import untrained
 from clmot.io.atomic import write_whole_json
 from clmot.io.mot_sequences import DEFAULT_FRAME_RATE, frame_rate_of
+from clmot.io.paths import Paths, as_paths
 from clmot.io.progress import followed, progress_bar
 from clmot.structures import Embed, Float32Array, Image
 from clmot.views.labels import with_labels
@@ -116,7 +116,7 @@ class Assessment:
 
 def assess(
     model: Model,
-    data: Sequence[Path],
+    data: Paths,
     *,
     frames: int = 100,
     every: int = 1,
@@ -142,9 +142,12 @@ def assess(
 
     Raises:
         UserError: the data cannot be read.
+
+    Examples:
+        >>> quality = clmot.embed(clmot.load_model("clmot-pedestrian"), ["MOT17/val"], frames=5)
     """
     model = model if isinstance(model, Model) else load_model(model)
-    paths = [Path(path) for path in ([data] if isinstance(data, str | Path) else data)]
+    paths = as_paths(data)
     dataset = read_dataset(paths, min_score=min_score, identities=True, format=format)
     boxes_alone, _ = with_labels(dataset, "none")
     pairs = PairDataset(boxes_alone, VIEWS, model.view_size(dataset), seed)

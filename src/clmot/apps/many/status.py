@@ -61,13 +61,16 @@ class Status:
         return "\n".join(lines)
 
 
-def read_status(out: Path) -> Status:
+def read_status(out: str | Path) -> Status:
     """The state of a result folder.
 
     Raises:
         UserError: it holds no manifest.
+
+    Examples:
+        >>> print(clmot.status("archive"))  # doctest: +SKIP
     """
-    manifest = Manifest(out)
+    manifest = Manifest(Path(out))
     manifest.refresh(claims=True)
     sizes = {each.name: each.size for each in manifest.known_videos().values()}
     now, first = time.time(), time.time()

@@ -74,6 +74,9 @@ def make_report(
     Raises:
         UserError: results, video or ground truth cannot be read or do not belong together, or the file cannot be
             written.
+
+    Examples:
+        >>> written = clmot.report("street.txt", "street.mp4", "report.html")
     """
     source = open_one(video)
     if source.live:

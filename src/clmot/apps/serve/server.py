@@ -230,6 +230,9 @@ def serve(
     Raises:
         UserError: results or video cannot be read, somebody else edits them, the port is taken, or the host is none of
             this machine.
+
+    Examples:
+        >>> clmot.serve("results", browser=True)  # doctest: +SKIP
     """
     token = secrets.token_urlsafe(24)
     with contextlib.ExitStack() as stack:

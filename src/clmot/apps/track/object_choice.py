@@ -26,6 +26,10 @@ class ObjectChoice:
         mask: image of a region of interest, of any size, stretched to the frames: objects whose foot, the middle of
             the lower side, lies on black are left out.
         most: of each image, no more than these, the surest; 0: all.
+
+    Examples:
+        >>> people = clmot.ObjectChoice(classes=["person"], most=50)
+        >>> files = clmot.detect("street.mp4", "clmot-pedestrian", "people", objects=people)
     """
 
     classes: Sequence[str] = ()

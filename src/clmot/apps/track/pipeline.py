@@ -127,6 +127,10 @@ def track(
             detector gives something else than detections, more than half of the frames cannot be decoded, a camera is
             gone, or tracks are to be joined without embeddings.
         KeyboardInterrupt: as it came, the files being complete.
+
+    Examples:
+        >>> results = clmot.track("street.mp4", "clmot-pedestrian", "runs/street")
+        >>> tracks = results[0].tracks
     """
     require(batch_size >= 1, f"batch size must be >= 1, got {batch_size}")
     require(not video or out is not None, "a video needs an output folder to be written to")

@@ -74,6 +74,9 @@ def write_detections(
 
     Raises:
         UserError: the source cannot be read, or `out` cannot be written.
+
+    Examples:
+        >>> files = clmot.detect("street.mp4", "clmot-pedestrian", "det")
     """
     folder, written, model = Path(out), {}, as_configured(model)
     sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]

@@ -119,6 +119,10 @@ def tune(
         UserError: Optuna is not installed, something cannot be read or written, or the folder holds a search for
             something else.
         KeyboardInterrupt: as it came, after everything was written as far as it was known.
+
+    Examples:
+        >>> found = clmot.tune("gt", "MOT17/val", "tuned", trials=2, jobs=1)
+        >>> constants = found.best
     """
     check_optuna()
     if trials < 1 or not timeout > 0 or (jobs is not None and jobs < 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from clmot.datasets.readers.places import ANNOTATION_FOLDERS, not_read, split_fo
 from clmot.errors import UserError, did_you_mean, plural, told_of_disks, told_of_numbers
 from clmot.io import mot_sequences as sequences
 from clmot.io.folders import describe_folder, folders_in
+from clmot.io.paths import Paths, as_paths
 from clmot.structures import Dataset
 
 __all__ = ["FORMATS", "format_named", "read_dataset", "recognise"]
@@ -87,7 +87,7 @@ COCO comes last: any JSON file and any folder with one looks like it.
 
 @told_of_disks()
 def read_dataset(
-    paths: Sequence[Path],
+    paths: Paths,
     *,
     min_visibility: float = 0.1,
     min_score: float | None = None,
@@ -97,9 +97,9 @@ def read_dataset(
     """Read annotated images from one or more places into one data set.
 
     Args:
-        paths: each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a COCO JSON file or
-            a folder that holds exactly one, a mix of several data sets (`clmot.datasets.mix`), ...; or a folder of
-            splits, of which the training split is read.
+        paths: one or several, each of one of the `FORMATS`: a MOTChallenge sequence folder or folder of sequences, a
+            COCO JSON file or a folder that holds exactly one, a mix of several data sets (`clmot.datasets.mix`), ...;
+            or a folder of splits, of which the training split is read.
         min_visibility: boxes less visible than this are ignored, where the annotation says how visible they are.
         min_score: the least score of an object, where a detector found the boxes (`clmot.datasets.box_weights`).
         identities: keep identities. By default nobody downstream sees any: training from boxes alone.
@@ -111,7 +111,12 @@ def read_dataset(
     Raises:
         UserError: a path is missing, empty or of no known format; no format has the name; annotations are faulty; an
             image comes twice; there is no box at all; scores say nothing without a `min_score`.
+
+    Examples:
+        >>> dataset = clmot.read_dataset(["boxes.json"])
+        >>> boxes = dataset.samples[0].boxes
     """
+    paths = as_paths(paths)
     if not paths:
         raise UserError("no data given; name folders or COCO JSON files")
     chosen = _chosen(format)
