@@ -12,6 +12,7 @@ import pytest
 from command_line import call, fails
 
 from clmot.datasets.readers import FORMATS
+from clmot.io.interrupts import out_of_reach
 from clmot.synthetic import write_scenes
 
 TINY = [
@@ -234,14 +235,51 @@ def test_examples_of_the_help_are_one_line_each_on_80_columns(capsys):
         assert not [line for line in examples if len(line) > 78]
 
 
-def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path):
-    code = (
-        "import sys; from importlib.abc import MetaPathFinder\n"
-        "class Interrupting(MetaPathFinder):\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'clmot.cli': raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupting())\n"
-        "from clmot.__main__ import run; run()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (130, "clmot: interrupted\n")
+INTERRUPTED = "clmot: interrupted; what was finished is kept\n"
+FINDER = """
+from importlib.abc import MetaPathFinder
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            try: signal.raise_signal(signal.SIGINT)
+            finally: {then}
+sys.meta_path.insert(0, Interrupting())
+"""
+MOMENTS = {
+    "while modules are loaded": (FINDER.format(name="clmot.cli", then="pass"), "clmot: interrupted\n"),
+    "while modules are loaded, which makes another error of it": (
+        FINDER.format(name="clmot.apps.info", then="raise ImportError('initialization failed')"),
+        INTERRUPTED,
+    ),
+    # Python's own code for what was raised in a text that it has compiled is -2
+    "in a compiled text": (
+        "import clmot.cli as c; c.app = lambda *_, **__: exec('import signal; signal.raise_signal(2)')",
+        INTERRUPTED,
+    ),
+    "twice": ("import clmot.cli as c; c._run = lambda _: [signal.raise_signal(2) for _ in range(2)]", "interrupted"),
+    "when all is done": (
+        "import atexit, clmot.cli as c; c._run = lambda _: atexit.register(signal.raise_signal, 2)",
+        "clmot: interrupted\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_is_one_line_and_code_130_at_every_moment(moment, tmp_path):
+    prepared, expected = MOMENTS[moment]
+    start = "import signal, sys; sys.argv = ['clmot', 'info', '.']\nfrom clmot.__main__ import run\n"
+    (tmp_path / "here").mkdir()
+    run = [sys.executable, "-c", f"{start}{prepared}\nrun()"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path / "here")
+    told = [line for line in done.stderr.splitlines(keepends=True) if "interrupted" in line or "Traceback" in line]
+    assert done.returncode == 130, done.stderr
+    assert len(told) == 1
+    assert told[0].endswith(expected) or expected == "interrupted"
+
+
+def test_ctrl_c_does_not_reach_processes_that_are_just_starting():
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    with out_of_reach():
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()

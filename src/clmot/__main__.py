@@ -1,17 +1,25 @@
 """The command ``clmot``, also as ``python -m clmot``."""
 
-import sys
-
 
 def run() -> None:
-    """Run the command line; Ctrl-C says so in one line even while modules are being loaded."""
-    try:
-        from clmot.cli import main
+    """Run the command line; at Ctrl-C it ends with one line and code 130, from its first moment to its last."""
+    from clmot.io.interrupts import whole_process
 
-        main()
-    except KeyboardInterrupt:
-        print("clmot: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    command = whole_process()
+    try:
+        try:
+            from clmot.cli import main
+
+            main()
+        finally:
+            command.over = True
+    except SystemExit as stop:
+        command.code = int(stop.code or 0)
+        raise
+    except BaseException as error:
+        if not command.came and not isinstance(error, KeyboardInterrupt):
+            raise
+        command.leave()
 
 
 if __name__ == "__main__":

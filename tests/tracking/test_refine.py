@@ -46,7 +46,7 @@ def test_nothing_is_done_unless_asked_for(frames):
 
 
 def test_joins_first_then_closes_gaps_then_smooths(frames):
-    config = RefineConfig(join=0.2, join_seconds=5, interpolate_seconds=1, smooth=True)
+    config = RefineConfig(join=0.2, interpolate_seconds=1, smooth=True)
     refined = refine(frames, config, frame_rate=10)
     assert ids(refined) == {1}
     assert [tracked.frame for tracked in refined] == list(range(1, 50))
@@ -60,15 +60,15 @@ def test_joins_first_then_closes_gaps_then_smooths(frames):
     ("frame_rate", "changes", "tracks", "length"),
     [
         (10, {}, 1, 49),
-        (11, {"join_seconds": 1}, 1, 49),
-        (10, {"join_seconds": 1}, 2, 39),  # the second begins 11 frames after the first's end
+        (1, {"interpolate_seconds": 10}, 2, 39),  # the second begins 11 seconds after the first's end
+        (1.1, {"interpolate_seconds": 10}, 1, 49),
         (10, {"interpolate_seconds": 0.9}, 1, 39),
         (11, {"interpolate_seconds": 0.9}, 1, 49),
         (10, {"join": 0.0}, 2, 39),
     ],
 )
 def test_seconds_become_frames_at_the_videos_rate(frames, frame_rate, changes, tracks, length):
-    config = RefineConfig(**({"join": 0.2, "join_seconds": 5, "interpolate_seconds": 1} | changes))
+    config = RefineConfig(**({"join": 0.2, "interpolate_seconds": 1} | changes))
     refined = refine(frames, config, frame_rate)
     assert (len(ids(refined)), len(refined)) == (tracks, length)
 
@@ -78,7 +78,7 @@ def test_speed_is_a_matter_of_seconds(monkeypatch):
     monkeypatch.setattr(offline, "JOIN_SPEED", 1)
     rng = np.random.default_rng(0)
     frames = [*one_object(range(1, 3), rng, 100), *one_object(range(61, 100), rng, 0)]
-    config = RefineConfig(join=0.2, join_seconds=100)
+    config = RefineConfig(join=0.2)
     assert len(ids(refine(frames, config, frame_rate=30))) == 1
     assert len(ids(refine(frames, config, frame_rate=60))) == 2
 
@@ -96,7 +96,7 @@ def test_smoothing_alone_adds_nothing(frames):
 
 
 def test_out_of_range():
-    for field, value in (("join", 3), ("join_seconds", -1), ("interpolate_seconds", np.inf)):
+    for field, value in (("join", 3), ("interpolate_seconds", np.inf)):
         with pytest.raises(UserError, match=rf"refine\.{field} must be"):
             RefineConfig(**{field: value})
 

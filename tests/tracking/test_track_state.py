@@ -103,7 +103,7 @@ def test_a_match_changes_the_rows_that_are_seen_only():
 
 @pytest.mark.parametrize(("score", "share"), [(0.3, 0.0), (0.65, 0.05), (1.0, 0.1)])
 def test_the_surer_the_more_is_learned(score, share):
-    tracks = Tracks(TrackerConfig(high_score=0.3, embedding_momentum=0.9, confidence_weighted=True), 2)
+    tracks = Tracks(TrackerConfig(high_score=0.3), 2)
     box = np.array([[0.0, 0, 10, 20]])
     looks = np.eye(2, dtype=np.float32)
     for frame, look in enumerate(looks, 1):

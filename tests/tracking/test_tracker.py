@@ -189,7 +189,7 @@ class LoopTracker:
                 track["past"] = [*track["past"], self.observation(match)][-DIRECTION_FRAMES - 1 :]
                 if match["look"] is not None and match["score"] >= config.high_score:
                     sure = (match["score"] - config.high_score) / (1 - config.high_score)
-                    new = 0.1 * (sure if config.confidence_weighted else 1)
+                    new = 0.1 * (1 if config.published_bookkeeping else sure)
                     look = (1 - new) * track["look"] + new * match["look"]
                     track["look"] = look / np.linalg.norm(look)
             else:
@@ -212,10 +212,10 @@ class LoopTracker:
             self.known += track["confirmed"]
             self.tracks.append(track | {"found": detection, "id": self.born})
         gone = []
-        for a in self.tracks:
+        for a in self.tracks if config.published_bookkeeping else []:
             for b in self.tracks:
                 if not a["lost"] and b["lost"] and a["class"] == b["class"]:
-                    if 1 - self.overlap(self.box(a), self.box(b)) < config.duplicate_iou_threshold:
+                    if 1 - self.overlap(self.box(a), self.box(b)) < 0.15:
                         gone.append(id(b if a["last"] - a["first"] > b["last"] - b["first"] else a))
         self.tracks = [track for track in self.tracks if id(track) not in gone]
         shown = [track for track in self.tracks if track["confirmed"] and not track["lost"]]
@@ -441,18 +441,18 @@ def test_first_stage_without_embeddings_accepts_less_overlap():
 def test_of_duplicates_the_one_followed_for_a_shorter_time_ends():
     first, second = np.eye(4)[:1], np.eye(4)[1:2]
 
-    def new_in_the_place_of_a_lost_one(threshold):
-        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold, recovery_iou_threshold=0.0))
+    def new_in_the_place_of_a_lost_one(published):
+        tracker = Tracker(TrackerConfig(published_bookkeeping=published, recovery_iou_threshold=0.0))
         for _ in range(3):
             tracker.update(detect([50, 50], first))
         tracker.update(NOTHING)
         return [tracker.update(detect([50, 50], second)).track_id.tolist() for _ in range(3)]
 
-    assert new_in_the_place_of_a_lost_one(0.15) == [[], [], []]
-    assert new_in_the_place_of_a_lost_one(0.0) == [[], [2], [2]]
+    assert new_in_the_place_of_a_lost_one(True) == [[], [], []]
+    assert new_in_the_place_of_a_lost_one(False) == [[], [2], [2]]
 
-    def old_walks_over_a_lost_one(threshold, start=1):
-        tracker = Tracker(TrackerConfig(duplicate_iou_threshold=threshold, recovery_iou_threshold=0.0))
+    def old_walks_over_a_lost_one(published, start=1):
+        tracker = Tracker(TrackerConfig(published_bookkeeping=published, recovery_iou_threshold=0.0))
         for t in range(37):
             centres, looks = [[2 * t, 50]], first
             if start <= t < 15 or t >= 35:
@@ -460,17 +460,17 @@ def test_of_duplicates_the_one_followed_for_a_shorter_time_ends():
             tracked = tracker.update(detect(centres, looks))
         return tracked.track_id.tolist()
 
-    assert old_walks_over_a_lost_one(0.15) == [1, 3]
-    assert old_walks_over_a_lost_one(0.15, start=0) == [1, 3]
+    assert old_walks_over_a_lost_one(True) == [1, 3]
+    assert old_walks_over_a_lost_one(True, start=0) == [1, 3]
     # one that came first, and was seen in four frames only, does not end the one that walks over it
-    tracker = Tracker(TrackerConfig(duplicate_iou_threshold=0.15, recovery_iou_threshold=0.0))
+    tracker = Tracker(TrackerConfig(published_bookkeeping=True, recovery_iou_threshold=0.0))
     for t in range(37):
         centres, looks = ([[2 * t, 50]], first) if t >= 2 else (np.empty((0, 2)), first[:0])
         if t < 4:
             centres, looks = [*centres, [40, 50]], np.concatenate([looks, second])
         tracked = tracker.update(detect(centres, looks))
     assert tracked.track_id.tolist() == [2]
-    assert old_walks_over_a_lost_one(0.0) == [1, 2]
+    assert old_walks_over_a_lost_one(False) == [1, 2]
 
 
 def test_frame_numbers():

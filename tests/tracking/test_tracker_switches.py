@@ -58,7 +58,6 @@ EVERYTHING = TrackerConfig(
     direction_weight=0.2,
     recovery_iou_threshold=0.7,
     observation_reupdate=True,
-    confidence_weighted=True,
     confirm_frames=3,
     lost_seconds=0.5,
 )
@@ -279,7 +278,7 @@ def test_confidence_decides_how_much_is_learnt():
         tracker.update(detect([100, 100], LOOKS[:1] * 0.8 + LOOKS[1:2] * 0.6, score=score))
         return tracker.state()["tracks.embedding"][0, 1]
 
-    weighted, even = (TrackerConfig(confidence_weighted=each, high_score=0.5) for each in (True, False))
+    weighted, even = (TrackerConfig(published_bookkeeping=each, high_score=0.5) for each in (False, True))
     plain = look(even, 0.6)
     assert look(weighted, 1.0) == plain == look(even, 1.0)
     assert 0 < look(weighted, 0.6) < 0.3 * plain

@@ -13,6 +13,7 @@ from clmot.errors import UserError
 from clmot.evaluation.validation import Validation
 from clmot.inference.model import load_model
 from clmot.models.saved_model import find_checkpoint
+from clmot.training import experiment_loggers
 from clmot.training.best_weights import ValidationPlan
 from clmot.training.checkpoint import load_state
 from clmot.training.trainer import train
@@ -126,30 +127,50 @@ def test_on_the_command_line(stills, clips, tmp_path, capsys):  # noqa: F811
     assert "no box of person counts there; its classes are car" in line
 
 
-def test_loggers_get_the_numbers_of_the_log(stills, tmp_path, monkeypatch):  # noqa: F811
-    import clmot.training.trainer as module
+@pytest.mark.parametrize("fails", [False, True])
+def test_loggers_get_the_numbers_of_the_log(fails, stills, tmp_path, monkeypatch, caplog):  # noqa: F811
+    """A service that is gone during the run is told once, and costs nothing."""
 
     class Noted:
+        experiment = None
+
         def __init__(self):
             self.lines = []
 
         def log_metrics(self, values, step):
+            if fails and step == 2:
+                raise ConnectionError("the server is gone")
             self.lines.append({"step": step, **{name: round(value, 6) for name, value in values.items()}})
 
         def finalize(self, status):
             self.lines.append(status)
 
     noted = Noted()
-    monkeypatch.setattr(module, "open_logger", lambda name, run: noted)
-    train(stills, tmp_path, config("train.steps=2"), progress=False, loggers=["wandb"])
+    monkeypatch.setattr(experiment_loggers, "_open", lambda name, run: noted)
+    train(stills, tmp_path, config("train.steps=3"), progress=False, loggers=["wandb"])
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert noted.lines == [*lines, "success"]
+    assert len(lines) == 3
+    assert noted.lines == (lines[:1] if fails else [*lines, "success"])
+    told = [line for line in caplog.messages if "--logger" in line]
+    assert told == (["--logger wandb: gets nothing from now on: the server is gone"] if fails else [])
 
 
 def test_a_logger_that_is_not_installed_is_one_line(stills, tmp_path, capsys, monkeypatch):  # noqa: F811
     monkeypatch.setitem(sys.modules, "pytorch_lightning", None)
     line = fails(capsys, "train", stills, "--out", tmp_path, "--logger", "mlflow", *OVERRIDES)
     assert "pip install 'clmot[mlflow]'" in line
+
+
+def test_a_logger_that_cannot_be_reached_is_one_line_before_training(stills, tmp_path, capsys, monkeypatch):  # noqa: F811
+    class Nowhere:
+        @property
+        def experiment(self):
+            raise RuntimeError("no such server\nwith details")
+
+    monkeypatch.setattr(experiment_loggers, "_open", lambda name, run: Nowhere())
+    assert fails(capsys, "train", stills, "--out", tmp_path, "--logger", "mlflow", *OVERRIDES) == (
+        "clmot: --logger mlflow: no such server"
+    )
 
 
 def test_validation_data_that_cannot_be_read_leaves_no_folder(stills, tmp_path, capsys):  # noqa: F811

@@ -39,7 +39,6 @@ OVERRIDES = [
     "train.batch_size=4",
     "train.steps=4",
     "train.warmup_steps=0",
-    "train.gradient_clip=.inf",
     "train.device=cpu",
     "data.workers=0",
 ]

@@ -51,7 +51,7 @@ OPTIONS = {
     "fixed task weights": ["loss.task_weights=fixed"],
     "size weight": ["loss.size_weight=0.1"],
     # views
-    "opposite mirror": ["views.opposite_mirror=true"],
+    "published": ["views.published=true"],
     "no colour": ["views.colour=0"],
     "hsv": ["views.hsv=0.5"],
     "neighbour": ["views.neighbour=1", "views.neighbour_frames=3"],

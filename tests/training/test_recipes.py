@@ -1,7 +1,5 @@
 """The published recipes: their numbers (METHOD of FairMOT and CL-MOT), and that they train."""
 
-import math
-
 import pytest
 import torch
 
@@ -30,7 +28,6 @@ SHARED = {
         "aspect": 0,
         "hsv": 0.5,
         "colour": 0,
-        "blur": 0,
         "neighbour": 0,
     },
     "train": {
@@ -38,18 +35,14 @@ SHARED = {
         "batch_size": 12,
         "optimizer": "adam",
         "learning_rate": 1e-4,
-        "weight_decay": 0,
         "warmup_steps": 0,
-        "gradient_clip": math.inf,
         "ema": 0,
         "precision": "32-true",
     },
     "tracker": {
         "appearance_weight": 0.98,
-        "embedding_momentum": 0.9,
         "iou_threshold": 0.5,
-        "unconfirmed_iou_threshold": 0.7,
-        "duplicate_iou_threshold": 0.15,
+        "published_bookkeeping": True,
         "lost_seconds": 1,
     },
 }
@@ -57,7 +50,7 @@ OWN = {
     "paper": {
         "data": {"identities": False},
         "model": {"embedding_dimension": 512, "size": "extent"},
-        "views": {"opposite_mirror": True, "clip": True},
+        "views": {"published": True},
         "loss": {
             "objective": "nt_xent",
             "temperature": 0.5,
@@ -73,7 +66,7 @@ OWN = {
     "fairmot": {
         "data": {"identities": True},
         "model": {"embedding_dimension": 128, "size": "sides"},
-        "views": {"mirror": 0.5, "opposite_mirror": False},
+        "views": {"mirror": 0.5, "published": False},
         "loss": {"objective": "identity", "task_weights": "learned", "size_weight": 0.1},
         "train": {"schedule": "step"},
         "detect": {"max_detections": 500, "score_threshold": 0.4},

@@ -21,7 +21,7 @@ def dataset(tmp_path_factory, make_dataset):
 
 
 EVERYTHING = ViewsConfig(
-    opposite_mirror=True,
+    published=True,
     hsv=0.5,
     neighbour=0.5,
 )

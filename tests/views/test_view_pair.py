@@ -115,7 +115,7 @@ class TestMakeView:
         corner = np.random.default_rng(0).uniform(-20, 180, (60, 2))
         picture = make_picture(np.concatenate([corner, corner + 30], axis=1))
         whole, cut = (
-            make_view(picture, ViewsConfig(clip=clip), (128, 64), np.random.default_rng(1)) for clip in (False, True)
+            make_view(picture, ViewsConfig(published=cut), (128, 64), np.random.default_rng(1)) for cut in (False, True)
         )
         np.testing.assert_array_equal(cut.boxes, np.clip(whole.boxes, 0, [128, 64, 128, 64]))
         assert (cut.boxes != whole.boxes).any()
@@ -125,7 +125,7 @@ class TestMakeView:
         image = np.full((300, 400, 3), 40, np.uint8)
         image[100:180, 150:220] = (250, 60, 60)
         picture = make_picture([[150, 100, 220, 180]], image=image)
-        config = ViewsConfig(rotate=10, scale=(0.4, 1.4), shift=0, mirror=0.5, blur=0.5)
+        config = ViewsConfig(rotate=10, scale=(0.4, 1.4), shift=0, mirror=0.5)
         pair = make_view_pair(picture, picture, config, (256, 192), np.random.default_rng(seed))
         assert np.abs(pair.views[0].matrix - pair.views[1].matrix).max() > 1e-3
         for view in pair.views:
@@ -150,12 +150,12 @@ class TestMakeView:
 
     def test_padding_keeps_its_grey(self, make_picture):
         picture = make_picture([], image=np.zeros((100, 100, 3), np.uint8))
-        config = ViewsConfig(scale=(0.5, 0.5), shift=0, colour=4, hsv=0.5, blur=0)
+        config = ViewsConfig(scale=(0.5, 0.5), shift=0, colour=4, hsv=0.5)
         view = make_view(picture, config, (200, 100), np.random.default_rng(0))
         assert (view.image == 128).all(axis=2).mean() > 0.7
 
     def test_the_second_is_mirrored_exactly_if_the_first_is_not(self, make_picture):
-        picture, config = make_picture([]), ViewsConfig(opposite_mirror=True)
+        picture, config = make_picture([]), ViewsConfig(published=True)
         plain = ViewsConfig()
         firsts = set()
         for seed in range(12):

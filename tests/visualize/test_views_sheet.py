@@ -80,7 +80,7 @@ class TestEachTransform:
             for field in dataclasses.fields(ViewsConfig)
             if getattr(config, field.name) != getattr(UNCHANGED, field.name)
         }
-        not_transforms = {"neighbour_frames", "min_visible_share", "clip"}  # what becomes of boxes at the border
+        not_transforms = {"neighbour_frames"}
         assert switched == {field.name for field in dataclasses.fields(ViewsConfig)} - not_transforms
 
     def test_the_configured_views_come_first(self):

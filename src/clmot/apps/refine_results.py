@@ -108,7 +108,7 @@ def refine_results(
                 raise UserError(f"{file}: none of --source is called {file.stem}")
             frames = list(embedded(origin, file, embed, progress=progress))
         # what join needs comes first; gaps in tracks that are left out need not be closed
-        frames = refine(frames, RefineConfig(join=config.join, join_seconds=config.join_seconds), rate)
+        frames = refine(frames, RefineConfig(join=config.join), rate)
         frames = _long_enough(frames, min_seconds * rate)
         for tracked in frames if config.individuals else ():
             require_no_more(tracked, config.individuals, f"{file}: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ from clmot.cli import (  # noqa: F401
 from clmot.cli.app import app, is_first_process, under_torchrun
 from clmot.cli.streams import guarded_streams
 from clmot.errors import UserError, readable, reason_of
-from clmot.io.interrupts import Terminated, termination_as_interrupt
+from clmot.io.interrupts import Terminated, interruptible
 
 __all__ = ["app", "main"]
 
@@ -81,23 +82,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str]) -> None:
+    command = None
     try:
-        with termination_as_interrupt():
+        with interruptible() as command:
             app(_join_dotted_options(arguments), exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        _fail(_meant(" ".join(str(error).split())) + " (see clmot --help)", 2)
-    except UserError as error:
-        _fail(str(error), 2)
-    except OSError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if (command and command.came) or isinstance(error, KeyboardInterrupt):
+            terminated = isinstance(error, Terminated) or (command and command.came == signal.SIGTERM)
+            _fail("interrupted; what was finished is kept", 143 if terminated else 130)
+        _fail(_reason(error), 2)
+
+
+def _reason(error: BaseException) -> str:
+    """The line for a user's mistake; what is none is raised again."""
+    if isinstance(error, CycloptsError):
+        return _meant(" ".join(str(error).split())) + " (see clmot --help)"
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
         # of a disk or a file that no command has a better line for
-        _fail(f"{error.filename or 'a file'}: {reason_of(error)}", 2)
-    except Exception as error:
-        # NumPy's, and those of torch, OpenVINO and ONNX Runtime, which have a class and words of their own
-        if not isinstance(error, MemoryError) and not re.search(_OUT_OF_MEMORY, str(error)):
-            raise
-        _fail("not enough memory for this; a smaller --size or --batch-size takes less", 2)
-    except KeyboardInterrupt as interrupt:
-        _fail("interrupted; what was finished is kept", 143 if isinstance(interrupt, Terminated) else 130)
+        return f"{error.filename or 'a file'}: {reason_of(error)}"
+    # NumPy's, and those of torch, OpenVINO and ONNX Runtime, which have a class and words of their own
+    if isinstance(error, MemoryError) or re.search(_OUT_OF_MEMORY, str(error)):
+        return "not enough memory for this; a smaller --size or --batch-size takes less"
+    raise error
 
 
 def _flush(code: int) -> None:

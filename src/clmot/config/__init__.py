@@ -7,21 +7,10 @@ its own section.
 
 from clmot.config.config import Config
 from clmot.config.load import load_config, parse_overrides, read_sections, read_yaml
+from clmot.config.networks import LEVELS, DetectConfig, DetectorConfig, ModelConfig, require_input_size
 from clmot.config.overlay import parse_yaml
 from clmot.config.recipes import RECIPES, Recipe
-from clmot.config.sections import (
-    LEVELS,
-    AdaptConfig,
-    DataConfig,
-    DetectConfig,
-    DetectorConfig,
-    LossConfig,
-    ModelConfig,
-    RefineConfig,
-    TrainConfig,
-    ViewsConfig,
-    require_input_size,
-)
+from clmot.config.sections import AdaptConfig, DataConfig, LossConfig, RefineConfig, TrainConfig, ViewsConfig
 from clmot.config.tracker import TrackerConfig
 
 __all__ = [

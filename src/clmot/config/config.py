@@ -11,19 +11,10 @@ from typing import Any
 import yaml
 
 from clmot._version import __version__
+from clmot.config.networks import DetectConfig, DetectorConfig, ModelConfig
 from clmot.config.overlay import overlay, parse_sections, plain
 from clmot.config.retired import without_retired
-from clmot.config.sections import (
-    AdaptConfig,
-    DataConfig,
-    DetectConfig,
-    DetectorConfig,
-    LossConfig,
-    ModelConfig,
-    RefineConfig,
-    TrainConfig,
-    ViewsConfig,
-)
+from clmot.config.sections import AdaptConfig, DataConfig, LossConfig, RefineConfig, TrainConfig, ViewsConfig
 from clmot.config.tracker import TrackerConfig
 from clmot.errors import UserError, newer
 

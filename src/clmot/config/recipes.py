@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +34,6 @@ def mobilenet(base: Config) -> Config:
         encoder="mobilenetv2_100",
         pretrained="timm",
         levels=("colour", "stride4", "stride8"),
-        colour_share=0.35,
         stripes=12,
         embedding_dimension=512,
     )
@@ -125,7 +123,7 @@ def paper(base: Config) -> Config:
     """
     return _published_training(dla34(base)).updated(
         {
-            "views": {"opposite_mirror": True, "clip": True},
+            "views": {"published": True},
             "model": {"embedding_dimension": 512, "size": "extent"},
             "loss": {
                 # width and height are given as four halves: their mean error is half of that of the two
@@ -176,8 +174,6 @@ def _published_training(base: Config) -> Config:
                 "mirror": 0.5,
                 "colour": 0,
                 "hsv": 0.5,
-                "blur": 0,
-                "min_visible_share": 0.1,
             },
             "train": {
                 "epochs": 30,
@@ -185,9 +181,7 @@ def _published_training(base: Config) -> Config:
                 "optimizer": "adam",
                 "learning_rate": 1e-4,
                 "schedule": "step",
-                "weight_decay": 0,
                 "warmup_steps": 0,
-                "gradient_clip": math.inf,
                 "ema": 0,
                 "precision": "32-true",
             },

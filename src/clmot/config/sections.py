@@ -1,33 +1,15 @@
-"""The sections of a configuration but the tracker's (`clmot.config.tracker`): frozen values, validated when made."""
+"""The other sections of a configuration than networks' and the tracker's: frozen values, validated when made."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from clmot.devices import device_name
 from clmot.errors import require
 
-LONGEST_SIDE = 8192
-"""Of a network's input in pixels; one of 100,000 takes more memory than there is."""
-
-
-def require_input_size(name: str, sides: Sequence[int], chosen: bool = False) -> None:
-    """Refuse what is no input size of a network.
-
-    Args:
-        name: of the setting or option.
-        sides: width and height in pixels.
-        chosen: a longer side alone will do, or none.
-
-    Raises:
-        UserError: a side is no multiple of 32, or beyond `LONGEST_SIDE`.
-    """
-    kind = "one or two multiples of 32 (longer side, or width height)" if chosen else "multiples of 32 (width height)"
-    known = len(sides) <= 2 and all(0 < side <= LONGEST_SIDE and side % 32 == 0 for side in sides)
-    require(known, f"{name} must be {kind}, at most {LONGEST_SIDE}; got {list(sides)}")
+Objective = Literal["nt_xent", "triplet", "triplet_hard", "identity", "instance", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,28 +79,24 @@ class ViewsConfig:
     """Largest rotation in degrees, either way."""
     mirror: float = 0.5
     """Probability of a left-right mirror."""
-    opposite_mirror: bool = False
-    """The second view is mirrored exactly if the first is not (as published), instead of by its own draw."""
     colour: float = 1.0
     """Strength of the changes of colour: at 1, brightness, contrast and saturation change by up to 15 %, the hue by up
-    to 4 degrees."""
+    to 4 degrees. Unless it is 0, one view in five is blurred (Gaussian, sigma up to 1.5 pixels)."""
     hsv: float = 0.0
     """Largest relative change of saturation and of value in HSV (published: 0.5)."""
-    blur: float = 0.2
-    """Probability of a Gaussian blur (sigma up to 1.5 pixels)."""
     neighbour: float = 0.0
     """Probability that the second view shows a neighbouring frame of the sequence, boxes matched by overlap."""
     neighbour_frames: int = 2
     """Largest distance to a neighbouring frame."""
-    clip: bool = False
-    """Cut boxes at the view's border, as published: size, centre and pooling are then of what is inside."""
-    min_visible_share: float = 0.35
-    """A box stays an object of the view if its centre is inside or this share of its area is; else it is ignored."""
+    published: bool = False
+    """As CL-MOT's code has it: the second view is mirrored exactly if the first is not; boxes are cut at the border,
+    so that size, centre and pooling are of what is inside; and they are objects if a tenth of them is. Without it, the
+    centre or 35 % must be inside; other boxes are ignored."""
 
     def __post_init__(self) -> None:
         low, high = self.scale
         require(0 < low <= high, f"views.scale must be two rising positive numbers, got {list(self.scale)}")
-        for name in ("mirror", "blur", "neighbour", "min_visible_share"):
+        for name in ("mirror", "neighbour"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"views.{name} must be in [0, 1], got {value}")
         for name in ("aspect", "shift", "hsv"):
@@ -127,80 +105,6 @@ class ViewsConfig:
         require(0 <= self.colour <= 4, f"views.colour must be in [0, 4], got {self.colour}")
         require(self.neighbour_frames >= 1, f"views.neighbour_frames must be >= 1, got {self.neighbour_frames}")
         require(0 <= self.rotate <= 180, f"views.rotate must be in [0, 180] degrees, got {self.rotate}")
-
-
-LEVELS = ("colour", "stride4", "stride8", "stride16", "stride32", "neck")
-"""Maps that the stripe pooling can pool from."""
-
-Objective = Literal["nt_xent", "triplet", "triplet_hard", "identity", "instance", "none"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """The one-shot network: encoder, neck, heads and embedding pooling."""
-
-    encoder: str = "resnet18d-narrow"
-    """Any timm model that supports `features_only`, or `resnet18d-narrow` (1 M parameters, quick on CPU), or
-    `yolox_nano` (0.9 M, with weights from its ONNX file)."""
-    encoder_options: dict[str, Any] = field(default_factory=dict)
-    """Keyword arguments passed to timm for this encoder."""
-    pretrained: str = "none"
-    """Start of the encoder: `timm` (its pretrained weights, if they can be had), `none`, or a file of weights. A run
-    folder starts the whole network, as far as it fits."""
-    image_size: tuple[int, int] = (512, 288)
-    """Input width and height in pixels of training, multiples of 32; images are letterboxed into it. In use it is the
-    number of pixels that counts (`detect.size`)."""
-    normalise: Literal["encoder", "none"] = "encoder"
-    """Pixels: with the mean and deviation the encoder's weights expect, or only to [0, 1] (FairMOT, CL-MOT)."""
-    classes: tuple[str, ...] = ("person",)
-    """Class names, one heatmap each. Training sets it from the data."""
-    neck: Literal["top-down", "yolox", "dla", "deconvolution", "deconvolution-last", "concat", "concat-mixed"] = (
-        "top-down"
-    )
-    """From the encoder's maps to one of stride 4: a light top-down pyramid, YOLOX's neck with its own heads (of the
-    encoder `yolox_nano`), DLA's iterative aggregation, ResNet-FPN by transposed convolution, the same of the last map
-    alone (CenterNet's ResNet), or HRNet's up-sampling and concatenation (mixed into 64 channels: CL-MOT's)."""
-    deformable: bool = False
-    """Deformable (DCNv2) instead of plain convolutions in the necks `dla`, `deconvolution` and `deconvolution-last`."""
-    width: int = 32
-    """Channels of the neck `top-down` (the others have their own), and largest length of what is read of a stripe of a
-    level (colour has its own)."""
-    head_width: int = 0
-    """Channels inside the heads, without batch normalisation (FairMOT: 256); 0: `width` channels, and with it."""
-    size: Literal["sides", "extent"] = "sides"
-    """What the size head says: distances to the four sides, or width and height (CL-MOT, first FairMOT)."""
-    pooling: Literal["stripes", "center"] = "stripes"
-    """Where the embedding is taken: horizontal stripes over the box, or (CL-MOT, FairMOT) the one cell that holds its
-    centre, of the network's own detections the cell of the heatmap's peak."""
-    stripes: int = 6
-    """Number of stripes a box is cut into, top to bottom."""
-    levels: tuple[str, ...] = ("stride4", "neck")
-    """Maps that stripes are read from: colour (soft histograms of the image itself), stride4, stride8, stride16,
-    stride32 (of the encoder), neck."""
-    colour_share: float = 0.5
-    """Share that the colour level has in the cosine of two embeddings, where it is read; other levels share the rest
-    equally."""
-    embedding_dimension: int = 256
-    """Length of the embedding. With `stripes`, what is read is longer; a metric learned when training ends, from the
-    annotated boxes, brings it to this length. Directions in which an object changes count less in it: over time where
-    ten objects or more are known in several frames (`data.tracklets`, `data.identities`), else between two views."""
-    identities: int = 0
-    """Classes of the identity classifier that only training uses. Training sets it from the data."""
-
-    def __post_init__(self) -> None:
-        require_input_size("model.image_size", self.image_size)
-        require(len(self.classes) > 0, "model.classes must name at least one class")
-        require(self.width > 0, f"model.width must be > 0, got {self.width}")
-        require(self.stripes > 0, f"model.stripes must be > 0, got {self.stripes}")
-        require(
-            self.embedding_dimension > 0,
-            f"model.embedding_dimension must be > 0, got {self.embedding_dimension}",
-        )
-        require(self.head_width >= 0, f"model.head_width must be >= 0, got {self.head_width}")
-        for level in self.levels:
-            require(level in LEVELS, f"model.levels: '{level}' is not one of {', '.join(LEVELS)}")
-        require(len(set(self.levels)) == len(self.levels) > 0, f"model.levels must name maps once, got {self.levels}")
-        require(0 < self.colour_share < 1, f"model.colour_share must be in (0, 1), got {self.colour_share}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,18 +149,14 @@ class TrainConfig:
     batch_size: int = 4
     """Frames a step over all processes; each gives two views."""
     optimizer: Literal["adamw", "adam"] = "adamw"
-    """AdamW, or Adam (as published; weight decay is then part of the gradient)."""
+    """AdamW with a weight decay of 0.01 and gradients of a norm up to 10, or Adam without either (as published)."""
     learning_rate: float = 5e-3
     """The highest, at the end of the warm-up."""
     schedule: Literal["cosine", "step", "two-steps"] = "cosine"
     """Learning rate after warm-up: half a cosine to zero, a tenth from two thirds of the steps on (FairMOT), or that
     and a hundredth from nine tenths on (CL-MOT)."""
-    weight_decay: float = 0.01
-    """Share of the learning rate by which weights shrink in a step (AdamW)."""
     warmup_steps: int = 50
     """Steps in which the learning rate rises from zero; fewer in short runs."""
-    gradient_clip: float = 10.0
-    """Largest norm of the gradient (.inf: any, as published)."""
     ema: float = 0.998
     """Decay of the moving average of the weights, which is what is saved for tracking (0: none)."""
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
@@ -275,62 +175,12 @@ class TrainConfig:
         for name in ("steps", "batch_size", "devices", "save_every"):
             value = getattr(self, name)
             require(value >= 1, f"train.{name} must be >= 1, got {value}")
-        for name in ("learning_rate", "gradient_clip"):
-            value = getattr(self, name)
-            require(value > 0, f"train.{name} must be > 0, got {value}")
-        for name in ("epochs", "weight_decay", "warmup_steps", "seed"):
+        require(self.learning_rate > 0, f"train.learning_rate must be > 0, got {self.learning_rate}")
+        for name in ("epochs", "warmup_steps", "seed"):
             value = getattr(self, name)
             require(value >= 0, f"train.{name} must be >= 0, got {value}")
         object.__setattr__(self, "device", device_name(self.device, "train.device"))
         require(0 <= self.ema < 1, f"train.ema must be in [0, 1), got {self.ema}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectConfig:
-    """How output maps become detections."""
-
-    score_threshold: float = 0.1
-    """Peaks below this are not reported (the tracker's second stage uses low scores too)."""
-    max_detections: int = 300
-    """Most peaks kept in one image."""
-    size: tuple[int, ...] = ()
-    """Input in pixels, sides in multiples of 32. Empty: of each picture's own shape, with at most as many pixels as
-    `model.image_size`. [LONGER]: of the picture's shape, with this longer side. [WIDTH, HEIGHT]: always this, with the
-    picture letterboxed into it. Detectors of others have their own."""
-
-    def __post_init__(self) -> None:
-        require(
-            0 <= self.score_threshold < 1,
-            f"detect.score_threshold must be in [0, 1), got {self.score_threshold}",
-        )
-        require(self.max_detections >= 1, f"detect.max_detections must be >= 1, got {self.max_detections}")
-        require_input_size("detect.size", self.size, chosen=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DetectorConfig:
-    """The detector of others that an embedding is attached to; none for the one-shot network."""
-
-    name: str = ""
-    """LIBRARY:NAME, such as `torchvision:fasterrcnn_resnet50_fpn` (`clmot attach --help`); empty: none."""
-    weights: str = "default"
-    """`default` (the library's published ones), `none` (random), or a file."""
-    labels: tuple[str, ...] = ()
-    """What the detector's labels mean, in their order; empty: as its library says."""
-    classes: tuple[str, ...] = ()
-    """Classes to find; empty: all that it knows."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Keyword arguments for the library that builds it."""
-    head: Literal["auto", "features", "crops"] = "auto"
-    """The embedding is read from the detector's own maps, or by an encoder (`model.encoder`) from crops of its boxes;
-    auto: from its maps, where it shows any."""
-    crop_size: tuple[int, int] = (64, 128)
-    """Width and height of the crops in pixels, multiples of 32."""
-    fingerprint: str = ""
-    """Of the weights that the embedding was learned on. `clmot attach` sets it."""
-
-    def __post_init__(self) -> None:
-        require_input_size("detector.crop_size", self.crop_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,10 +189,8 @@ class RefineConfig:
 
     join: float = 0.0
     """Largest cosine distance between the mean embeddings of two tracks, one after the other, that become one; 0 joins
-    none."""
-    join_seconds: float = 10.0
-    """Longest time between two tracks that are joined; in it an object may have moved by three times the longer side of
-    its box a second (a person walks at 0.8)."""
+    none. Between them are at most ten seconds, and three times the longer side of the box a second (a person walks at
+    0.8)."""
     individuals: int = 0
     """How many individuals there are: all tracks are joined to exactly so many, never two that are seen at once; 0:
     nobody knows."""
@@ -354,9 +202,8 @@ class RefineConfig:
     def __post_init__(self) -> None:
         require(0 <= self.join <= 2, f"refine.join must be in [0, 2], got {self.join}")
         require(self.individuals >= 0, f"refine.individuals must be >= 0, got {self.individuals}")
-        for name in ("join_seconds", "interpolate_seconds"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, f"refine.{name} must be >= 0, got {value}")
+        gap = self.interpolate_seconds
+        require(0 <= gap < math.inf, f"refine.interpolate_seconds must be >= 0, got {gap}")
 
     def __bool__(self) -> bool:
         """False where nothing is to be done."""

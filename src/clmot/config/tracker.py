@@ -35,11 +35,8 @@ _SHARES = (
     "appearance_weight",
     "appearance_trust",
     "motion_only_iou_threshold",
-    "embedding_momentum",
     "iou_threshold",
     "recovery_iou_threshold",
-    "unconfirmed_iou_threshold",
-    "duplicate_iou_threshold",
     "direction_weight",
     "lost_overlap_weight",
 )
@@ -111,19 +108,16 @@ class TrackerConfig:
     recovery_iou_threshold: float = 0.6
     """Largest IoU distance between a sure detection and the place where a track was last seen (OC-SORT's
     observation-centric recovery: 0.7)."""
-    unconfirmed_iou_threshold: float = 0.7
-    """Largest IoU distance of a match with a track not yet confirmed."""
     nearest_distance: float = 1.0
     """A sure detection that overlaps no track goes to the nearest that is unconfirmed, up to so many of its sizes (the
     mean of the sides, or the width) away, or that was seen in the last frame, as far as its filter deems possible; 0:
     off."""
-    duplicate_iou_threshold: float = 0.0
-    """Of a seen and a lost track closer than this IoU distance, the one ends that was followed for a shorter time from
-    its start to where it was last seen (FairMOT: 0.15)."""
     published_bookkeeping: bool = False
     """As the code of FairMOT, ByteTrack and BoT-SORT has it: tracks not yet confirmed are expected where they were
-    seen, a track can be found again in the frame after the one in which it ended (and then ends at once when it is lost
-    again), and sides are a pixel longer where overlaps are measured."""
+    seen; a track can be found again in the frame after the one in which it ended (and then ends at once when it is lost
+    again); of a seen and a lost track that overlap by 0.85, the one ends that was followed for a shorter time; sides
+    are a pixel longer where overlaps are measured; and all detections change a track's embedding alike. Without it, the
+    less sure change it less (Deep OC-SORT's dynamic appearance)."""
 
     camera: Literal["auto", "none", "sparse-flow", "ecc", "file"] = "auto"
     """Where the camera's motion comes from, by which tracks are moved before they are matched: the images (sparse
@@ -135,10 +129,6 @@ class TrackerConfig:
     """When a lost track is found again, let its filter walk the straight line between the two observations, instead of
     keeping the velocity it drifted with (OC-SORT's observation-centric re-update)."""
 
-    embedding_momentum: float = 0.9
-    """Weight of the past in a track's moving average of embeddings."""
-    confidence_weighted: bool = True
-    """The less sure a detection, the less it changes the average (Deep OC-SORT's dynamic appearance)."""
     mean_subtraction: float = 2.0
     """Running mean subtraction: the mean of all embeddings of the video so far is taken out of each, as what they have
     in common tells no two objects apart. So many identities with an embedding of zeros are in the mean from the
@@ -237,10 +227,8 @@ _BEFORE_OC_SORT: dict[str, Any] = {
     "new_track_overlap": 1.0,
     "direction_weight": 0.0,
     "recovery_iou_threshold": 0.0,
-    "duplicate_iou_threshold": 0.15,
     "published_bookkeeping": True,
     "boxes": "filter",
-    "confidence_weighted": False,
     "lost_seconds": 1.0,
     "appearance_trust": 0.0,
     "nearest_distance": 0.0,
@@ -292,10 +280,7 @@ PRESETS: dict[str, TrackerConfig] = {
         direction_weight=0.2,
         iou_threshold=0.0,
         recovery_iou_threshold=0.7,
-        unconfirmed_iou_threshold=0.7,
-        duplicate_iou_threshold=0.0,
         observation_reupdate=True,
-        confidence_weighted=False,
         camera="none",
         confirm_frames=3,
         lost_seconds=1.0,

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from clmot.config import Config
-from clmot.config.sections import LONGEST_SIDE
+from clmot.config.networks import LONGEST_SIDE
 from clmot.errors import UserError, require
 from clmot.export.graphs import Graph, halve_encoder
 from clmot.inference.network_model import network_of

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -69,19 +71,97 @@ def noted_interrupt() -> Iterator[list[type[KeyboardInterrupt]]]:
         yield interrupted
 
 
-@contextlib.contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` in the block: what is done at Ctrl-C is done then too.
+class Command:
+    """What signals do to a command while it runs, and to its process until that has ended.
 
-    Processes that are forked in the block end at once, as they would without it.
+    Attributes:
+        came: the number of the first signal, 0 before it.
+        over: nobody is left to catch what is raised.
+        code: that the process ends with.
     """
-    process = os.getpid()
 
-    def stop(number: int, _: object) -> None:
-        if os.getpid() == process:
-            raise Terminated
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
+    def __init__(self) -> None:
+        self.came, self.over, self.code = 0, False, 1
+        self._since, self._process = 0.0, os.getpid()
 
-    with _handled({signal.SIGTERM: stop}):
+    def __call__(self, number: int, _: object) -> None:
+        """Raise the first signal as `KeyboardInterrupt` or `Terminated`; Ctrl-C a second later ends at once."""
+        if os.getpid() != self._process:  # processes forked from this one end as they would without it
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        elif not self.came:
+            self.came, self._since = number, time.monotonic()
+            if self.over:
+                self.leave()
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        # one Ctrl-C may come twice, as from those who start commands (torchrun, uv)
+        elif number == signal.SIGINT and time.monotonic() - self._since > 1:
+            self.leave("ended at once")
+
+    def leave(self, line: str = "interrupted") -> None:
+        """Say so and end this process, whatever else it is doing."""
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            os.write(2, f"clmot: {line}\n".encode())
+        os._exit(143 if self.came == signal.SIGTERM else 130)
+
+    def end(self) -> None:
+        """End the process: Python, tidying up, would let signals through, and has a code of its own (-2) for some."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError):  # there is none, or nobody who reads it
+                stream.flush()
+        os._exit(self.code)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Command]:
+    """Let the first Ctrl-C or SIGTERM raise `KeyboardInterrupt` or `Terminated` in the block.
+
+    What others have made of it on its way (modules that are being loaded raise errors of their own) is told by `came`.
+    """
+    command = signal.getsignal(signal.SIGINT)
+    if isinstance(command, Command):
+        yield command
+        return
+    with _handled(dict.fromkeys(_SIGNALS, command := Command())):
+        yield command
+
+
+def whole_process() -> Command:
+    """`interruptible` for the rest of this process, to its very end."""
+    command = Command()
+    for number in _SIGNALS:
+        signal.signal(number, command)
+    atexit.register(command.end)  # the first to come is the last to go
+    return command
+
+
+@contextlib.contextmanager
+def out_of_reach() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all, from the processes started in the block, from their first moment on.
+
+    Who started them decides what becomes of them. Where a thread's signals cannot be blocked (Windows) they get it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
         yield
+        return
+    from multiprocessing import resource_tracker  # which would let them through again when it starts
+
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, however that was."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    import multiprocessing  # which commands that start no processes need not load
+
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -13,6 +13,9 @@ STRIDE = 4
 COLOUR_BINS = (8, 4, 4)
 """Of hue, saturation and value."""
 
+COLOUR_SHARE = 0.35
+"""Of the colour level in the cosine of two embeddings, where it is read; other levels share the rest equally."""
+
 COLUMNS = (0.05, 0.2, 0.5, 0.2, 0.05)
 """Weights of equal parts across a stripe: towards its sides a box shows more of what is behind the person."""
 
@@ -48,9 +51,9 @@ def pool_levels(config: ModelConfig, channels: Mapping[int, int]) -> list[Level]
 def _level(name: str, config: ModelConfig, channels: Mapping[int, int]) -> Level:
     if name == "colour":
         hues, saturations, values = COLOUR_BINS
-        return Level(hues * saturations * values, STRIDE, config.colour_share, histogram=True)
+        return Level(hues * saturations * values, STRIDE, COLOUR_SHARE, histogram=True)
     others = sum(level != "colour" for level in config.levels)
-    share = (1 - config.colour_share if "colour" in config.levels else 1.0) / others
+    share = (1 - COLOUR_SHARE if "colour" in config.levels else 1.0) / others
     if name == "neck":
         return Level(config.width, STRIDE, share)
     stride = int(name.removeprefix("stride"))

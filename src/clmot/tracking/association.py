@@ -40,10 +40,14 @@ if TYPE_CHECKING:
 
 LOW_SCORE_IOU_DISTANCE = 0.5
 """Largest IoU distance of a low-score match (ByteTrack)."""
+UNCONFIRMED_IOU_DISTANCE = 0.7
+"""Largest IoU distance of a match with a track not yet confirmed (FairMOT)."""
 
 PROXIMITY, APPEARANCE_REACH = 0.5, 0.25
 """Association `gated`: largest IoU distance and largest half cosine distance at which appearance counts (BoT-SORT)."""
 
+DUPLICATE_IOU_DISTANCE = 0.15
+"""Of a seen and a lost track that are nearer, one ends (FairMOT)."""
 LOST_REACH = 5.0
 """The variance of the places of lost tracks is so many times the filter's, in the first stage with appearance."""
 GATE_OF_PLACE = 5.9915
@@ -141,7 +145,7 @@ def _match_in_stages(
     # 5. Unconfirmed tracks, by overlap.
     if any_high and len(tracks) > confirmed:
         usable = (row >= confirmed) & is_high
-        matches.add_some(5, cost_model.scored(expected), usable, config.unconfirmed_iou_threshold)
+        matches.add_some(5, cost_model.scored(expected), usable, UNCONFIRMED_IOU_DISTANCE)
     # 6. Who does not overlap itself from frame to frame: the nearest.
     if any_high and config.nearest_distance:
         rows, columns = matches.left(len(tracks), high)

@@ -18,6 +18,8 @@ from clmot.tracking.kalman import KalmanState
 
 _CERTAIN = np.float32(1)
 _SHORTEST = np.float32(1e-12)
+NEW_SHARE = 1 - 0.9
+"""Of a sure detection in the moving average of a track's embedding (FairMOT)."""
 DIRECTION_FRAMES = 3
 """Over which the direction of a track's motion is taken (OC-SORT)."""
 ENDED = -(2**40)
@@ -339,8 +341,8 @@ class Tracks:
         if not self.embedding.shape[1]:
             return
         new = found.embedding.take(match, axis=0)
-        share = 1 - config.embedding_momentum
-        if config.confidence_weighted:  # all of the share at score 1, nothing at `high_score`
+        share = NEW_SHARE
+        if not config.published_bookkeeping:  # all of the share at score 1, nothing at `high_score`
             slope = share / max(1 - config.high_score, 1e-6)
             weight = score * slope
             weight += share - slope

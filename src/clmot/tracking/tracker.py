@@ -31,7 +31,7 @@ from clmot.row_data import rows_of
 from clmot.structures import BoolArray, Detections, Float32Array, Image, Int64Array, TrackedFrame
 from clmot.tracking import serialization as saved
 from clmot.tracking.adapters import AnyDetections, Taken, take_detections
-from clmot.tracking.association import PIXEL, associate, starting
+from clmot.tracking.association import DUPLICATE_IOU_DISTANCE, PIXEL, associate, starting
 from clmot.tracking.candidates import overlapping
 from clmot.tracking.clock import Clock
 from clmot.tracking.decisions import Decisions
@@ -504,15 +504,13 @@ class Tracker:
 
     def _end_duplicates(self) -> None:
         """Of a seen and a lost track in one place, forget the one that was followed for a shorter time, or the seen."""
-        if not self.config.duplicate_iou_threshold:
+        if not self.config.published_bookkeeping:
             return
         tracks = self._tracks
         seen, lost = (tracks.detection >= 0).nonzero()[0], (tracks.detection < 0).nonzero()[0]
-        boxes = tracks.boxes()
-        if self.config.published_bookkeeping:
-            boxes += PIXEL
+        boxes = tracks.boxes() + PIXEL
         rows, columns, overlap = overlapping(boxes[seen], boxes[lost])
-        same = 1 - overlap < self.config.duplicate_iou_threshold
+        same = 1 - overlap < DUPLICATE_IOU_DISTANCE
         same &= tracks.class_id[seen[rows]] == tracks.class_id[lost[columns]]
         rows, columns = rows[same], columns[same]
         if not len(rows):

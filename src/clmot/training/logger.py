@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from lightning_fabric.loggers.logger import Logger
 
 from clmot.config import TrainConfig
 from clmot.errors import UserError
@@ -19,6 +18,7 @@ from clmot.io.progress import progress_bar
 from clmot.structures import LossTerms
 from clmot.training.device_loader import ThroughputMeter
 from clmot.training.distributed import DistributedContext
+from clmot.training.experiment_loggers import ExperimentLog
 from clmot.visualize.curves import loss_curves
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class RunLog:
         config: TrainConfig,
         context: DistributedContext,
         progress: bool,
-        loggers: Sequence[Logger] = (),
+        loggers: Sequence[ExperimentLog] = (),
     ) -> None:
         self._out, self._config, self._context = out, config, context
         self._start = self._step = start
@@ -85,14 +85,17 @@ class RunLog:
         self._stack = ExitStack()
 
     def __enter__(self) -> RunLog:
-        if self._log:
-            self._stack.callback(self._finish, self._log)
         self.bar = self._stack.enter_context(progress_bar(self._progress))
         self._task = self.bar.add_task("training", total=self._config.steps, completed=self._start, note="")
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stack.close()
+        if self._log:
+            self._log.close()
+            for logger in self._loggers:
+                logger.close(kind is None)
+            self._draw(self._log)
 
     def step(self, step: int, terms: LossTerms, rate: float, seconds_waiting: float, unusable: int) -> None:
         """Another step is done.
@@ -122,7 +125,7 @@ class RunLog:
         if self._log:
             self._log.write({"step": step, **values})
             for logger in self._loggers:
-                logger.log_metrics(dict(values), step)
+                logger.write(values, step)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -136,10 +139,7 @@ class RunLog:
         if summary := self._meter.summary():
             log.info("%s", summary)
 
-    def _finish(self, training_log: TrainingLog) -> None:
-        training_log.close()
-        for logger in self._loggers:
-            logger.finalize("success")
+    def _draw(self, training_log: TrainingLog) -> None:
         if self._step > self._start:
             draw_losses(self._out)
 

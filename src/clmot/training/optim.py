@@ -8,6 +8,11 @@ from torch import nn
 
 from clmot.config import TrainConfig
 
+WEIGHT_DECAY = {"adamw": 0.01, "adam": 0.0}
+"""Share of the learning rate by which weights shrink in a step."""
+LARGEST_GRADIENT = {"adamw": 10.0, "adam": math.inf}
+"""Norm to which gradients are shortened."""
+
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW or Adam; weight decay on matrices and kernels only, not on norms, biases and task weights.
@@ -16,7 +21,8 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     """
     decayed = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    decay = WEIGHT_DECAY[config.optimizer]
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.learning_rate, fused=True)
 

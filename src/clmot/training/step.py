@@ -14,6 +14,7 @@ from clmot.models.levels import STRIDE
 from clmot.models.network import Network
 from clmot.structures import Batch, LossTerms
 from clmot.training.distributed import DistributedContext
+from clmot.training.optim import LARGEST_GRADIENT
 
 
 def train_step(
@@ -53,7 +54,7 @@ def train_step(
         output, batch, config.loss, network.task_weights, STRIDE, others, context.mean, processes=context.count
     )
     fabric.backward(terms.total)
-    norm = nn.utils.clip_grad_norm_(network.parameters(), config.train.gradient_clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT[config.train.optimizer])
     if not torch.isfinite(norm):
         losses = ", ".join(f"{name} {value.item():.3g}" for name, value in terms.parts.items())
         raise FloatingPointError(f"the gradient is not finite (losses: {losses})")

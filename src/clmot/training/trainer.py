@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers.logger import Logger
 
 from clmot.config import Config
 from clmot.errors import UserError, reason_of
@@ -26,7 +25,7 @@ from clmot.training.best_weights import BestWeights, ValidationPlan
 from clmot.training.data import read_training_data
 from clmot.training.device_loader import DeviceLoader
 from clmot.training.distributed import DistributedContext, join_processes
-from clmot.training.experiment_loggers import LoggerName, open_logger
+from clmot.training.experiment_loggers import ExperimentLog, LoggerName
 from clmot.training.fit_whitening import fit_whitening
 from clmot.training.logger import RunLog, draw_losses, read_lines
 from clmot.training.optim import learning_rate
@@ -98,8 +97,8 @@ def train(
             if context.is_first:
                 # what is wrong with the data leaves no folder behind
                 judged = validation.read(config, held_out, _classes_found(state)) if validation else None
-                opened = [open_logger(name, out) for name in loggers]
                 _make_run_folder(out, config)
+                opened = [ExperimentLog(name, out) for name in loggers]
                 if found is None:
                     shutil.rmtree(out / BEST, ignore_errors=True)
                 lines = read_lines(out / "log.jsonl", state.step)
@@ -126,7 +125,7 @@ def _run_steps(
     context: DistributedContext,
     progress: bool,
     best: BestWeights | None,
-    loggers: Sequence[Logger],
+    loggers: Sequence[ExperimentLog],
 ) -> None:
     """The loop over the steps that are left."""
     config = state.config
@@ -148,7 +147,6 @@ def _run_steps(
                     with run_log.paused():
                         run_log.write(state.step, best.validate(state, run_log.bar))
             stop, enough = context.any(bool(interrupted)), context.any(best is not None and best.exhausted)
-            terminated = stop and context.any(Terminated in interrupted)
             done = enough or state.step == steps
             if stop or done or state.step % config.train.save_every == 0:
                 with context.synchronized():
@@ -156,11 +154,13 @@ def _run_steps(
                         if done:
                             _finish(state, dataset, fabric.device, best, run_log.bar)
                         state.save(out)
-            if stop:
-                raise Terminated if terminated else KeyboardInterrupt
             if enough:
                 log.info("stopped at step %d: nothing was gained any more", state.step)
+            if stop or enough:
                 break
+        # also one that came while the last weights were saved: who interrupts wants no next command
+        if context.any(bool(interrupted)):
+            raise Terminated if context.any(Terminated in interrupted) else KeyboardInterrupt
     run_log.tell_speed()
     unusable = [fault for faults in context.collect(loader.unusable.faults) for fault in faults]
     if unusable:

@@ -18,6 +18,8 @@ PADDING = 128
 
 MAX_BLUR_SIGMA = 1.5
 """Largest standard deviation of `blur`, in output pixels."""
+BLURRED = 0.2
+"""Share of the views that are blurred."""
 
 COLOUR_CHANGE, HUE_TURN = 0.15, 4.0
 """Largest relative change of brightness, contrast and saturation, and turn of the hue in degrees, at `colour` 1."""
@@ -205,8 +207,8 @@ def jitter_hsv(
 def blur(
     image: UInt8[np.ndarray, "h w 3"], config: ViewsConfig, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """With the configured probability, a Gaussian blur of uniformly random sigma up to `MAX_BLUR_SIGMA` pixels."""
-    chosen, sigma = rng.random() < config.blur, rng.uniform(0, MAX_BLUR_SIGMA)
+    """In a share of `BLURRED`, unless `colour` is 0: Gaussian, with a random sigma up to `MAX_BLUR_SIGMA` pixels."""
+    chosen, sigma = rng.random() < (BLURRED if config.colour else 0), rng.uniform(0, MAX_BLUR_SIGMA)
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma)) if chosen and sigma > 0 else image
 
 

@@ -18,6 +18,9 @@ from clmot.structures import Image, Picture, View, ViewPair
 from clmot.views.random_streams import Streams
 from clmot.views.transforms import blur, jitter_colour, jitter_hsv, random_affine, warp_image
 
+VISIBLE_SHARE, PUBLISHED_SHARE = 0.35, 0.1
+"""A box is an object of a view if its centre shows or this share of its area."""
+
 
 def make_view_pair(
     first: Picture,
@@ -36,7 +39,7 @@ def make_view_pair(
         rng: source of all randomness.
     """
     one = make_view(first, config, size, rng)
-    mirrored = bool(np.linalg.det(one.matrix) > 0) if config.opposite_mirror else None
+    mirrored = bool(np.linalg.det(one.matrix) > 0) if config.published else None
     return ViewPair(views=(one, make_view(second, config, size, rng, mirrored)))
 
 
@@ -63,8 +66,8 @@ def make_view(
         coloured = jitter_hsv(coloured, config, streams["hsv"])
     # colour before the map, so that the padding keeps the grey that the network also meets when it tracks
     pixels = blur(warp_image(coloured, matrix, size), config, rng)
-    view = _view(pixels, picture, matrix, config.min_visible_share)
-    if config.clip:
+    view = _view(pixels, picture, matrix, PUBLISHED_SHARE if config.published else VISIBLE_SHARE)
+    if config.published:
         height, width = pixels.shape[:2]
         boxes = box.clip(view.boxes, width, height)
         view = dataclasses.replace(view, boxes=boxes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import sys
 import types
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import Any
 
 import cv2
 import torch
+
+from clmot.io.interrupts import out_of_reach
 
 _FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 _Context: Any = context.ForkServerContext if _FORK_SERVER else context.SpawnContext
@@ -29,7 +30,7 @@ class _Worker(_Context.Process):  # type: ignore[misc]
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:
-        with _hidden_main_module():
+        with _hidden_main_module(), out_of_reach():
             return _Context.Process._Popen(process_obj)
 
 
@@ -51,15 +52,15 @@ def worker_context(preload: str) -> context.BaseContext:
     started = WorkerContext()
     if _FORK_SERVER:
         started.set_forkserver_preload([preload])
-        forkserver.ensure_running()
+        with out_of_reach():
+            forkserver.ensure_running()
     return started
 
 
 def start_worker(worker: int) -> None:
-    """One thread a worker, for the parallelism is in their number; Ctrl-C is the training process's to handle."""
+    """One thread a worker, for the parallelism is in their number."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

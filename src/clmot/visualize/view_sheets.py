@@ -17,7 +17,7 @@ _DASH = 4
 _UNMATCHED = (150, 150, 150)
 _ROW_WIDTH = 1440
 
-UNCHANGED = ViewsConfig(scale=(1, 1), aspect=0, shift=0, rotate=0, mirror=0, colour=0, blur=0)
+UNCHANGED = ViewsConfig(scale=(1, 1), aspect=0, shift=0, rotate=0, mirror=0, colour=0)
 """Views that show the frame as it is."""
 
 _FULL_STRENGTH: dict[str, dict[str, object]] = {
@@ -26,10 +26,9 @@ _FULL_STRENGTH: dict[str, dict[str, object]] = {
     "shift": {"shift": 0.25},
     "rotate": {"rotate": 20.0},
     "mirror": {"mirror": 1.0},
-    "opposite_mirror": {"opposite_mirror": True},
+    "published": {"published": True},
     "colour": {"colour": 3.0},
     "hsv": {"hsv": 0.5},
-    "blur": {"blur": 1.0},
     "neighbour": {"neighbour": 1.0},
 }
 
@@ -38,11 +37,9 @@ def each_transform(config: ViewsConfig) -> dict[str, ViewsConfig]:
     """The configuration itself as ``as configured``, then every transform by name, alone and at full strength.
 
     Args:
-        config: as configured; of it the single transforms take only how far neighbours and visible shares reach.
+        config: as configured; of it the single transforms take only how far neighbours reach.
     """
-    base = dataclasses.replace(
-        UNCHANGED, neighbour_frames=config.neighbour_frames, min_visible_share=config.min_visible_share
-    )
+    base = dataclasses.replace(UNCHANGED, neighbour_frames=config.neighbour_frames)
     # a dictionary's values are as wide as its widest; the fields are checked when the value is made
     alone = {name: dataclasses.replace(base, **changes) for name, changes in _FULL_STRENGTH.items()}  # type: ignore[arg-type]
     return {"as configured": config, **alone}

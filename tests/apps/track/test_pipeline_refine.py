@@ -198,7 +198,7 @@ class TestCommandLine:
         assert len(rows_of(out / "street.txt")) == len(plain) + len(HIDDEN)
         assert call("track", *base, "--join", "0.2", "--interpolate", "2", "--smooth") == 0
         assert rows_of(out / "street.txt") == [(frame, 1) for frame in range(1, FRAMES + 1)]
-        assert call("track", *base, "--join", "0.2", "refine.join_seconds=0.1") == 0
+        assert call("track", *base, "refine.join=0") == 0
         assert rows_of(out / "street.txt") == plain
         assert "2 tracks" in capsys.readouterr().out.splitlines()[-1]
 
@@ -217,7 +217,7 @@ class TestCommandLine:
 
 
 def test_an_explanation_names_the_tracks_as_the_results_do_after_joining(video: Path, tmp_path: Path) -> None:
-    refine = RefineConfig(join=0.2, join_seconds=5, smooth=True)
+    refine = RefineConfig(join=0.2, smooth=True)
     plain = track(video, Walker(refine), tmp_path / "plain", progress=False)
     [result] = track(video, Walker(refine), tmp_path / "out", explain=True, progress=False)
     assert result.tracks == plain[0].tracks == 1

@@ -55,7 +55,7 @@ def test_without_embeddings_only_overlap_is_left(base):
     dice = Dice(1)
     config = choose(dice, base, embeddings=base.appearance is False)
     assert config.association == "overlap"
-    assert not {"association", "embedding_momentum", "mean_subtraction"} & set(dice.asked)
+    assert not {"association", "mean_subtraction"} & set(dice.asked)
 
 
 def test_what_is_held_is_not_asked_for():

@@ -23,11 +23,9 @@ _POINT: Settings = {"model": {"pooling": "center", "embedding_dimension": 128}}
 _PUBLISHED: Settings = {
     "model": {"pooling": "center", "embedding_dimension": 512},
     "views": {
-        "opposite_mirror": True,
-        "clip": True,
+        "published": True,
         "hsv": 0.5,
         "colour": 0,
-        "blur": 0,
         "aspect": 0,
         "scale": [0.5, 1.2],
         "shift": 0.1,

@@ -7,13 +7,11 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
 
 from clmot.apps.many.claims import Attempt
@@ -21,7 +19,7 @@ from clmot.apps.many.manifest import Row
 from clmot.apps.many.video import Video
 from clmot.apps.many.work import STALLED, DiskFull, Job, Worker
 from clmot.errors import UserError
-from clmot.io.interrupts import Terminated
+from clmot.io.interrupts import Terminated, end_with_parent, out_of_reach
 from clmot.io.threads import THREADS, limit_threads
 
 _PATIENCE = 20.0
@@ -102,7 +100,7 @@ class Processes:
 
     def _start(self, index: int) -> None:
         mine, theirs = self._context.Pipe()
-        with _environment(self._threads):
+        with _environment(self._threads), out_of_reach():
             process = self._context.Process(target=_serve, args=(theirs, self._job, index, self._threads), daemon=True)
             process.start()
         theirs.close()
@@ -209,10 +207,7 @@ def _environment(threads: int) -> Iterator[None]:
 
 def _serve(pipe: Connection, job: Job, index: int, threads: int) -> None:
     """The process of a worker: videos come through the pipe, rows go back."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, for all: who started this one decides
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     limit_threads(threads)
     with contextlib.suppress(EOFError, BrokenPipeError):
@@ -226,11 +221,6 @@ def _serve(pipe: Connection, job: Job, index: int, threads: int) -> None:
         while told[0] != "stopped":
             pipe.send(told)
             told = answer(worker, *pipe.recv())
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def answer(worker: Worker, video: Video, attempt: Attempt) -> tuple[str, Any]:

@@ -23,7 +23,6 @@ _STAGE_NAMES = {
 _LIMITS = {
     "overlap": "iou_threshold",
     "recovery": "recovery_iou_threshold",
-    "unconfirmed": "unconfirmed_iou_threshold",
     "nearest": "nearest_distance",
 }
 _TERMS = {"appearance": "appearance (cosine distance)", "motion": "motion (Mahalanobis)", "overlap": "1 - overlap"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from clmot.evaluation.mot import Measurement
 from clmot.io.atomic import make_folder
 from clmot.io.class_names import write_class_names
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.interrupts import end_with_parent, out_of_reach
 from clmot.io.mot_writer import write_mot_text
 
 Metric = Literal["hota", "idf1", "both"]
@@ -129,7 +129,12 @@ def measuring(judge: Judge, validation: Validation, jobs: int) -> Iterator[Measu
         pool, measure = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (validation,)), _measure
     with pool:
         try:
-            yield lambda name, config: pool.submit(measure, name, config)
+
+            def start(name: str, config: TrackerConfig) -> Future[list[Fields]]:
+                with out_of_reach():  # the pool starts its processes as they are needed
+                    return pool.submit(measure, name, config)
+
+            yield start
         except BrokenProcessPool as error:
             raise UserError("a process of --jobs has died, perhaps for want of memory; give fewer") from error
         finally:
@@ -141,7 +146,7 @@ _JUDGES: list[Judge] = []
 
 
 def _start(validation: Validation) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    end_with_parent()
     _JUDGES.append(Judge(validation))
 
 

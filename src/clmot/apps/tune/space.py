@@ -84,11 +84,7 @@ def choose(
 
     number("iou_threshold", 0.0, 0.95)
     number("recovery_iou_threshold", 0.0, 0.9, 0.1)
-    number("unconfirmed_iou_threshold", 0.1, 0.95)
-    number("duplicate_iou_threshold", 0.0, 0.8)
     if embeddings:
-        number("embedding_momentum", 0.5, 0.98, 0.02)
-        switch("confidence_weighted")
         number("mean_subtraction", 0.0, 10.0, 1.0)
     switch("observation_reupdate")
     whole("confirm_frames", 1, 4)

@@ -101,10 +101,10 @@ def _update(
 @part
 def _learn(embedding: Any, k: int, looks: Any, j: int, chance: Any, s: Any) -> None:
     """Move the average embedding of a track towards that of a high-score detection."""
-    share = 1 - s[AT.embedding_momentum]
+    share = s[AT.new_share]
     slope = share / max(1 - s[AT.high_score], 1e-6)
     weight = np.float32(0)
-    if s[AT.confidence_weighted]:
+    if not s[AT.published_bookkeeping]:
         weight = max(chance[j] * np.float32(slope) + np.float32(share - slope), weight)
     elif chance[j] >= np.float32(s[AT.high_score]):
         weight = np.float32(share)
@@ -171,9 +171,9 @@ def _twice(found: Any, free: Any, j: int, s: Any) -> bool:
 @part
 def _duplicates(rows: Any, n: int, stay: Any, s: Any) -> bool:
     """Of a seen and a lost track in one place, the one that was followed for longer stays; whether there are any."""
-    places = boxes(rows, 0, n, np.float32(1) if s[AT.published_bookkeeping] else np.float32(0))
+    places = boxes(rows, 0, n, np.float32(1))
     numbers = rows.view(np.int64)[:, NUMBERS:]
-    limit, any_there = np.float32(s[AT.duplicate_iou_threshold]), False
+    limit, any_there = np.float32(s[AT.duplicate]), False
     for i in range(n):
         stay[i] = True
     for j in range(n):
@@ -224,7 +224,7 @@ def live(tracks: Any, found: Any, matched: Any, directed: bool, now: Any, s: Any
             k += 1
     n = k
     stay = np.empty(n, np.bool_)
-    if s[AT.duplicate_iou_threshold] and _duplicates(rows, n, stay, s):
+    if s[AT.published_bookkeeping] and _duplicates(rows, n, stay, s):
         confirmed, k, ids = ids, 0, 0
         for i in range(n):
             if stay[i]:

@@ -15,6 +15,8 @@ from clmot.tracking.postprocess.individuals import join_individuals
 from clmot.tracking.postprocess.interpolation import interpolate
 from clmot.tracking.postprocess.merge_tracks import join_tracklets
 
+JOIN_SECONDS = 10.0
+"""Longest time between two joined tracks."""
 JOIN_SPEED = 3.0
 """How fast an object may have moved between two joined tracks, in lengths of its box's longer side a second."""
 
@@ -37,7 +39,7 @@ def refine(frames: Sequence[TrackedFrame], config: RefineConfig, frame_rate: flo
     """
     refined = sorted(frames, key=lambda tracked: tracked.frame)
     if config.join:
-        max_gap = frames_in(config.join_seconds, frame_rate)
+        max_gap = frames_in(JOIN_SECONDS, frame_rate)
         refined, _ = join_tracklets(refined, config.join, max_gap, JOIN_SPEED / frame_rate)
     if config.individuals:
         refined = join_individuals(refined, config.individuals, JOIN_SPEED / frame_rate)
