@@ -13,10 +13,11 @@ from pathlib import Path
 
 from campaign.faults import seeded
 from campaign.fuzz import fuzz
+from campaign.long import long
 from campaign.moments import at_every_moment
 from campaign.table import Table
 
-KINDS = ("fuzz", "moments", "faults")
+KINDS = ("fuzz", "moments", "faults", "long")
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=KINDS, help=f"{', '.join(KINDS)}, names of entrances or of commands"
     )
+    parser.add_argument("--frames", type=int, default=1_000_000, help="of the longest run of a tracker")
     parser.add_argument("--keep", type=Path, help="folder for the files that failed")
     parser.add_argument("--json", type=Path, help="the table; moments that are in it already are not tried again")
     parser.add_argument("--seed", type=int, default=0)
@@ -37,6 +39,8 @@ def main() -> None:
     table = Table(given.json, given.seed)
     if "fuzz" in given.only:
         fuzz(given.executions, given.seed, given.keep, names, table)
+    if "long" in given.only:
+        long(given.frames, given.seed, table)
     until = time.monotonic() + 60 * given.minutes
     if "faults" in given.only:
         seeded(until, names, table)

@@ -16,10 +16,11 @@ import torch
 import yaml
 
 from clmot.apps.serve.edits import read_edit
-from clmot.apps.serve.journal import Journal, only_one
+from clmot.apps.serve.journal import Journal
 from clmot.apps.serve.session import Session
 from clmot.cli import main
 from clmot.config import Config
+from clmot.io.locks import alone
 from clmot.io.video_writer import VideoWriter
 from clmot.models.network import Network
 from clmot.synthetic import write_scenes
@@ -58,7 +59,7 @@ def edit(words: list[str], places: dict[str, Path]) -> None:
     results = folder / "r.txt"
     if not results.exists():
         os.link(places["results"], results)
-    with only_one(folder):
+    with alone(folder / ".serve"):
         journal = Journal(results)
         for number in range(len(journal.edits), 20):
             what = {"do": "rename", "track": 1, "name": f"Ada {number}"}

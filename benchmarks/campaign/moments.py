@@ -146,7 +146,8 @@ def contents(out: Path) -> dict[str, bytes]:
     found = {}
     for file in sorted(out.parent.rglob("*")):
         name = str(file.relative_to(out.parent))
-        if file.is_file() and ".partial" not in name and ".before" not in name and ".lock" not in name:
+        passing = any(each in name for each in (".partial", ".before", ".lock", "manifest/rows", "manifest/claims"))
+        if file.is_file() and not passing:
             found[name] = file.read_bytes()
     return found
 

@@ -59,21 +59,23 @@ def enrol(
         raise UserError("gallery enrol: give --results and ID=NAME of tracks in it, or --name for a folder of crops")
     from clmot.apps.gallery.recognise import enrol_crops, enrol_tracks
     from clmot.inference.model import load_model
+    from clmot.io.locks import alone
     from clmot.io.sources import open_one
     from clmot.reid.gallery import Gallery
 
     names = dict(_named_track(track) for track in tracks)
-    known = Gallery.load(gallery) if gallery.exists() else Gallery(size, keep)
-    pictures = open_one(source)
-    loaded = load_model(model, device=device)
-    known.use_model(loaded.fingerprint)
-    embed = loaded.embed
-    if name is not None:
-        counts = {name: enrol_crops(known, name, (image for _, image in pictures), embed)}
-    else:
-        assert results is not None
-        counts = enrol_tracks(known, names, pictures, results, embed, every=every)
-    known.save(gallery)
+    with alone(gallery, wait=True):  # others may enrol too
+        known = Gallery.load(gallery) if gallery.exists() else Gallery(size, keep)
+        pictures = open_one(source)
+        loaded = load_model(model, device=device)
+        known.use_model(loaded.fingerprint)
+        embed = loaded.embed
+        if name is not None:
+            counts = {name: enrol_crops(known, name, (image for _, image in pictures), embed)}
+        else:
+            assert results is not None
+            counts = enrol_tracks(known, names, pictures, results, embed, every=every)
+        known.save(gallery)
     for identity, count in counts.items():
         kept = plural(len(known.embeddings(identity)), "embedding")
         print(f"{identity}: {plural(count, 'image')}, {kept} kept")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from clmot.errors import UserError, reason_of
+from clmot.io.locks import alone
 
 Item = TypeVar("Item", contravariant=True)
 
@@ -79,13 +80,15 @@ def whole_file(path: Path, what: str) -> Iterator[Path]:
     """
     partial = partial_of(path)
     try:
-        yield partial
-        publish(path)
+        with alone(partial):
+            try:
+                yield partial
+                publish(path)
+            finally:
+                with contextlib.suppress(OSError):
+                    partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot write {what}: {reason_of(error)}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -105,14 +108,19 @@ def whole_folder(path: Path, what: str, *, replace: bool = False) -> Iterator[Pa
     path = path.absolute()
     partial = partial_of(path)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        publish(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(partial):
+            if not replace:
+                check_new(path)  # another process may have been faster
+            try:
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                yield partial
+                publish(path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise UserError(f"{path}: cannot write {what}: {reason_of(error)}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def make_folder(path: Path) -> None:
@@ -214,7 +222,9 @@ class GrowingText(WholeWriter, Generic[Item]):
 
     def __init__(self, path: Path, what: str, text: Callable[[Item], str], keep: int | None = None) -> None:
         self._path, self._what, self._text = path, what, text
+        self._lock = contextlib.ExitStack()
         with self._named():
+            self._lock.enter_context(alone(partial_of(path)))
             self._file = partial_of(path).open("w" if keep is None else "r+", encoding="utf-8", newline="\n")
             if keep is None:
                 self._file.write(getattr(text, "first", ""))
@@ -243,10 +253,11 @@ class GrowingText(WholeWriter, Generic[Item]):
                 self._file.write(getattr(self._text, "last", ""))
                 self._file.close()
                 publish(self._path)
+                self._lock.close()
 
     def abort(self) -> None:
         """Stop; what was written keeps its other name, and what was there before stays."""
-        with contextlib.suppress(OSError):  # a full disk would hide the exception under way
+        with contextlib.suppress(OSError), self._lock:  # a full disk would hide the exception under way
             self._file.close()
 
     @contextlib.contextmanager

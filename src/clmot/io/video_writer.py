@@ -13,6 +13,7 @@ import numpy as np
 
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import WholeWriter, partial_of, publish
+from clmot.io.locks import alone
 from clmot.io.video_headers import local_address
 from clmot.structures import Image
 
@@ -51,7 +52,9 @@ class VideoWriter(WholeWriter):
         self._errors = (av.FFmpegError, OSError)
         self._first_frame: int | None = None
         self._next_frame = 1
+        self._lock = contextlib.ExitStack()
         with self._named():
+            self._lock.enter_context(alone(self._partial))
             self._partial.touch()  # PyAV opens it with the first image, which is late to find out
             self._container = av.open(
                 local_address(self._partial), "w", format="mp4", options={"movflags": "faststart"}
@@ -122,7 +125,8 @@ class VideoWriter(WholeWriter):
         """Stop, and leave no file."""
         with contextlib.suppress(*self._errors):
             self._container.close()
-        self._partial.unlink(missing_ok=True)
+        with self._lock:
+            self._partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from clmot.config import Config
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.interrupts import Terminated, noted_interrupt
+from clmot.io.locks import fills_alone
 from clmot.models.attached import AttachedNetwork
 from clmot.models.network import Network
 from clmot.models.saved_model import BEST, find_checkpoint
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@fills_alone
 def train(
     data: str | Path | Sequence[str | Path] | Dataset,
     out: str | Path,

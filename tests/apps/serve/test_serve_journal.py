@@ -8,9 +8,10 @@ import pytest
 from command_line import fails
 
 from clmot.apps.serve.edits import Merge, Split, Undo
-from clmot.apps.serve.journal import Journal, only_one
+from clmot.apps.serve.journal import Journal
 from clmot.apps.serve.session import Session
 from clmot.errors import UserError
+from clmot.io.locks import alone
 from clmot.io.mot_text import read_mot_text
 from tests.apps.conftest import FRAMES, SWAPPED, Street
 
@@ -121,9 +122,10 @@ def test_results_that_changed_since_are_told(results: Path) -> None:
 
 
 def test_a_second_serve_on_a_folder_is_refused_in_one_line(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with only_one(results.parent):
+    with alone(results.parent / ".serve"):
         line = fails(capsys, "serve", results)
-    assert line == f"clmot: {results.parent}: another clmot serve is open on it; close that first"
+    what = "another clmot serve is open on this folder; wait for that, or choose another place"
+    assert line == f"clmot: {results.parent / '.serve'}: {what}"
 
 
 def test_exported_tracks_are_the_corrected_ones_and_can_be_opened_again(street: Street) -> None:

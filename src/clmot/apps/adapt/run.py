@@ -23,6 +23,7 @@ from clmot.inference.model import Model, load_model
 from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
 from clmot.io.begun_with import check_same, read_json
 from clmot.io.frame_source import FrameSource
+from clmot.io.locks import fills_alone
 from clmot.io.progress import progress_bar
 from clmot.io.sources import open_source
 from clmot.models.saved_model import load_saved_model
@@ -41,6 +42,7 @@ LEARNED, HELD_OUT, TRAINING = "tracklets", "held-out", "training"
 PLAN, REPORT = "adaptation.json", "report.json"
 
 
+@fills_alone
 def adapt(
     model: str | Path,
     videos: Sequence[str | Path],

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from clmot.apps.serve.edits import AnyEdit, read_edit
 from clmot.apps.serve.history import History
 from clmot.errors import UserError, reason_of
 
-LOCK = ".serve.lock"
-"""A file beside results that whoever edits them holds a lock of the system on, which a kill releases."""
 _FORMAT = 1
 
 
@@ -106,34 +103,3 @@ class Journal:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder of results in the block.
-
-    Raises:
-        UserError: another process holds it, or it cannot be made.
-    """
-    path = folder / LOCK
-    try:
-        file = path.open("a+b")
-    except OSError as error:
-        raise UserError(f"{folder}: edits cannot be saved there: {reason_of(error)}") from error
-    with file:
-        try:
-            _lock(file.fileno())
-        except OSError as error:
-            raise UserError(f"{folder}: another clmot serve is open on it; close that first") from error
-        yield
-
-
-def _lock(handle: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,13 +23,14 @@ from clmot.apps.serve.boxes_wire import packed
 from clmot.apps.serve.counting import PlanFile, counted
 from clmot.apps.serve.edits import AnyEdit
 from clmot.apps.serve.history import History
-from clmot.apps.serve.journal import Journal, only_one
+from clmot.apps.serve.journal import Journal
 from clmot.apps.serve.media import MediaMaker, Stills
 from clmot.apps.serve.state import Boxes, State
 from clmot.apps.serve.suspects import SuspectFinder
 from clmot.errors import UserError, did_you_mean, readable, require
 from clmot.io.atomic import make_folder, write_whole_json
 from clmot.io.image import encoded_image
+from clmot.io.locks import alone
 from clmot.io.sources import open_one
 from clmot.visualize.draw import track_colour
 
@@ -63,7 +64,8 @@ class Session:
         self.results = load_results(path, self.source)
         self.file = self.results.file
         with contextlib.ExitStack() as stack:
-            stack.enter_context(only_one(self.file.parent))
+            held = "another clmot serve is open on this folder"
+            stack.enter_context(alone(self.file.parent / ".serve", held=held))
             self._first = State.of_rows(
                 self.results.rows, self.results.all_classes, self.results.step, _names_beside(self.file)
             )

@@ -20,6 +20,7 @@ from clmot.apps.track.cached_sequence import SUFFIX, CachedSequence
 from clmot.apps.track.detection import Finder, detect
 from clmot.io.atomic import make_folder
 from clmot.io.frame_source import FrameSource
+from clmot.io.locks import alone
 from clmot.io.progress import progress_bar
 from clmot.structures import Detections, Image
 from clmot.tracking.camera_motion import CameraMotion
@@ -97,12 +98,15 @@ def find_once(
     with progress_bar(progress and bool(missing)) as bar:
         for name in missing:
             source, gathered = sources[name], Gathered(sources[name], camera, images)
-            task = bar.add_task(f"{name}: detections", total=source.length, note="")
-            with contextlib.closing(iter(source)) as decoded:
-                for number, image, found in detect(decoded, found_by[name]):
-                    gathered.add(number, image, found)
-                    bar.update(task, advance=1)
-            gathered.sequence().save(files[name], origins[name])
+            with alone(folder / name, wait=True):
+                if _is_current(files[name], origins[name]):  # another process has found them meanwhile
+                    continue
+                task = bar.add_task(f"{name}: detections", total=source.length, note="")
+                with contextlib.closing(iter(source)) as decoded:
+                    for number, image, found in detect(decoded, found_by[name]):
+                        gathered.add(number, image, found)
+                        bar.update(task, advance=1)
+                gathered.sequence().save(files[name], origins[name])
     return list(files.values())
 
 

@@ -18,6 +18,7 @@ from clmot.errors import UserError
 from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.class_names import LABELS, read_class_names, write_class_names
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.locks import alone
 from clmot.io.video_headers import without_password
 from clmot.protocols import ConfiguredDetector
 
@@ -127,6 +128,11 @@ def _record(files: Sequence[Path | None], name: str, facts: Mapping[str, Any]) -
     if not made:
         return
     folder = made[0].parent
+    with alone(folder / "record", wait=True):  # others may add theirs
+        _add_record(folder, made, name, facts)
+
+
+def _add_record(folder: Path, made: Sequence[Path], name: str, facts: Mapping[str, Any]) -> None:
     known = {other: each for other, each in _read(folder / RECORD).items() if (folder / f"{other}.txt").exists()}
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:

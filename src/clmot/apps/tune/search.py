@@ -31,6 +31,7 @@ from clmot.evaluation.benchmarks import Benchmark
 from clmot.evaluation.comparison import Comparison, compare
 from clmot.io.atomic import make_folder, write_whole_text
 from clmot.io.frame_choice import FrameChoice
+from clmot.io.locks import fills_alone
 
 _LOSS = 0.05
 """Share of what was won that plainer constants may cost."""
@@ -74,6 +75,7 @@ class Tuning:
         return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
 
+@fills_alone
 def tune(
     detector: str,
     data: str | Path,
