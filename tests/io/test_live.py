@@ -155,6 +155,6 @@ def test_a_camera_of_10_pictures_a_second(server: http.server.ThreadingHTTPServe
     assert pictures == (*range(8), *range(4))
     assert numbers[:8] == tuple(range(1, 9))
     assert all(second > first for first, second in itertools.pairwise(numbers))
-    assert numbers[8] in range(9, 12)
+    assert numbers[8] in range(9, 20)  # as long as connecting again took
     # FFmpeg takes the first few pictures together
     assert times[7] - times[3] == pytest.approx(0.4, abs=0.15)

@@ -1,6 +1,8 @@
 """Networks in files of other runtimes: where they compute."""
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -45,3 +47,27 @@ def test_cuda_without_cuda_is_refused_for_a_model_and_told_of_a_detector(file, c
         assert "CUDA" not in caplog.text
         open_detector(described, device="cuda:0")
     assert "same.onnx: computes on the CPU: its runtime here has no CUDA" in caplog.text
+
+
+def test_a_signal_is_still_handled_where_a_network_was_given_up_in_another_thread(tmp_path):
+    openvino = pytest.importorskip("openvino")
+    given = openvino.opset13.parameter([1, 3], np.float32)
+    file = tmp_path / "relu.xml"
+    openvino.save_model(openvino.Model([openvino.opset13.relu(given)], [given]), file)
+    code = f"""
+import gc, signal, threading
+import numpy as np
+from pathlib import Path
+from clmot.io.runtimes import open_network
+
+networks = [open_network(Path({str(file)!r}), "cpu")]
+networks[0].run({{networks[0].inputs[0].name: np.zeros((1, 3), np.float32)}})
+thread = threading.Thread(target=networks.clear)
+thread.start()
+thread.join()
+gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

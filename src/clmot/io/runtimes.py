@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ def inner_maps(file: Path, shape: tuple[int, ...]) -> list[InnerMap]:
         Those whose shape is known; none where the package that tells is missing.
     """
     if file.suffix == ".xml":
-        model = import_extra("openvino", "openvino").Core().read_model(str(file))
+        model = _core().read_model(str(file))
         model.reshape({model.inputs[0]: list(shape)})
         found = []
         for each in model.get_ordered_ops():
@@ -193,8 +194,18 @@ def _onnx(runtime: Any, file: Path, device: str, channels_last: bool, also: Sequ
     )
 
 
+@cache
+def _core() -> Any:
+    """The one `Core` of this process, which is never given up.
+
+    Its plugin gives the thread that loads it a stack for signals, and frees that when it goes, also from another
+    thread. Then the next signal with a handler, as Ctrl-C or the end of a child, is a segmentation fault.
+    """
+    return import_extra("openvino", "openvino").Core()
+
+
 def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool, also: Sequence[str]) -> RuntimeNetwork:
-    core = runtime.Core()
+    core = _core()
     model = core.read_model(str(file))
     inner = {each.get_friendly_name(): each for each in model.get_ordered_ops()} if also else {}
     for name in also:
