@@ -3,8 +3,8 @@
 python examples/cvat_round_trip.py propose street.mp4 --out street
 python examples/cvat_round_trip.py learn street.mp4 corrected.xml --out street
 
-The first makes street/street.xml, which CVAT takes as *CVAT for video 1.1* on a task of the same video. What CVAT exports
-in the same format is given to the second.
+The first makes street/street.xml, which CVAT takes as *CVAT for video 1.1* on a task of the same video. What CVAT
+exports in the same format is given to the second.
 """
 
 from pathlib import Path
