@@ -172,6 +172,7 @@ const player = (() => {
     move() {
       this.busy = true;
       this.sought = this.target;
+      this.asked?.(this.frames.numbers[this.sought]);
       this.video.currentTime = this.frames.middle(this.target);
     }
 

@@ -90,6 +90,7 @@
     if (status.media.state === "video") moving = new player.VideoPlayer(by("video"), frames, shown);
     else moving = new player.ImagePlayer(frames, shown, session.size, status.media.state === "images" ? player.loadImage : null);
     moving.changed = playing;
+    moving.asked = (number) => store.ready(number); // boxes come while the video is decoded
     const first = frames.indexOf(Math.max(session.first || 1, 1));
     moving.seek(first);
     moving.ready.catch((error) => say(error.message, true));
