@@ -33,12 +33,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 # Libraries of others that examples, adapters and detectors are tested with; without them those tests are skipped.
-# norfair asks for older numpy and rich than it needs.
+# norfair asks for older numpy and rich than it needs, datumaro for another OpenCV than the one that is there.
 adapters: $(VENV)/.adapters
 
 $(VENV)/.adapters: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev --group adapters
-	$(BIN)/python -m pip install --quiet --no-deps "norfair>=2.3"
+	$(BIN)/python -m pip install --quiet --no-deps "norfair>=2.3" "datumaro>=1.13"
 	@$(HEADLESS)
 	@touch $@
 

@@ -14,7 +14,7 @@ def convert_results(
     results: Path,
     /,
     *,
-    to: Literal["cvat", "label-studio", "coco-vid", "motchallenge", "kitti", "csv", "json"],
+    to: Literal["cvat", "label-studio", "coco-vid", "motchallenge", "kitti", "csv", "json", "supervision", "rerun"],
     out: Path,
     video: str | None = None,
     fps: float | None = None,
@@ -33,9 +33,11 @@ def convert_results(
     results
         Of one video, recognised by itself: MOTChallenge text (or a folder with it), CVAT XML "for video", CVAT's
         archive "MOT 1.1", Label Studio's JSON, COCO with videos, KITTI tracking text, or NAME.csv or NAME.json of
-        clmot track.
+        clmot track or of supervision's sinks.
     to
         motchallenge: text, as clmot track writes it; or CVAT's archive "MOT 1.1" where `--out` ends in .zip.
+        supervision: a table as of its CSVSink. rerun: a recording to look at (.rrd), which is not read back; needs
+        clmot[rerun].
     out
         The file.
     video

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from clmot.io.csv_text import csv_text
@@ -30,13 +30,20 @@ class TrackTable:
         form: of the text.
         classes: class names.
         seconds: of a frame number.
+        names: what tracks are called; with any there is a column of it, empty for the others.
 
     Attributes:
         first: text before the rows.
     """
 
-    def __init__(self, form: Form, classes: Sequence[str], seconds: Callable[[int], float]) -> None:
-        self._form, self._classes, self._seconds = form, classes, seconds
+    def __init__(
+        self,
+        form: Form,
+        classes: Sequence[str],
+        seconds: Callable[[int], float],
+        names: Mapping[int, str] | None = None,
+    ) -> None:
+        self._form, self._classes, self._seconds, self._names = form, classes, seconds, names or {}
         self._seen: dict[int, deque[tuple[float, float, float]]] = {}
         self._columns: tuple[str, ...] = ()
         self.first = "[" if form == "json" else ""
@@ -52,7 +59,9 @@ class TrackTable:
             name = self._classes[class_id] if class_id < len(self._classes) else str(class_id + 1)
             box = [round(side, 2) for side in (left, top, right, bottom)]
             known = [tracked.frame, round(seconds, 3), track, name, round(score, 4), *box, round(speed, 1)]
-            rows.append(dict(zip(COLUMNS, known, strict=True)) | {each: values[row] for each, values in data.items()})
+            more = {"name": self._names.get(track, "")} if self._names else {}
+            more |= {each: values[row] for each, values in data.items()}
+            rows.append(dict(zip(COLUMNS, known, strict=True)) | more)
         return self._text(rows) if rows else ""
 
     @property

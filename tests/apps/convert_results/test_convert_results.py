@@ -8,40 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import call, fails
+from convert_data import HEIGHT, NAMES, ROWS, WIDTH
 
 import clmot
 from clmot.io.video_writer import VideoWriter
-
-NAMES = ['<b>"car" & co</b>', "person", "грузовик, 车"]
-WIDTH, HEIGHT, FRAMES = 320, 240, 12
-# frame, id, left, top, width, height (from 1), score, class, visibility: gaps in 3, 3 and 40 in the last frame, 7 in
-# one frame only, 40 beyond the picture, 12 from the first frame on
-ROWS = """1,12,11.500,21.250,30.000,60.125,0.875000,2,1
-2,3,101.000,51.000,20.000,40.000,0.500000,1,1
-2,12,13.375,21.250,30.000,60.125,1.000000,2,1
-3,3,103.333,51.000,20.000,40.000,0.500000,1,1
-4,40,-19.000,201.000,50.000,80.500,0.250000,3,1
-6,3,110.000,51.000,20.000,40.000,0.500000,1,1
-6,7,1.000,1.000,5.000,5.000,0.750000,2,1
-9,3,120.001,51.000,20.000,40.000,0.500000,1,1
-10,3,121.000,51.000,20.000,40.000,0.500000,1,1
-11,3,121.000,52.000,20.000,40.000,0.500000,1,1
-12,3,121.000,53.000,20.000,40.000,0.500000,1,1
-12,40,301.000,201.000,50.000,80.500,0.250000,3,1
-"""
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Results of the video beside them, as `clmot track` leaves them."""
-    folder = tmp_path / "results"
-    folder.mkdir()
-    (folder / "street.txt").write_text(ROWS)
-    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
-    with VideoWriter(tmp_path / "street.mp4", 10, (WIDTH, HEIGHT)) as writer:
-        for number in range(FRAMES + 3):
-            writer.write(np.zeros((HEIGHT, WIDTH, 3), np.uint8), number + 1, number / 10)
-    return folder / "street.txt"
 
 
 def table(text: str, names: list[str], *, scores: bool = True) -> list[tuple[object, ...]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import fails
 
-from clmot.apps.serve.edits import Merge, Split, Undo
+from clmot.apps.convert_results.readers import read_tracks
+from clmot.apps.serve.edits import Delete, Merge, Rename, Split, Undo
 from clmot.apps.serve.journal import Journal
 from clmot.apps.serve.session import Session
 from clmot.errors import UserError
@@ -156,3 +157,18 @@ def test_every_format_is_written_and_read_back(street: Street, to: str) -> None:
     file, _ = session.export(to)
     session.close()
     assert len(read_tracks(file, None, (240, 120)).rows) == 2 * FRAMES
+
+
+def test_names_given_in_the_page_and_what_others_said_go_along_in_every_export(results: Path) -> None:
+    told = {"1": {"name": "old", "colour": "red"}, "2": "gone"}
+    results.with_name("a.names.json").write_text(json.dumps(told))
+    session = Session(results)
+    session.do(Rename(track=1, name="Ada"))
+    session.do(Rename(track=2, name=""))
+    for to in ("cvat", "motchallenge"):
+        file, _ = session.export(to)
+        assert read_tracks(file, None, None).attributes == {1: {"name": "Ada", "colour": "red"}}
+    session.do(Delete(track=1))
+    file, _ = session.export("motchallenge")
+    assert read_tracks(file, None, None).attributes == {}
+    session.close()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from clmot import boxes as box
+from clmot.apps.convert_results.attributes import NAME, read_attributes, texts
 from clmot.apps.convert_results.sequence import TrackedSequence
+from clmot.apps.convert_results.tables import read_table
 from clmot.apps.report.results import load_results
 from clmot.datasets.readers.coco import identity_of, positions, sequences_and_frames
 from clmot.datasets.readers.coco_records import EXPECTED, CocoFile
@@ -21,15 +18,12 @@ from clmot.datasets.readers.collector import Collector, Object
 from clmot.datasets.readers.cvat import CvatFile
 from clmot.datasets.readers.json_files import load_json
 from clmot.datasets.readers.kitti import read_rows, scores_of
-from clmot.datasets.readers.labelstudio import chosen_annotation, is_export, load_tasks, video_objects
+from clmot.datasets.readers.labelstudio import chosen_annotation, is_export, load_tasks, region_ids, video_objects
 from clmot.errors import UserError, reason_of, told_of_disks, told_of_numbers
-from clmot.io.csv_text import plain_text
 from clmot.io.frame_source import FrameSource
 from clmot.io.kitti import COLUMNS, TYPES
 from clmot.io.mot_text import counts, parse_mot_table, to_mot_rows
-from clmot.io.text import decode_text, head_of, read_text
-from clmot.io.track_table import COLUMNS as TABLE_COLUMNS
-from clmot.structures import Float64Array
+from clmot.io.text import decode_text, head_of
 
 LABELS, TRUTH = "gt/labels.txt", "gt/gt.txt"
 """What is in an archive "MOT 1.1" of CVAT."""
@@ -60,10 +54,10 @@ def _read_tracks(path: Path, source: FrameSource | None, size: tuple[int, int] |
             return _cvat(path)
         if suffix == ".json":
             if head_of(path).lstrip().startswith("[") and not is_export(path):
-                return _table(path)
+                return read_table(path)
             return _label_studio(path, size) if is_export(path) else _coco(path)
         if suffix == ".csv":
-            return _table(path)
+            return read_table(path)
         if _is_kitti(path):
             return _kitti(path)
     return _results(path, source)
@@ -78,6 +72,7 @@ def _results(path: Path, source: FrameSource | None) -> TrackedSequence:
         classes=results.all_classes,
         length=int(results.rows.frame.max()),
         frame_rate=told.get("frame_rate"),
+        attributes=read_attributes(results.file),
     )
 
 
@@ -133,6 +128,7 @@ def _cvat(path: Path) -> TrackedSequence:
         skipped=sum(document.skipped.values()),
         length=int(length) if length.isdecimal() else 0,
         size=(sides[0], sides[1]) if sides else None,
+        attributes={document.whole(track.element, "id"): texts(track.attributes) for track in document.tracks},
     )
 
 
@@ -158,6 +154,7 @@ def _label_studio(path: Path, size: tuple[int, int] | None) -> TrackedSequence:
     ends = [each.get("framesCount") for region in regions if isinstance(each := region.get("value"), dict)]
     length = max((end for end in ends if type(end) is int), default=0)
     frame, objects = video_objects(regions, length, size, where, collector)
+    attributes = {track: _of_meta(each.get("meta")) for track, each in zip(region_ids(regions), regions, strict=True)}
     rows = np.array(objects, np.float64).reshape(-1, len(Object._fields))
     kind = rows[:, 4].astype(np.int64)
     names: dict[str, int] = {}
@@ -174,7 +171,15 @@ def _label_studio(path: Path, size: tuple[int, int] | None) -> TrackedSequence:
         skipped=sum(collector.skipped.values()),
         length=length,
         size=size,
+        attributes=attributes,
     )
+
+
+def _of_meta(meta: object) -> dict[str, str]:
+    """What the panel of a region in Label Studio holds: lines of text, of which the first is a name."""
+    told = meta if isinstance(meta, dict) else {}
+    lines = told.get("text")
+    return texts({**told, NAME: lines[0] if isinstance(lines, list) and lines else lines})
 
 
 def _is_video(region: dict[str, object]) -> bool:
@@ -211,6 +216,11 @@ def _coco(path: Path) -> TrackedSequence:
         skipped=int((~kept).sum()),
         length=int(numbers.max(initial=0)),
         size=(first.width, first.height) if first and first.width and first.height else None,
+        attributes={
+            int(track): texts(each.attributes)
+            for track, each in zip(identity.tolist(), content.annotations, strict=True)
+            if isinstance(each.attributes, dict)
+        },
     )
 
 
@@ -235,59 +245,3 @@ def _kitti(path: Path) -> TrackedSequence:
         None if scores is None else scores[kept],
         skipped=int((~kept).sum()),
     )
-
-
-def _table(path: Path) -> TrackedSequence:
-    """A table of `clmot.io.track_table`: CSV, or records of JSON."""
-    if path.suffix.lower() == ".json":
-        records = list(enumerate(load_json(path, list[dict[str, Any]], EXPECTED)))
-        names = list(records[0][1]) if records else []
-        place = "{}: [{}]"
-    else:
-        reader = csv.DictReader(io.StringIO(read_text(path)))
-        records = [(reader.line_num, row) for row in reader]
-        names, place = list(reader.fieldnames or ()), "{}:{}"
-    numbers = ("frame", "track", "left", "top", "right", "bottom")
-    missing = [name for name in (*numbers, "class") if name not in names]
-    if missing and (records or path.suffix.lower() == ".csv"):
-        where = place.format(path, records[0][0] if path.suffix.lower() == ".json" else 1)
-        raise UserError(f"{where}: no column {', '.join(missing)}; expected {','.join(TABLE_COLUMNS)}")
-    classes: dict[str, int] = {}
-    values, kind, others = [], [], []
-    for number, row in records:
-        try:
-            found = [float(row[name]) for name in numbers]
-            score = float(row.get("score") or 1)
-            if not (found[0].is_integer() and found[0] >= 1 and found[1].is_integer()):
-                raise ValueError("frame and track must be whole numbers")
-            others.append({name: _cell(row[name]) for name in names if name not in TABLE_COLUMNS})
-        except (KeyError, TypeError, ValueError) as error:
-            fault = f"expected numbers as {', '.join(numbers)}: {reason_of(error)}"
-            raise UserError(f"{place.format(path, number)}: {fault}") from error
-        values.append([*found, score])
-        kind.append(classes.setdefault(plain_text(str(row["class"] or "object")), len(classes)))
-    table = np.array(values, np.float64).reshape(-1, 7)
-    return TrackedSequence.of_columns(
-        path,
-        table[:, 0].astype(np.int64),
-        table[:, 1].astype(np.int64),
-        table[:, 2:6],
-        np.array(kind, np.int64),
-        list(classes),
-        table[:, 6].astype(np.float32),
-        data={name: _filled([each[name] for each in others], path, name) for name in (others[0] if others else ())},
-    )
-
-
-def _cell(value: Any) -> Any:
-    """Numbers, however deep, from JSON or from text of it; None where there is nothing."""
-    return json.loads(value) if isinstance(value, str) and value.strip() else value or None
-
-
-def _filled(rows: Sequence[Any], path: Path, name: str) -> Float64Array:
-    """float64 [n, ...] of rows of one shape, NaN in those that are None."""
-    try:
-        nothing = np.full(np.shape(next((row for row in rows if row is not None), [])), np.nan)
-        return np.stack([nothing if row is None else np.array(row, np.float64) for row in rows])
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: {name}: not numbers of one shape in every row ({reason_of(error)})") from error

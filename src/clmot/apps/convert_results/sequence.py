@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from clmot import boxes as box
+from clmot.apps.convert_results.attributes import Attributes
 from clmot.errors import UserError, readable
 from clmot.row_data import RowData, rows_of
 from clmot.structures import Float32Array, Int64Array, TrackedFrame
@@ -30,6 +31,7 @@ class TrackedSequence:
         length: frames of the video; at least the last one with a box.
         size: its width and height in pixels; None where nobody says.
         frame_rate: frames a second; None where nobody says.
+        attributes: what people say of tracks.
         data: what else belongs to the boxes, in the rows that `Rows.row` tells.
     """
 
@@ -40,6 +42,7 @@ class TrackedSequence:
     length: int = 0
     size: tuple[int, int] | None = None
     frame_rate: float | None = None
+    attributes: Attributes = field(default_factory=dict)
     data: RowData | None = None
 
     @property
@@ -71,6 +74,7 @@ class TrackedSequence:
         length: int = 0,
         size: tuple[int, int] | None = None,
         frame_rate: float | None = None,
+        attributes: Attributes | None = None,
         data: RowData | None = None,
     ) -> TrackedSequence:
         """Tracks as a file has them, in any order; boxes that are not finite or have no area are left out.
@@ -108,5 +112,6 @@ class TrackedSequence:
             length=max(length, int(rows.frame.max())),
             size=size,
             frame_rate=frame_rate,
+            attributes={track: told for track, told in (attributes or {}).items() if told},
             data=data,
         )

@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from clmot.apps.convert_results.attributes import NAME, write_attributes
 from clmot.apps.convert_results.readers import LABELS, TRUTH
+from clmot.apps.convert_results.rerun_writer import write_rerun
 from clmot.apps.convert_results.sequence import TrackedSequence
+from clmot.apps.convert_results.tables import supervision_table
 from clmot.apps.track.result_folder import claim, recorded
 from clmot.datasets.writers.coco import write_coco
 from clmot.io.atomic import write_whole_bytes, write_whole_text
@@ -50,7 +53,15 @@ class Target:
 
 def _cvat(sequence: TrackedSequence, to: Target) -> None:
     """CVAT for video 1.1: each box is a key frame; the frame after the last before a gap has one that is outside."""
-    labels = "".join(f"<label><name>{escape(name)}</name></label>\n" for name in sequence.classes)
+    known = dict.fromkeys(name for told in sequence.attributes.values() for name in told)
+    listed = "".join(
+        f"<attribute><name>{escape(name)}</name><mutable>False</mutable><input_type>text</input_type>"
+        "<default_value></default_value><values></values></attribute>"
+        for name in known
+    )
+    labels = "".join(
+        f"<label><name>{escape(name)}</name><attributes>{listed}</attributes></label>\n" for name in sequence.classes
+    )
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta><task>\n'
         f"<name>{escape(sequence.name)}</name><size>{sequence.length}</size><mode>interpolation</mode>\n"
@@ -62,10 +73,14 @@ def _cvat(sequence: TrackedSequence, to: Target) -> None:
     lines.append("</task></meta>\n")
     for number, name, rows in sequence.tracks:
         lines.append(f'<track id="{number}" label={quoteattr(name)} source="auto">\n')
+        told = "".join(
+            f"<attribute name={quoteattr(key)}>{escape(text)}</attribute>"
+            for key, text in sequence.attributes.get(number, {}).items()
+        )
         # the shortest text of single precision
         columns = (rows.frame.tolist(), _ends(rows).tolist(), rows.xyxy.astype(str).tolist())
         for frame, ends, (left, top, right, bottom) in zip(*columns, strict=True):
-            box = f'occluded="0" xtl="{left}" ytl="{top}" xbr="{right}" ybr="{bottom}" z_order="0"/>\n'
+            box = f'occluded="0" xtl="{left}" ytl="{top}" xbr="{right}" ybr="{bottom}" z_order="0">{told}</box>\n'
             lines.append(f'<box frame="{frame - 1}" keyframe="1" outside="0" {box}')  # CVAT counts frames from 0
             if ends and frame < sequence.length:
                 lines.append(f'<box frame="{frame}" keyframe="1" outside="1" {box}')
@@ -86,6 +101,7 @@ def _label_studio(sequence: TrackedSequence, to: Target) -> None:
     video = Path(to.source.origin).name if to.source and not to.source.images else f"{sequence.name}.mp4"
     regions = []
     for number, name, rows in sequence.tracks:
+        told = sequence.attributes.get(number, {})
         xyxy: Float64Array = rows.xyxy.astype(np.float64)
         shares = 100 * np.column_stack([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]]) / (width, height, width, height)
         columns = (rows.frame.tolist(), _ends(rows).tolist(), shares.tolist())
@@ -107,6 +123,7 @@ def _label_studio(sequence: TrackedSequence, to: Target) -> None:
                 "to_name": "video",
                 "original_width": width,
                 "original_height": height,
+                **({"meta": {"text": [told[NAME]] if NAME in told else [], **told}} if told else {}),
                 "value": {
                     "framesCount": sequence.length,
                     "duration": sequence.length / to.frame_rate,
@@ -131,7 +148,13 @@ def _coco(sequence: TrackedSequence, to: Target) -> None:
         tracked = there.get(number, nothing)
         found = tracked.detections
         data = as_lists(found.data)
-        more.append([coco_data({name: rows[row] for name, rows in data.items()}) for row in range(len(found))])
+        told = [sequence.attributes.get(track) for track in tracked.track_id.tolist()]
+        more.append(
+            [
+                coco_data({name: rows[row] for name, rows in data.items()}) | ({"attributes": each} if each else {})
+                for row, each in enumerate(told)
+            ]
+        )
         samples.append(
             Sample(
                 image=Path(images.get(number, f"{number:06d}.jpg")),
@@ -168,6 +191,7 @@ def _motchallenge(sequence: TrackedSequence, to: Target) -> None:
     facts = {"source": str(to.origin), "settings": {"tracker": {"frame_rate": to.frame_rate}}}
     with recorded([to.out], to.out.stem, {**facts, "classes": list(sequence.classes)}, lambda: {}):
         _write_rows(sequence, to, partial(mot_rows, with_classes=len(sequence.classes) > 1))
+        write_attributes(to.out, sequence.attributes)
 
 
 def _kitti(sequence: TrackedSequence, to: Target) -> None:
@@ -175,7 +199,12 @@ def _kitti(sequence: TrackedSequence, to: Target) -> None:
 
 
 def _table(sequence: TrackedSequence, to: Target, form: Form) -> None:
-    _write_rows(sequence, to, TrackTable(form, sequence.classes, lambda frame: (frame - 1) / to.frame_rate))
+    names = {track: told[NAME] for track, told in sequence.attributes.items() if NAME in told}
+    _write_rows(sequence, to, TrackTable(form, sequence.classes, lambda frame: (frame - 1) / to.frame_rate, names))
+
+
+def _supervision(sequence: TrackedSequence, to: Target) -> None:
+    write_whole_text(to.out, supervision_table(sequence), "the table")
 
 
 def _write_rows(sequence: TrackedSequence, to: Target, rows: Callable[[TrackedFrame], str]) -> None:
@@ -195,6 +224,7 @@ class TrackFormat:
         needs_rate: it wants frames a second.
         holds_scores: it has a place for scores.
         one_class: a track has one class, and not each of its boxes.
+        holds_attributes: it has a place for what people say of tracks: for all of it, for names, or for nothing.
         holds_data: it has a place for key points, corners of oriented boxes, and what else there is.
     """
 
@@ -204,6 +234,7 @@ class TrackFormat:
     needs_rate: bool = False
     holds_scores: bool = True
     one_class: bool = False
+    holds_attributes: Literal["all", "names", "none"] = "none"
     holds_data: bool = False
 
     def lost(self, sequence: TrackedSequence, out: Path) -> Counter[str]:
@@ -214,6 +245,10 @@ class TrackFormat:
             lost["scores"] = int((rows.score != 1).sum())
         if not self.holds_data:
             lost |= {name: len(rows) for name in sequence.data or ()}
+        kept = "none" if out.suffix.lower() == ".zip" else self.holds_attributes
+        if kept != "all":
+            told = [name for each in sequence.attributes.values() for name in each]
+            lost |= Counter(f"attribute {name}" for name in told if kept == "none" or name != NAME)
         if self.one_class:
             main = {number: name for number, name, _ in sequence.tracks}
             kinds = zip(rows.track_id.tolist(), rows.class_id.tolist(), strict=True)
@@ -227,7 +262,7 @@ class TrackFormat:
 
 
 WRITERS = {
-    "cvat": TrackFormat(write=_cvat, suffixes=(".xml",), holds_scores=False, one_class=True),
+    "cvat": TrackFormat(write=_cvat, suffixes=(".xml",), holds_scores=False, one_class=True, holds_attributes="all"),
     "label-studio": TrackFormat(
         write=_label_studio,
         suffixes=(".json",),
@@ -235,12 +270,21 @@ WRITERS = {
         needs_rate=True,
         holds_scores=False,
         one_class=True,
+        holds_attributes="all",
     ),
-    "coco-vid": TrackFormat(write=_coco, suffixes=(".json",), needs_size=True, holds_data=True),
-    "motchallenge": TrackFormat(write=_motchallenge, suffixes=(".txt", ".zip")),
+    "coco-vid": TrackFormat(write=_coco, suffixes=(".json",), needs_size=True, holds_attributes="all", holds_data=True),
+    "motchallenge": TrackFormat(write=_motchallenge, suffixes=(".txt", ".zip"), holds_attributes="all"),
     "kitti": TrackFormat(write=_kitti, suffixes=(".txt",)),
     **{
-        form: TrackFormat(write=partial(_table, form=form), suffixes=(f".{form}",), needs_rate=True, holds_data=True)
+        form: TrackFormat(
+            write=partial(_table, form=form),
+            suffixes=(f".{form}",),
+            needs_rate=True,
+            holds_attributes="names",
+            holds_data=True,
+        )
         for form in get_args(Form)
     },
+    "supervision": TrackFormat(write=_supervision, suffixes=(".csv",), holds_attributes="names"),
+    "rerun": TrackFormat(write=write_rerun, suffixes=(".rrd",), needs_rate=True, holds_attributes="names"),
 }

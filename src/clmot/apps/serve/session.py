@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from clmot.apps.convert_results.attributes import NAME, Attributes, read_attributes
 from clmot.apps.convert_results.convert import frame_size, recorded_source, write_tracks
 from clmot.apps.convert_results.sequence import TrackedSequence
 from clmot.apps.convert_results.writers import WRITERS, Target
@@ -28,7 +28,7 @@ from clmot.apps.serve.media import MediaMaker, Stills
 from clmot.apps.serve.state import Boxes, State
 from clmot.apps.serve.suspects import SuspectFinder
 from clmot.errors import UserError, did_you_mean, readable, require
-from clmot.io.atomic import make_folder, write_whole_json
+from clmot.io.atomic import make_folder
 from clmot.io.image import encoded_image
 from clmot.io.locks import alone
 from clmot.io.sources import open_one
@@ -66,9 +66,9 @@ class Session:
         with contextlib.ExitStack() as stack:
             held = "another clmot serve is open on this folder"
             stack.enter_context(alone(self.file.parent / ".serve", held=held))
-            self._first = State.of_rows(
-                self.results.rows, self.results.all_classes, self.results.step, _names_beside(self.file)
-            )
+            self._attributes = read_attributes(self.file)
+            names = {track: told[NAME] for track, told in self._attributes.items() if NAME in told}
+            self._first = State.of_rows(self.results.rows, self.results.all_classes, self.results.step, names)
             self._journal = Journal(self.file)
             self._history = self._journal.replayed(History(self._first))
             self._lock = threading.Lock()
@@ -252,26 +252,19 @@ class Session:
             length=length,
             size=self.size,
             frame_rate=rate,
+            attributes=self._told(state),
         )
         make_folder(out.parent)
         target = Target(out=out, origin=self.file, source=self.source, frame_rate=rate, overwrite=True)
         lost = write_tracks(sequence, "motchallenge" if to == "cvat-mot" else to, target)
-        if state.names:
-            names = {str(track): name for track, name in sorted(state.names.items())}
-            write_whole_json(_names_file(out), names, "the names of tracks")
         return out, lost
 
-
-def _names_file(results: Path) -> Path:
-    return results.with_name(f"{results.stem}.names.json")
-
-
-def _names_beside(results: Path) -> dict[int, str]:
-    """What tracks of results are called, as an export says; nobody else does."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        content = json.loads(_names_file(results).read_text(encoding="utf-8"))
-        return {int(track): readable(str(name)) for track, name in content.items()}
-    return {}
+    def _told(self, state: State) -> Attributes:
+        """What is said of the tracks now: names, and what else was said of those that are there still."""
+        ids = sorted(state.tracks)
+        told = {track: {**self._attributes.get(track, {}), NAME: state.names.get(track, "")} for track in ids}
+        named = {track: {name: text for name, text in each.items() if text} for track, each in told.items()}
+        return {track: each for track, each in named.items() if each}
 
 
 def _of_now(text: str, origin: int, track: int) -> str:

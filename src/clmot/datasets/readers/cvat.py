@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -74,6 +76,7 @@ class _Shapes(NamedTuple):
     boxes: Float64Array
     frames: Int64Array
     identity: int = -1
+    attributes: Mapping[str, str] = MappingProxyType({})  # of a track: those that are the same in all frames
 
 
 class CvatFile(XmlFile):
@@ -116,6 +119,7 @@ class CvatFile(XmlFile):
     def _track(self, track: Element) -> _Shapes:
         identity = self.whole(track, "id")
         boxes: dict[int, _Box] = {}
+        told: list[dict[str, str]] = []
         for shape in track:
             box = None if shape.get("outside") == "1" else self._box(shape)
             if box is None:
@@ -124,9 +128,13 @@ class CvatFile(XmlFile):
             if frame in boxes:
                 raise self.fault(shape, f"track {identity} is in frame {frame} already")
             boxes[frame] = box
+            told.append({str(each.get("name")): each.text or "" for each in shape if each.tag == "attribute"})
+        same = set.intersection(*(set(each.items()) for each in told)) if told else set()
+        attributes = {name: text for name, text in told[0].items() if (name, text) in same} if told else {}
         classes = np.full(len(boxes), self._class_id(track) if boxes else -1)
         table = np.array(list(boxes.values()), np.float64).reshape(-1, 4)
-        return _Shapes(track, classes, table, np.array(list(boxes), np.int64), identity if len(boxes) > 1 else -1)
+        identity = identity if len(boxes) > 1 else -1
+        return _Shapes(track, classes, table, np.array(list(boxes), np.int64), identity, attributes)
 
     def _class_id(self, element: Element) -> int:
         return self.classes.setdefault(self.attribute(element, "label"), len(self.classes))

@@ -220,9 +220,7 @@ def video_objects(
         UserError: a key frame has no number where one must be.
     """
     regions = [region for region in result if region.get("type") == "videorectangle"]
-    told = [_TRACK.fullmatch(str(region.get("id", ""))) for region in regions]
-    ids = [int(each[1]) for each in told if each]
-    ids = ids if len(set(ids)) == len(regions) else list(range(1, len(regions) + 1))
+    ids = region_ids(regions)
     width, height = size
     frame: list[int] = []
     objects: list[Object] = []
@@ -248,6 +246,13 @@ def video_objects(
             frame += shown.astype(int).tolist()
             objects += [Object(x, y, x + w, y + h, class_id, identity=ids[i]) for x, y, w, h in at.tolist()]
     return frame, objects
+
+
+def region_ids(regions: list[_Record]) -> list[int]:
+    """Identities of a video's regions, as of `video_objects`."""
+    told = [_TRACK.fullmatch(str(region.get("id", ""))) for region in regions]
+    ids = [int(each[1]) for each in told if each]
+    return ids if len(set(ids)) == len(regions) else list(range(1, len(regions) + 1))
 
 
 def _export_file(folder: Path) -> Path | None:
