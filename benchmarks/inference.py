@@ -52,6 +52,7 @@ from clmot.config import Config, load_config
 from clmot.inference.attached import load_detector
 from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import NetworkModel, load_network
+from clmot.io.runtimes import openvino_core
 from clmot.io.video import decode_video
 from clmot.io.video_writer import VideoWriter
 from clmot.models.network import Network
@@ -315,9 +316,7 @@ def operators(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, floa
                 taken[f"{event['args']['op_name']} {event['name'].removesuffix('_kernel_time')}"] += event["dur"] / 1e4
         yield "ONNX Runtime", taken
     if graph is not None and importlib.util.find_spec("openvino"):
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         network = core.read_model(str(graph))
         network.reshape([1, 3, height, width])
         compiled = core.compile_model(network, "CPU", {"PERF_COUNT": True, "PERFORMANCE_HINT": "LATENCY"})

@@ -128,7 +128,7 @@ def inner_maps(file: Path, shape: tuple[int, ...]) -> list[InnerMap]:
         Those whose shape is known; none where the package that tells is missing.
     """
     if file.suffix == ".xml":
-        model = _core().read_model(str(file))
+        model = openvino_core().read_model(str(file))
         model.reshape({model.inputs[0]: list(shape)})
         found = []
         for each in model.get_ordered_ops():
@@ -195,7 +195,7 @@ def _onnx(runtime: Any, file: Path, device: str, channels_last: bool, also: Sequ
 
 
 @cache
-def _core() -> Any:
+def openvino_core() -> Any:
     """The one `Core` of this process, which is never given up.
 
     Its plugin gives the thread that loads it a stack for signals, and frees that when it goes, also from another
@@ -205,7 +205,7 @@ def _core() -> Any:
 
 
 def _openvino(runtime: Any, file: Path, exact: bool, channels_last: bool, also: Sequence[str]) -> RuntimeNetwork:
-    core = _core()
+    core = openvino_core()
     model = core.read_model(str(file))
     inner = {each.get_friendly_name(): each for each in model.get_ordered_ops()} if also else {}
     for name in also:
