@@ -283,3 +283,19 @@ def test_ctrl_c_does_not_reach_processes_that_are_just_starting():
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "alive\n")
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def test_ctrl_c_ends_what_is_not_in_python():
+    """Where the main thread waits in a library, as for other processes, nothing is raised."""
+    code = (
+        "import ctypes, os, signal, threading, time\n"
+        "import clmot.cli, clmot.io.interrupts as interrupts; interrupts._PATIENCE = 0.2\n"
+        "def stuck(_):\n"
+        "    other = threading.Thread(target=time.sleep, args=(60,), daemon=True); other.start()\n"
+        "    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+        "    ctypes.CDLL(None).pthread_join(ctypes.c_ulong(other.ident), None)\n"
+        "clmot.cli._run = stuck\n"
+        "from clmot.__main__ import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stderr) == (130, "clmot: interrupted\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE = 10.0
+"""Seconds that a thread may take to come back to Python after a signal."""
 
 
 @contextlib.contextmanager
@@ -98,11 +101,31 @@ class Command:
         elif number == signal.SIGINT and time.monotonic() - self._since > 1:
             self.leave("ended at once")
 
+    def watch(self, signals: int) -> None:
+        """End the process where its main thread does not see a signal, or a second one, for it is not in Python.
+
+        Args:
+            signals: a file descriptor that gets their numbers.
+        """
+        first, waiting = 0.0, False
+        while True:
+            ready, _, _ = select.select([signals], [], [], _PATIENCE if waiting else None)
+            number = os.read(signals, 1)[0] if ready else 0
+            again = number == signal.SIGINT and first > 0 and time.monotonic() - first > 1
+            missed = waiting and not ready and not self.came
+            handler: object = signal.getsignal(signal.SIGINT)
+            if (again or missed) and handler is self:
+                self.leave("ended at once" if again else "interrupted")
+            waiting = number in _SIGNALS or (waiting and number > 0)
+            first = first or time.monotonic() * waiting
+
     def leave(self, line: str = "interrupted") -> None:
         """Say so and end this process, whatever else it is doing."""
-        if os.environ.get("LOCAL_RANK", "0") == "0":
+        first, torchrun = os.environ.get("LOCAL_RANK", "0") == "0", "TORCHELASTIC_RUN_ID" in os.environ
+        if first:
             os.write(2, f"clmot: {line}\n".encode())
-        os._exit(143 if self.came == signal.SIGTERM else 130)
+        # Lightning kills the first process when one that it started fails
+        os._exit((143 if self.came == signal.SIGTERM else 130) if first or torchrun else 0)
 
     def end(self) -> None:
         """End the process: Python, tidying up, would let signals through, and has a code of its own (-2) for some."""
@@ -132,6 +155,11 @@ def whole_process() -> Command:
     for number in _SIGNALS:
         signal.signal(number, command)
     atexit.register(command.end)  # the first to come is the last to go
+    if hasattr(signal, "pthread_sigmask"):  # Windows has no such pipes
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=command.watch, args=(reader,), daemon=True).start()
     return command
 
 
