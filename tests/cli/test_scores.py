@@ -38,8 +38,8 @@ def test_options_that_detections_have_no_use_for_are_refused(
 ) -> None:
     write_case(tmp_path)
     told = fails(capsys, "evaluate", "--detections", str(tmp_path / "good"), "--gt", str(tmp_path / "gt"),
-                 "--every", "5", "--classes", "car")  # fmt: skip
-    assert "evaluate: --classes, --every: for tracks only, not with --detections" in told
+                 "--bootstrap", "5", "--classes", "car")  # fmt: skip
+    assert "evaluate: --classes, --bootstrap: for tracks only, not with --detections" in told
 
 
 def test_scores_in_every_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

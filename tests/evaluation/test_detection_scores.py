@@ -14,6 +14,7 @@ from clmot.errors import UserError
 from clmot.evaluation.detection import _as_coco, evaluate_detections, match_greedily, score_detections
 from clmot.evaluation.detection_files import BoxList
 from clmot.evaluation.tables import detection_csv, detection_table
+from clmot.io.frame_choice import FrameChoice
 from clmot.structures import Dataset, Sample
 
 
@@ -148,6 +149,33 @@ def sequences(tmp_path: Path) -> Path:
             cv2.imwrite(str(folder / "img1" / f"{frame:06d}.jpg"), np.zeros((100, 200, 3), np.uint8))
         (folder / "gt" / "gt.txt").write_text("1,1,11,11,20,40,1,1,1\n2,1,15,11,20,40,1,1,1\n2,2,101,11,20,40,0,7,1\n")
     return tmp_path
+
+
+def test_frames_that_were_not_looked_at_are_no_misses(sequences: Path, tmp_path: Path) -> None:
+    """As with `clmot detect --every 2`: of sequences, and of stills by their place in the folder."""
+    video = sequences / "gt" / "MOT17-02-DPM"
+    result = tmp_path / "MOT17-02-DPM.txt"
+    result.write_text("1,-1,11,11,20,40,0.9\n")
+    assert [evaluate_detections(result, video).combined[name] for name in ("TP", "FN")] == [1, 1]
+    half = FrameChoice(every=2)
+    assert [evaluate_detections(result, video, frames=half).combined[name] for name in ("TP", "FN")] == [1, 0]
+
+    names = ["2.png", "10.png", "11.png"]
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), np.zeros((100, 200, 3), np.uint8))
+    content = {
+        "images": [{"id": n, "file_name": name, "width": 200, "height": 100} for n, name in enumerate(names)],
+        "annotations": [{"id": n, "image_id": n, "category_id": 1, "bbox": [10, 10, 20, 40]} for n in range(3)],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps(content))
+    looked_at = content | {"images": content["images"][::2]}
+    looked_at["annotations"] = [each | {"score": 0.9} for each in content["annotations"][::2]]
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps(looked_at))
+    assert [evaluate_detections(found, boxes).combined[name] for name in ("TP", "FN")] == [2, 1]
+    assert [evaluate_detections(found, boxes, frames=half).combined[name] for name in ("TP", "FN")] == [2, 0]
 
 
 def test_motchallenge_text(sequences: Path) -> None:

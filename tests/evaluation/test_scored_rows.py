@@ -79,9 +79,9 @@ def test_results_tracked_on_fewer_frames_than_are_scored_are_warned_of(
     results, truth = write(tmp_path, [truth_line(1, 1)], [found_line(1, 1)])
     (tmp_path / "run.json").write_text(json.dumps({"S1": {"frame choice": {"every": 5, "part": "all", "last": None}}}))
     assert call("evaluate", results, "--gt", truth, "--every", 5) == 0
-    assert "was tracked with" not in caplog.text
+    assert "was made with" not in caplog.text
     assert call("evaluate", results, "--gt", truth) == 0
-    assert "S1 was tracked with --every 5 --frames all" in caplog.text
+    assert "S1 was made with --every 5 --frames all" in caplog.text
 
 
 def test_no_results_at_all_are_a_score(tmp_path: Path) -> None:

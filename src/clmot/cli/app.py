@@ -16,7 +16,6 @@ from clmot.config import RECIPES, require_input_size
 from clmot.errors import UserError, require
 
 if TYPE_CHECKING:
-    from clmot.apps.track.object_choice import ObjectChoice
     from clmot.training.best_weights import ValidationPlan
 
 Settings = list[tuple[dict[str, dict[str, Any]], str]]
@@ -62,13 +61,6 @@ Size = Annotated[
         "ultralytics), WxH is fixed. By default of the picture's shape, with as many pixels as the model learned from."
     ),
 ]
-Conf = Annotated[
-    str | None,
-    Parameter(help="Least score of a detection: 0.3, or by class, person=0.4,car=0.2 (0.3 beside them: all others)."),
-]
-Classes = Annotated[str | None, Parameter(help="These classes only: names, with commas between.")]
-Mask = Annotated[Path | None, Parameter(help="Image of the region that counts: objects that stand on black do not.")]
-Preset = Annotated[str | None, Parameter(help="Constants of a published tracker: short for tracker.preset=NAME.")]
 Val = Annotated[
     list[str] | None,
     Parameter(
@@ -79,12 +71,6 @@ Val = Annotated[
 ValEvery = Annotated[int, Parameter(help="Steps between two validations; by default a tenth of the run, at least 50.")]
 Patience = Annotated[
     int, Parameter(help="Stop after so many validations without a better one; by default all steps are made.")
-]
-Slices = Annotated[
-    int,
-    Parameter(
-        help="Also look at square slices of the image, of this side in pixels: finds small objects, takes longer."
-    ),
 ]
 BatchSize = Annotated[int, Parameter(help="Frames that go through the network together: more is faster on a GPU.")]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -131,27 +117,6 @@ def size_settings(size: str | None) -> Settings:
     known = [int(side) for side in sides.groups() if side]
     require_input_size(f"--size {size}", known, chosen=True)
     return [({"detect": {"size": known}}, "--size")]
-
-
-def object_choice(conf: str | None, classes: str | None, mask: Path | None) -> tuple[ObjectChoice, Settings]:
-    """What ``--conf``, ``--classes`` and ``--mask`` say, and what of it is a setting of the model.
-
-    Raises:
-        UserError: a score is no number from 0 to 1.
-    """
-    from clmot.apps.track.object_choice import ObjectChoice
-
-    scores: dict[str, float] = {}
-    for part in comma_separated(conf or ""):
-        name, _, number = part.rpartition("=")
-        try:
-            scores[name.strip()] = float(number)
-            require(0 <= scores[name.strip()] < 1, "")
-        except (ValueError, UserError) as error:
-            raise UserError(f"--conf {conf}: give a score from 0 to 1, or NAME=SCORE with commas between") from error
-    choice = ObjectChoice(classes=comma_separated(classes or ""), scores=scores, mask=mask)
-    lowest = choice.lowest_score
-    return choice, [] if lowest is None else [({"detect": {"score_threshold": lowest}}, "--conf")]
 
 
 def validation_plan(val: list[str] | None, every: int, patience: int) -> ValidationPlan | None:

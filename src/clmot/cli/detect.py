@@ -7,25 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from clmot.cli.app import (
-    TRACK,
-    BatchSize,
-    Classes,
-    Conf,
-    Device,
-    Every,
-    Flag,
-    Mask,
-    Part,
-    Runtime,
-    Size,
-    Slices,
-    app,
-    object_choice,
-    out_folder,
-    size_settings,
-    split_overrides,
-)
+from clmot.cli.app import TRACK, Flag, app, out_folder, split_overrides
+from clmot.cli.looking import Looking
 from clmot.errors import plural
 from clmot.shipped import DEFAULT
 
@@ -36,19 +19,10 @@ def detect(
     model: str = DEFAULT,
     out: Path | None = None,
     config: Path | None = None,
-    conf: Conf = None,
-    classes: Classes = None,
-    mask: Mask = None,
-    every: Every = 1,
-    frames: Part = "all",
-    size: Size = None,
-    slices: Slices = 0,
-    batch_size: BatchSize = 1,
+    looking: Looking | None = None,
     save_images: Flag = False,
     embeddings: Flag = False,
     overwrite: Flag = False,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
 ) -> None:
     """Find objects in every frame, and write them for `clmot track --boxes` and `clmot tune`.
 
@@ -79,20 +53,15 @@ def detect(
     paths, overrides = split_overrides(sources)
     from clmot.apps.track.configured_model import load_configured, read_settings
     from clmot.apps.track.write_detections import write_detections
-    from clmot.io.frame_choice import FrameChoice
 
-    objects, least = object_choice(conf, classes, mask)
-    settings = [*least, *read_settings(config, ("detect", "detector"), overrides), *size_settings(size)]
-    loaded = load_configured(model, settings, device, runtime)
-    choice = FrameChoice(every=every, part=frames)
+    looking = looking or Looking()
+    settings = looking.settings(*read_settings(config, ("detect", "detector"), overrides))
+    loaded = load_configured(model, settings, looking.device, looking.runtime)
     found = write_detections(
         paths,
         loaded,
         out_folder(out, "detect"),
-        frames=choice,
-        objects=objects,
-        slices=slices,
-        batch_size=batch_size,
+        **looking.choices,
         save_images=save_images,
         embeddings=embeddings,
         overwrite=overwrite,

@@ -73,9 +73,12 @@ def evaluate(
     json
         Also write the scores to this file.
     """
+    from clmot.apps.track.result_folder import warn_of_other_frames
     from clmot.evaluation.detection_files import are_detections
     from clmot.io.atomic import write_whole_json, write_whole_text
+    from clmot.io.frame_choice import FrameChoice
 
+    choice = FrameChoice(every=every, part=frames)
     if detections is None and len(results) == 1 and are_detections(results[0]):
         detections, results = results[0], ()
     if detections is not None:
@@ -84,8 +87,6 @@ def evaluate(
         tracks_only = {
             "--benchmark": benchmark != "auto",
             "--classes": classes is not None,
-            "--every": every != 1,
-            "--frames": frames != "all",
             "--bootstrap": bootstrap is not None,
             "--plan": plan is not None,
         }
@@ -95,18 +96,16 @@ def evaluate(
         from clmot.evaluation.detection import evaluate_detections
         from clmot.evaluation.tables import detection_csv, detection_table
 
-        found = evaluate_detections(detections, gt, min_score=min_score)
+        warn_of_other_frames(detections, choice)
+        found = evaluate_detections(detections, gt, min_score=min_score, frames=choice)
         table, content, rows = detection_table(found), found.as_dict(), detection_csv(found)
     else:
         if not results:
             raise UserError("evaluate: name a folder of results, or --detections")
-        from clmot.apps.track.result_folder import warn_of_other_frames
         from clmot.evaluation.comparison import compare
         from clmot.evaluation.mot import evaluate as run_evaluation
         from clmot.evaluation.tables import comparison_csv, comparison_table, scores_csv, scores_table
-        from clmot.io.frame_choice import FrameChoice
 
-        choice = FrameChoice(every=every, part=frames)
         for each in results:
             warn_of_other_frames(each, choice)
         chosen = None if classes is None else [name.strip() for name in classes.split(",")]

@@ -9,27 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from clmot.cli.app import (
-    TRACK,
-    BatchSize,
-    Classes,
-    Conf,
-    Device,
-    Every,
-    Flag,
-    Mask,
-    Part,
-    Preset,
-    Runtime,
-    Settings,
-    Size,
-    Slices,
-    app,
-    object_choice,
-    out_folder,
-    size_settings,
-    split_overrides,
-)
+from clmot.cli.app import TRACK, Flag, Settings, app, out_folder, split_overrides
+from clmot.cli.looking import Looking
 from clmot.errors import UserError, plural, require
 from clmot.io.reading import PATIENCE
 from clmot.shipped import DEFAULT, LICENCE
@@ -65,18 +46,13 @@ def track(
         float | None, Parameter(help="Join tracks of similar appearance: the largest cosine distance, such as 0.2.")
     ] = None,
     individuals: int | None = None,
-    conf: Conf = None,
-    classes: Classes = None,
-    mask: Mask = None,
+    looking: Looking | None = None,
     vote_classes: Flag = False,
-    preset: Preset = None,
-    every: Every = 1,
-    frames: Part = "all",
+    preset: Annotated[
+        str | None, Parameter(help="Constants of a published tracker: short for tracker.preset=NAME.")
+    ] = None,
     boxes: str | None = None,
     detector: str = "",
-    size: Size = None,
-    slices: Slices = 0,
-    batch_size: BatchSize = 1,
     fast: Flag = False,
     format: Literal["mot", "kitti", "csv", "json"] = "mot",
     overwrite: Flag = False,
@@ -89,8 +65,6 @@ def track(
     lease: float = 120.0,
     save_every: float = 300.0,
     retry_failed: Flag = False,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
 ) -> None:
     """Track objects in videos, image folders, MOTChallenge sequences, webcams or streams.
 
@@ -192,25 +166,21 @@ def track(
     from clmot.apps.many.work import Job
     from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings, stated_rate
     from clmot.apps.track.pipeline import track as run_tracking
-    from clmot.io.frame_choice import FrameChoice
 
+    looking = looking or Looking()
     if model is None:
         model = Path(DEFAULT)
         log.info("%s: the model that comes with the package, %s; --model names another, or it", DEFAULT, LICENCE)
-    objects, least = object_choice(conf, classes, mask)
     named: Settings = [({"tracker": {"preset": preset}}, "--preset")] if preset else []
     *of_file, given = read_settings(config, ("detect", "tracker", "refine"), overrides)
-    settings = [*of_file, *named, *least, given, *size_settings(size)]
+    settings = looking.settings(*of_file, *named, given)
     flags = {"interpolate_seconds": interpolate, "smooth": smooth or None, "join": join, "individuals": individuals}
     refine = {key: value for key, value in flags.items() if value is not None}
     settings.append(({"refine": refine}, "option"))
     options: dict[str, Any] = {
-        "frames": FrameChoice(every=every, part=frames),
+        **looking.choices,
         "boxes": boxes,
-        "objects": objects,
-        "slices": slices,
         "vote_classes": vote_classes,
-        "batch_size": batch_size,
         "fast": fast,
         "video": video,
         "times": times,
@@ -222,8 +192,8 @@ def track(
         job = Job(
             out=out_folder(out, "track").absolute(),
             model=str(model),
-            device=device,
-            runtime=runtime,
+            device=looking.device,
+            runtime=looking.runtime,
             settings=settings,
             detector=detector,
             options=options,
@@ -235,12 +205,12 @@ def track(
         require(not (show or state), "--show and --state are for one source; leave them out, or --workers and --shard")
         _track_many(paths, job, workers, shard, engine, address, overwrite, retry_failed)
         return
-    loaded = load_configured(model, settings, device, runtime)
+    loaded = load_configured(model, settings, looking.device, looking.runtime)
     for result in run_tracking(
         paths,
         loaded,
         out_folder(out, "track"),
-        detector=load_detector_for(loaded, detector, device) if detector else None,
+        detector=load_detector_for(loaded, detector, looking.device) if detector else None,
         state=state,
         reconnect=reconnect,
         show=show,

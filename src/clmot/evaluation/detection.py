@@ -10,6 +10,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from clmot.errors import UserError
 from clmot.evaluation.detection_files import BoxList, read_detections
 from clmot.evaluation.scores import ScoredRows
 from clmot.evaluation.track_rows import left_out_text, row_counts, share_inside
+from clmot.io.folders import images_in
+from clmot.io.frame_choice import FrameChoice
 from clmot.structures import BoolArray, Dataset, Float64Array, Sample
 
 _MATCH_IOU = 0.5
@@ -49,7 +52,12 @@ class DetectionScores:
 
 
 def evaluate_detections(
-    detections: str | Path, ground_truth: str | Path, *, format: str = "auto", min_score: float = 0.0
+    detections: str | Path,
+    ground_truth: str | Path,
+    *,
+    format: str = "auto",
+    min_score: float = 0.0,
+    frames: FrameChoice | None = None,
 ) -> DetectionScores:
     """Score detections against annotated images.
 
@@ -60,6 +68,7 @@ def evaluate_detections(
         ground_truth: what `clmot.datasets.readers.read_dataset` takes.
         format: of the ground truth.
         min_score: use detections with at least this score.
+        frames: score these only: of stills, by their place in their folder, as `clmot detect` counts them.
 
     Raises:
         UserError: something cannot be read; detections of a sequence are missing; detections name an image or class
@@ -67,6 +76,7 @@ def evaluate_detections(
     """
     detections, ground_truth = Path(detections), Path(ground_truth)
     dataset = read_dataset([ground_truth], format=format)
+    dataset = replace(dataset, samples=_of_choice(dataset.samples, frames or FrameChoice()))
     found, passed_over = read_detections(detections, ground_truth, dataset)
     chosen = found[found.score >= min_score]
     ignored = sum(int(sample.ignore.sum()) for sample in dataset.samples)
@@ -85,6 +95,25 @@ def evaluate_detections(
     whole = len(found.score) + sum(passed_over.values())
     results = row_counts(whole, int((~on_ignored).sum()), left_out)
     return replace(scores, rows={ground_truth.name: ScoredRows(rules="COCO", truth=truth, results=results)})
+
+
+def _of_choice(samples: Sequence[Sample], choice: FrameChoice) -> list[Sample]:
+    if not choice:
+        return list(samples)
+    together: dict[str, list[Sample]] = {}
+    for sample in samples:
+        together.setdefault(sample.sequence, []).append(sample)
+    places = cache(lambda folder: {file: place for place, file in enumerate(images_in(folder), 1)})
+    kept = []
+    for group in together.values():
+        numbers = [sample.frame for sample in group]
+        length = max(numbers)
+        if len(group) == 1:
+            there = places(group[0].image.parent)
+            numbers, length = [there[group[0].image]], len(there)
+        chosen = choice.keeps(np.array(numbers), length)
+        kept += [sample for sample, keep in zip(group, chosen.tolist(), strict=True) if keep]
+    return kept
 
 
 def score_detections(found: BoxList, dataset: Dataset) -> DetectionScores:

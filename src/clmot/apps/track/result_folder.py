@@ -177,7 +177,7 @@ def warn_of_other_frames(results: Path, choice: FrameChoice) -> None:
         wanted = {"every": choice.every, "part": choice.part}
         if isinstance(tracked, dict) and {key: tracked.get(key) for key in wanted} != wanted:
             _log.warning(
-                "%s: %s was tracked with --every %s --frames %s; every other frame counts as missed without them here",
+                "%s: %s was made with --every %s --frames %s; every other frame counts as missed without them here",
                 folder / RECORD,
                 name,
                 tracked.get("every"),
