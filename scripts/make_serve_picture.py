@@ -37,6 +37,14 @@ def main() -> None:
                 page.locator("#rename").press("Enter")
                 page.locator("#edits li").first.wait_for()
                 page.keyboard.press("Escape")
+                # who crosses the middle of the picture
+                for key in ("l", *["Shift+ArrowUp"] * 12, "Enter", *["Shift+ArrowDown"] * 30, "Enter"):
+                    page.keyboard.press(key)
+                page.locator("#counts li").first.wait_for()
+                page.get_by_label("Name of the line").fill("crossing")
+                page.get_by_label("Name of the line").press("Enter")
+                page.locator("#edits li").filter(has_text="crossing").first.wait_for()
+                page.evaluate("document.activeElement.blur()")
                 page.keyboard.press("v")
                 page.locator("#queue .reviewed").wait_for()
                 page.wait_for_timeout(1500)

@@ -88,7 +88,7 @@ def draw_tracks(
         image: uint8 [height, width, 3], RGB.
         tracked: the tracks of this frame.
         trails: their history, this frame included; trails of tracks that are not in this frame are not drawn.
-        classes: class names; labels name the class where there are several.
+        classes: class names; labels name the class; without any they do not.
         with_score: labels tell the confidence, in percent.
         names: what tracks are called, by id; labels of others tell the id.
     """
@@ -100,7 +100,7 @@ def draw_tracks(
     order = np.argsort(tracked.detections.xyxy[:, 3], kind="stable")
     ids = tracked.track_id[order].tolist()
     labels = [(names or {}).get(track_id, str(track_id)) for track_id in ids]
-    if len(classes) > 1:
+    if classes:
         named = tracked.detections.class_id[order].tolist()
         labels = [f"{_short(classes[class_id])} {label}" for class_id, label in zip(named, labels, strict=True)]
     if with_score:

@@ -233,7 +233,7 @@ class Outputs:
 
     def _draw(self, image: Image, tracked: TrackedFrame) -> Image:
         self._trails.update(tracked)
-        drawn = draw_tracks(image, tracked, self._trails, self._classes)
+        drawn = draw_tracks(image, tracked, self._trails, self._classes if len(self._classes) > 1 else ())
         draw_data(drawn, tracked.detections, [track_colour(each) for each in tracked.track_id.tolist()])
         return drawn
 

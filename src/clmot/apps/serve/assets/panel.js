@@ -73,7 +73,7 @@ const panel = (() => {
       events.slice(0, 300).map((event, place) => el("li", {}, el("button", { type: "button", onclick: () => act.open(place),
         "aria-current": place === current ? "true" : null, class: event.reviewed ? "reviewed" : null },
       el("div", { class: "top" }, el("span", { class: "kind" }, (event.reviewed ? "✓ " : "") + event.name),
-        event.now.map((id) => (id === null ? el("span", { class: "faint" }, "gone") : chip(id, session.colours))),
+        el("span", { class: "chips" }, event.now.flatMap((id) => [id === null ? el("span", { class: "faint" }, "gone") : chip(id, session.colours), " "])),
         el("span", { class: "when" }, clock(event.time))),
       el("div", { class: "faint" }, event.text)))));
     const before = node.querySelector(".list")?.scrollTop;
