@@ -1,3 +1,4 @@
+import errno
 import shutil
 import sys
 
@@ -153,6 +154,25 @@ def test_a_journal_cut_short_goes_on(streets, tmp_path):
     journal = tmp_path / "trials.log"
     journal.write_text(journal.read_text() + '{"op_code": 6, "worker_id": "x')
     assert values(run(streets, tmp_path, trials=3))[:2] == values(first)
+
+
+def test_a_disk_that_fails_is_one_line_and_keeps_what_was_scored(streets, tmp_path, monkeypatch):
+    from optuna.storages.journal import JournalFileBackend
+
+    first, append, calls = run(streets, tmp_path, trials=2), JournalFileBackend.append_logs, []
+
+    def full(self, logs):
+        calls.append(logs)
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
+    with pytest.raises(UserError, match=r"trials\.log: cannot write the search: No space left on device"):
+        run(streets, tmp_path, trials=5)
+    monkeypatch.setattr(JournalFileBackend, "append_logs", append)
+    assert values(run(streets, tmp_path, trials=3))[:2] == values(first)
+    assert not [file.name for file in tmp_path.iterdir() if "lock" in file.name]
 
 
 @pytest.mark.parametrize("wrong", [{"trials": 0}, {"timeout": 0}, {"jobs": 0}])

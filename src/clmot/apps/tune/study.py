@@ -75,8 +75,9 @@ class Study:
             "held": sorted(held),
             "detections": {file.stem: CachedSequence.load(file)[1] for file in validation.detections},
         }
-        with _quiet():
-            self._study = self._open(out / _JOURNAL, about)
+        self._journal = out / _JOURNAL
+        with _quiet(self._journal):
+            self._study = self._open(self._journal, about)
 
     def done(self) -> list[Trial]:
         """All that were scored."""
@@ -106,7 +107,7 @@ class Study:
         """
         done = self.done()
         best = max([base_value, *(trial.value for trial in done)])
-        with progress_bar(progress) as bar, _quiet():
+        with progress_bar(progress) as bar, _quiet(self._journal):
             task = bar.add_task("tune", total=trials, completed=len(done), note=f"best {best:.2f}")
             count = len(done)
             while count < trials and time.perf_counter() < deadline:
@@ -142,7 +143,8 @@ class Study:
             for trial, promises in list(zip(asked, under_way, strict=True))[told:]:
                 for promise in promises:
                     promise.cancel()
-                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                with contextlib.suppress(OSError, ValueError):  # a full disk would hide the exception under way
+                    self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
     def _open(self, journal: Path, about: dict[str, Any]) -> optuna.Study:
         import optuna
@@ -152,7 +154,8 @@ class Study:
         try:
             if not is_new:
                 _drop_cut_line(journal)
-            storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+            lock: Any = _NoLock()
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
             study = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
@@ -191,11 +194,25 @@ def check_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+class _NoLock:
+    """In place of Optuna's lock, which outlives a kill: a search has its folder alone (`clmot.io.locks`)."""
+
+    def acquire(self) -> bool:
+        """As Optuna's."""
+        return True
+
+    def release(self) -> None:
+        """As Optuna's."""
+
+
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Optuna's warnings that what is used here may change."""
+def _quiet(journal: Path) -> Iterator[None]:
+    """Without Optuna's warnings that what is used here may change; a full disk is one line."""
     import optuna
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    except OSError as error:
+        raise UserError(f"{journal}: cannot write the search: {reason_of(error)}") from error
