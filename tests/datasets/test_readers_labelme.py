@@ -39,7 +39,7 @@ def test_folder(tmp_path: Path) -> None:
         "a",
         shape("person", [12.5, 20], [-2, 3]),  # drawn from the lower right corner
         shape("car", [1, 1], [9, 2], [5, 8], kind="polygon"),
-        shape("car", [20, 10], [20, 14], kind="circle"),
+        shape("car", [20, 10], [20, 14], kind="circle", difficult=False),
         shape("car", [20, 10], kind="point"),
         shape("person", [0, 0], [3, 4], difficult=True),
     )

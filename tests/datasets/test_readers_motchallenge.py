@@ -76,6 +76,7 @@ def test_flag_and_visibility_of_mot17(tmp_path: Path) -> None:
     make_sequence(tmp_path / "seq", rows, frames=1)
     assert read_dataset([tmp_path]).samples[0].ignore.tolist() == [False, True, False, True]
     assert read_dataset([tmp_path], min_visibility=0.5).samples[0].ignore.tolist() == [False, True, True, True]
+    assert read_dataset([tmp_path], min_visibility=0.2).samples[0].ignore.tolist() == [False, True, False, True]
     assert read_dataset([tmp_path], min_visibility=0.0).samples[0].ignore.tolist() == [False, True, False, False]
 
 

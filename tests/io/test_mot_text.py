@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clmot.errors import UserError
-from clmot.io.mot_text import check_unique, read_mot_rows, read_mot_text
+from clmot.io.mot_text import check_unique, counts, read_mot_rows, read_mot_text
 from clmot.io.mot_writer import TrackWriter, write_mot_text
 from clmot.structures import Detections, TrackedFrame
 
@@ -268,3 +268,8 @@ def test_real_files(real_data):
         table = np.loadtxt(path, delimiter=",")
         expected = np.column_stack([table[:, 2:4] - 1, table[:, 2:4] - 1 + table[:, 4:6]])
         np.testing.assert_allclose(rows.boxes, expected, rtol=1e-6)
+
+
+def test_a_flag_counts_as_in_trackeval_which_cuts_fractions_off() -> None:
+    flags = np.array([1, 0, 0.9, -0.9, 2, -1, np.nan])
+    assert counts(flags).tolist() == [True, False, False, False, True, True, False]

@@ -43,6 +43,14 @@ def test_one_track_with_the_class_of_the_highest_sum_of_scores(both):
     assert len(ids) == 1
 
 
+def test_one_sure_box_outvotes_three_unsure_ones():
+    tracker, votes = Tracker(), ClassVotes(2)
+    for class_id, score in ((1, 0.95), (0, 0.3), (0, 0.3), (0, 0.3)):
+        found = Detections(xyxy=np.array([[10, 20, 60, 50]]), score=np.array([score]), class_id=np.array([class_id]))
+        tracked = votes.count(tracker.update(votes.hide(found)))
+        assert tracked.detections.class_id.tolist() == [1]
+
+
 def test_neighbours_of_different_classes_both_stay():
     xyxy = np.array([[0, 0, 40, 40], [15, 0, 55, 40], [100, 0, 140, 40]])
     found = Detections(xyxy=xyxy, score=np.array([0.5, 0.9, 0.7]), class_id=np.array([0, 1, 1]))

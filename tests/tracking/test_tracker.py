@@ -386,11 +386,12 @@ def test_a_lost_track_stops_growing():
     assert tracker.update(detect([500, 500], scale=3)).track_id.tolist() == [1]
 
 
-def test_low_scores_do_not_touch_the_embedding():
+@pytest.mark.parametrize("published", [False, True])
+def test_low_scores_do_not_touch_the_embedding(published):
     look, smear = np.eye(4)[:1], np.eye(4)[1:2]
 
     def last_ids(score):
-        tracker = Tracker(BYTE)
+        tracker = Tracker(replace(BYTE, published_bookkeeping=published))
         for _ in range(5):
             tracker.update(detect([50, 50], look))
         for _ in range(15):

@@ -232,6 +232,30 @@ def test_gated_appearance_decides_between_near_boxes_but_never_reaches_far(monke
     assert last_ids(strict, apart) == [1]
 
 
+def test_gated_appearance_costs_half_its_distance():
+    """A cosine distance of 0.4 costs 0.2, which is within reach, and less than an overlap of two thirds."""
+    config = TrackerConfig(association="gated", fuse_score=False, height_overlap=False, new_track_overlap=1.0)
+    config = replace(config, mean_subtraction=0.0, appearance_trust=0.0)
+    like, unlike = np.array([0.6, 0.8, 0, 0, 0, 0]), LOOKS[3]
+    two = detect([[100 + 7, 100], [100 - 6, 100]], np.stack([like, unlike]))
+    tracker = Tracker(config)
+    for _ in range(3):
+        tracker.update(detect([100, 100], LOOKS[:1]))
+    tracked = tracker.update(two)
+    assert tracked.rows[tracked.track_id == 1].tolist() == [0]
+
+
+def test_a_sure_box_is_held_to_the_limit_of_sure_ones():
+    """An IoU distance of 0.3 is within the limit of low scores, and beyond that of high ones."""
+    config = TrackerConfig(
+        iou_threshold=0.2, recovery_iou_threshold=0.0, nearest_distance=0.0, new_track_overlap=1.0, camera="none"
+    )
+    config = replace(config, association="overlap", motion_only_iou_threshold=0.2, height_overlap=False)
+    aside = [[100 + 30 * 0.3 / 1.7, 100]]  # two boxes 30 wide share 0.7 of their union
+    for score, expected in ((0.9, []), (0.3, [1])):
+        assert last_ids(config, [detect([100, 100])] * 4 + [detect(aside, score=score)]) == expected, score
+
+
 def test_direction_decides_for_who_goes_on_the_way_he_went():
     def after(weight):
         config = TrackerConfig(association="overlap", direction_weight=weight, height_overlap=False, frame_rate=12.0)
@@ -374,15 +398,16 @@ def test_the_frame_after_one_without_its_image_makes_up_for_it():
     np.testing.assert_allclose(second[0, 0, :2], [240, 120], atol=3)
 
 
-def test_tracks_scale_with_the_size_of_the_frame():
-    small, large = np.zeros((100, 200, 3), np.uint8), np.zeros((200, 400, 3), np.uint8)
+@pytest.mark.parametrize(("wider", "taller"), [(2, 2), (3, 1), (1, 3)])
+def test_tracks_scale_with_the_size_of_the_frame(wider, taller):
+    small, large = np.zeros((100, 200, 3), np.uint8), np.zeros((100 * taller, 200 * wider, 3), np.uint8)
     tracker = Tracker(TrackerConfig(association="overlap"))
     for t in range(6):
         tracker.update(detect([50 + 3 * t, 50]), small)
     ids = []
     for t in range(6, 9):
-        double = detect([2 * (50 + 3 * t), 100], width=60, height=160)
-        ids.append(tracker.update(double, large).track_id.tolist())
+        larger = detect([wider * (50 + 3 * t), 50 * taller], width=30 * wider, height=80 * taller)
+        ids.append(tracker.update(larger, large).track_id.tolist())
     assert ids == [[1]] * 3
 
 

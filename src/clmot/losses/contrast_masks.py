@@ -77,10 +77,8 @@ def contrast_pairs(
         The masks of positives and negatives. No box is a pair with itself.
     """
 
-    # -1 means unknown, and two unknowns are not equal: the anchors' is renamed to -2
     def equal(name: str) -> Tensor:
-        values: Tensor = getattr(anchors, name)
-        return torch.where(values == -1, -2, values)[:, None] == getattr(keys, name)  # type: ignore[no-any-return]
+        return getattr(anchors, name)[:, None] == getattr(keys, name)  # type: ignore[no-any-return]
 
     known = equal("frame_index")
     same = known & equal("object_index")

@@ -60,6 +60,17 @@ def test_tracks_survive_the_way_there_and_back(
     assert call("convert-results", back, "--to", "cvat", "--out", tmp_path / "again.xml") == 0
 
 
+def test_a_track_that_ends_just_before_the_video_ends_in_cvat_too(tmp_path: Path) -> None:
+    rows = [f"{frame},{track},10,20,30,40,0.9,-1,-1,-1" for track in (1, 2) for frame in range(1, 6 - (track == 2))]
+    (tmp_path / "a.txt").write_text("\n".join(rows) + "\n")
+    assert call("convert-results", tmp_path / "a.txt", "--to", "cvat", "--out", tmp_path / "a.xml") == 0
+    last = {track.get("id"): list(track)[-1] for track in ElementTree.parse(tmp_path / "a.xml").getroot().iter("track")}
+    assert {track: (box.get("frame"), box.get("outside")) for track, box in last.items()} == {
+        "1": ("4", "0"),
+        "2": ("4", "1"),
+    }
+
+
 def test_cvat_sees_tracks_with_their_gaps_from_frame_0(results: Path, tmp_path: Path) -> None:
     out = tmp_path / "street.xml"
     clmot.convert_results(results, out, "cvat", video=tmp_path / "street.mp4")
