@@ -9,7 +9,7 @@ import torch
 
 from clmot.config import Config
 from clmot.errors import UserError
-from clmot.io.atomic import whole_file, whole_folder, write_whole_text
+from clmot.io.atomic import check_new, whole_file, whole_folder, write_whole_text
 from clmot.io.named_arrays import write_arrays
 from clmot.training.checkpoint import save_checkpoint
 
@@ -107,3 +107,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_folder_as_it_was(tmp_path):
     with pytest.raises(UserError, match=r"new: cannot write the scenes: No space left on device"):
         write_half()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("left", ["plan.json.partial", "scenes.partial.lock"])
+def test_a_folder_in_which_a_killed_run_had_just_begun_is_new(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_text("{")
+    check_new(tmp_path)
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(UserError, match="is not empty"):
+        check_new(tmp_path)

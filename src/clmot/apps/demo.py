@@ -18,7 +18,7 @@ from clmot.evaluation.mot import evaluate
 from clmot.evaluation.scores import Scores
 from clmot.inference.model import Model, load_model
 from clmot.inference.network_model import untrained
-from clmot.io.atomic import write_whole_json, write_whole_text
+from clmot.io.atomic import holds_something, write_whole_json, write_whole_text
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.image import write_image
 from clmot.io.progress import progress_bar
@@ -62,7 +62,7 @@ def run_demo(out: Path, *, steps: int | None = None, seed: int = 0, progress: bo
     require(steps is None or steps >= 1, f"demo: --steps must be >= 1, got {steps}")
     began = time.perf_counter()
     scenes, run, results = out / "scenes", out / "run", out / "results"
-    if out.exists() and any(out.iterdir()) and not scenes.exists():
+    if holds_something(out) and not scenes.exists():
         raise UserError(f"{out}: is not empty and not a demo; choose another --out")
     if (out / "scores.json").exists():
         raise UserError(f"{out}: already holds a finished demo (scores.json); choose another --out or delete it")
@@ -106,7 +106,7 @@ def run_pretrained(out: Path, video: str | Path | None = None, *, seed: int = 0,
         UserError: `out` holds something else, the video cannot be read, or there are several.
     """
     began = time.perf_counter()
-    if out.exists() and any(out.iterdir()):
+    if holds_something(out):
         raise UserError(f"{out}: is not empty; choose another --out or delete it")
     if video is None:
         scenes = out / "scenes"

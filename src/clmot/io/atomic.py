@@ -135,13 +135,20 @@ def make_folder(path: Path) -> None:
         raise UserError(f"{path}: cannot make the folder: {reason_of(error)}") from error
 
 
+def holds_something(path: Path) -> bool:
+    """Whether a file is there, or a folder with more in it than a killed run was about to write."""
+    if not path.is_dir():
+        return path.exists()
+    return any(not entry.name.endswith((".partial", ".partial.lock")) for entry in path.iterdir())
+
+
 def check_new(path: Path) -> None:
     """Check that a folder to write is not there yet, or empty.
 
     Raises:
         UserError: it holds something, or is a file.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if holds_something(path):
         raise UserError(f"{path}: is {'not empty' if path.is_dir() else 'a file'}; choose another folder or delete it")
 
 

@@ -20,7 +20,7 @@ from clmot.config import Config, parse_overrides
 from clmot.errors import UserError, plural
 from clmot.evaluation.embedding import EmbeddedSequence
 from clmot.inference.model import Model, load_model
-from clmot.io.atomic import make_folder, write_whole_json, write_whole_text
+from clmot.io.atomic import holds_something, make_folder, write_whole_json, write_whole_text
 from clmot.io.begun_with import check_same, read_json
 from clmot.io.frame_source import FrameSource
 from clmot.io.locks import fills_alone
@@ -192,7 +192,7 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> bool:
             raise UserError(f"{out}: already holds an adaptation; go on with --resume or choose another --out")
         check_same(read_json(file), plan, file)
         return True
-    if out.exists() and any(out.iterdir()):
+    if holds_something(out):
         raise UserError(f"{out}: is not empty and holds no adaptation; choose another --out")
     make_folder(out)
     write_whole_json(file, plan, "the plan")
