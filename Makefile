@@ -12,7 +12,7 @@ HEADLESS = $(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless && \
 	$(BIN)/python -m pip install --quiet opencv-python-headless && $(BIN)/python -c 'import cv2'; }
 
-.PHONY: demo test lint types unit quick install adapters lite docs clean
+.PHONY: demo test lint types unit quick install adapters lite package docs clean
 
 demo: install
 	$(BIN)/clmot demo --out demo
@@ -50,6 +50,15 @@ lite:
 	$(LITE)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(LITE)/bin/python -m pip install --quiet --constraint constraints.txt --group lite
 	$(LITE)/bin/python -m pip install --quiet --no-deps --editable .
+	$(LITE)/bin/python tests/without_torch.py
+
+# Wheel and sdist in dist/, as they would be published; the wheel does what the checkout does
+package: lite
+	rm -rf dist
+	$(LITE)/bin/python -m pip install --quiet --group package
+	$(LITE)/bin/python -m build --outdir dist . >/dev/null
+	$(LITE)/bin/twine check --strict dist/*
+	$(LITE)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/*.whl
 	$(LITE)/bin/python tests/without_torch.py
 
 # The site in site/, without warnings, by either builder
@@ -90,4 +99,4 @@ evidence: adapters
 		--reid $(CLMOT_DATA)/weights/osnet_x0_25_msmt17.onnx --cache $(EVIDENCE)/embeddings --out $(EVIDENCE)/tracking
 
 clean:
-	rm -rf $(VENV) $(LITE) demo site docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LITE) demo dist site docs/reference .pytest_cache .mypy_cache .ruff_cache .hypothesis
