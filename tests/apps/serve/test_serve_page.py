@@ -276,3 +276,32 @@ def test_suspects_are_looked_at_one_after_the_other(video: Path, results: Path, 
         page.wait_for_selector('canvas[data-frame="1"]')
         page.locator("#queue .reviewed").wait_for()
         assert page.locator("#queue .reviewed").count() == 1
+
+
+def test_keys_faster_than_edits_a_second_page_and_a_video_that_goes_are_no_failure(
+    video: Path, results: Path, opened: Any, tmp_path: Path
+) -> None:
+    source = tmp_path / "street.mp4"
+    source.write_bytes(video.read_bytes())
+    with serving(results, "--video", source, folder=tmp_path) as server:
+        page, other = opened(server.address), opened(server.address)
+        page.locator("#queue .list, #queue .empty").first.wait_for()
+        for left in (1, 0):
+            page.keyboard.press("n")
+            page.locator("#card h2 .chip").wait_for()
+            page.keyboard.press("Delete")
+            page.wait_for_selector(f'canvas[data-boxes="{left}"]')
+        for _ in range(30):
+            page.keyboard.press("u")
+        said(page, "There is nothing to undo.")
+        page.wait_for_selector('canvas[data-boxes="2"]')
+        for _ in range(30):
+            page.keyboard.press("y")
+        said(page, "There is nothing to redo.")
+        other.wait_for_selector('canvas[data-boxes="0"]')
+        page.keyboard.press("u")
+        page.wait_for_selector('canvas[data-boxes="1"]')
+        source.unlink()
+        page.keyboard.press("n")
+        page.locator("#card h2 .chip").wait_for()
+        page.locator("#notice").filter(has_text="street.mp4: is not there any more").wait_for()

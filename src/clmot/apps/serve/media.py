@@ -80,6 +80,12 @@ class MediaMaker:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @property
+    def fault(self) -> str:
+        """Why there is nothing to show; nothing while it is made, and where there is."""
+        file = None if self.made is None else self.made.file
+        return self.error if file is None or file.is_file() else f"{file}: is not there any more; put it back"
+
     def close(self) -> None:
         """Stop making it."""
         self._stop.set()
@@ -211,7 +217,10 @@ class Stills:
         row = int(media.numbers.searchsorted(number))
         if row >= len(media.numbers) or media.numbers[row] != number:
             return None
-        return _frame_at(media.file, media.seconds[row])
+        try:
+            return _frame_at(media.file, media.seconds[row])
+        except OSError as error:
+            raise UserError(f"{media.file}: cannot be read: {reason_of(error)}") from error
 
 
 def _frame_at(file: Path, seconds: float) -> Image | None:

@@ -94,19 +94,17 @@ def application(workspace: Workspace) -> Starlette:
 
     def video(_: Request, __: bytes) -> Response:
         media = view().media.made
-        if media is None or media.file is None:
-            raise HTTPException(404)
+        if media is None or media.file is None or not media.file.is_file():
+            return Response(status_code=204)
         return FileResponse(media.file, media_type=media.type)
 
     def image(request: Request, _: bytes) -> Response:
         opened = view()
-        found = opened.source and shown_image(opened.source, request.path_params["frame"], opened.stills)
-        return _picture(found)
+        return _picture(lambda: opened.source and shown_image(opened.source, _frame(request), opened.stills))
 
     def crop(request: Request, _: bytes) -> Response:
-        found = view().crop(request.path_params["track"], request.path_params["frame"])
-        # an edit may have taken the box away since the page was told of it
-        return _picture((found, "image/jpeg")) if found else Response(status_code=204)
+        opened = view()
+        return _picture(lambda: (opened.crop(request.path_params["track"], _frame(request)), "image/jpeg"))
 
     def track(request: Request, _: bytes) -> Any:
         return session().track(request.path_params["track"], _whole(request, "frame"))
@@ -198,9 +196,17 @@ def _whole(request: Request, name: str) -> int:
     return int(text)
 
 
-def _picture(found: tuple[bytes, str] | None) -> Response:
-    if not found:
-        raise HTTPException(404)
+def _frame(request: Request) -> int:
+    return int(request.path_params["frame"])
+
+
+def _picture(find: Callable[[], tuple[bytes | None, str] | None]) -> Response:
+    """A picture, or that there is none: an edit has just taken the box away, or somebody the video."""
+    found = None
+    with contextlib.suppress(UserError):
+        found = find()
+    if not found or not found[0]:
+        return Response(status_code=204)
     return Response(found[0], media_type=found[1], headers={"cache-control": "private, max-age=60"})
 
 

@@ -71,9 +71,9 @@ class Workspace:
             view = self.view
             media = {"state": "none", "share": 0.0, "error": ""}
             if view is not None:
-                made = view.media.made
-                state = "failed" if view.media.error else "making" if made is None else made.kind
-                media = {"state": state, "share": view.media.share, "error": readable(view.media.error)}
+                made, fault = view.media.made, view.media.fault
+                state = "failed" if fault else "making" if made is None else made.kind
+                media = {"state": state, "share": view.media.share, "error": readable(fault)}
             suspects = {"state": "none", "share": 0.0, "error": ""}
             if self.session is not None and self.job is None:
                 found = self.session.suspects

@@ -93,7 +93,7 @@
     moving.asked = (number) => store.ready(number); // boxes come while the video is decoded
     const first = frames.indexOf(Math.max(session.first || 1, 1));
     moving.seek(first);
-    moving.ready.catch((error) => say(error.message, true));
+    moving.ready.catch(async (error) => { status = await api("/api/status"); say(status.media.error || error.message, true); });
   }
 
   function notice() {
@@ -194,7 +194,9 @@
   }
 
   /** Make an edit; it is on the disk when the page shows it. */
-  const edit = tried(async (change, then) => {
+  const make = tried(async (change, then) => {
+    const empty = { undo: session.edits, redo: session.undone }[change.do]?.length === 0;
+    if (empty) { say(`There is nothing to ${change.do}.`); return; }
     const before = new Set(session.tracks.map((each) => each.id));
     const answer = await api("/api/edit", change);
     store.clear();
@@ -209,6 +211,8 @@
     say(answer.told);
     await suspects();
   });
+  let doing = Promise.resolve(); // one after the other, however fast keys are
+  const edit = (change, then) => { doing = doing.then(() => make(change, then)); return doing; };
 
   const needs = (act) => () => { if (selected === null) say("select a track first: click its box, or press n", true); else act(); };
 
