@@ -91,12 +91,18 @@ def test_results_without_a_place_get_numbered_folders(scenes, run, tmp_path, mon
     # a process that the first one started takes the folder that it chose
     assert os.environ["CLMOT_OUT"] == "runs/detect2"
     monkeypatch.setenv("LOCAL_RANK", "1")
-    from clmot.cli.app import out_folder
+    from clmot.cli.app import out_folder, remove_empty
 
     assert out_folder(None, "detect") == Path("runs/detect2")
     monkeypatch.delenv("LOCAL_RANK")
     assert out_folder(None, "detect") == Path("runs/detect3")
+    # which is its own, whoever else starts now, and goes if nothing is written to it
+    assert out_folder(None, "detect") == Path("runs/detect4")
     assert out_folder(None, "detect", last=True) == Path("runs/detect2")
+    remove_empty()
+    assert out_folder(None, "detect") == Path("runs/detect3")
+    fails(capsys, "detect", scenes / "nowhere", "--model", run)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["detect", "detect2"]
     assert "there is no runs/adapt" in fails(capsys, "adapt", run, "street.mp4", "--resume")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 import re
@@ -41,7 +42,7 @@ from clmot.cli import (  # noqa: F401
     train,
     tune,
 )
-from clmot.cli.app import app, is_first_process, under_torchrun
+from clmot.cli.app import app, is_first_process, remove_empty, under_torchrun
 from clmot.cli.streams import guarded_streams
 from clmot.errors import UserError, readable, reason_of
 from clmot.io.interrupts import Terminated, interruptible
@@ -72,7 +73,8 @@ _OUT_OF_MEMORY = r"(?i)out of memory|allocate memory|bad_alloc|alloc_failed"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line: one line and exit code 2 for a user's mistake, 130 for Ctrl-C, 143 for SIGTERM."""
     _log_to_standard_error()
-    with guarded_streams():
+    with guarded_streams(), contextlib.ExitStack() as end:
+        end.callback(remove_empty)
         try:
             _run(sys.argv[1:] if arguments is None else arguments)
         except SystemExit as stop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -87,6 +88,9 @@ _CHOSEN = "CLMOT_OUT"
 """Where the first of several processes tells the others of the folder that it has chosen."""
 
 
+_MADE: list[Path] = []
+
+
 def is_first_process() -> bool:
     """False in the processes that torchrun, or a run on several devices, starts beside the one that talks."""
     return os.environ.get("RANK" if under_torchrun() else "LOCAL_RANK", "0") == "0"
@@ -135,7 +139,7 @@ def validation_plan(val: list[str] | None, every: int, patience: int) -> Validat
 
 
 def out_folder(out: Path | None, verb: str, *, last: bool = False) -> Path:
-    """The folder given, else the next of ``runs/VERB``, ``runs/VERB2``, ... that holds nothing yet.
+    """The folder given, else the next of ``runs/VERB``, ``runs/VERB2``, ... that is not there yet; it is made.
 
     Args:
         out: as given.
@@ -153,11 +157,34 @@ def out_folder(out: Path | None, verb: str, *, last: bool = False) -> Path:
         return Path(os.environ[_CHOSEN])
     require(not under_torchrun(), f"{verb}: name --out with torchrun")
     numbered = (Path("runs") / (verb + (str(number) if number > 1 else "")) for number in itertools.count(1))
-    used = list(itertools.takewhile(lambda folder: folder.is_dir() and any(folder.iterdir()), numbered))
-    require(bool(used) or not last, f"{verb} --resume: there is no runs/{verb}; name the folder with --out")
-    chosen = used[-1] if last else Path("runs") / (verb + (str(len(used) + 1) if used else ""))
+    if last:
+        used = list(itertools.takewhile(lambda folder: folder.is_dir() and any(folder.iterdir()), numbered))
+        require(bool(used), f"{verb} --resume: there is no runs/{verb}; name the folder with --out")
+        chosen = used[-1]
+    else:
+        chosen = next(filter(_made, numbered))
     os.environ[_CHOSEN] = str(chosen)
     return chosen
+
+
+def _made(folder: Path) -> bool:
+    """Whether this process has made the folder, which no other has then; where none can be made, who writes says so."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    _MADE.append(folder)
+    return True
+
+
+def remove_empty() -> None:
+    """Remove folders that `out_folder` has made and that nothing was written to."""
+    while _MADE:
+        for folder in (chosen := _MADE.pop(), chosen.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def data_paths(arguments: Sequence[str], command: str) -> tuple[list[Path], list[str]]:

@@ -59,13 +59,15 @@ def noted_interrupt() -> Iterator[list[type[KeyboardInterrupt]]]:
     by SIGKILL if need be.
     """
     interrupted: list[type[KeyboardInterrupt]] = []
-    first = 0.0
+    first, command = 0.0, signal.getsignal(signal.SIGINT)
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         nonlocal first
         now = time.monotonic()
         # torchrun passes on a Ctrl-C that the terminal has sent to its processes already: those are one
         if interrupted and now - first > 1 and number == signal.SIGINT:
+            if isinstance(command, Command):
+                command(number, frame)
             raise KeyboardInterrupt
         first = first or now
         interrupted.append(KeyboardInterrupt if number == signal.SIGINT else Terminated)

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ VIDEO_SUFFIXES = frozenset(
 def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Sequence[str] = ()) -> list[FrameSource]:
     """All sources behind some names, each with a name of its own: ``a/rec.mp4`` and ``b/rec.mp4`` are a-rec and b-rec.
 
+    Images of one folder that are named singly are one sequence, in natural order, called as the folder is.
+
     Args:
         sources: each as `open_source` takes it; a webcam's number also as such.
         reserved: names that none of them may have.
@@ -48,10 +50,7 @@ def open_sources(sources: int | str | Path | Sequence[str | Path], reserved: Seq
     given = [str(each) if type(each) is int else each for each in given]
     if not all(isinstance(each, str | Path) for each in given):
         raise TypeError(f"a source is a path, an address or a webcam's number, or a list of them, not {sources!r:.60}")
-    single = [each for each in given if is_image(Path(each).name) and Path(each).is_file()]
-    if single and len(given) > 1:
-        raise UserError(f"{single[0]}: is an image; name the folder of the images in place of each of them")
-    found = [each for source in given for each in open_source(source)]
+    found = _behind(given)
     if not found:
         raise UserError("no source: name a video, images, MOTChallenge sequences, a webcam's number or an address")
     origins = Counter(os.path.realpath(each.origin) for each in found)
@@ -102,8 +101,8 @@ def open_source(source: str | Path) -> list[FrameSource]:
 
     Args:
         source: a video file, a folder of images (in natural order: 2 before 10) or of videos, a MOTChallenge sequence
-            folder or a folder of those, a pattern (``cam*/rec.mp4``), a webcam's number ("0"), or an rtsp:// or
-            http(s):// address.
+            folder or a folder of those, a pattern (``cam*/rec.mp4``, ``street/*.jpg``), a webcam's number ("0"), or an
+            rtsp:// or http(s):// address.
 
     Raises:
         UserError: it is missing, empty or cannot be opened.
@@ -117,12 +116,33 @@ def open_source(source: str | Path) -> list[FrameSource]:
     if path.is_dir():
         return _folder(path)
     if not path.exists() and glob.has_magic(text):
-        return [each for match in matches_of(text) for each in open_source(match)]
+        return _behind(matches_of(text, IMAGE_SUFFIXES | VIDEO_SUFFIXES))
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder; expected a video, images or MOTChallenge sequences")
     if path.suffix.lower() in IMAGE_SUFFIXES | ANIMATION_SUFFIXES:
         return [open_animation(path) or _images(path.stem, [path], origin=path)]
     return [_video(text, path.stem)]
+
+
+def _behind(given: Sequence[str | Path]) -> list[FrameSource]:
+    """The sources behind some names; images of one folder are one of them, in the place of the first."""
+    folders: dict[Path, list[Path]] = {}
+    for path in map(Path, given):
+        if is_image(path.name) and path.is_file():
+            folders.setdefault(path.parent, []).append(path)
+    together = {image: images for images in folders.values() if len(images) > 1 for image in images}
+    found = []
+    for each in given:
+        images = together.get(Path(each))
+        if images is None:
+            found += open_source(each)
+        elif images[0] == Path(each):
+            ((most, times),) = Counter(images).most_common(1)
+            if times > 1:
+                raise UserError(f"{most}: is named twice")
+            folder = images[0].parent
+            found.append(_images(folder.resolve().name, sorted(images, key=natural_order), origin=folder))
+    return found
 
 
 def open_one(source: str | Path) -> FrameSource:
@@ -162,14 +182,14 @@ def video_names(path: Path) -> list[str]:
     return names
 
 
-def matches_of(pattern: str) -> list[Path]:
-    """The videos and folders that a pattern stands for, by name.
+def matches_of(pattern: str, suffixes: Collection[str] = VIDEO_SUFFIXES) -> list[Path]:
+    """The folders, and files of these suffixes, that a pattern stands for, by name.
 
     Raises:
         UserError: there are none.
     """
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
-    found = [match for match in matches if match.is_dir() or match.suffix.lower() in VIDEO_SUFFIXES]
+    found = [match for match in matches if match.is_dir() or match.suffix.lower() in suffixes]
     if not found:
         raise UserError(f"{pattern}: no video or folder is called so ({plural(len(matches), 'file')})")
     return found

@@ -14,6 +14,7 @@ import pytest
 
 from clmot.apps.track import outputs as sinks
 from clmot.apps.track.pipeline import track
+from clmot.apps.track.result_folder import claimed
 from clmot.apps.track.summary import SequenceSummary
 from clmot.apps.track.write_detections import write_detections
 from clmot.config import Config
@@ -87,13 +88,29 @@ def test_every_source_gets_a_name_of_its_own(
     assert [each.name for each in open_sources(given, ["labels"])] == expected
 
 
+def test_images_of_one_folder_that_are_named_singly_are_one_sequence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("walk/10.png", "walk/9.png", "walk/1.png", "alone.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(name, np.zeros((8, 8, 3), np.uint8))
+    make_video(tmp_path / "a.mp4", 1)
+    found = open_sources(["alone.png", "walk/10.png", "a.mp4", "walk/9.png"])
+    assert [(each.name, each.length) for each in found] == [("alone", 1), ("walk", 2), ("a", 1)]
+    assert found[1].images == {1: Path("walk/9.png"), 2: Path("walk/10.png")}
+    (pattern,) = open_sources(["walk/*.png"])
+    assert list(pattern.images or {}) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (["a.mp4", "./a.mp4"], "a.mp4: is named twice"),
         (["a.mp4", "x/../a.mp4"], "a.mp4: is named twice"),
         (["x*.mp4"], r"x\*\.mp4: no video or folder is called so \(0 files\)"),
-        (["1.png", "2.png"], r"1\.png: is an image; name the folder"),
+        (["1.png", "2.png", "1.png"], r"1\.png: is named twice"),
+        (["1.png", "1.png"], r"1\.png: is named twice"),
         ([], "no source: name a video"),
     ],
 )
@@ -307,3 +324,18 @@ def test_many_short_tracks_are_told_with_numbers() -> None:
     told = summary.doubt_scores(config)
     assert told.startswith("9 of 12 tracks live less than a second, and 67% of the boxes in use score too low to start")
     assert summary.doubt_scores(replace(config, frame_rate=2)) == ""
+
+
+def test_of_two_runs_at_once_with_one_name_the_second_is_told(tmp_path: Path) -> None:
+    origins = {"street": "a/street.mp4"}
+    with claimed(tmp_path, origins, ["person"]):
+        with (
+            pytest.raises(UserError, match=r"street\.txt: another process is writing it"),
+            claimed(tmp_path, {"street": "b/street.mp4"}, ["person"]),
+        ):
+            pass
+        with claimed(tmp_path, {"other": "other.mp4"}, ["person"]):
+            (tmp_path / "street.txt").write_text("")
+    with pytest.raises(UserError, match="exists already"), claimed(tmp_path, origins, ["person"]):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["street.txt"]

@@ -18,7 +18,7 @@ from clmot.apps.track.detection import Finder, FoundFrames, find_in, finder_of, 
 from clmot.apps.track.external_detections import box_files, open_boxes
 from clmot.apps.track.object_choice import ObjectChoice
 from clmot.apps.track.outputs import Outputs, TextFormat
-from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
+from clmot.apps.track.result_folder import RESERVED, claimed, model_facts, recorded
 from clmot.apps.track.sequence import TrackingResult, track_sequence
 from clmot.apps.track.slices import sliced
 from clmot.apps.track.summary import SequenceSummary
@@ -170,7 +170,8 @@ def track(
         old_videos: dict[str, Path] = {}
         if out is not None:
             origins = {each.name: each.origin for each in sources}
-            old_videos = claim(Path(out), origins, model.classes, video=video, overwrite=overwrite)
+            claim = claimed(Path(out), origins, model.classes, video=video, overwrite=overwrite)
+            old_videos = stack.enter_context(claim)
         bar = stack.enter_context(progress_bar(progress))
         for each in sources:
             config = constants.at(each.frame_rate)

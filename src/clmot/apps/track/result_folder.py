@@ -93,6 +93,28 @@ def claim(
     return videos
 
 
+@contextlib.contextmanager
+def claimed(
+    folder: Path,
+    sources: Mapping[str, str],
+    classes: Sequence[str],
+    *,
+    video: bool = False,
+    overwrite: bool = False,
+) -> Iterator[dict[str, Path]]:
+    """As `claim`, and in the block no other process that asks for this writes results of these names.
+
+    Raises:
+        UserError: as `claim`, or another process is writing them.
+    """
+    claim(folder, sources, classes, video=video, overwrite=overwrite)
+    with contextlib.ExitStack() as stack:
+        for name in sources:
+            stack.enter_context(alone(folder / f"{name}.txt"))
+        # once more: another process may just have finished some
+        yield claim(folder, sources, classes, video=video, overwrite=overwrite)
+
+
 def _same_file(file: Path, origin: str) -> bool:
     return file.exists() and file.resolve() == Path(origin).resolve()
 

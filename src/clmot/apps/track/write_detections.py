@@ -17,7 +17,7 @@ from clmot.apps.track.configured_model import as_configured
 from clmot.apps.track.detection import find_in, finder_of
 from clmot.apps.track.detection_store import Gathered
 from clmot.apps.track.object_choice import ObjectChoice
-from clmot.apps.track.result_folder import RESERVED, claim, model_facts, recorded
+from clmot.apps.track.result_folder import RESERVED, claimed, model_facts, recorded
 from clmot.apps.track.slices import sliced
 from clmot.apps.track.summary import SequenceSummary
 from clmot.boxes import xyxy_to_ltwh
@@ -80,11 +80,11 @@ def write_detections(
     """
     folder, written, model = Path(out), {}, as_configured(model)
     sources = [each.only(frames) if frames else each for each in open_sources(source, RESERVED)]
-    claim(folder, {each.name: each.origin for each in sources}, model.classes, overwrite=overwrite)
+    origins = {each.name: each.origin for each in sources}
     objects = objects or ObjectChoice()
     find = objects.applied(sliced(finder_of(model), slices) if slices else finder_of(model), model.classes)
     facts = {**model_facts(model, frames), **objects.as_dict(), "settings": {"detect": asdict(model.config.detect)}}
-    with progress_bar(progress) as bar:
+    with claimed(folder, origins, model.classes, overwrite=overwrite), progress_bar(progress) as bar:
         for each in sources:
             file, summary = folder / f"{each.name}.txt", SequenceSummary()
             files = [file, file.with_suffix(".json"), file.with_suffix(SUFFIX) if embeddings else None]
