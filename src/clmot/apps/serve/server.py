@@ -56,14 +56,14 @@ def application(workspace: Workspace) -> Starlette:
             asked_of = workspace.view
             try:
                 given = await run_in_threadpool(answer, request, body)
-            except UserError as error:
-                return JSONResponse({"error": readable(str(error))}, 400)
             except HTTPException:
                 raise
             except Exception as error:
                 # the page asked of what was closed meanwhile, and asks anew of what is open now
-                if method == "GET" and workspace.view is not asked_of:
+                if method == "GET" and (workspace.view is None or workspace.view is not asked_of):
                     return Response(status_code=204)
+                if isinstance(error, UserError):
+                    return JSONResponse({"error": readable(str(error))}, 400)
                 _log.exception("%s %s", method, readable(request.url.path))
                 return JSONResponse({"error": f"clmot failed: {type(error).__name__}: {reason_of(error)}"}, 500)
             return given if isinstance(given, Response) else JSONResponse(given)

@@ -90,13 +90,14 @@ class Workspace:
 
     def _finish(self, job: Job, error: str) -> None:
         job.close()
-        self.job, self.problem = None, error
-        self.version += 1
         if not error:
             try:
                 self.session = Session(job.out, job.source.origin)
             except UserError as cause:
-                self.problem = str(cause)
+                error = str(cause)
+        self.problem = error
+        self.job = None  # not before there is something else to look at
+        self.version += 1
 
     def offered(self) -> dict[str, Any]:
         """What can be tracked, and with what."""

@@ -40,8 +40,9 @@ const boxes = (() => {
         for (const old of this.windows.keys()) if (this.windows.size > WINDOWS) this.windows.delete(old); else break;
         const generation = this.generation;
         const [first, last] = [key * WINDOW, (key + 1) * WINDOW - 1];
-        window.loaded = fetch(`/api/boxes?from=${first}&to=${last}`).then((answer) => answer.arrayBuffer()).then((buffer) => {
+        window.loaded = fetch(`/api/boxes?from=${first}&to=${last}`).then((answer) => (answer.status === 200 ? answer.arrayBuffer() : null)).then((buffer) => {
           if (generation !== this.generation || this.windows.get(key) !== window) return;
+          if (!buffer) { this.windows.delete(key); return; } // it is closed by now: asked again where it is open
           window.columns = unpack(buffer);
           this.loaded(first, last);
         }, () => this.windows.delete(key));

@@ -172,7 +172,7 @@ function counting({ screen, waiting, edit, tried, now }) {
 
   const ask = tried(async (asked) => {
     const answer = await link.api("/api/counts");
-    if (asked !== key) return;
+    if (!answer || asked !== key) return;
     counted = answer;
     screen.draw();
     told();

@@ -64,12 +64,13 @@
     screen.suspects = undefined;
     store.clear();
     session = opened === null ? null : await api("/api/session");
-    if (session) { refreshed(session); showCard(); } else tried(dialogTrack)();
+    if (session) { refreshed(session); showCard(); } else if (opened === null) tried(dialogTrack)(); else opened = undefined;
   }
 
   /** Another page on these results made an edit. */
   async function renewed() {
     const content = await api("/api/session");
+    if (!content) return;
     store.clear();
     if (screen.now.number !== null) screen.boxes(store.at(screen.now.number) || screen.now.boxes);
     refreshed(content);
@@ -78,6 +79,7 @@
 
   async function startMedia() {
     const answer = await fetch("/api/times");
+    if (answer.status !== 200) return;
     frames = new player.Frames(await answer.arrayBuffer());
     by("scrub").max = frames.length - 1;
     const shown = (index, picture) => {
@@ -269,7 +271,11 @@
     if (track !== undefined) select(track);
   }
 
-  const dialogTrack = () => panel.tracking(by("tracking"), { api, say, begin: async (wanted) => { await api("/api/track", wanted); say("Tracking begins."); } });
+  const dialogTrack = () => panel.tracking(by("tracking"), { api, say, begin: async (wanted) => {
+    if (session?.live) throw new Error("tracking is under way; stop it first");
+    await api("/api/track", wanted);
+    say("Tracking begins.");
+  } });
 
   controls({ act: { ...act, toggle, halt, frameChanged, leave: waiting.leave, select, showEvent, undo: () => edit({ do: "undo" }), redo: () => edit({ do: "redo" }),
       say, tried, track: tried(dialogTrack) },
