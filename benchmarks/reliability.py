@@ -15,9 +15,10 @@ from campaign.faults import seeded
 from campaign.fuzz import fuzz
 from campaign.long import long
 from campaign.moments import at_every_moment
+from campaign.races import race
 from campaign.table import Table
 
-KINDS = ("fuzz", "moments", "faults", "long")
+KINDS = ("fuzz", "moments", "faults", "long", "races")
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=KINDS, help=f"{', '.join(KINDS)}, names of entrances or of commands"
     )
+    parser.add_argument("--races", type=int, default=20, help="of each command with itself")
     parser.add_argument("--frames", type=int, default=1_000_000, help="of the longest run of a tracker")
     parser.add_argument("--keep", type=Path, help="folder for the files that failed")
     parser.add_argument("--json", type=Path, help="the table; moments that are in it already are not tried again")
@@ -44,6 +46,8 @@ def main() -> None:
     until = time.monotonic() + 60 * given.minutes
     if "faults" in given.only:
         seeded(until, names, table)
+    if "races" in given.only:
+        race(given.races, given.seed, until, names, table)
     if "moments" in given.only:
         half = given.moments // 2
         shares = {"killed": half, "terminated": half, "disk full": half // 2, "read-only": half // 4}

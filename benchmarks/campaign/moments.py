@@ -8,21 +8,13 @@ on a full, read-only or forbidden disk. Moments are found out by one run, so eac
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import errno
 import io
 import json
-import logging
-import os
 import random
-import re
 import shutil
-import signal
-import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,120 +23,9 @@ import safetensors.numpy
 import torch
 from torch.utils._pytree import tree_flatten_with_path
 
-from campaign.commands import COMMANDS, FUNCTIONS, prepare
+from campaign.commands import COMMANDS, prepare
+from campaign.process import FAULTS, SIGNALS, run
 from campaign.table import Kind, Table
-from clmot import UserError
-from clmot.cli import main
-
-FAULTS: dict[str, int] = {
-    "killed": -signal.SIGKILL,
-    "terminated": -signal.SIGTERM,
-    "disk full": errno.ENOSPC,
-    "read-only": errno.EROFS,
-    "permission denied": errno.EACCES,
-}
-SIGNALS = ("killed", "terminated")
-_EVENTS = {"os.rename", "os.mkdir", "os.link", "os.symlink", "os.truncate"}
-_GOING = {errno.ENOSPC: {"os.remove", "os.rmdir", "os.truncate"}}
-"""What a full disk still lets one do."""
-
-
-@dataclasses.dataclass
-class Run:
-    """How a command ended, what it said, how many moments it had, and how long it took."""
-
-    code: int
-    said: str
-    moments: int
-    seconds: float
-
-
-def run(name: str, line: str, out: Path, places: dict[str, Path], fault: int = 0, moment: float = -1) -> Run:
-    """Run a command in a process of its own.
-
-    Args:
-        name: of `COMMANDS`.
-        line: the command.
-        out: where its results go; moments are counted below the folder it is in.
-        places: as of `prepare`.
-        fault: one of `FAULTS`.
-        moment: at which it happens; -1: never; of a signal also the seconds after which it is sent, as a float. A disk
-            that fails goes on failing.
-    """
-    notes = Path(tempfile.mkdtemp())
-    at, moment = (moment, -1) if isinstance(moment, float) else (1e9, moment)
-    process = os.fork()
-    if not process:
-        code = 70
-        try:
-            places = {**places, "out": out}
-            words = [re.sub(r"{(\w+)}", lambda found: str(places[found[1]]), word) for word in line.split()]
-            call = FUNCTIONS.get(name, lambda words, _: main(words))
-            code = _inside(lambda: call(words, places), out.parent, notes, fault, int(moment))
-        except Exception:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    ended, began = (0, 0), time.monotonic()
-    while not ended[0]:
-        time.sleep(0.01)
-        ended = os.waitpid(process, os.WNOHANG)
-        if not ended[0] and time.monotonic() - began > at:
-            os.kill(process, -fault)
-            at = 1e9
-        if not ended[0] and time.monotonic() - began > 300:
-            os.kill(process, signal.SIGKILL)
-    said = (notes / "said").read_text(errors="replace") if (notes / "said").exists() else ""
-    moments = (notes / "moments").stat().st_size if (notes / "moments").exists() else 0
-    shutil.rmtree(notes)
-    return Run(os.waitstatus_to_exitcode(ended[1]), said, moments, time.monotonic() - began)
-
-
-def _inside(call: Callable[[], None], below: Path, notes: Path, fault: int, moment: int) -> int:
-    os.setpgid(0, 0)
-    said = os.open(notes / "said", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-    for handler in logging.root.handlers[:]:
-        logging.root.removeHandler(handler)
-    told = os.open(notes / "moments", os.O_WRONLY | os.O_CREAT, 0o600)
-    root, count, home = os.fspath(below), 0, os.getpid()
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal count
-        if event == "open":
-            path, _, flags = arguments
-            touches = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
-        elif event in _EVENTS or event in ("os.remove", "os.rmdir"):
-            path, touches = arguments[0], True
-        else:
-            return
-        if not (touches and isinstance(path, str | os.PathLike) and os.fspath(path).startswith(root)):
-            return
-        if os.getpid() != home:
-            return
-        os.write(told, b".")
-        if count >= moment >= 0 and (fault > 0 or count == moment):
-            count += 1
-            if fault < 0:
-                os.kill(os.getpid(), -fault)
-            elif event not in _GOING.get(fault, ()):
-                raise OSError(fault, os.strerror(fault), os.fspath(path))
-            return
-        count += 1
-
-    sys.addaudithook(hook)
-    try:
-        call()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    except UserError as error:
-        print(f"clmot: {error}", file=sys.stderr)
-        return 2
-    return 0
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -189,7 +70,8 @@ def at_every_moment(
 
 
 @contextlib.contextmanager
-def _fresh(work: Path) -> Iterator[Path]:
+def fresh(work: Path) -> Iterator[Path]:
+    """A new folder, and where results are to go in it."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     yield work / "out"
@@ -210,7 +92,7 @@ def _command(
         return
     line, quiet = COMMANDS[name], []
     for _ in range(2):
-        with _fresh(work) as out:
+        with fresh(work) as out:
             whole = run(name, line, out, places)
             if whole.code:
                 table.kind(f"{name}: uninterrupted").fail(f"exit code {whole.code}: {whole.said[-300:]}")
@@ -231,7 +113,7 @@ def _command(
                 break
             kind.tried.append(number)
             when = moment * whole.seconds if isinstance(moment, float) else moment
-            with _fresh(work) as out:
+            with fresh(work) as out:
                 for what in _wrong(name, out, places, FAULTS[fault], when, quiet[0], same):
                     kind.fail(f"moment {moment:.4g}: {what}")
             kind.attempts += 1
@@ -251,7 +133,7 @@ def _wrong(
         lines = [each for each in ended.said.splitlines() if each.startswith("clmot: ")]
         if ended.code not in (0, 2) or (ended.code == 2) != (len(lines) == 1):
             yield f"exit code {ended.code} and {len(lines)} lines: {ended.said[-500:]!r}"
-    yield from (f"afterwards {each}" for each in _halves(contents(out), whole, same, fault == FAULTS["terminated"]))
+    yield from (f"afterwards {each}" for each in halves(contents(out), whole, same, fault == FAULTS["terminated"]))
     done = contents(out).keys() >= whole.keys()
     again = run(name, line, out, places)
     for option in ("--resume", "--overwrite"):
@@ -269,10 +151,10 @@ def _wrong(
     found = contents(out)
     if missing := whole.keys() - found.keys():
         yield f"the second run lacks {sorted(missing)}"
-    yield from (f"the second run {each}" for each in _halves(found, whole, same, False))
+    yield from (f"the second run {each}" for each in halves(found, whole, same, False))
 
 
-def _halves(found: dict[str, bytes], whole: dict[str, bytes], same: set[str], short: bool) -> Iterator[str]:
+def halves(found: dict[str, bytes], whole: dict[str, bytes], same: set[str], short: bool) -> Iterator[str]:
     """Files that are not what an undisturbed run writes: what is the same each time to the letter, others by form.
 
     Args:
