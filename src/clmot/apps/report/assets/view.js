@@ -241,7 +241,7 @@ const view = (() => {
         (track === null || event.tracks.includes(track)));
       list.replaceChildren(...visible.map((event) => buttons.get(event)));
       if (!visible.length) list.append(el("li", { class: "empty" }, "No event."));
-      shown.textContent = `${visible.length} of ${plural(data.events.length, "event")}`;
+      shown.textContent = `${visible.length.toLocaleString("en")} of ${plural(data.events.length, "event")}`;
       clear.classList.toggle("hidden", track === null);
       clear.textContent = `track ${track} ✕`;
       clear.setAttribute("aria-label", `Show the events of all tracks, not only of ${track}`);
