@@ -61,6 +61,7 @@ PRINTING = {
     "embed": "embed {run} {clip} --frames 2 --every 4",
     "evaluate": "evaluate {results} --gt {clip}",
     "gallery list": "gallery list {gallery}",
+    "gallery show": "gallery show {gallery}",
     "gallery recognise": "gallery recognise {gallery} {clip} --results {results} --model {run}",
     "info": "info {run}",
     "help": "--help",

@@ -75,7 +75,7 @@ def test_objects_are_chosen_by_class_score_and_place(tmp_path, choice, left):
 
 def test_unknown_classes_and_scores_are_one_line(scenes, run, tmp_path, capsys):
     track = ("track", scenes / "clips", "--model", run, "--out", tmp_path / "r")
-    assert "class 'cars': the model has car, truck (did you mean" in fails(capsys, *track, "--classes", "cars")
+    assert "class 'cars' (did you mean 'car'?): the model has car, truck" in fails(capsys, *track, "--classes", "cars")
     for wrong in ("high", "1.5", "car=", "car:0.2"):
         assert f"--conf {wrong}: give a score from 0 to 1" in fails(capsys, *track, "--conf", wrong)
     assert "sortt" in fails(capsys, *track, "--preset", "sortt")

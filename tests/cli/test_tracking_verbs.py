@@ -203,6 +203,9 @@ def test_gallery_of_tracks_and_crops(clips, run, tmp_path, capsys):
     assert "Ben Li" in capsys.readouterr().out
     assert call("gallery", "list", file) == 0
     assert "most alike" in capsys.readouterr().out
+    assert call("gallery", "show", file, "Ada") == 0
+    assert "from Ada to" in (shown := capsys.readouterr().out)
+    assert all(name in shown for name in ("Ben Li", "Cy"))
     assert call("gallery", "remove", file, "Cy") == 0
     assert Gallery.load(file).names == ("Ada", "Ben Li")
     assert "nobody there is called Bea" in fails(capsys, "gallery", "remove", file, "Bea")

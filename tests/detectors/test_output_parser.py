@@ -116,7 +116,7 @@ def test_torchvision_names():
     many = DetectorConfig(
         name="torchvision:ssdlite320_mobilenet_v3_large", weights="none", options={"num_classes": "many"}
     )
-    with pytest.raises(UserError, match=r"cannot be had .*; name a file of weights with --weights"):
+    with pytest.raises(UserError, match=r"cannot be had .*; name a file of weights \(detector"):
         open_detector(many)
 
 

@@ -125,6 +125,49 @@ def test_owner_of_a_python_detector(scenes, here):
     assert scores.combined["MOTA"] > 50
 
 
+def onnx_of_two_boxes(file: Path) -> str:
+    """A network that finds the same two boxes in every image."""
+    onnx = pytest.importorskip("onnx")
+    make, kind = onnx.helper.make_node, onnx.TensorProto.FLOAT
+    found = {
+        "boxes": np.array([[[20, 30, 50, 120], [90, 20, 120, 110]]], np.float32),
+        "scores": np.array([[0.9, 0.8]], np.float32),
+        "labels": np.zeros((1, 2), np.float32),
+    }
+    nodes = [make("ReduceMean", ["images"], ["mean"], keepdims=0), make("Sub", ["mean", "mean"], ["zero"])]
+    nodes += [make("Add", ["zero", f"{name} always"], [name]) for name in found]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "two boxes",
+        [onnx.helper.make_tensor_value_info("images", kind, [1, 3, 160, 256])],
+        [onnx.helper.make_tensor_value_info(name, kind, value.shape) for name, value in found.items()],
+        [onnx.numpy_helper.from_array(value, f"{name} always") for name, value in found.items()],
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), file)
+    return f"onnx:{file}"
+
+
+@pytest.mark.parametrize("library", ["torchvision", "onnx"])
+def test_owner_of_a_detector_of_a_library(scenes, here, library):
+    """By its name: detections with the classes of its labels, tracked by motion, and from the files again."""
+    clip = next((scenes / "clips").iterdir())
+    model, options = onnx_of_two_boxes(here / "two.onnx"), ["detector.labels=[walker]"]
+    if library == "torchvision":
+        model, options = "torchvision:ssdlite320_mobilenet_v3_large", ["detector.weights=none"]
+    common = ("--model", model, "--conf", 0.001, *options)
+    assert call("detect", clip, *common, "--out", "det", "--every", 4) == 0
+    found = read_mot_rows(here / "det" / f"{clip.name}.txt")
+    assert set(found.frame.tolist()) == {1, 5, 9}
+    if library == "onnx":
+        assert call("evaluate", "det", "--gt", clip, "--every", 4) == 0
+        assert call("track", clip, *common, "--out", "tracks", "--every", 4, "--format", "csv") == 0
+        assert call("track", clip, *common, "--out", "again", "--every", 4, "--format", "csv", "--boxes", "det") == 0
+        tracks = Path(f"tracks/{clip.name}.csv").read_text()
+        assert tracks == Path(f"again/{clip.name}.csv").read_text()
+        rows = list(csv.DictReader(tracks.splitlines()))
+        assert {(row["track"], row["class"]) for row in rows} == {("1", "walker"), ("2", "walker")}
+
+
 @pytest.mark.parametrize("tool", ["cvat", "label studio"])
 def test_annotator(scenes, here, tool):
     """An annotated video as the tool exports it is data, with nothing in between; results go back to a table."""
@@ -174,6 +217,14 @@ def test_annotator(scenes, here, tool):
     assert call("train", data, *options, *TINY) == 0
     assert call("track", "street.mp4", "--model", "run", "--out", "tracks", "--format", "json") == 0
     assert isinstance(json.loads(Path("tracks/street.json").read_text()), list)
+    # to the tool for corrections, and back
+    form, name = ("cvat", "corrected.xml") if tool == "cvat" else ("label-studio", "corrected.json")
+    Path("tracks/street.txt").write_text("1,1,11,21,30,60,0.9,1,1\n2,1,13,21,30,60,0.9,1,1\n")
+    assert call("convert-results", "tracks/street.txt", "--to", form, "--out", name, "--video", "street.mp4") == 0
+    assert call("convert-results", name, "--to", "motchallenge", "--out", "back.txt", "--video", "street.mp4") == 0
+    assert read_mot_rows(Path("back.txt")).boxes == pytest.approx(
+        read_mot_rows(Path("tracks/street.txt")).boxes, abs=1e-2
+    )
 
 
 def test_owner_of_a_camera_without_labels(scenes, here, capsys):
@@ -190,3 +241,15 @@ def test_owner_of_a_camera_without_labels(scenes, here, capsys):
     assert all(float(row["bottom"]) >= 79 for row in rows)
     record = json.loads(Path("runs/track/run.json").read_text())["cam"]
     assert record["mask"] == "floor.png"
+    # what it has seen is learned from, and the better model is an ordinary one
+    quick = (
+        "--steps",
+        1,
+        "train.batch_size=2",
+        "data.workers=0",
+        "adapt.min_seconds=0.2",
+        "adapt.min_score=0.05",
+        "adapt.held_out=0.5",
+    )
+    assert call("adapt", "clmot-pedestrian", video, *quick, "--size", "128x96") == 0
+    assert call("track", video, "--model", "runs/adapt", "--out", "adapted", "--conf", "0.05") == 0

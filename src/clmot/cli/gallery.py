@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from clmot.cli.app import TRACK, Device, Every, app
 from clmot.errors import UserError, did_you_mean, plural
 from clmot.visualize.table import show
+
+if TYPE_CHECKING:
+    from clmot.reid.gallery import Gallery
 
 gallery_app = App(
     name="gallery", group=TRACK, help="Named identities: enrol them, and re-identify them in other videos."
@@ -164,6 +168,28 @@ def show_gallery(gallery: Path, /) -> None:
     show(identities_table(Gallery.load(gallery)))
 
 
+@gallery_app.command(name="show")
+def show_likeness(gallery: Path, /, *names: str) -> None:
+    """Show how much identities look like each of the others, the most alike first.
+
+    Examples:
+
+        clmot gallery show team.st Ada
+
+    Parameters
+    ----------
+    gallery
+        File of the gallery.
+    names
+        Of identities; by default all.
+    """
+    from clmot.apps.gallery.report import likeness_table
+
+    known = _with_names(gallery, names)
+    for name in names or known.names:
+        show(likeness_table(known, name))
+
+
 @gallery_app.command
 def remove(gallery: Path, /, *names: str) -> None:
     """Take identities out of a gallery.
@@ -179,15 +205,21 @@ def remove(gallery: Path, /, *names: str) -> None:
     names
         Of the identities.
     """
-    from clmot.reid.gallery import Gallery
-
-    known = Gallery.load(gallery)
+    known = _with_names(gallery, names)
     for name in names:
-        if name not in known:
-            raise UserError(f"{gallery}: nobody there is called {name}{did_you_mean(name, known.names)}")
         known.forget(name)
     known.save(gallery)
     print(f"{gallery}: {plural(len(known), 'identity', 'identities')} left")
+
+
+def _with_names(file: Path, names: Sequence[str]) -> Gallery:
+    from clmot.reid.gallery import Gallery
+
+    gallery = Gallery.load(file)
+    for name in names:
+        if name not in gallery:
+            raise UserError(f"{file}: nobody there is called {name}{did_you_mean(name, gallery.names)}")
+    return gallery
 
 
 def _named_track(argument: str) -> tuple[int, str]:

@@ -94,8 +94,8 @@ def open_torchvision(
     except Exception as error:  # builders and downloads raise whatever they raise
         reason = reason_of(error)
         raise UserError(
-            f"detector torchvision:{name}: cannot be had ({reason}); name a file of weights with --weights, or set "
-            "detector.options right"
+            f"detector torchvision:{name}: cannot be had ({reason}); name a file of weights "
+            "(detector.weights=FILE), or set detector.options right"
         ) from error
     if config.weights not in ("default", "none"):
         load_into(model, Path(config.weights), f"torchvision:{name}")

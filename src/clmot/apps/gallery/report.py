@@ -32,6 +32,14 @@ def identities_table(gallery: Gallery) -> TextTable:
     return TextTable(["name", "embeddings", "most alike", "distance"], [rows], prose=frozenset({0, 2}))
 
 
+def likeness_table(gallery: Gallery, name: str) -> TextTable:
+    """A row for each identity: the least and the mean distance of its embeddings (cosine) from those of this one."""
+    distance = gallery.distances(gallery.embeddings(name))
+    rows = sorted(zip(distance.min(axis=0).tolist(), distance.mean(axis=0).tolist(), gallery.names, strict=True))
+    cells = [[other, f"{least:.3f}", f"{mean:.3f}"] for least, mean, other in rows if other != name]
+    return TextTable([f"from {name} to", "least distance", "mean"], [cells], prose=frozenset({0}))
+
+
 def names_content(named: Mapping[int, NamedTrack]) -> dict[str, Any]:
     """For JSON: ``{"3": {"name": "Ada", "share": 0.9, "distance": 0.1, "detections": 40}}``; unknown is null."""
     return {

@@ -61,7 +61,7 @@ class ObjectChoice:
         """
         for name in (*self.classes, *filter(None, self.scores)):
             if name not in names:
-                raise UserError(f"class '{name}': the model has {', '.join(names)}{did_you_mean(name, names)}")
+                raise UserError(f"class '{name}'{did_you_mean(name, names)}: the model has {', '.join(names)}")
         if not (self.classes or self.scores or self.mask or self.most):
             return find
         wanted = np.array([not self.classes or name in self.classes for name in names])
