@@ -119,7 +119,7 @@ def draw_counts(image: Image, counts: Counts) -> Image:
         for way, sign in ((RIGHT, 1), (LEFT, -1)):
             end = middle + sign * across
             cv2.arrowedLine(canvas, _whole(middle), _whole(end), colour, thick, cv2.LINE_AA, tipLength=0.3)
-            draw_label(canvas, f"{ways[way]['all']}", _whole(end), colour)
+            draw_label(canvas, f"{ways[way]['all']}", _whole(end + sign * 0.9 * across), colour)
         draw_label(canvas, shape.name, _whole(shape.points[0]), colour)
     return canvas
 

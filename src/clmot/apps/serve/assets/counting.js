@@ -180,7 +180,6 @@ function counting({ screen, waiting, edit, tried, now }) {
 
   /** What is open now, or has been changed. */
   function show(session) {
-    node.hidden = Boolean(session.live);
     if (session.live) { [shapes, counted, key] = [[], null, ""]; return; }
     const same = JSON.stringify(shapes) === JSON.stringify(session.shapes);
     shapes = session.shapes;

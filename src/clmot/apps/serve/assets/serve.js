@@ -125,6 +125,7 @@
     if (!session.live) {
       by("facts").textContent = `${plural(session.tracks.length + session.more_tracks, "track")}, ${plural(session.boxes, "box", "boxes")}`;
     }
+    for (const id of ["card", "queue", "counts", "edits"]) by(id).hidden = Boolean(session.live);
     by("undo").disabled = !session.edits?.length;
     by("redo").disabled = !session.undone?.length;
     by("export").disabled = !session.edits;
