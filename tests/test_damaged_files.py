@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from clmot import UserError
+from clmot import Tracker, UserError
 from clmot.apps.many.claims import Attempt, Claims
 from clmot.config import load_config
 from clmot.inference.export_metadata import Metadata
@@ -16,6 +16,7 @@ from clmot.io.mot_text import read_mot_text
 from clmot.io.named_arrays import write_arrays
 from clmot.io.sources import open_one
 from clmot.reid.gallery import Gallery
+from clmot.tracking.serialization import write_state
 
 
 def test_a_gallery_of_endless_size(tmp_path: Path) -> None:
@@ -23,6 +24,15 @@ def test_a_gallery_of_endless_size(tmp_path: Path) -> None:
     write_arrays(tmp_path / "g", "gallery", {"0": np.zeros((1, 2), np.float32)}, notes)
     with pytest.raises(UserError, match="this gallery is damaged"):
         Gallery.load(tmp_path / "g")
+
+
+def test_a_tracker_state_whose_numbers_are_lists(tmp_path: Path) -> None:
+    tracker = Tracker()
+    tracker.update(np.array([[1, 2, 20, 30, 0.9]]))
+    state = tracker.state()
+    write_state(tmp_path / "s", tracker.config, state | {"clock": state["clock"].reshape(4, 1)})
+    with pytest.raises(UserError, match="not the state of a tracker"):
+        Tracker.load(tmp_path / "s")
 
 
 def test_what_a_file_system_leaves_among_claims_is_none(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _wrong(
     for option in ("--resume", "--overwrite"):
         if again.code and f"{option}" in again.said:
             again = run(name, f"{line} {option}", out, places)
-    if again.code and ended.code not in (0, 2) and "is not empty" in again.said:
+    if again.code and ended.code not in (0, 2) and "is not empty" in again.said and not done:
         yield f"cannot run again: {again.said[-300:]!r}"
     if again.code and ("is not empty" in again.said or "exists" in again.said or "is there" in again.said):
         shutil.rmtree(out)  # as the message says

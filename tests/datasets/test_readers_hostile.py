@@ -71,6 +71,24 @@ def test_numbers_and_names_beyond_reason_are_one_line(tmp_path: Path, files: dic
     assert len(str(caught.value).splitlines()) == 1
 
 
+DIGITS = "9" * 5000
+RESULT = f'{{"image_id": {DIGITS}, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", f"[{RESULT}]"),
+        ("a.json", f'{{"images": [NaN, {DIGITS}]}}'),
+        ("a.odgt", f'{{"ID": "a", "gtboxes": [{DIGITS}]}}\n'),
+    ],
+)
+def test_a_number_of_more_digits_than_python_reads_is_one_line(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(UserError, match=name) as caught:
+        read_dataset([put(tmp_path / "d", {name: text, "0.jpg": JPEG})])
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_circle_beyond_all_numbers_is_no_box(tmp_path: Path) -> None:
     circle = {"label": "person", "points": [[0, 0], [1e200, 1e200]], "shape_type": "circle"}
     content = {"shapes": [SHAPE, circle], "imagePath": "0.jpg", "imageHeight": 48, "imageWidth": 64}

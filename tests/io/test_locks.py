@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def held_by_another(tmp_path: Path):
     yield hold
     for each in running:
         each.kill()
-        each.wait()
+        each.communicate()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_kill_releases_it(held_by_another, tmp_path: Path) -> None:
 
 def test_one_that_waits_comes_next(held_by_another, tmp_path: Path) -> None:
     process = held_by_another(tmp_path / "out")
-    subprocess.Popen(["sh", "-c", f"sleep 0.5; kill {process.pid}"])
+    threading.Timer(0.5, process.kill).start()
     began = time.monotonic()
     with alone(tmp_path / "out", wait=True):
         assert time.monotonic() - began > 0.4

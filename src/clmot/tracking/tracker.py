@@ -445,7 +445,7 @@ class Tracker:
                 camera.restore(parts["camera"])
             elif camera is not None:
                 camera.reset()
-            frame, next_id, width, height = parts["clock"][""].tolist()
+            frame, next_id, width, height = (int(number) for number in parts["clock"][""].tolist())
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"this is not the state of a tracker with the same configuration: {reason_of(error)}"

@@ -158,6 +158,6 @@ def read_lines(file: Path, last_step: int) -> list[dict[str, float]]:
     for text in file.read_text().splitlines() if file.is_file() and last_step else []:
         try:
             lines.append(json.loads(text))
-        except json.JSONDecodeError:
+        except ValueError:
             break
     return [line for line in lines if line["step"] <= last_step]

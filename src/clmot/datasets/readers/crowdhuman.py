@@ -93,7 +93,7 @@ def _photos(path: Path) -> Iterator[_Photo]:
         where = f"{path}:{number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{where}: not valid JSON; an .odgt file holds one JSON object a line") from error
         photo: _Photo = as_kind(record, _Photo, Path(where), "$")
         if photo.ID in seen:

@@ -104,7 +104,7 @@ def first_detection(head: str) -> _Record | None:
     for brace in itertools.islice(re.finditer(r"\{", head), 3):
         try:
             found = json.JSONDecoder().raw_decode(head, brace.start())[0]
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
         keys = found.keys()
         of_ultralytics = {"box", "confidence"} <= keys and isinstance(found["box"], dict)

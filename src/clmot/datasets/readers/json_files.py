@@ -49,7 +49,7 @@ def load_json(path: Path, kind: Any = Any, expected: str = "") -> Any:
         raise UserError(f"{fault}; expected {expected}{_tool_of(content)}") if whole else fault from error
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:  # nested without end, or a number of thousands of digits
         raise UserError(f"{path}: not a JSON text file") from error
 
 
