@@ -38,7 +38,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,15 +54,21 @@ from rich.table import Table
 
 from clmot import Detections
 from clmot import boxes as box
+from clmot.apps.track.cached_sequence import CachedSequence
+from clmot.apps.track.detection import Finder
+from clmot.apps.track.detection_store import find_once
 from clmot.apps.track.external_detections import rescaled
 from clmot.config import load_config
 from clmot.config.tracker import PRESETS, Family
+from clmot.evaluation.baselines import onnx_embedding
 from clmot.evaluation.bootstrap import Difference, interval
 from clmot.evaluation.comparison import Comparison, compare
+from clmot.inference.model import load_model
 from clmot.io.frame_choice import FrameChoice
 from clmot.io.mot_sequences import PERSON, read_sequence_info
 from clmot.io.mot_text import MotRows, read_mot_rows
 from clmot.io.mot_writer import TrackWriter
+from clmot.io.sources import open_one
 from clmot.structures import Image, TrackedFrame
 from clmot.synthetic import write_scenes
 
@@ -244,49 +251,38 @@ class Embeddings:
     Args:
         runs: run folders or model files, perhaps for one sequence alone.
         reid: ONNX file of a network of others.
-        cache: folder where they are kept, by name and sequence.
+        cache: store where they are kept, by name and sequence (`clmot.apps.track.detection_store`).
     """
 
-    def __init__(self, runs: Sequence[str], reid: Path | None, cache: Path | None) -> None:
+    def __init__(self, runs: Sequence[str], reid: Path | None, cache: Path) -> None:
         self._runs = {name: run for name, _, run in (each.rpartition("=") for each in runs)}
         self._reid, self._cache = reid, cache
         self.names = [*(["embedding"] if runs else []), *(["re-ID"] if reid else [])]
 
     def of(
-        self, name: str, sequence: Path, detections: dict[int, Detections], image_of: Callable[[int], Image]
+        self, name: str, sequence: Path, detections: dict[int, Detections], frames: FrameChoice
     ) -> dict[int, Detections]:
         """A sequence's detections with those of that name; as they are where there is no model for it."""
-        embed = None
-        rows = [each.xyxy for each in detections.values()]
-        file = self._cache / name / f"{sequence.name}.npz" if self._cache else None
-        if file is not None and file.is_file():
-            kept = np.load(file)
-            if np.array_equal(kept["boxes"], np.concatenate(rows)):
-                parts = np.split(kept["embedding"], np.cumsum([len(each) for each in rows])[:-1])
-                return {
-                    number: replace(each, embedding=part)
-                    for (number, each), part in zip(detections.items(), parts, strict=True)
-                }
-        embed = self._function(name, sequence.name)
-        if embed is None:
+        other = self._reid if name == "re-ID" else None
+        model = other or self._runs.get(sequence.name, self._runs.get(""))
+        if model is None:
             return detections
-        found = {number: embed(image_of(number), each.xyxy) for number, each in detections.items()}
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(file, boxes=np.concatenate(rows), embedding=np.concatenate([*found.values()]))
-        return {number: replace(each, embedding=found[number]) for number, each in detections.items()}
 
-    def _function(self, name: str, sequence: str) -> Callable[[Image, Any], Any] | None:
-        if name == "re-ID" and self._reid is not None:
-            from clmot.evaluation.baselines import onnx_embedding
+        def finders() -> dict[str, Finder]:
+            embed = onnx_embedding(other) if other else load_model(str(model)).embed
+            return {
+                sequence.name: lambda batch: [
+                    replace(detections[number], embedding=embed(image, detections[number].xyxy))
+                    for number, image in batch
+                ]
+            }
 
-            return onnx_embedding(self._reid)
-        run = self._runs.get(sequence, self._runs.get(""))
-        if run is None:
-            return None
-        from clmot.inference.model import load_model
-
-        return load_model(run).embed
+        boxes = zlib.crc32(np.concatenate([each.xyxy for each in detections.values()]).tobytes())
+        origin = {sequence.name: {"embeddings of": str(model), "boxes": boxes}}
+        source = {sequence.name: open_one(sequence).only(frames)}
+        (file,) = find_once(source, finders, self._cache / name, origin, progress=False)
+        stored, _ = CachedSequence.load(file)
+        return detections | dict(zip(stored.frame.tolist(), stored.detections, strict=True))
 
 
 def _label(number: int, change: str) -> str:
@@ -325,12 +321,9 @@ def _track_one(
     nothing = _of_one_class(np.empty((0, 4)), np.empty(0))
     found = {number: detections.get(number, nothing) for number in chosen}
 
-    def image_of(number: int) -> Image:
-        return cv2.cvtColor(_read(sequence / info.image_folder / f"{number:06d}.jpg"), cv2.COLOR_BGR2RGB)
-
     seen = {"": found}
     for name in {each.embeds for each, _ in entries} - {""}:
-        seen[name] = embeddings.of(name, sequence, found, image_of)
+        seen[name] = embeddings.of(name, sequence, found, scenario.frames)
     running = [each.make(info.frame_rate) for each, _ in entries]
     wanted = any(each.needs_images for each, _ in entries)
     with ExitStack() as stack:
@@ -424,7 +417,8 @@ def main() -> None:
     data = Path(os.environ.get("CLMOT_DATA", "")) / "mot"
     wanted = ("validation", "synthetic") if options.quick else options.scenarios
     images = not (options.no_images or options.quick)
-    embeddings = Embeddings(options.model, options.reid, options.cache)
+    scratch = tempfile.TemporaryDirectory()
+    embeddings = Embeddings(options.model, options.reid, options.cache or Path(scratch.name))
     entries, missing, packages = [], {}, {}
     for entry in contenders(images, embeddings.names, options.tries):
         if options.only and entry.name not in (DEFAULT, *options.only):
