@@ -155,6 +155,17 @@ def test_lines_and_zones_are_drawn_by_keys_and_fingers_and_survive_a_kill(
         page.get_by_label("Delete the zone zone 1").click()
         page.get_by_role("status").filter(has_text="Deleted a zone").first.wait_for()
         assert told.count() == 1
+        # a name that cannot be is not shown as if it were one
+        page.get_by_label("Name of the line").fill("  ")
+        page.get_by_label("Name of the line").press("Enter")
+        page.get_by_role("status").filter(has_text="1 to 300 characters").first.wait_for()
+        page.wait_for_function("document.querySelector('#counts input').value === '<b>door</b>'")
+        page.get_by_label("Name of the line").fill("not meant")
+        page.get_by_label("Name of the line").press("Escape")
+        for key in ("z", "l"):
+            page.keyboard.press(key)
+            assert "null" not in page.locator("#mode").inner_text()
+            page.keyboard.press("Escape")
     totals = counted(results, tmp_path / "out")
     assert totals["zones"] == {}
     assert [totals["lines"]["<b>door</b>"][way]["all"] for way in (RIGHT, LEFT)] == [1, 1]

@@ -63,7 +63,8 @@ def application(workspace: Workspace) -> Starlette:
                 if method == "GET" and (workspace.view is None or workspace.view is not asked_of):
                     return Response(status_code=204)
                 if isinstance(error, UserError):
-                    return JSONResponse({"error": readable(str(error))}, 400)
+                    # an edit that cannot be made is an answer, which a browser's console need not report
+                    return JSONResponse({"error": readable(str(error))}, 400 if method == "GET" else 200)
                 _log.exception("%s %s", method, readable(request.url.path))
                 return JSONResponse({"error": f"clmot failed: {type(error).__name__}: {reason_of(error)}"}, 500)
             return given if isinstance(given, Response) else JSONResponse(given)
@@ -146,7 +147,7 @@ def application(workspace: Workspace) -> Starlette:
             require(not length.isdecimal() or int(length) <= UPLOAD_LIMIT, "the video is too large to be sent")
             name = await workspace.upload(request.query_params.get("name", ""), request.stream(), UPLOAD_LIMIT)
         except UserError as error:
-            return JSONResponse({"error": readable(str(error))}, 413 if "large" in str(error) else 400)
+            return JSONResponse({"error": readable(str(error))}, 413 if "large" in str(error) else 200)
         return JSONResponse({"name": readable(name)})
 
     return Starlette(

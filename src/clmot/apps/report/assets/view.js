@@ -12,9 +12,14 @@ const view = (() => {
       else if (key === "style") Object.assign(made.style, value);
       else made.setAttribute(key, value === true ? "" : value);
     }
-    made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    made.append(...present(children));
     return made;
   }
+
+  const present = (children) => children.flat().filter((child) => child !== null && child !== undefined);
+
+  /** Other children in place of those that are there. */
+  const fill = (node, ...children) => node.replaceChildren(...present(children));
 
   /** Text from a file, whose direction is its own and turns nothing around it. */
   const foreign = (text) => el("bdi", {}, text);
@@ -282,5 +287,5 @@ const view = (() => {
       shown, clear, names.length > 1 ? kind : null), el("div", { class: "split" }, list, detail)), filter, clear };
   }
 
-  return { el, foreign, plural, clock, chip, tile, timeline, events, reasons };
+  return { el, fill, foreign, plural, clock, chip, tile, timeline, events, reasons };
 })();

@@ -86,7 +86,10 @@ function controls({ act, screen, now }) {
     const { session, mode } = now();
     if (event.key === "Escape" && !dialog) {
       if (mode) act.leave(); else act.select(null);
-      if (typing) event.target.blur();
+      if (typing) {
+        if (event.target.type === "text") event.target.value = event.target.defaultValue;
+        event.target.blur();
+      }
     }
     if (typing || !session || event.key === "Escape") return;
     const { key } = event;

@@ -3,7 +3,7 @@
 
 /** `edit(change)` makes an edit, `waiting` are the modes, `now()` is the state of the page. */
 function counting({ screen, waiting, edit, tried, now }) {
-  const { el, foreign, plural } = view;
+  const { el, fill, foreign, plural } = view;
   const NEAR = 9;
   const node = document.getElementById("counts");
   let [shapes, counted, key, lines] = [[], null, "", []];
@@ -153,7 +153,7 @@ function counting({ screen, waiting, edit, tried, now }) {
 
   function list(session) {
     lines = [];
-    node.replaceChildren(el("div", { class: "bar" }, el("h2", {}, "Counting"),
+    fill(node, el("div", { class: "bar" }, el("h2", {}, "Counting"),
       el("button", { type: "button", title: "New line (l)", "aria-keyshortcuts": "l", onclick: () => trace("line") }, "New line"),
       el("button", { type: "button", title: "New zone (z)", "aria-keyshortcuts": "z", onclick: () => trace("zone") }, "New zone")),
     shapes.length ? el("ul", { class: "shapes" }, shapes.map(([name, points]) => {
@@ -162,7 +162,7 @@ function counting({ screen, waiting, edit, tried, now }) {
       return el("li", {}, el("div", { class: "fields" },
         el("span", { class: "swatch", style: { background: colour(name) } }),
         el("input", { type: "text", value: name, maxlength: "300", autocomplete: "off", "aria-label": `Name of the ${kindOf(points)}`,
-          onchange: (event) => edit({ do: "shape", name: event.target.value, points, before: name }) }),
+          onchange: ({ target }) => edit({ do: "shape", name: target.value, points, before: name }).then(() => { target.value = name; }) }),
         el("button", { type: "button", "aria-label": `Delete the ${kindOf(points)} ${name}`, onclick: () => edit({ do: "shape", name }) }, "✕")), told);
     })) : el("p", { class: "empty" }, "Draw a line to count who crosses it, or a zone to count who is in it."),
     shapes.length ? el("p", { class: "faint saved" }, "Saved in ", foreign(session.plan), ", which clmot count and clmot evaluate take.") : null);

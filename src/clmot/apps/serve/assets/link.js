@@ -7,7 +7,7 @@ const link = (() => {
     const answer = await fetch(path, sent === undefined ? {} : { method: "POST", body });
     if (answer.status === 204) return null; // what was asked of is closed by now
     const content = await answer.json().catch(() => ({ error: answer.status === 403 ? "this page has ended; open the new address" : answer.statusText }));
-    if (!answer.ok) throw new Error(content.error || answer.statusText);
+    if (!answer.ok || content.error) throw new Error(content.error || answer.statusText);
     return content;
   }
 

@@ -3,7 +3,7 @@
 
 /** `edit(change)` makes an edit, `halt()` stops playing, `now()` is the state of the page. */
 function modes({ screen, edit, halt, now }) {
-  const { el } = view;
+  const { el, fill } = view;
   const node = document.getElementById("mode");
   const cancel = () => el("button", { type: "button", onclick: leave }, "Cancel");
   const made = { mode: null, draft: "", ask, place, enter, cancel, given, leave, get fill() { return document.getElementById("fill")?.checked ?? true; } };
@@ -11,7 +11,7 @@ function modes({ screen, edit, halt, now }) {
   function enter(name, ...content) {
     halt();
     made.mode = name;
-    node.replaceChildren(...content);
+    fill(node, ...content);
     node.hidden = false;
   }
 

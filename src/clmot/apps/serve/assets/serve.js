@@ -222,7 +222,7 @@
   const act = {
     go,
     close: () => select(null),
-    rename: (name) => edit({ do: "rename", track: selected, name }),
+    rename: (name) => edit({ do: "rename", track: selected, name }).then(() => { if (told && by("rename")) by("rename").value = by("rename").defaultValue = told.name; }),
     reclass: (name) => {
       const wanted = name === "\n" ? prompt("Name of the class") : name;
       if (wanted) edit({ do: "class", track: selected, name: wanted }); else showCard();
