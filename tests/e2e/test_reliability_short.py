@@ -10,7 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from campaign.fuzz import fuzz
+from campaign.long import long
 from campaign.moments import at_every_moment
+from campaign.races import race
+from campaign.table import Table
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="each attempt is a fork")]
 
@@ -27,3 +30,17 @@ def test_results_survive_each_moment_of_a_command(fault: str) -> None:
     assert kind.attempts > 3
     assert not kind.note  # every moment was tried
     assert kind.failures == []
+
+
+def test_trackers_stay_as_they_are_for_long() -> None:
+    table = Table()
+    long(10_000, 25, table)
+    assert len(table.kinds) == 5
+    assert [(kind.name, kind.failures) for kind in table.kinds if kind.failures] == []
+
+
+def test_two_at_once_give_one_result() -> None:
+    table = Table()
+    race(3, 25, time.monotonic() + 300, ["data convert", "gallery", "edits"], table)
+    assert [kind.attempts for kind in table.kinds] == [3, 3, 3]
+    assert [(kind.name, kind.failures) for kind in table.kinds if kind.failures] == []
