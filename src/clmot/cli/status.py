@@ -27,8 +27,7 @@ def status(folder: Path, *, failed: Flag = False, as_json: Flag = False) -> None
     as_json
         The same as JSON.
     """
-    from clmot.apps.many.run import tell_failed
-    from clmot.apps.many.status import read_status
+    from clmot.apps.many.status import read_status, tell_failed
 
     found = read_status(folder)
     if as_json:

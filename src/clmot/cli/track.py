@@ -165,7 +165,6 @@ def track(
     from clmot.apps.many.run import is_of_many
     from clmot.apps.many.work import Job
     from clmot.apps.track.configured_model import load_configured, load_detector_for, read_settings, stated_rate
-    from clmot.apps.track.pipeline import track as run_tracking
 
     looking = looking or Looking()
     if model is None:
@@ -205,6 +204,8 @@ def track(
         require(not (show or state), "--show and --state are for one source; leave them out, or --workers and --shard")
         _track_many(paths, job, workers, shard, engine, address, overwrite, retry_failed)
         return
+    from clmot.apps.track.pipeline import track as run_tracking
+
     loaded = load_configured(model, settings, looking.device, looking.runtime)
     for result in run_tracking(
         paths,
@@ -242,7 +243,8 @@ def _track_many(
 ) -> None:
     """Run the job over many videos; exit code 3 if any of them failed."""
     from clmot.apps.many.engines import open_engine
-    from clmot.apps.many.run import tell_failed, track_many
+    from clmot.apps.many.run import track_many
+    from clmot.apps.many.status import tell_failed
 
     require(workers is None or workers >= 1, f"--workers must be >= 1, got {workers}")
     run = track_many(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from clmot.io.image import IMAGE_SUFFIXES
 
+_IMAGE_ENDS = tuple(IMAGE_SUFFIXES)
+
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:
     """Sort key under which ``frame2`` comes before ``frame10``."""
@@ -18,7 +20,7 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
 
 def is_image(name: str) -> bool:
     """Whether a file of that name is read as an image, which hidden ones are not."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
+    return name.lower().endswith(_IMAGE_ENDS) and not name.startswith(".")
 
 
 def images_in(folder: Path) -> list[Path]:

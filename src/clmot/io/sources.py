@@ -30,6 +30,7 @@ VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
 )
 """By which videos are told in a folder; a file that is named may be called anything."""
+_VIDEO_ENDS = tuple(VIDEO_SUFFIXES)
 
 
 @told_of_disks()
@@ -225,7 +226,7 @@ def _images(
 
 
 def _is_video_name(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not name.startswith(".")
+    return name.lower().endswith(_VIDEO_ENDS) and not name.startswith(".")
 
 
 def _read(images: Sequence[Path], numbers: Sequence[int], frame_rate: float | None, reading: Reading) -> Frames:

@@ -12,8 +12,8 @@ import pytest
 from clmot.apps.many.claims import Attempt
 from clmot.apps.many.manifest import ERROR, Manifest, Row
 from clmot.apps.many.processes import Crash, Outcome, answer
-from clmot.apps.many.run import Run, tell_failed, track_many
-from clmot.apps.many.status import read_status
+from clmot.apps.many.run import Run, track_many
+from clmot.apps.many.status import read_status, tell_failed
 from clmot.apps.many.video import Video
 from clmot.apps.many.work import DiskFull, Job, Worker
 from clmot.apps.track import pipeline, sequence

@@ -12,6 +12,7 @@ import os
 import platform
 import time
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -54,10 +55,10 @@ class Claims:
     def __init__(self, folder: Path, lease: float = LEASE) -> None:
         self.folder, self.lease = folder, lease
 
-    def newest(self) -> dict[tuple[str, str], int]:
-        """By name and key, the number of the newest attempt."""
+    def newest(self, known: Collection[str] = ()) -> dict[tuple[str, str], int]:
+        """By name and key, the number of the newest attempt whose file is not known already."""
         found: dict[tuple[str, str], int] = {}
-        for file in os.listdir(self.folder):
+        for file in set(os.listdir(self.folder)).difference(known):
             name, *rest = file.rsplit(".", 2)
             # else left by a file system or another program
             if len(rest) == 2 and rest[1].isdecimal() and int(rest[1]) > found.get((name, rest[0]), 0):

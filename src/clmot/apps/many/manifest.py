@@ -79,8 +79,8 @@ class Manifest:
         self.folder = out / FOLDER
         self.claims = Claims(self.folder / "claims", lease)
         self.rows: dict[str, Row] = {}
-        self._attempts: dict[tuple[str, str], int] = {}  # the newest that was begun
-        self._verdicts: dict[tuple[str, str, int], str] = {}
+        self._attempts: dict[tuple[str, str], int] = {}  # the newest that was begun, beside those of `rows`
+        self._verdicts: dict[tuple[str, str, int], str] = {}  # of older rows
         self._base: dict[tuple[str, str], int] = {}  # attempts that do not count any more
         self._read: dict[str, int] = {}
         self._mine: Path | None = None
@@ -106,8 +106,9 @@ class Manifest:
             fresh = [row for name in grown for row in self._appended(name)]
             for row in sorted(fresh, key=lambda each: each.at):
                 self._take(row)
-            for which, number in self.claims.newest().items() if claims else ():
-                self._attempts[which] = max(self._attempts.get(which, 0), number)
+            ended = {f"{row.name}.{row.key}.{row.attempt}" for row in self.rows.values()} if claims else set()
+            for which, number in self.claims.newest(ended).items() if claims else ():
+                self.begun(Attempt(*which, number))
         except FileNotFoundError as error:
             raise UserError(f"{self.folder.parent}: holds no manifest of many videos") from error
         except (OSError, ValueError) as error:
@@ -130,17 +131,28 @@ class Manifest:
             return rows
 
     def _take(self, row: Row) -> None:
-        which = (row.name, row.key)
-        if row.state == AGAIN:
-            self._base[which] = row.attempt
-        else:
-            self._verdicts[row.name, row.key, row.attempt] = row.state
         known = self.rows.get(row.name)
         # what is done stays done, also when an attempt that was taken for dead fails behind it
-        if not (known and known.key == row.key and known.state == DONE):
+        stays = known is not None and known.key == row.key and known.state == DONE
+        if not stays:
             self.rows[row.name] = row
-        if row.attempt > self._attempts.get(which, 0):
-            self._attempts[which] = row.attempt
+        if row.state == AGAIN:
+            self._base[row.name, row.key] = row.attempt
+        older = row if stays else known
+        if older is not None:
+            if older.state != AGAIN:
+                self._verdicts[older.name, older.key, older.attempt] = older.state
+            self.begun(Attempt(older.name, older.key, older.attempt))
+
+    def _verdict(self, name: str, key: str, number: int) -> str:
+        row = self.rows.get(name)
+        if row and row.attempt == number and row.key == key and row.state != AGAIN:
+            return row.state
+        return self._verdicts.get((name, key, number), "")
+
+    def _newest(self, name: str, key: str) -> int:
+        row = self.rows.get(name)
+        return max(self._attempts.get((name, key), 0), row.attempt if row and row.key == key else 0)
 
     def append(self, row: Row) -> None:
         """Add a row; it is on the disk when this returns.
@@ -178,14 +190,10 @@ class Manifest:
         which, row = (video.name, key), self.rows.get(video.name)
         if row and row.key == key and row.state in (DONE, FAILED):
             return row.state
-        newest, base = self._attempts.get(which, 0), self._base.get(which, 0)
-        if (
-            newest > base
-            and (*which, newest) not in self._verdicts
-            and not self.claims.is_dead(Attempt(*which, newest))
-        ):
+        newest, base = self._newest(*which), self._base.get(which, 0)
+        if newest > base and not self._verdict(*which, newest) and not self.claims.is_dead(Attempt(*which, newest)):
             return ""
-        errors = sum(self._verdicts.get((*which, each)) == ERROR for each in range(base + 1, newest + 1))
+        errors = sum(self._verdict(*which, each) == ERROR for each in range(base + 1, newest + 1))
         lost = newest - base - errors
         if errors > retries or lost >= MOST_LOST:
             reason = row.error if row and row.error else f"its process ended {lost} times without a word"
@@ -217,22 +225,22 @@ class Manifest:
 
     def was_begun(self, name: str, key: str) -> bool:
         """Whether there was any attempt."""
-        return (name, key) in self._attempts
+        return self._newest(name, key) > 0
 
     def has_verdict(self, attempt: Attempt) -> bool:
         """Whether a row says what became of an attempt."""
-        return (attempt.name, attempt.key, attempt.number) in self._verdicts
+        return self._verdict(attempt.name, attempt.key, attempt.number) != ""
 
     def was_cut_off(self, attempt: Attempt) -> bool:
         """Whether the attempt before failed through no fault of the video, so that what it left can be trusted."""
-        return self._verdicts.get((attempt.name, attempt.key, attempt.number - 1)) != ERROR
+        return self._verdict(attempt.name, attempt.key, attempt.number - 1) != ERROR
 
     def running(self) -> list[Attempt]:
         """What is being worked on."""
         return [
             attempt
-            for which, number in self._attempts.items()
-            if (*which, number) not in self._verdicts and number > self._base.get(which, 0)
+            for which in self._attempts
+            if not self._verdict(*which, number := self._newest(*which)) and number > self._base.get(which, 0)
             if not self.claims.is_dead(attempt := Attempt(*which, number))
         ]
 

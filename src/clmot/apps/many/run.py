@@ -18,7 +18,7 @@ from clmot.apps.many.remote import is_remote
 from clmot.apps.many.sources import LISTS, in_shard, list_videos
 from clmot.apps.many.video import Video
 from clmot.apps.many.work import DiskFull, Job
-from clmot.errors import UserError, plural
+from clmot.errors import UserError
 from clmot.io.progress import progress_bar
 from clmot.io.video_headers import is_address
 
@@ -223,16 +223,6 @@ def _check(videos: Sequence[Video], keys: dict[str, str], manifest: Manifest, jo
             continue  # a kill between results and row
         what = "was made with other settings, or of another content" if row else "exists already"
         raise UserError(f"{job.out / video.name}.txt: {what}; choose another --out, or replace it with --overwrite")
-
-
-def tell_failed(failed: Sequence[Row], most: int = 20) -> str:
-    """Which videos were given up and why, a line each; empty where none was."""
-    if not failed:
-        return ""
-    lines = [f"{plural(len(failed), 'video')} failed (--retry-failed tries them again):"]
-    lines += [f"  {row.name}: {row.error}" for row in failed[:most]]
-    lines += [f"  and {len(failed) - most} more; clmot status --failed names all"] if len(failed) > most else []
-    return "\n".join(lines)
 
 
 def is_of_many(sources: Sequence[str], out: Path | None) -> bool:

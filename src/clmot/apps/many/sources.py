@@ -85,6 +85,8 @@ def _known_or_read(found: _Found, name: str, known: Video | None) -> Video:
     try:
         size, stamp = found.stamp or _stamp(origin)
         if known and (known.size, known.stamp) == (size, stamp):
+            if (known.name, known.settings) == (name, found.settings):
+                return known
             content = known.content
         else:
             content = digest(origin, stamp) if found.stamp else _content(origin)
@@ -150,7 +152,7 @@ def _behind(source: str) -> Iterator[_Found]:
         yield from (_Found(os.path.abspath(each), each.resolve().name) for each in folders)
         if not folders:
             place = os.path.abspath(path)
-            yield from (_Found(os.path.join(place, name), os.path.splitext(name)[0]) for name in video_names(path))
+            yield from (_Found(os.path.join(place, name), name.rpartition(".")[0]) for name in video_names(path))
     elif path.is_file():
         yield _Found(os.path.abspath(path), path.stem)
     elif glob.has_magic(source):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clmot.apps.many.manifest import DONE, FAILED, Manifest, Row
+from clmot.errors import plural
 
 _RECENT = 600.0
 """Seconds over which the rate is told, or since the first video if that is less."""
@@ -103,3 +105,13 @@ def read_status(out: str | Path) -> Status:
         failures=tuple(failures),
         hands=tuple(running),
     )
+
+
+def tell_failed(failed: Sequence[Row], most: int = 20) -> str:
+    """Which videos were given up and why, a line each; empty where none was."""
+    if not failed:
+        return ""
+    lines = [f"{plural(len(failed), 'video')} failed (--retry-failed tries them again):"]
+    lines += [f"  {row.name}: {row.error}" for row in failed[:most]]
+    lines += [f"  and {len(failed) - most} more; clmot status --failed names all"] if len(failed) > most else []
+    return "\n".join(lines)
