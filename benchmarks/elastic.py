@@ -110,18 +110,16 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> None:
         line = torchrun(port, scenes / "stills", out, arguments.steps)
         begin = time.monotonic()
         nodes = [subprocess.Popen(line, stdout=log, stderr=stack_log) for _ in range(2)]
-        done = 0
+        done, seen = 0, set[str]()
         while done < kills and all(node.poll() is None for node in nodes):
-            time.sleep(rng.uniform(0.5, arguments.pause))
-            there = ranks(rng.choice(nodes).pid)
-            if there:
+            time.sleep(rng.uniform(0.2, arguments.pause))
+            there, reached = ranks(rng.choice(nodes).pid), {path.name for path in out.glob("checkpoint-*")}
+            if there and reached - seen:  # a kill before the next checkpoint only begins again where the last did
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(rng.choice(there), signal.SIGKILL)
                     done += 1
-                    steps = [path.name for path in out.glob("checkpoint-*")]
-                    print(
-                        f"kill {done} after {time.monotonic() - begin:.0f} s, at {steps or 'no checkpoint'}", flush=True
-                    )
+                    seen |= reached
+                    print(f"kill {done} after {time.monotonic() - begin:.0f} s, at {sorted(reached)}", flush=True)
         codes = [node.wait() for node in nodes]
         print(f"{name}: exit codes {codes} after {time.monotonic() - begin:.0f} s, {done} kills", flush=True)
     one, two = weights(folder / "quiet"), weights(folder / "killed")

@@ -14,6 +14,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,15 +59,16 @@ def list_videos(sources: Sequence[str | Path], known: Mapping[str, Video]) -> li
     """
     found: dict[str, _Found] = {}
     for each in _expanded([str(source) for source in sources]):
-        require(each.origin not in found, f"{each.origin}: is named twice")
-        found[each.origin] = each
+        if found.setdefault(each.origin, each) is not each:
+            raise UserError(f"{each.origin}: is named twice")
     require(bool(found), "no source: name videos, folders, patterns, lists or addresses")
     names = {origin: known[origin].name for origin in found if origin in known}
     names |= {origin: each.name for origin, each in found.items() if each.given}
     fresh = [each for origin, each in found.items() if origin not in names]
-    taken = {*RESERVED, *names.values(), *(each.name for each in known.values())}
-    distinct = distinct_names([(each.name, each.origin) for each in fresh], tuple(taken))
-    names |= {each.origin: name for each, name in zip(fresh, distinct, strict=True)}
+    if fresh:
+        taken = {*RESERVED, *names.values(), *(each.name for each in known.values())}
+        distinct = distinct_names([(each.name, each.origin) for each in fresh], tuple(taken))
+        names |= {each.origin: name for each, name in zip(fresh, distinct, strict=True)}
     twice = [name for name, count in Counter(names.values()).items() if count > 1]
     require(not twice, f"two sources are called {', '.join(twice[:1])}; give each a name of its own")
     origins = list(found)
@@ -76,7 +78,8 @@ def list_videos(sources: Sequence[str | Path], known: Mapping[str, Video]) -> li
             [origins[start : start + _PART] for start in range(0, len(origins), _PART)],
         )
         videos = [each for part in parts for each in part]
-    return sorted(videos, key=lambda each: (-each.size, each.name))
+    videos.sort(key=attrgetter("name"))
+    return sorted(videos, key=attrgetter("size"), reverse=True)  # which keeps the order of equals
 
 
 def _known_or_read(found: _Found, name: str, known: Video | None) -> Video:
@@ -151,8 +154,8 @@ def _behind(source: str) -> Iterator[_Found]:
             folders = [path]
         yield from (_Found(os.path.abspath(each), each.resolve().name) for each in folders)
         if not folders:
-            place = os.path.abspath(path)
-            yield from (_Found(os.path.join(place, name), name.rpartition(".")[0]) for name in video_names(path))
+            place = os.path.join(os.path.abspath(path), "")
+            yield from (_Found(place + name, name.rpartition(".")[0]) for name in video_names(path))
     elif path.is_file():
         yield _Found(os.path.abspath(path), path.stem)
     elif glob.has_magic(source):
