@@ -113,7 +113,7 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> None:
         done, seen = 0, set[str]()
         while done < kills and all(node.poll() is None for node in nodes):
             time.sleep(rng.uniform(0.2, arguments.pause))
-            there, reached = ranks(rng.choice(nodes).pid), {path.name for path in out.glob("checkpoint-*")}
+            there, reached = ranks(rng.choice(nodes).pid), {path.name for path in out.glob("checkpoint-*[0-9]")}
             if there and reached - seen:  # a kill before the next checkpoint only begins again where the last did
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(rng.choice(there), signal.SIGKILL)
