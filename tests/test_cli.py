@@ -256,6 +256,11 @@ MOMENTS = {
         "import clmot.cli as c; c.app = lambda *_, **__: exec('import signal; signal.raise_signal(2)')",
         INTERRUPTED,
     ),
+    "where nothing can be raised": (
+        "import time, clmot.cli as c; Lost = type('Lost', (), {'__del__': lambda _: signal.raise_signal(2)})\n"
+        "c.app = lambda *_, **__: (Lost() and None, time.sleep(30))",
+        INTERRUPTED,
+    ),
     "twice": ("import clmot.cli as c; c._run = lambda _: [signal.raise_signal(2) for _ in range(2)]", "interrupted"),
     "when all is done": (
         "import atexit, clmot.cli as c; c._run = lambda _: atexit.register(signal.raise_signal, 2)",

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE = 10.0
@@ -121,6 +122,14 @@ class Command:
             waiting = number in _SIGNALS or (waiting and number > 0)
             first = first or time.monotonic() * waiting
 
+    def again(self, lost: Any) -> None:
+        """Let a signal come again that was raised where nothing can be, as in a library's callback; Python's hook."""
+        if self.came and isinstance(lost.exc_value, KeyboardInterrupt):
+            number, self.came = self.came, 0
+            threading.Timer(0.1, os.kill, [os.getpid(), number]).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     def leave(self, line: str = "interrupted") -> None:
         """Say so and end this process, whatever else it is doing."""
         first, torchrun = os.environ.get("LOCAL_RANK", "0") == "0", "TORCHELASTIC_RUN_ID" in os.environ
@@ -157,6 +166,7 @@ def whole_process() -> Command:
     for number in _SIGNALS:
         signal.signal(number, command)
     atexit.register(command.end)  # the first to come is the last to go
+    sys.unraisablehook = command.again
     if hasattr(signal, "pthread_sigmask"):  # Windows has no such pipes
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
