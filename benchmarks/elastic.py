@@ -74,7 +74,7 @@ def weights(run: Path) -> dict[str, bytes]:
     import torch
     from safetensors.torch import load_file
 
-    (last,) = run.glob("checkpoint-*")
+    (last,) = run.glob("checkpoint-*[0-9]")  # not the lock of a write that was killed
     state = torch.load(last / "state.pt", weights_only=True)["network"]
     both = {**load_file(last / "model.safetensors"), **{f"state.{name}": value for name, value in state.items()}}
     return {f"{last.name}/{name}": value.numpy().tobytes() for name, value in both.items()}
