@@ -70,7 +70,9 @@ class RayActors:
     def __init__(self, job: Job, count: int | None, address: str | None) -> None:
         self._ray = import_extra("ray", "ray")
         try:
-            self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+            # without an address Ray would wait for the last cluster of this machine, which may be gone
+            own = {"address": address or "local", "include_dashboard": False}
+            self._ray.init(**own, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
             raise UserError(f"--address {address}: no Ray cluster answers there: {reason_of(error)}") from error
         there = self._ray.cluster_resources()
