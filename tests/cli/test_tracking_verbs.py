@@ -124,12 +124,16 @@ def test_no_tracks_name_the_size_that_was_looked_at(clips, run, tmp_path, caplog
 
 def test_sigterm_is_as_ctrl_c(clips, tmp_path, capsys):
     """After ``docker stop`` everything that was finished has its final name, and the state is there to go on from."""
-    code = """
-import signal
+    code = f"""
+import signal, time
+from pathlib import Path
 seen = []
 def find(image):
     seen.append(1)
     if len(seen) == 5:
+        end = time.monotonic() + 60  # detecting runs ahead of writing
+        while not list(Path({str(tmp_path / "r")!r}).glob("*.txt.partial")) and time.monotonic() < end:
+            time.sleep(0.01)
         signal.raise_signal(signal.SIGTERM)
     return [[10, 20, 40, 90, 0.9, 0]]
 """
