@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from clmot.io.image import IMAGE_SUFFIXES
-
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Kinds of files that are read as images, one image each."""
 _IMAGE_ENDS = tuple(IMAGE_SUFFIXES)
 
 

@@ -17,10 +17,8 @@ import numpy.typing as npt
 
 from clmot.errors import UserError, reason_of
 from clmot.io.atomic import write_whole_bytes
+from clmot.io.folders import IMAGE_SUFFIXES
 from clmot.structures import Image
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Kinds of files that are read as images, one image each."""
 
 _JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _TIFF = b"II*\0", b"MM\0*"

@@ -12,7 +12,6 @@ import numpy as np
 
 from clmot.errors import UserError
 from clmot.io.folders import describe_folder, folders_in
-from clmot.io.image import read_image
 from clmot.io.text import read_text
 
 EXPECTED = "SEQUENCE/img1/000001.jpg ... and SEQUENCE/gt/gt.txt"
@@ -247,6 +246,8 @@ def open_sequence(folder: Path) -> SequenceFolder:
 
 def _first_size(images: Sequence[Path]) -> tuple[Path, tuple[int, int]]:
     """The first image that can be read, and its height and width."""
+    from clmot.io.image import read_image  # what decodes takes a while to load
+
     for number, image in enumerate(images, 1):
         try:
             height, width = read_image(image).shape[:2]

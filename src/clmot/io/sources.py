@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 
 from clmot.errors import UserError, plural, told_of_disks
 from clmot.io.animation import ANIMATION_SUFFIXES, open_animation
-from clmot.io.folders import describe_folder, images_in, is_image, natural_order
+from clmot.io.folders import IMAGE_SUFFIXES, describe_folder, images_in, is_image, natural_order
 from clmot.io.frame_source import FrameSource
-from clmot.io.image import IMAGE_SUFFIXES, read_image
 from clmot.io.live import stay_connected
 from clmot.io.mot_sequences import EXPECTED, find_sequences, sequence_folders
 from clmot.io.reading import Reading
 from clmot.io.video import Frames, decode_video, probe_video
 from clmot.io.video_headers import is_address, without_password
-from clmot.io.webcam import webcam
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
@@ -113,6 +111,8 @@ def open_source(source: str | Path) -> list[FrameSource]:
         return [_video(text, _address_name(text))]
     path = Path(source)
     if text.isdecimal() and not path.exists():
+        from clmot.io.webcam import webcam
+
         return [webcam(int(text))]
     if path.is_dir():
         return _folder(path)
@@ -230,6 +230,8 @@ def _is_video_name(name: str) -> bool:
 
 
 def _read(images: Sequence[Path], numbers: Sequence[int], frame_rate: float | None, reading: Reading) -> Frames:
+    from clmot.io.image import read_image  # what decodes takes a while to load
+
     reading.restart()
     for number, path in zip(numbers, images, strict=True):
         try:

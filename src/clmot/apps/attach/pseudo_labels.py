@@ -9,8 +9,8 @@ import numpy as np
 
 from clmot.detectors.output_parser import require_detections
 from clmot.errors import UserError, plural
-from clmot.io.folders import natural_order
-from clmot.io.image import IMAGE_SUFFIXES, read_image
+from clmot.io.folders import IMAGE_SUFFIXES, natural_order
+from clmot.io.image import read_image
 from clmot.io.progress import progress_bar
 from clmot.protocols import Detector
 from clmot.structures import Dataset, Sample

@@ -15,8 +15,7 @@ from clmot.datasets.readers.detections_rows import first_detection
 from clmot.datasets.readers.json_files import as_kind, load_json
 from clmot.datasets.readers.places import IMAGE_FOLDERS, Absent, ImageFinder
 from clmot.errors import UserError, plural
-from clmot.io.folders import images_in
-from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.folders import IMAGE_SUFFIXES, images_in
 from clmot.io.mot_sequences import find_sequences, numbered_images
 from clmot.io.text import head_of
 from clmot.structures import Dataset

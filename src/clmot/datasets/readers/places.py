@@ -16,8 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from clmot.errors import UserError
-from clmot.io.folders import folders_in, images_below, images_in, natural_order
-from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.folders import IMAGE_SUFFIXES, folders_in, images_below, images_in, natural_order
 
 ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "label", "json", "jsons", "xml", "xmls", "ann")
 IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "img1", "frames")

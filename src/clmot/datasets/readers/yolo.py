@@ -22,8 +22,7 @@ from clmot.datasets.readers.formats import Format
 from clmot.datasets.readers.places import Absent, ImageFinder, leads_out, not_read, split_folders
 from clmot.datasets.readers.yolo_rows import MOST_CLASSES, LabelRows, RowForm, read_label_file
 from clmot.errors import UserError, plural
-from clmot.io.folders import describe_folder, folders_in, images_below
-from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.folders import IMAGE_SUFFIXES, describe_folder, folders_in, images_below
 from clmot.io.image_size import read_image_size
 from clmot.io.text import read_lines, read_text
 from clmot.structures import Dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from clmot.errors import UserError, reason_of
-from clmot.io.image import IMAGE_SUFFIXES
+from clmot.io.folders import IMAGE_SUFFIXES
 from clmot.structures import Dataset, Sample
 
 ImageMode = Literal["link", "copy", "reference"]
