@@ -48,8 +48,9 @@ def moving_picture(demo: Path, out: Path, seconds: float = 8.0, rate: int = 8) -
             results = load_results(demo / "results" / slug(row) / text.name)
             events = compare_with_truth(results, clips).events
             switches[row, text.stem] = [event.frame for event in events if event.kind == "switch"]
-        length, frame_rate = int(seconds * results.frame_rate), results.frame_rate
-        for start in range(1, int(results.rows.frame.max()) - length, 10):
+        last, frame_rate = int(results.rows.frame.max()), results.frame_rate
+        length = min(int(seconds * frame_rate), last - 1)
+        for start in range(1, last - length + 1, 10):
             inside = {
                 row: sum(start + 10 <= frame < start + length for frame in switches[row, text.stem])
                 for row in (MOTION, TRAINED)
@@ -97,7 +98,7 @@ def training_cycle(stills: Path, out: Path) -> None:
     samples = read_dataset([stills]).samples
     sample = max(samples, key=lambda each: len(each.boxes) * (len(each.boxes) <= 6))
     picture = _picture(sample)
-    config = ViewsConfig(scale=(0.9, 1.5), rotate=8, colour=1.5, mirror=1.0, opposite_mirror=True)
+    config = ViewsConfig(scale=(0.9, 1.5), rotate=8, colour=1.5, mirror=1.0)
     pair = make_view_pair(picture, picture, config, (384, 224), np.random.default_rng(5))
     first, second = draw_pair(pair)
     figure = Figure(figsize=(11, 4.4), dpi=110)
