@@ -25,10 +25,13 @@ def test_no_other_thread_works_on_it():
         "from clmot.products import product\n"
         "first, second = np.ones((8, 2208), np.float32), np.ones((2208, 512), np.float32)\n"
         "product(first, second)\n"
-        "everyone, mine = time.process_time(), time.thread_time()\n"
-        "for _ in range(100): product(first, second)\n"
-        "mine = time.thread_time() - mine\n"
-        "assert time.process_time() - everyone < 1.3 * mine + 0.01"
+        "shares = []\n"
+        "for _ in range(20):\n"  # some other thread of a library may have something to do at times
+        "    everyone, mine = time.process_time(), time.thread_time()\n"
+        "    for _ in range(50): product(first, second)\n"
+        "    mine = time.thread_time() - mine\n"
+        "    shares.append((time.process_time() - everyone) / mine)\n"
+        "assert min(shares) < 1.3, shares"
     )
     variables = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", code], check=True, env=variables)
