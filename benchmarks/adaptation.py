@@ -12,7 +12,7 @@ same detections for every arm:
     retail      Intel's person-reidentification-retail-0288, identities of another data set, on crops
     ours        the network of clmot-pedestrian with YOLOX-nano's weights, its metric from tracklets of the three other
                 sequences (`start`): what comes with the package has seen all four
-    adapted     ours after `clmot adapt` on the boxes of the first 60 %, whatever its judge said
+    adapted     ours after `clmot adapt` on the boxes of the first 60 %; as before where its judge keeps the old weights
     supervised  the same, with annotated identities in place of tracklets, for the same boxes
 
 Tracking: HOTA, IDF1, AssA and identity switches, means over copies of which all but the first lack 3 % of the
